@@ -58,6 +58,9 @@ const (
 // ErrLocked: another opener, of this process or another, holds the file.
 var ErrLocked = errors.New("vfs: file is in use by another process or by this one")
 
+// errNoSpace is what a MemFS reports when its capacity is used up.
+var errNoSpace = errors.New("vfs: no space left")
+
 // OpenOptions say how a file is opened. The zero value opens an existing file as a heap.
 type OpenOptions struct {
 	Role Role
