@@ -1,0 +1,344 @@
+package memtable
+
+import (
+	"bytes"
+	"sync"
+
+	"github.com/keystone-db/kstone/engine/lsm/internal/base"
+)
+
+const (
+	// chunkMax is how many keys an iterator copies under one read lock.
+	chunkMax = 64
+	// chunkFirst is the size of the first chunk: most scans are short.
+	chunkFirst = 16
+	// lookMax is how many keys are looked at under one read lock, shown or not.
+	lookMax = 256
+)
+
+// IterOptions say what an iterator shows.
+type IterOptions struct {
+	// MaxLSN, when not 0, leaves of each key only the newest version at or below it. With 0 all
+	// versions are shown, as a flush wants them.
+	MaxLSN base.LSN
+}
+
+// iter shows a memtable as it was when each chunk was copied. Whoever needs one state passes
+// MaxLSN, a registered snapshot: versions up to it neither come nor go.
+type iter struct {
+	m    *Memtable
+	mu   *sync.RWMutex
+	opts IterOptions
+
+	// chunk holds the heads of keys that follow each other, in key order.
+	chunk    [chunkMax]*Version
+	n        int
+	size     int  // of the next chunk
+	pos      int  // in chunk; outside 0..n-1 when not valid
+	backward bool // how the chunk was filled: it ends where the next one in that direction begins
+
+	cur *Version // at pos
+	// from is where the chunk ended, of use while m.places is still fromPlaces; edge is the last
+	// key looked at, nil when there is nothing behind it.
+	from       cursor
+	fromPlaces uint64
+	edge       []byte
+}
+
+// cursor stands on an item of a leaf.
+type cursor struct {
+	tree  int
+	leaf  *leaf
+	index int
+}
+
+// NewIter returns an iterator. mu is the stripe's mutex, not held by the caller during any call of
+// the iterator; nil for a frozen memtable.
+func (m *Memtable) NewIter(mu *sync.RWMutex, opts IterOptions) base.Iterator {
+	return &iter{m: m, mu: mu, opts: opts, size: chunkFirst}
+}
+
+func (it *iter) lock() {
+	if it.mu != nil {
+		it.mu.RLock()
+	}
+}
+
+func (it *iter) unlock() {
+	if it.mu != nil {
+		it.mu.RUnlock()
+	}
+}
+
+// lower returns the first item at or after key.
+func (m *Memtable) lower(key []byte) cursor {
+	p := prefixOf(key)
+	i := m.lowerTree(p)
+	if i == len(m.trees) {
+		return cursor{tree: i}
+	}
+	t := m.trees[i]
+	if !bytes.Equal(t.prefix, p) {
+		return cursor{tree: i, leaf: t.first}
+	}
+	l, j := t.find(markOf(key, len(t.prefix)), key)
+	return cursor{tree: i, leaf: l, index: j}
+}
+
+// settle moves a cursor that stands behind the last item of a leaf to the next item.
+func (m *Memtable) settle(c cursor) cursor {
+	for c.leaf != nil && c.index >= c.leaf.n {
+		c.index, c.leaf = 0, c.leaf.next
+		if c.leaf == nil {
+			if c.tree++; c.tree < len(m.trees) {
+				c.leaf = m.trees[c.tree].first
+			}
+		}
+	}
+	return c
+}
+
+// before moves a cursor to the item before it.
+func (m *Memtable) before(c cursor) cursor {
+	for c.index == 0 || c.leaf == nil {
+		if c.leaf != nil && c.leaf.prev != nil {
+			c.leaf = c.leaf.prev
+		} else {
+			if c.tree == 0 {
+				return cursor{}
+			}
+			c.tree--
+			c.leaf = m.trees[c.tree].last
+		}
+		c.index = c.leaf.n
+	}
+	c.index--
+	return c
+}
+
+// pick returns what the iterator shows of a chain; nil if nothing.
+func (it *iter) pick(head *Version) *Version {
+	if it.opts.MaxLSN != 0 {
+		return head.at(it.opts.MaxLSN)
+	}
+	return head
+}
+
+// fill copies a chunk forward, from the first key at or after key or, when resume, from where the
+// last chunk ended.
+func (it *iter) fill(key []byte, resume bool) {
+	it.lock()
+	defer it.unlock()
+	c := it.from
+	switch {
+	case !resume:
+		c = it.m.lower(key)
+	case it.fromPlaces != it.m.places:
+		c = it.m.settle(it.m.lower(it.edge))
+		if c.leaf != nil && bytes.Equal(c.leaf.heads[c.index].Key(), it.edge) {
+			c.index++
+		}
+	}
+	it.n, it.edge, it.backward = 0, nil, false
+	looked := 0
+	for c = it.m.settle(c); c.leaf != nil; c = it.m.settle(c) {
+		if it.n == it.size || looked == lookMax {
+			break
+		}
+		looked++
+		head := c.leaf.heads[c.index]
+		it.edge = head.Key()
+		if v := it.pick(head); v != nil {
+			it.chunk[it.n] = v
+			it.n++
+		}
+		c.index++
+	}
+	if c.leaf == nil {
+		it.edge = nil
+	}
+	it.from, it.fromPlaces, it.size = c, it.m.places, chunkMax
+}
+
+// fillBack copies a chunk backward, of what is before key, before the end of all when last, or
+// before where the last chunk ended when resume.
+func (it *iter) fillBack(key []byte, last, resume bool) {
+	it.lock()
+	defer it.unlock()
+	c := it.from
+	switch {
+	case last:
+		c = cursor{tree: len(it.m.trees)}
+	case !resume:
+		c = it.m.lower(key)
+	case it.fromPlaces != it.m.places:
+		c = it.m.lower(it.edge)
+	}
+	it.edge, it.backward = nil, true
+	i, looked := it.size, 0
+	for i > 0 && looked < lookMax {
+		b := it.m.before(c)
+		if b.leaf == nil {
+			it.edge = nil
+			break
+		}
+		c = b
+		looked++
+		head := c.leaf.heads[c.index]
+		it.edge = head.Key()
+		if v := it.pick(head); v != nil {
+			i--
+			it.chunk[i] = v
+		}
+	}
+	it.n = copy(it.chunk[:], it.chunk[i:it.size])
+	it.from, it.fromPlaces, it.size = c, it.m.places, chunkMax
+}
+
+// onward goes on with chunks until one shows something or the end is reached.
+func (it *iter) onward() bool {
+	for it.n == 0 && it.edge != nil {
+		it.fill(nil, true)
+	}
+	return it.stand(0)
+}
+
+// back is onward in the other direction.
+func (it *iter) back() bool {
+	for it.n == 0 && it.edge != nil {
+		it.fillBack(nil, false, true)
+	}
+	return it.standOldest(it.n - 1)
+}
+
+func (it *iter) start() {
+	it.size = chunkFirst
+	if it.mu == nil && it.opts.MaxLSN == 0 {
+		it.size = chunkMax // a flush
+	}
+}
+
+// First moves to the first version.
+func (it *iter) First() bool { return it.SeekGE(nil) }
+
+// SeekGE moves to the first version whose key is at or after key.
+func (it *iter) SeekGE(key []byte) bool {
+	it.start()
+	it.fill(key, false)
+	return it.onward()
+}
+
+// Last moves to the last version.
+func (it *iter) Last() bool {
+	it.start()
+	it.fillBack(nil, true, false)
+	return it.back()
+}
+
+// SeekLT moves to the last version whose key is before key.
+func (it *iter) SeekLT(key []byte) bool {
+	it.start()
+	it.fillBack(key, false, false)
+	return it.back()
+}
+
+// stand moves to the newest version of a key of the chunk.
+func (it *iter) stand(pos int) bool {
+	it.pos, it.cur = pos, nil
+	if pos >= 0 && pos < it.n {
+		it.cur = it.chunk[pos]
+	}
+	return it.cur != nil
+}
+
+// standOldest moves to the oldest version of a key of the chunk.
+func (it *iter) standOldest(pos int) bool {
+	if it.stand(pos) && it.opts.MaxLSN == 0 {
+		for it.cur.older != nil {
+			it.cur = it.cur.older
+		}
+	}
+	return it.cur != nil
+}
+
+// Next moves forward.
+func (it *iter) Next() bool {
+	if it.cur == nil {
+		return false
+	}
+	if it.opts.MaxLSN == 0 && it.cur.older != nil {
+		it.cur = it.cur.older
+		return true
+	}
+	if it.pos+1 < it.n {
+		return it.stand(it.pos + 1)
+	}
+	if it.backward {
+		last := it.chunk[it.pos].Key()
+		it.fill(last, false)
+		if it.n > 0 && bytes.Equal(it.chunk[0].Key(), last) {
+			it.stand(0)
+			return it.skipKey()
+		}
+		return it.onward()
+	}
+	it.n = 0
+	return it.onward()
+}
+
+// skipKey moves to the next key from the first of a chunk, which has been shown already.
+func (it *iter) skipKey() bool {
+	if it.n > 1 {
+		return it.stand(1)
+	}
+	it.n = 0
+	return it.onward()
+}
+
+// Prev moves backward.
+func (it *iter) Prev() bool {
+	if it.cur == nil {
+		return false
+	}
+	if head := it.chunk[it.pos]; it.opts.MaxLSN == 0 && it.cur != head {
+		for head.older != it.cur {
+			head = head.older
+		}
+		it.cur = head
+		return true
+	}
+	if it.pos > 0 {
+		return it.standOldest(it.pos - 1)
+	}
+	if !it.backward {
+		it.fillBack(it.chunk[0].Key(), false, false)
+	} else {
+		it.n = 0
+	}
+	return it.back()
+}
+
+// Valid says whether the iterator stands on a version.
+func (it *iter) Valid() bool { return it.cur != nil }
+
+// Key stays valid and unchanged.
+func (it *iter) Key() []byte { return it.cur.Key() }
+
+// LSN of the version.
+func (it *iter) LSN() base.LSN { return it.cur.lsn }
+
+// Kind of the version.
+func (it *iter) Kind() base.Kind { return it.cur.kind }
+
+// Value stays valid and unchanged.
+func (it *iter) Value() []byte { return it.cur.Value() }
+
+// Err is always nil.
+func (it *iter) Err() error { return nil }
+
+// Close lets go of the memtable.
+func (it *iter) Close() error {
+	it.n, it.cur = 0, nil
+	clear(it.chunk[:])
+	return nil
+}
