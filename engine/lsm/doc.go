@@ -1,0 +1,34 @@
+// Package lsm is the embedded backend of engine/storage: one database in one file, or in memory.
+//
+// A key belongs to one of 256 stripes. Each stripe has a memtable and a short list of tables, and
+// all stripes share one write-ahead log, one manifest and one memory budget.
+//
+// # The way of a put
+//
+// Update passes the gate (closed, poisoned, full, delayed), locks the named keys in key order,
+// reads their newest versions and runs fn. What fn wrote is encoded into one frame, which enters
+// the open group of the log under the log's mutex and so gets its LSN. The entries go into the
+// memtables of their stripes and the keys are unlocked, before anything is on disk: the next
+// update of a key reads this version and stands behind it in the same log. Whoever finds no write
+// in flight leads: it seals the group and writes it, the others wait. When the group is written,
+// all its entries are inserted and all groups before it are finished, visible moves to its last
+// LSN and everybody is woken.
+//
+// # The way of a get
+//
+// Get takes the read lock of the key's stripe, then loads visible, and asks the memtables for the
+// newest version not above it. If they have none it pins the stripe's tables, gives the lock back
+// and asks them, newest first; each has a filter in memory.
+//
+// # What moves the log on
+//
+// The flusher freezes memtables of many stripes, writes their tables in one run with one sync,
+// and names them in one manifest record that also moves the tail of the log. Segments before the
+// tail are used again.
+//
+// # Locks
+//
+// Order: gate, key locks, log mutex, stripe, leaf locks (snapshots, seqs, space). The manifest's
+// mutex stands before the log mutex and is held during I/O; nobody who holds a key lock takes it.
+// Flusher and compaction never take key locks and never wait for a writer.
+package lsm

@@ -1,0 +1,170 @@
+package lsm
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/keystone-db/kstone/engine/lsm/internal/vfs"
+)
+
+// SyncMode says when a write is durable.
+type SyncMode uint8
+
+const (
+	// SyncAlways answers a write when it is on the disk. The default.
+	SyncAlways SyncMode = iota
+	// SyncInterval answers when the operating system has the write and syncs every SyncInterval:
+	// an answer survives a killed process, not a power loss.
+	SyncInterval
+	// SyncOff never syncs the log on its own; flushes still do.
+	SyncOff
+)
+
+func (m SyncMode) String() string {
+	switch m {
+	case SyncAlways:
+		return "always"
+	case SyncInterval:
+		return "interval"
+	case SyncOff:
+		return "off"
+	}
+	return "unknown"
+}
+
+// Defaults and bounds of Options.
+const (
+	MemtableBytesDefault = 64 << 20
+	CacheBytesDefault    = 64 << 20
+	ResidentBytesDefault = 64 << 20
+	LogBytesDefault      = 192 << 20
+	SegmentBytesDefault  = 4 << 20
+	SyncIntervalDefault  = 100 * time.Millisecond
+	LockWaitDefault      = 10 * time.Second
+	FlushAgeDefault      = 5 * time.Minute
+	// WorkersMax bounds the compaction workers.
+	WorkersMax = 4
+	// UpdateMaxBytes is the largest encoded batch.
+	UpdateMaxBytes = 256 << 20
+
+	segmentBytesMin  = 32 << 10
+	memtableBytesMin = 32 << 10
+	cacheBytesMin    = 64 << 10
+)
+
+// Options of a database. The zero value opens a durable database with the defaults.
+type Options struct {
+	// InMemory keeps everything in memory and writes no file; the path must be empty.
+	InMemory bool
+	// ReadOnly opens an existing file for reading, beside other readers, and writes nothing.
+	ReadOnly bool
+	// FS holds the file; nil is the operating system's. Only tests of this module can set it.
+	FS vfs.FS
+	// Sync says when a write is durable.
+	Sync SyncMode
+	// SyncInterval is the time between syncs in the mode SyncInterval; 0 means 100 ms.
+	SyncInterval time.Duration
+	// Clock tells the time for ages and rates; nil counts the ticks of the background goroutine.
+	// Nothing on disk depends on it.
+	Clock func() time.Time
+	// Rand gives ids and salts; nil is crypto/rand.
+	Rand io.Reader
+	// Logger gets rare events with what happened in words; nil drops them.
+	Logger func(message string, err error)
+	// MemtableBytes is the budget of all memtables; 0 means 64 MiB. Active and frozen ones
+	// together may take 1.5 times that.
+	MemtableBytes int64
+	// CacheBytes bounds decoded blocks, ResidentBytes filters and indexes of tables; 0 means 64 MiB.
+	CacheBytes, ResidentBytes int64
+	// LogBytes is the size that the log may grow to when it laps quickly; 0 means 192 MiB.
+	LogBytes int64
+	// SegmentBytes is the size of a new log segment, a multiple of 4096; 0 means 4 MiB.
+	SegmentBytes int64
+	// BlockBytes of tables before compression; 0 means 8 KiB.
+	BlockBytes int
+	// Workers compact in the background; 0 means half the cores, at least one.
+	Workers int
+	// LockWait bounds the wait for a key; then the update ends with a Conflict. 0 means 10 s.
+	LockWait time.Duration
+	// FlushAge is how long an idle stripe may keep writes in its memtable only; 0 means 5 minutes.
+	FlushAge time.Duration
+
+	// hooks are set by tests of this package only.
+	hooks *hooks
+	// counterMax, when not 0, replaces base.CounterMax in tests of epoch renewal.
+	counterMax uint64
+	// manual leaves out the background goroutines: tests call passes by hand.
+	manual bool
+}
+
+// withDefaults fills in what is zero.
+func (o Options) withDefaults() Options {
+	if o.FS == nil {
+		o.FS = vfs.OS()
+	}
+	setDefault(&o.SyncInterval, SyncIntervalDefault)
+	setDefault(&o.MemtableBytes, MemtableBytesDefault)
+	setDefault(&o.CacheBytes, CacheBytesDefault)
+	setDefault(&o.ResidentBytes, ResidentBytesDefault)
+	setDefault(&o.LogBytes, LogBytesDefault)
+	setDefault(&o.SegmentBytes, min(SegmentBytesDefault, max(o.LogBytes/2, segmentBytesMin)))
+	setDefault(&o.LockWait, LockWaitDefault)
+	setDefault(&o.FlushAge, FlushAgeDefault)
+	if o.Workers == 0 {
+		o.Workers = defaultWorkers()
+	}
+	if o.hooks == nil {
+		o.hooks = &hooks{}
+	}
+	return o
+}
+
+func setDefault[T int64 | time.Duration](field *T, value T) {
+	if *field == 0 {
+		*field = value
+	}
+}
+
+// validate reports every fault at once.
+func (o Options) validate(path string) error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("lsm: "+format, args...)) }
+	if o.InMemory && path != "" {
+		bad("a database in memory has no path, got %q", path)
+	}
+	if !o.InMemory && path == "" {
+		bad("no path")
+	}
+	if o.InMemory && o.ReadOnly {
+		bad("a database in memory cannot be read-only")
+	}
+	if o.Sync > SyncOff {
+		bad("unknown sync mode %d", o.Sync)
+	}
+	if o.SegmentBytes < segmentBytesMin || o.SegmentBytes%vfs.AlignMaxBytes != 0 {
+		bad("SegmentBytes %d: want a multiple of %d, at least %d",
+			o.SegmentBytes, vfs.AlignMaxBytes, segmentBytesMin)
+	}
+	if o.LogBytes < 2*o.SegmentBytes {
+		bad("LogBytes %d is less than two segments of %d", o.LogBytes, o.SegmentBytes)
+	}
+	if o.MemtableBytes < memtableBytesMin {
+		bad("MemtableBytes %d is below %d", o.MemtableBytes, memtableBytesMin)
+	}
+	if o.CacheBytes < cacheBytesMin || o.ResidentBytes < cacheBytesMin {
+		bad("CacheBytes %d and ResidentBytes %d: want at least %d",
+			o.CacheBytes, o.ResidentBytes, cacheBytesMin)
+	}
+	if o.SyncInterval < 0 || o.LockWait < 0 || o.FlushAge < 0 {
+		bad("negative duration")
+	}
+	if o.Workers < 0 || o.Workers > WorkersMax {
+		bad("Workers %d: want 0 to %d", o.Workers, WorkersMax)
+	}
+	if o.BlockBytes < 0 || o.BlockBytes > 1<<20 {
+		bad("BlockBytes %d: want 0 to 1 MiB", o.BlockBytes)
+	}
+	return errors.Join(errs...)
+}
