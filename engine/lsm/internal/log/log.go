@@ -57,9 +57,10 @@ type Position struct {
 	Offset int64
 	// Seq of the next group.
 	Seq Seq
-	// Digest and Epoch of the group before; zero at the beginning of a log.
+	// Digest of the group before; zero at the beginning of a log.
 	Digest uint64
-	Epoch  base.Epoch
+	// Epoch of the group before; zero at the beginning of a log and where it is not known.
+	Epoch base.Epoch
 }
 
 // Start is the position of the first group of a log that begins in e.

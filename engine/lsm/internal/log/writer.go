@@ -1,29 +1,59 @@
 package log
 
 import (
+	"fmt"
+
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
 	"github.com/keystone-db/kstone/engine/lsm/internal/vfs"
 )
 
 // Group is a group that is being assembled: room for the header, then sealed frames, in a buffer
-// fit for direct I/O. The zero value is empty; Reset keeps the buffer. Not safe for concurrent use.
+// fit for direct I/O. The zero value is empty. Not safe for concurrent use.
 type Group struct {
-	buf   []byte
-	count int
+	buf   []byte // header room and frames; nil before the first Add
 	crcs  []byte
+	count int
 }
 
-// Reset empties the group.
-func (g *Group) Reset() { panic("skeleton") }
+// groupBufferBytes is the first size of a group's buffer; it doubles as needed.
+const groupBufferBytes = 64 << 10
+
+// Reset empties the group and keeps its buffer, unless one large frame has blown it up.
+func (g *Group) Reset() {
+	if cap(g.buf) > 2*GroupTargetBytes {
+		g.buf = nil
+	}
+	g.buf = g.buf[:0]
+	g.crcs, g.count = g.crcs[:0], 0
+}
 
 // Add copies a sealed frame to the end of the group. Frames come in LSN order without gaps.
-func (g *Group) Add(frame []byte) { panic("skeleton") }
+func (g *Group) Add(frame []byte) {
+	g.grow(len(frame))
+	g.buf = append(g.buf, frame...)
+	g.crcs = append(g.crcs, frame[len(frame)-FrameTailBytes:]...)
+	g.count++
+}
+
+// grow makes room for the header, n more bytes and the filler without leaving aligned memory.
+func (g *Group) grow(n int) {
+	if len(g.buf) == 0 {
+		n += HeaderBytes
+	}
+	if need := len(g.buf) + n + vfs.AlignMaxBytes; need > cap(g.buf) {
+		bigger := vfs.AlignedBuffer(max(need, 2*cap(g.buf), groupBufferBytes))
+		g.buf = bigger[:copy(bigger, g.buf)]
+	}
+	if len(g.buf) == 0 {
+		g.buf = g.buf[:HeaderBytes]
+	}
+}
 
 // Count of frames.
 func (g *Group) Count() int { return g.count }
 
 // FrameBytes is the length of all frames.
-func (g *Group) FrameBytes() int { panic("skeleton") }
+func (g *Group) FrameBytes() int { return max(len(g.buf)-HeaderBytes, 0) }
 
 // Chain seals groups: it knows seq and digest of the group before. It is used by one leader at a
 // time.
@@ -44,8 +74,12 @@ func NewChain(ident Ident, epoch base.Epoch, salt Salt, align int, at Position) 
 // Position is where the next group would begin.
 func (c *Chain) Position() Position { return c.next }
 
+// Renew makes the groups from now on carry a new epoch and salt, as a running store needs it when
+// the counters of its epoch come to their end.
+func (c *Chain) Renew(epoch base.Epoch, salt Salt) { c.epoch, c.salt = epoch, salt }
+
 // MoveTo makes the next group begin at the first byte of a linked extent.
-func (c *Chain) MoveTo(e Extent) { panic("skeleton") }
+func (c *Chain) MoveTo(e Extent) { c.next.Extent, c.next.Offset = e, e.Offset }
 
 // Sealed is a group ready to be written: Bytes at Offset, one contiguous write.
 type Sealed struct {
@@ -57,11 +91,48 @@ type Sealed struct {
 
 // Seal chains the group: fills in its header and filler and moves the chain behind it. firstLSN is
 // the LSN of frame 0, in an empty group that of the frame that would be next; synced the last group
-// whose sync was seen to succeed. The group must fit into the rest of the current extent.
+// whose sync was seen to succeed. The group must fit into the rest of the current extent: a caller
+// that has not asked FitsWAL or FitsManifest has a bug, and Seal panics rather than let a group
+// reach beyond its extent.
 //
 // A sealed group counts as written: when its write fails the log is over.
-func (c *Chain) Seal(g *Group, firstLSN base.LSN, synced Seq) Sealed { panic("skeleton") }
+func (c *Chain) Seal(g *Group, firstLSN base.LSN, synced Seq) Sealed {
+	g.grow(0)
+	used := len(g.buf)
+	length := GroupBytes(used-HeaderBytes, c.align)
+	if c.next.Offset+length > c.next.Extent.End() {
+		panic(fmt.Sprintf("log: group of %d bytes at %d leaves its extent %+v",
+			length, c.next.Offset, c.next.Extent))
+	}
+	buf := g.buf[:length]
+	clear(buf[used:])
+	header := Header{
+		Ident: c.ident, Epoch: c.epoch, Count: uint32(g.count), Salt: c.salt, Seq: c.next.Seq,
+		Position: c.next.Offset, FirstLSN: firstLSN, Digest: c.next.Digest, Synced: synced,
+		Length: uint32(length),
+	}
+	header.encode(buf)
+	sealed := Sealed{Bytes: buf, Offset: c.next.Offset, Seq: c.next.Seq}
+	c.next.Offset += length
+	c.next.Seq++
+	c.next.Digest = digest(buf, g.crcs)
+	c.next.Epoch = c.epoch
+	return sealed
+}
+
+// preparePieceBytes is how much is written at once over a new extent.
+const preparePieceBytes = 1 << 20
 
 // Prepare writes zeros over an extent that enters a log and makes them durable, so that commits
-// never meet unwritten blocks and old bytes never pass for groups. f has the role Log or RelaxedLog.
-func Prepare(f vfs.File, e Extent) error { panic("skeleton") }
+// never meet unwritten blocks and old bytes never pass for groups. f has the role Log in every sync
+// mode: a sync of the shared file would wait for the heap's dirty pages and swallow their errors.
+func Prepare(f vfs.File, e Extent) error {
+	zeros := vfs.AlignedBuffer(int(min(e.Length, preparePieceBytes)))
+	for off := e.Offset; off < e.End(); off += int64(len(zeros)) {
+		n := min(int64(len(zeros)), e.End()-off)
+		if _, err := f.WriteAt(zeros[:n], off); err != nil {
+			return fmt.Errorf("prepare log extent at %d: %w", off, err)
+		}
+	}
+	return nil
+}
