@@ -1,0 +1,87 @@
+package capacity
+
+import "github.com/keystone-db/kstone/engine/api"
+
+// Direction says how a transaction's units are shown beside CapacityUnits.
+type Direction uint8
+
+const (
+	// Plain shows CapacityUnits alone.
+	Plain Direction = iota
+	// TransactRead also shows ReadCapacityUnits.
+	TransactRead
+	// TransactWrite also shows WriteCapacityUnits.
+	TransactWrite
+)
+
+// Meter adds up what one request consumed of one table. The zero Meter is ready.
+type Meter struct {
+	// TableName is shown as the request named the table: by name or by ARN.
+	TableName string
+	Table     float64
+	indexes   []indexUnits
+}
+
+type indexUnits struct {
+	name  string
+	local bool
+	units float64
+}
+
+// AddIndex counts units of an index.
+func (m *Meter) AddIndex(name string, local bool, units float64) {
+	for i := range m.indexes {
+		if m.indexes[i].name == name {
+			m.indexes[i].units += units
+			return
+		}
+	}
+	m.indexes = append(m.indexes, indexUnits{name: name, local: local, units: units})
+}
+
+// Total of table and indexes.
+func (m *Meter) Total() float64 {
+	total := m.Table
+	for i := range m.indexes {
+		total += m.indexes[i].units
+	}
+	return total
+}
+
+// Consumed renders the meter for ReturnConsumedCapacity; nil for NONE or absent.
+func (m *Meter) Consumed(mode string, d Direction) *api.ConsumedCapacity {
+	if mode != api.ReturnConsumedCapacityTotal && mode != api.ReturnConsumedCapacityIndexes {
+		return nil
+	}
+	c := &api.ConsumedCapacity{TableName: api.Some(m.TableName), CapacityUnits: api.Some(m.Total())}
+	switch d {
+	case TransactRead:
+		c.ReadCapacityUnits = c.CapacityUnits
+	case TransactWrite:
+		c.WriteCapacityUnits = c.CapacityUnits
+	}
+	if mode == api.ReturnConsumedCapacityTotal {
+		return c
+	}
+	c.Table = entry(m.Table, d)
+	for _, ix := range m.indexes {
+		e := api.SecondaryIndexesCapacityMapEntry{Key: ix.name, Value: *entry(ix.units, d)}
+		if ix.local {
+			c.LocalSecondaryIndexes = append(c.LocalSecondaryIndexes, e)
+		} else {
+			c.GlobalSecondaryIndexes = append(c.GlobalSecondaryIndexes, e)
+		}
+	}
+	return c
+}
+
+func entry(units float64, d Direction) *api.Capacity {
+	e := &api.Capacity{CapacityUnits: api.Some(units)}
+	switch d {
+	case TransactRead:
+		e.ReadCapacityUnits = e.CapacityUnits
+	case TransactWrite:
+		e.WriteCapacityUnits = e.CapacityUnits
+	}
+	return e
+}

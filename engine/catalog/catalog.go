@@ -1,0 +1,382 @@
+// Package catalog is the registry of tables: their definitions, settings and life cycle, kept as
+// ordinary rows of the store and read through a cache of immutable values.
+//
+// A table is one row, so every change of it is atomic. The rows of all tables are read once, at
+// Open; after that the cache is the truth and every change goes through the catalog, which writes
+// the row first. The data plane enters a table before it works on it and leaves it afterwards, so
+// a deletion takes effect when no operation that was bound before it is left.
+//
+// Passing states (CREATING, UPDATING, DELETING) end by the injected clock: whoever looks at a table
+// next moves it on, so that they end without a timer and in tests by moving the clock.
+package catalog
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sort"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/keystone-db/kstone/engine/key"
+	"github.com/keystone-db/kstone/engine/schema"
+	"github.com/keystone-db/kstone/engine/storage"
+)
+
+var (
+	// ErrNotFound: no table of that name.
+	ErrNotFound = errors.New("catalog: no such table")
+	// ErrExists: the name is taken, in whatever state.
+	ErrExists = errors.New("catalog: table exists")
+)
+
+// firstTableID leaves room for tables of our own.
+const firstTableID = 16
+
+// metaNextTable is the row that holds the next table id, eight bytes big-endian.
+const metaNextTable = "next-table"
+
+// Options of a catalog. All are required but TableDelay.
+type Options struct {
+	Clock func() time.Time
+	// NewUUID makes the table ids that users see.
+	NewUUID func() string
+	// TableDelay is how long CREATING, UPDATING and DELETING last.
+	TableDelay time.Duration
+}
+
+// Table is one table as of now: immutable, shared, never to be changed.
+type Table struct {
+	Record
+	gate *gate
+	// projected holds, for each index, the sorted names of the attributes of its entries; nil for
+	// an index that projects all.
+	projected [][]string
+}
+
+// ProjectedNames returns the sorted names of the attributes that entries of the i-th index hold,
+// nil when they hold all.
+func (t *Table) ProjectedNames(i int) []string { return t.projected[i] }
+
+// Leave ends an Enter with the same shard.
+func (t *Table) Leave(shard uint32) { t.gate.leave(shard) }
+
+// Catalog of one database. It is safe for concurrent use.
+type Catalog struct {
+	store storage.Store
+	opts  Options
+	// tables is replaced whole; readers take no lock.
+	tables atomic.Pointer[map[string]*Table]
+	// transient counts tables in a passing state: while it is zero nobody looks at the clock.
+	transient atomic.Int64
+	// control serializes all changes. It is held during I/O: the control plane is slow by nature.
+	control sync.Mutex
+}
+
+// Open reads the catalog and finishes the deletions that a crash cut short.
+func Open(ctx context.Context, store storage.Store, opts Options) (*Catalog, error) {
+	c := &Catalog{store: store, opts: opts}
+	tables := make(map[string]*Table)
+	c.tables.Store(&tables)
+	snap, err := store.Snapshot(ctx, storage.SnapshotOptions{})
+	if err != nil {
+		return nil, err
+	}
+	defer snap.Close()
+	it, err := snap.Iter(ctx, storage.Range(key.CatalogRange(key.SubTable)), storage.IterOptions{})
+	if err != nil {
+		return nil, err
+	}
+	defer it.Close()
+	for it.Next() {
+		r, err := decodeRecord(it.Value())
+		if err != nil {
+			return nil, err
+		}
+		c.put(r, newGate())
+	}
+	if err := it.Err(); err != nil {
+		return nil, err
+	}
+	return c, c.finishAll(ctx)
+}
+
+func (c *Catalog) snapshot() map[string]*Table { return *c.tables.Load() }
+
+// put places a record in the cache.
+func (c *Catalog) put(r *Record, g *gate) *Table {
+	t := &Table{Record: *r, gate: g, projected: projections(&r.Table)}
+	c.replace(r.Table.Name, t)
+	return t
+}
+
+// replace swaps the cached map for one in which name is t, or absent when t is nil.
+func (c *Catalog) replace(name string, t *Table) {
+	old := c.snapshot()
+	next := make(map[string]*Table, len(old)+1)
+	var transient int64
+	for n, o := range old {
+		if n != name {
+			next[n] = o
+		}
+	}
+	if t != nil {
+		next[name] = t
+	}
+	for _, o := range next {
+		if o.Status != StatusActive {
+			transient++
+		}
+	}
+	c.tables.Store(&next)
+	c.transient.Store(transient)
+}
+
+func projections(t *schema.Table) [][]string {
+	out := make([][]string, len(t.Indexes))
+	for i := range t.Indexes {
+		ix := &t.Indexes[i]
+		if ix.Projection == schema.ProjectAll {
+			continue
+		}
+		names := map[string]struct{}{}
+		for j := range ix.Key.Len() {
+			names[ix.Key.At(j).Name] = struct{}{}
+		}
+		for j := range t.Key.Len() {
+			names[t.Key.At(j).Name] = struct{}{}
+		}
+		if ix.Projection == schema.ProjectInclude {
+			for _, n := range ix.NonKey {
+				names[n] = struct{}{}
+			}
+		}
+		for n := range names {
+			out[i] = append(out[i], n)
+		}
+		sort.Strings(out[i])
+	}
+	return out
+}
+
+// Enter returns the table for an operation of the data plane and keeps it from being removed until
+// Leave is called with the same shard. Shard spreads the count over the cores; any number will do.
+// A table that is CREATING or DELETING is not found: DynamoDB does this (TestDataPlaneStates).
+func (c *Catalog) Enter(ctx context.Context, name string, shard uint32) (*Table, error) {
+	if c.transient.Load() > 0 {
+		if err := c.finishAll(ctx); err != nil {
+			return nil, err
+		}
+	}
+	t := c.snapshot()[name]
+	if t == nil || t.Status == StatusCreating || t.Status == StatusDeleting || !t.gate.enter(shard) {
+		return nil, ErrNotFound
+	}
+	return t, nil
+}
+
+// Lookup returns a table in any state.
+func (c *Catalog) Lookup(ctx context.Context, name string) (*Table, error) {
+	if c.transient.Load() > 0 {
+		if err := c.finishAll(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if t := c.snapshot()[name]; t != nil {
+		return t, nil
+	}
+	return nil, ErrNotFound
+}
+
+// Names returns up to limit names after the given one, in byte order, and whether more follow.
+func (c *Catalog) Names(ctx context.Context, after string, limit int) ([]string, bool, error) {
+	if c.transient.Load() > 0 {
+		if err := c.finishAll(ctx); err != nil {
+			return nil, false, err
+		}
+	}
+	var names []string
+	for n := range c.snapshot() {
+		if n > after {
+			names = append(names, n)
+		}
+	}
+	sort.Strings(names)
+	if len(names) > limit {
+		return names[:limit], true, nil
+	}
+	return names, false, nil
+}
+
+// Count of tables in every state.
+func (c *Catalog) Count() int { return len(c.snapshot()) }
+
+// Create stores a new table. The record needs Table without ID and index subs, which are given
+// here. The answer is the table as of its creation: CREATING.
+func (c *Catalog) Create(ctx context.Context, r Record) (*Table, error) {
+	c.control.Lock()
+	defer c.control.Unlock()
+	if err := c.finishLocked(ctx); err != nil {
+		return nil, err
+	}
+	if c.snapshot()[r.Table.Name] != nil {
+		return nil, ErrExists
+	}
+	now := c.opts.Clock()
+	r.Status, r.UntilMs = StatusCreating, now.Add(c.opts.TableDelay).UnixMilli()
+	r.CreatedMs, r.UUID = now.UnixMilli(), c.opts.NewUUID()
+	r.NextSub = key.TableSub + 1
+	for i := range r.Table.Indexes {
+		r.Table.Indexes[i].Sub = r.NextSub
+		r.NextSub++
+	}
+	if err := c.storeNew(ctx, &r); err != nil {
+		return nil, err
+	}
+	return c.put(&r, newGate()), nil
+}
+
+// storeNew takes a table id and writes the row in one update.
+func (c *Catalog) storeNew(ctx context.Context, r *Record) error {
+	row := key.AppendCatalog(nil, key.SubTable, r.Table.Name)
+	next := key.AppendCatalog(nil, key.SubMeta, metaNextTable)
+	named := []storage.Named{{Key: next}, {Key: row}}
+	return c.store.Update(ctx, named, storage.UpdateOptions{}, func(tx storage.Tx) error {
+		if tx.Value(1).Present {
+			return ErrExists
+		}
+		id := uint64(firstTableID)
+		if v := tx.Value(0); v.Present {
+			if len(v.Data) != 8 {
+				return fmt.Errorf("catalog: next table id: %w", storage.ErrCorrupt)
+			}
+			id = binary.BigEndian.Uint64(v.Data)
+		}
+		r.Table.ID = id
+		b, err := r.encode()
+		if err != nil {
+			return err
+		}
+		tx.Put(next, binary.BigEndian.AppendUint64(nil, id+1))
+		tx.Put(row, b)
+		return nil
+	})
+}
+
+// Update changes a table's record. change gets a copy of the settled record and may refuse it with
+// an error, which comes back unchanged. With pass the table goes through UPDATING.
+func (c *Catalog) Update(ctx context.Context, name string, pass bool, change func(*Record) error) (*Table, error) {
+	c.control.Lock()
+	defer c.control.Unlock()
+	if err := c.finishLocked(ctx); err != nil {
+		return nil, err
+	}
+	t := c.snapshot()[name]
+	if t == nil {
+		return nil, ErrNotFound
+	}
+	r := t.clone()
+	if err := change(r); err != nil {
+		return nil, err
+	}
+	if pass {
+		r.Status = StatusUpdating
+		r.UntilMs = c.opts.Clock().Add(c.opts.TableDelay).UnixMilli()
+	}
+	if err := c.write(ctx, r); err != nil {
+		return nil, err
+	}
+	return c.put(r, t.gate), nil
+}
+
+// Delete begins the removal of a table: from now on the data plane does not find it. check may
+// refuse it. The answer is the table as DELETING; without a delay it is gone when Delete returns.
+func (c *Catalog) Delete(ctx context.Context, name string, check func(*Record) error) (*Table, error) {
+	c.control.Lock()
+	defer c.control.Unlock()
+	if err := c.finishLocked(ctx); err != nil {
+		return nil, err
+	}
+	t := c.snapshot()[name]
+	if t == nil {
+		return nil, ErrNotFound
+	}
+	r := t.clone()
+	if err := check(r); err != nil {
+		return nil, err
+	}
+	r.Status, r.UntilMs = StatusDeleting, c.opts.Clock().Add(c.opts.TableDelay).UnixMilli()
+	if err := c.write(ctx, r); err != nil {
+		return nil, err
+	}
+	deleting := c.put(r, t.gate)
+	return deleting, c.finishLocked(ctx)
+}
+
+func (c *Catalog) write(ctx context.Context, r *Record) error {
+	b, err := r.encode()
+	if err != nil {
+		return err
+	}
+	var batch storage.Batch
+	batch.Put(key.AppendCatalog(nil, key.SubTable, r.Table.Name), b)
+	return c.store.Apply(ctx, &batch, storage.UpdateOptions{})
+}
+
+// due says whether a table has a step to take now.
+func (c *Catalog) due(now time.Time) bool {
+	for _, t := range c.snapshot() {
+		if t.Status != StatusActive && now.UnixMilli() >= t.UntilMs {
+			return true
+		}
+	}
+	return false
+}
+
+// finishAll takes the steps that are due.
+func (c *Catalog) finishAll(ctx context.Context) error {
+	if !c.due(c.opts.Clock()) {
+		return nil
+	}
+	c.control.Lock()
+	defer c.control.Unlock()
+	return c.finishLocked(ctx)
+}
+
+func (c *Catalog) finishLocked(ctx context.Context) error {
+	now := c.opts.Clock()
+	for name, t := range c.snapshot() {
+		switch {
+		case t.gone(now):
+			if err := c.remove(ctx, name, t); err != nil {
+				return err
+			}
+		case t.Status != StatusActive:
+			if r := t.clone(); r.settle(now) {
+				if err := c.write(ctx, r); err != nil {
+					return err
+				}
+				c.put(r, t.gate)
+			}
+		}
+	}
+	return nil
+}
+
+// remove drops a deleted table's data and then its row. A crash in between leaves the row, so that
+// the next open does it again: DropRange may be repeated.
+func (c *Catalog) remove(ctx context.Context, name string, t *Table) error {
+	t.gate.drain()
+	if err := c.store.DropRange(ctx, storage.Range(key.WholeSpace(key.TableSpace(t.Table.ID)))); err != nil {
+		return err
+	}
+	var batch storage.Batch
+	batch.Delete(key.AppendCatalog(nil, key.SubTable, name))
+	if err := c.store.Apply(ctx, &batch, storage.UpdateOptions{}); err != nil {
+		return err
+	}
+	c.replace(name, nil)
+	return nil
+}

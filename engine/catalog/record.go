@@ -1,0 +1,181 @@
+package catalog
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/keystone-db/kstone/engine/schema"
+)
+
+// Status of a table. Stored: never renumber.
+type Status uint8
+
+const (
+	// StatusCreating lasts until Record.Until; the data plane does not know the table yet.
+	StatusCreating Status = 1
+	// StatusActive is the settled state.
+	StatusActive Status = 2
+	// StatusUpdating lasts until Record.Until; the data plane goes on.
+	StatusUpdating Status = 3
+	// StatusDeleting lasts until the table is gone; the data plane does not know it any more.
+	StatusDeleting Status = 4
+)
+
+// String is the service's word.
+func (s Status) String() string {
+	switch s {
+	case StatusCreating:
+		return "CREATING"
+	case StatusActive:
+		return "ACTIVE"
+	case StatusUpdating:
+		return "UPDATING"
+	case StatusDeleting:
+		return "DELETING"
+	}
+	return "UNKNOWN"
+}
+
+// recordVersion is the form of the stored record. A newer one is refused.
+const recordVersion = 1
+
+// Throughput in capacity units a second.
+type Throughput struct {
+	Read  int64 `json:"read"`
+	Write int64 `json:"write"`
+}
+
+// Tag of a table.
+type Tag struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
+}
+
+// Stream is the stored stream setting.
+type Stream struct {
+	Enabled  bool   `json:"enabled"`
+	ViewType string `json:"viewType"`
+	Label    string `json:"label"`
+}
+
+// SSE is the stored encryption setting; absent means the service's own key.
+type SSE struct {
+	KeyID string `json:"keyId"`
+}
+
+// Billing is what a table pays for, stored and described.
+type Billing struct {
+	OnDemand bool `json:"onDemand"`
+	// Switched: the mode was changed or asked for, so that the summary is shown.
+	Switched bool `json:"switched,omitempty"`
+	// SwitchedMs is when the table last became on-demand, in milliseconds since 1970.
+	SwitchedMs int64      `json:"switchedMs,omitempty"`
+	Table      Throughput `json:"table"`
+	// Indexes holds the throughput of global indexes by name.
+	Indexes     map[string]Throughput `json:"indexes,omitempty"`
+	IncreasedMs int64                 `json:"increasedMs,omitempty"`
+	DecreasedMs int64                 `json:"decreasedMs,omitempty"`
+	// Max are the on-demand ceilings, -1 for none; nil when never given.
+	Max *Throughput `json:"max,omitempty"`
+	// IndexMax are those of indexes.
+	IndexMax map[string]Throughput `json:"indexMax,omitempty"`
+	// Warm is the warm throughput that was asked for; nil when never given.
+	Warm *Throughput `json:"warm,omitempty"`
+}
+
+func (b Billing) clone() Billing {
+	b.Indexes = cloneMap(b.Indexes)
+	b.IndexMax = cloneMap(b.IndexMax)
+	return b
+}
+
+func cloneMap(m map[string]Throughput) map[string]Throughput {
+	if m == nil {
+		return nil
+	}
+	c := make(map[string]Throughput, len(m))
+	for k, v := range m {
+		c[k] = v
+	}
+	return c
+}
+
+// Record is one table as the catalog stores it, in one row, so that every change is atomic.
+type Record struct {
+	Version int          `json:"version"`
+	Table   schema.Table `json:"table"`
+	// Definitions are the attribute definitions in the order in which they were given.
+	Definitions []schema.KeyAttr `json:"definitions"`
+	// NextSub is the id of the next index; ids are never reused.
+	NextSub uint32 `json:"nextSub"`
+	Status  Status `json:"status"`
+	// UntilMs is when a passing status ends, in milliseconds since 1970.
+	UntilMs   int64  `json:"untilMs,omitempty"`
+	UUID      string `json:"uuid"`
+	CreatedMs int64  `json:"createdMs"`
+
+	Billing Billing `json:"billing"`
+	// Pending replaces Billing when the status UPDATING ends.
+	Pending            *Billing `json:"pending,omitempty"`
+	Tags               []Tag    `json:"tags,omitempty"`
+	DeletionProtection bool     `json:"deletionProtection,omitempty"`
+	Stream             *Stream  `json:"stream,omitempty"`
+	SSE                *SSE     `json:"sse,omitempty"`
+	// TableClass is empty for the default.
+	TableClass string `json:"tableClass,omitempty"`
+	// TTLAttribute is the attribute last named to UpdateTimeToLive; Table.TTL is empty when off.
+	TTLAttribute string `json:"ttlAttribute,omitempty"`
+}
+
+func (r *Record) encode() ([]byte, error) {
+	r.Version = recordVersion
+	b, err := json.Marshal(r)
+	if err != nil {
+		return nil, fmt.Errorf("catalog: table %s: %w", r.Table.Name, err)
+	}
+	return b, nil
+}
+
+func decodeRecord(b []byte) (*Record, error) {
+	r := new(Record)
+	if err := json.Unmarshal(b, r); err != nil {
+		return nil, fmt.Errorf("catalog: table record: %w", err)
+	}
+	if r.Version > recordVersion {
+		return nil, fmt.Errorf("catalog: table %s: record version %d is newer than this program",
+			r.Table.Name, r.Version)
+	}
+	return r, nil
+}
+
+// clone is deep where a change would reach into the old record.
+func (r *Record) clone() *Record {
+	c := *r
+	c.Billing = r.Billing.clone()
+	if r.Pending != nil {
+		p := r.Pending.clone()
+		c.Pending = &p
+	}
+	c.Tags = append([]Tag(nil), r.Tags...)
+	c.Table.Indexes = append([]schema.Index(nil), r.Table.Indexes...)
+	return &c
+}
+
+// settle moves a record over the end of its passing status. It reports whether it changed; a
+// table whose deletion is due stays DELETING for the catalog to remove.
+func (r *Record) settle(now time.Time) bool {
+	if r.Status != StatusCreating && r.Status != StatusUpdating || now.UnixMilli() < r.UntilMs {
+		return false
+	}
+	r.Status, r.UntilMs = StatusActive, 0
+	if r.Pending != nil {
+		r.Billing, r.Pending = *r.Pending, nil
+	}
+	return true
+}
+
+// gone says whether a deletion is due.
+func (r *Record) gone(now time.Time) bool {
+	return r.Status == StatusDeleting && now.UnixMilli() >= r.UntilMs
+}

@@ -1,0 +1,89 @@
+package key
+
+import (
+	"github.com/keystone-db/kstone/engine/attr"
+	"github.com/keystone-db/kstone/engine/schema"
+)
+
+// partsMax is the most attributes that a key has on one side.
+const partsMax = 4
+
+// TableSub is the sub field of the table's own items.
+const TableSub uint32 = 0
+
+// AppendItem appends the key under which an item is stored. It reports false when the item lacks a
+// key attribute or has one of another type.
+func AppendItem(dst []byte, t *schema.Table, item attr.Item) ([]byte, bool) {
+	dst = AppendPrefix(dst, TableSpace(t.ID), TableSub)
+	dst, ok := appendPartitionOf(dst, t.Key.Hash, item)
+	if !ok || !t.Key.HasRange() {
+		return dst, ok
+	}
+	sort := typed(item, t.Key.Range[0])
+	if sort == nil {
+		return dst, false
+	}
+	return AppendRaw(dst, sort), true
+}
+
+// AppendEntry appends the key of the item's entry in an index. It reports false when the item is
+// not in the index, because it lacks one of the index's key attributes.
+func AppendEntry(dst []byte, t *schema.Table, ix *schema.Index, item attr.Item) ([]byte, bool) {
+	dst = AppendPrefix(dst, TableSpace(t.ID), ix.Sub)
+	dst, ok := appendPartitionOf(dst, ix.Key.Hash, item)
+	if !ok {
+		return dst, false
+	}
+	for _, k := range ix.Key.Range {
+		v := typed(item, k)
+		if v == nil {
+			return dst, false
+		}
+		dst = AppendEscaped(dst, v)
+	}
+	return appendTableKey(dst, t, ix, item)
+}
+
+// appendTableKey appends what tells entries with equal index keys apart.
+func appendTableKey(dst []byte, t *schema.Table, ix *schema.Index, item attr.Item) ([]byte, bool) {
+	if !ix.Local {
+		hash := typed(item, t.Key.Hash[0])
+		if hash == nil {
+			return dst, false
+		}
+		dst = AppendField(dst, hash)
+	}
+	if !t.Key.HasRange() {
+		return dst, true
+	}
+	sort := typed(item, t.Key.Range[0])
+	if sort == nil {
+		return dst, false
+	}
+	return AppendRaw(dst, sort), true
+}
+
+func appendPartitionOf(dst []byte, hash []schema.KeyAttr, item attr.Item) ([]byte, bool) {
+	var values [partsMax]attr.Value
+	for i, k := range hash {
+		if values[i] = typed(item, k); values[i] == nil {
+			return dst, false
+		}
+	}
+	return AppendPartition(dst, values[:len(hash)]), true
+}
+
+// typed returns the item's value of a key attribute, nil when it is absent or of another type.
+func typed(item attr.Item, k schema.KeyAttr) attr.Value {
+	v := item.Get(k.Name)
+	if v == nil || !TypeFits(v.Type(), k.Type) {
+		return nil
+	}
+	return v
+}
+
+// TypeFits says whether a value of type got may stand in a key attribute of type want: a Ts is a
+// number there.
+func TypeFits(got, want attr.Type) bool {
+	return got == want || got == attr.Ts && want == attr.N
+}

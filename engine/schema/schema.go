@@ -1,0 +1,117 @@
+// Package schema describes tables and indexes as plain data: what a key is made of and what an
+// index projects. It knows neither storage nor requests.
+package schema
+
+import "github.com/keystone-db/kstone/engine/attr"
+
+// KeyAttr is one attribute of a key and its type: S, N or B.
+type KeyAttr struct {
+	Name string    `json:"name"`
+	Type attr.Type `json:"type"`
+}
+
+// Key is the key of a table or an index, in the order of significance. A table has one partition
+// attribute and at most one sort attribute; a global index may have up to four of each.
+type Key struct {
+	Hash  []KeyAttr `json:"hash"`
+	Range []KeyAttr `json:"range,omitempty"`
+}
+
+// HasRange says whether the key has a sort attribute.
+func (k Key) HasRange() bool { return len(k.Range) > 0 }
+
+// Len is the number of attributes.
+func (k Key) Len() int { return len(k.Hash) + len(k.Range) }
+
+// At returns the i-th attribute, partition attributes first.
+func (k Key) At(i int) KeyAttr {
+	if i < len(k.Hash) {
+		return k.Hash[i]
+	}
+	return k.Range[i-len(k.Hash)]
+}
+
+// Find returns the attribute of that name.
+func (k Key) Find(name string) (KeyAttr, bool) {
+	for i := range k.Len() {
+		if a := k.At(i); a.Name == name {
+			return a, true
+		}
+	}
+	return KeyAttr{}, false
+}
+
+// Has says whether name is an attribute of the key.
+func (k Key) Has(name string) bool {
+	_, ok := k.Find(name)
+	return ok
+}
+
+// Projection says what an index holds beside its own and the table's key. Stored: never renumber.
+type Projection uint8
+
+const (
+	// ProjectAll holds the whole item.
+	ProjectAll Projection = 1
+	// ProjectKeys holds only keys.
+	ProjectKeys Projection = 2
+	// ProjectInclude holds keys and the NonKey attributes.
+	ProjectInclude Projection = 3
+)
+
+// Index is a secondary index.
+type Index struct {
+	Name string `json:"name"`
+	// Sub is the index id: the second field of its keys' heads, never zero, never reused.
+	Sub        uint32     `json:"sub"`
+	Local      bool       `json:"local,omitempty"`
+	Key        Key        `json:"key"`
+	Projection Projection `json:"projection"`
+	// NonKey are the attributes of ProjectInclude, sorted.
+	NonKey []string `json:"nonKey,omitempty"`
+}
+
+// Table is what the data plane must know of a table.
+type Table struct {
+	// ID is the first field of the heads of all its keys, never reused.
+	ID   uint64 `json:"id"`
+	Name string `json:"name"`
+	Key  Key    `json:"key"`
+	// Indexes in order of creation: global ones first, as the service checks them, then local ones.
+	Indexes []Index `json:"indexes,omitempty"`
+	// TTL is the attribute that holds the expiry time in seconds; empty when off.
+	TTL string `json:"ttl,omitempty"`
+}
+
+// Index returns the index of that name, nil when there is none.
+func (t *Table) Index(name string) *Index {
+	for i := range t.Indexes {
+		if t.Indexes[i].Name == name {
+			return &t.Indexes[i]
+		}
+	}
+	return nil
+}
+
+// HasLocal says whether the table has a local secondary index, and so item collections.
+func (t *Table) HasLocal() bool {
+	for i := range t.Indexes {
+		if t.Indexes[i].Local {
+			return true
+		}
+	}
+	return false
+}
+
+// Projects says whether entries of the index hold the attribute.
+func (t *Table) Projects(ix *Index, name string) bool {
+	if ix.Projection == ProjectAll || ix.Key.Has(name) || t.Key.Has(name) {
+		return true
+	}
+	for _, n := range ix.NonKey {
+		if n == name {
+			return true
+		}
+	}
+	return false
+}
