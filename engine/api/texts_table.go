@@ -1,0 +1,192 @@
+package api
+
+// CreateTable (wire-facts §6.1).
+const (
+	// MsgTableExists is ResourceInUse of CreateTable; table (wire-facts §10 #16).
+	MsgTableExists = "Table already exists: %s"
+	// MsgUnitsOnDemand is throughput beside PAY_PER_REQUEST.
+	MsgUnitsOnDemand = PrefixInvalid + "Neither ReadCapacityUnits nor WriteCapacityUnits can be " +
+		"specified when BillingMode is PAY_PER_REQUEST"
+	// MsgUnitsAbsent is PROVISIONED without throughput.
+	MsgUnitsAbsent = PrefixInvalid + "ReadCapacityUnits and WriteCapacityUnits must both be " +
+		"specified when BillingMode is PROVISIONED"
+	// MsgUnitsRange is throughput beyond all reason; units, ReadCapacityUnits or
+	// WriteCapacityUnits.
+	MsgUnitsRange = "Given value %d for %s is out of bounds"
+	// MsgUnitsRangeIndex is the same for an index; units, member, index.
+	MsgUnitsRangeIndex = "Given value %d for %s is out of bounds for index %s"
+	// MsgKeyUndefined is a key schema with more elements than definitions.
+	MsgKeyUndefined = "Invalid KeySchema: Some index key attribute have no definition"
+	// MsgKeysUndefined is key attributes without definitions; keys, definitions, each joined with
+	// ", ".
+	MsgKeysUndefined = PrefixInvalid + "Some index key attributes are not defined in " +
+		"AttributeDefinitions. Keys: [%s], AttributeDefinitions: [%s]"
+	// MsgKeySameName is a key whose attributes have one name.
+	MsgKeySameName = "Both the Hash Key and the Range Key element in the KeySchema have the same name"
+	// MsgKeyFirst is a key schema that does not begin with HASH.
+	MsgKeyFirst = "Invalid KeySchema: The first KeySchemaElement is not a HASH key type"
+	// MsgKeySecond is a key schema whose second element is not RANGE.
+	MsgKeySecond = "Invalid KeySchema: The second KeySchemaElement is not a RANGE key type"
+	// MsgKeyParts is a global index key beyond four HASH and four RANGE attributes, or out of
+	// order; index; unsure: only the rule is known (§6.1.1).
+	MsgKeyParts = PrefixInvalid + "Index KeySchema can contain at most 4 HASH elements followed by " +
+		"at most 4 RANGE elements for index: %s"
+	// MsgDefinitionsCount is definitions beyond the key on a table without indexes.
+	MsgDefinitionsCount = PrefixInvalid + "Number of attributes in KeySchema does not exactly match " +
+		"number of attributes defined in AttributeDefinitions"
+	// MsgDefinitionsUnused is definitions that no key uses; definitions, keys, each joined with
+	// ", ".
+	MsgDefinitionsUnused = PrefixInvalid + "Some AttributeDefinitions are not used. " +
+		"AttributeDefinitions: [%s], keys used: [%s]"
+	// MsgDefinitionsDuplicate is an attribute defined twice; name; unsure: only the refusal is
+	// known.
+	MsgDefinitionsDuplicate = PrefixInvalid + "Duplicate AttributeName in AttributeDefinitions: %s"
+	// MsgLSIEmpty is an empty list of local indexes.
+	MsgLSIEmpty = PrefixInvalid + "List of LocalSecondaryIndexes is empty"
+	// MsgLSITableRange is local indexes on a table without a sort key.
+	MsgLSITableRange = PrefixInvalid + "Table KeySchema does not have a range key, which is " +
+		"required when specifying a LocalSecondaryIndex"
+	// MsgLSIRange is a local index without a sort key; index.
+	MsgLSIRange = PrefixInvalid + "Index KeySchema does not have a range key for index: %s"
+	// MsgLSIHash is a local index with another partition key; index, its key, the table's.
+	MsgLSIHash = PrefixInvalid + "Index KeySchema does not have the same leading hash key as table " +
+		"KeySchema for index: %s. index hash key: %s, table hash key: %s"
+	// MsgLSICount is too many local indexes.
+	MsgLSICount = PrefixInvalid + "Number of LocalSecondaryIndexes exceeds per-table limit of 5"
+	// MsgProjectionAbsent is a projection without a type.
+	MsgProjectionAbsent = PrefixInvalid + "Unknown ProjectionType: null"
+	// MsgProjectionExtra is NonKeyAttributes beside a type that has none; type.
+	MsgProjectionExtra = PrefixInvalid + "ProjectionType is %s, but NonKeyAttributes is specified"
+	// MsgProjectionEmpty is INCLUDE without NonKeyAttributes; unsure.
+	MsgProjectionEmpty = PrefixInvalid + "ProjectionType is INCLUDE, but NonKeyAttributes is not " +
+		"specified"
+	// MsgProjectionDuplicate is a name twice in NonKeyAttributes; name; unsure: only the refusal
+	// is known.
+	MsgProjectionDuplicate = PrefixInvalid + "Duplicate attribute in NonKeyAttributes: %s"
+	// MsgProjectionCount is too many NonKeyAttributes over all indexes; unsure: only the refusal
+	// is known.
+	MsgProjectionCount = PrefixInvalid + "Number of NonKeyAttributes over all indexes exceeds " +
+		"per-table limit of 100"
+	// MsgIndexDuplicate is two indexes of one name; index.
+	MsgIndexDuplicate = PrefixInvalid + "Duplicate index name: %s"
+	// MsgGSIEmpty is an empty list of global indexes.
+	MsgGSIEmpty = PrefixInvalid + "List of GlobalSecondaryIndexes is empty"
+	// MsgGSIUnitsOnDemand is throughput of an index beside PAY_PER_REQUEST; index.
+	MsgGSIUnitsOnDemand = PrefixInvalid + "ProvisionedThroughput should not be specified for index: " +
+		"%s when BillingMode is PAY_PER_REQUEST"
+	// MsgGSIUnitsAbsent is an index of a provisioned table without throughput; index; unsure.
+	MsgGSIUnitsAbsent = PrefixInvalid + "ProvisionedThroughput is not specified for index: %s"
+	// MsgGSICount is too many global indexes.
+	MsgGSICount = PrefixInvalid + "GlobalSecondaryIndex count exceeds the per-table limit of 20"
+	// MsgStreamView is StreamEnabled without a view type; unsure: only the refusal is known.
+	MsgStreamView = PrefixInvalid + "StreamViewType must be specified when StreamEnabled is true"
+	// MsgStreamViewOff is a view type while StreamEnabled is false; unsure: only the refusal is
+	// known.
+	MsgStreamViewOff = PrefixInvalid + "StreamViewType can not be specified when StreamEnabled is " +
+		"false"
+	// MsgWarmRead and MsgWarmWrite are warm throughput below the provisioned one; "table" or
+	// "index NAME".
+	MsgWarmRead = PrefixInvalid + "Requested ReadUnitsPerSecond for WarmThroughput for %s is lower " +
+		"than ReadCapacityUnits of ProvisionedThroughput"
+	MsgWarmWrite = PrefixInvalid + "Requested WriteUnitsPerSecond for WarmThroughput for %s is lower " +
+		"than WriteCapacityUnits of ProvisionedThroughput"
+	// MsgWarmReadOnDemand and MsgWarmWriteOnDemand are the same on demand; "table" or "index NAME".
+	MsgWarmReadOnDemand = PrefixInvalid + "Requested ReadUnitsPerSecond for WarmThroughput for %s " +
+		"is lower than initial throughput for OnDemand"
+	MsgWarmWriteOnDemand = PrefixInvalid + "Requested WriteUnitsPerSecond for WarmThroughput for %s " +
+		"is lower than initial throughput for OnDemand"
+)
+
+// UpdateTable, DeleteTable and table states (wire-facts §6.2, §6.3, §6.29).
+const (
+	// MsgUpdateNothing is an UpdateTable that asks for nothing.
+	MsgUpdateNothing = "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, " +
+		"GlobalSecondaryIndexUpdates or SSESpecification or ReplicaUpdates is required"
+	// MsgUpdateUnitsAbsent is a switch to PROVISIONED without throughput.
+	MsgUpdateUnitsAbsent = PrefixInvalid + "ProvisionedThroughput must be specified when " +
+		"BillingMode is PROVISIONED"
+	// MsgUpdateIndexEmpty is an index update without an action.
+	MsgUpdateIndexEmpty = PrefixInvalid + "One of GlobalSecondaryIndexUpdate.Update, " +
+		"GlobalSecondaryIndexUpdate.Create, GlobalSecondaryIndexUpdate.Delete must not be null"
+	// MsgUpdateIndexTwice is two updates of one index; index.
+	MsgUpdateIndexTwice = PrefixInvalid + "Only one global secondary index update per index is " +
+		"allowed simultaneously. Index: %s"
+	// MsgTableBusy is ResourceInUse; "created", "updated" or "deleted", table.
+	MsgTableBusy = "Attempt to change a resource which is still in use: Table is being %s: %s"
+	// MsgOneIndexChange is LimitExceeded.
+	MsgOneIndexChange = "Subscriber limit exceeded: Only 1 online index can be created or deleted " +
+		"simultaneously per table"
+	// MsgIndexUnitsBlocked is an index update beyond all reason.
+	MsgIndexUnitsBlocked = "This operation cannot be performed with given input values. Please " +
+		"contact DynamoDB service team for more info: Action Blocked: IndexUpdate"
+	// MsgIndexUnitsAbsent is a switch to PROVISIONED that leaves out indexes; indexes joined with
+	// ",".
+	MsgIndexUnitsAbsent = PrefixInvalid + "ProvisionedThroughput must be specified for index: %s"
+	// MsgUnitsSame is throughput that equals the present one; read, read, write, write units.
+	MsgUnitsSame = "The provisioned throughput for the table will not change. The requested value " +
+		"equals the current value. Current ReadCapacityUnits provisioned for the table: %d. " +
+		"Requested ReadCapacityUnits: %d. Current WriteCapacityUnits provisioned for the table: %d. " +
+		"Requested WriteCapacityUnits: %d. Refer to the Amazon DynamoDB Developer Guide for current " +
+		"limits and how to request higher limits."
+	// MsgUnitsSameIndex is the same for an index; index, read, read, write, write units; unsure.
+	MsgUnitsSameIndex = "The provisioned throughput for the index %s will not change. The requested " +
+		"value equals the current value. Current ReadCapacityUnits provisioned for the index: %d. " +
+		"Requested ReadCapacityUnits: %d. Current WriteCapacityUnits provisioned for the index: %d. " +
+		"Requested WriteCapacityUnits: %d. Refer to the Amazon DynamoDB Developer Guide for current " +
+		"limits and how to request higher limits."
+	// MsgStreamEnabled is a stream that is enabled again; table (wire-facts §10 #15).
+	MsgStreamEnabled = "Table already has an enabled stream: TableName: %s"
+	// MsgStreamDisabled is a stream that is disabled though it is off; table; unsure: only the
+	// refusal is known.
+	MsgStreamDisabled = "Table has no stream to disable: TableName: %s"
+	// MsgIndexExists is an index to create that exists; unsure.
+	MsgIndexExists = "Attempting to create an index which already exists"
+	// MsgModeSwitch is LimitExceeded of a switch to on demand; two times; unsure.
+	MsgModeSwitch = "Subscriber limit exceeded: Update to PayPerRequest mode are limited to once in " +
+		"1 day(s). Last update at %s. Next update can be made at %s"
+	// MsgDecreases is LimitExceeded of throughput decreases; count, two times.
+	MsgDecreases = "Subscriber limit exceeded: Provisioned throughput decreases are limited within " +
+		"a given UTC day. After the first 4 decreases, each subsequent decrease in the same UTC day " +
+		"can be performed at most once every 3600 seconds. Number of decreases today: %d. Last " +
+		"decrease at %s. Next decrease can be made at %s"
+	// MsgProtected is DeleteTable of a protected table (wire-facts §10 #14).
+	MsgProtected = "Resource cannot be deleted as it is currently protected against deletion. " +
+		"Disable deletion protection first."
+)
+
+// Time to live (wire-facts §6.16).
+const (
+	// MsgTTLEnabled is enabling what is enabled.
+	MsgTTLEnabled = "TimeToLive is already enabled"
+	// MsgTTLDisabled is disabling what is disabled.
+	MsgTTLDisabled = "TimeToLive is already disabled"
+	// MsgTTLOther is another attribute than the present one; present attribute.
+	MsgTTLOther = "TimeToLive is active on a different AttributeName: current AttributeName is %s"
+	// MsgTTLBusy is a second change within the hour.
+	MsgTTLBusy = "Time to live has been modified multiple times within a fixed interval"
+)
+
+// Tags (wire-facts §6.17).
+const (
+	// MsgTagArnAbsent is a missing ResourceArn.
+	MsgTagArnAbsent = "Invalid TableArn"
+	// MsgTagArnDenied is AccessDenied of a ResourceArn that is no ARN; ARN of the caller,
+	// operation, resource.
+	MsgTagArnDenied = "User: %s is not authorized to perform: dynamodb:%s on resource: %s"
+	// MsgTagArnInvalid is an ARN of something else than a table; ARN.
+	MsgTagArnInvalid = "Invalid TableArn: Invalid ResourceArn provided as input %s"
+	// MsgTagsEmpty and MsgTagKeysEmpty are empty lists. DynamoDB does write "Atleast":
+	// TestTags.
+	MsgTagsEmpty    = "Atleast one Tag needs to be provided as Input."
+	MsgTagKeysEmpty = "Atleast one Tag Key needs to be provided as Input."
+	// MsgTagArnNotFound is ResourceNotFound; ARN. DynamoDB does write "ResourcArn":
+	// TestTextsGolden.
+	MsgTagArnNotFound = "Requested resource not found: ResourcArn: %s not found"
+	// MsgTagCount is more than 50 tags; unsure: only the refusal is known.
+	MsgTagCount = PrefixInvalid + "Number of tags exceeds per-resource limit of 50"
+	// MsgTagReserved is a tag key of the provider; key; unsure: only the refusal is known.
+	MsgTagReserved = PrefixInvalid + "Tag keys can not begin with aws: %s"
+	// MsgTagDuplicate is a key twice; key; unsure.
+	MsgTagDuplicate = PrefixInvalid + "Duplicate tag key: %s"
+)
+
