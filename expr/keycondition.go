@@ -1,0 +1,161 @@
+package expr
+
+import "github.com/keystone-db/kstone/engine/attr"
+
+// KeyCond is one condition on a key attribute.
+type KeyCond struct {
+	Attr string
+	// Op is one of OpEq, OpLt, OpLe, OpGt, OpGe, OpBetween and FnBeginsWith.
+	Op Op
+	// Values has two elements for OpBetween (lower bound, upper bound), else one.
+	Values []attr.Value
+	// Pos is the condition's byte offset in the text.
+	Pos int
+}
+
+// KeyCondition is a KeyConditionExpression, reduced to conditions that are all to hold, in the
+// order of the text, at most one for an attribute.
+type KeyCondition struct {
+	Conds []KeyCond
+
+	condBuf  [2]KeyCond
+	valueBuf [3]attr.Value
+}
+
+// Get returns the condition on an attribute, nil when there is none.
+func (k *KeyCondition) Get(name string) *KeyCond {
+	for i := range k.Conds {
+		if k.Conds[i].Attr == name {
+			return &k.Conds[i]
+		}
+	}
+	return nil
+}
+
+// BindKey binds the tree as a key condition: the checks of a condition first, then the reduction,
+// whose texts are bare. How many conditions the key takes, and of what types and operators, is
+// for the caller, who knows the schema. The error is an *Error.
+func (t *ConditionTree) BindKey(b *Binder) (*KeyCondition, error) {
+	var d binding
+	d.bind(&t.refs, b)
+	if err := (checker{KindKeyCondition, &d}).cond(t.Root); err != nil {
+		return nil, err
+	}
+	k := new(KeyCondition)
+	k.Conds = k.condBuf[:0]
+	r := keyReducer{binding: &d, out: k, values: k.valueBuf[:0]}
+	if err := r.cond(t.Root); err != nil {
+		return nil, err
+	}
+	if len(k.Conds) > KeyConditionsMax {
+		return nil, bareErr(0, msgKeyTooMany)
+	}
+	return k, nil
+}
+
+// keyReducer turns a checked condition into a list of conditions on keys.
+type keyReducer struct {
+	*binding
+	out    *KeyCondition
+	values []attr.Value
+}
+
+func (r *keyReducer) cond(c Cond) *Error {
+	switch n := c.(type) {
+	case *And:
+		for _, t := range n.Terms {
+			if err := r.cond(t); err != nil {
+				return err
+			}
+		}
+		return nil
+	case *Or:
+		return bareErr(n.Pos(), msgKeyOperator, OpOr)
+	case *Not:
+		return bareErr(n.Pos(), msgKeyOperator, OpNot)
+	case *In:
+		return bareErr(n.Pos(), msgKeyOperator, OpIn)
+	case *Between:
+		ops := [...]Operand{n.X, n.Lo, n.Hi}
+		return r.leaf(OpBetween, n.Pos(), ops[:])
+	case *Compare:
+		return r.compare(n)
+	case *Call:
+		if n.Fn != FnBeginsWith {
+			return bareErr(n.Pos(), msgKeyOperator, n.Fn)
+		}
+		return r.leaf(FnBeginsWith, n.Pos(), n.Args)
+	default:
+		return nil
+	}
+}
+
+// compare reduces a comparison, turned round when the value stands first.
+func (r *keyReducer) compare(n *Compare) *Error {
+	if n.Op == OpNe {
+		return bareErr(n.Pos(), msgKeyOperator, OpNe)
+	}
+	op, ops := n.Op, [...]Operand{n.Left, n.Right}
+	if _, ok := n.Left.(*DocPath); !ok {
+		op, ops = mirror(op), [...]Operand{n.Right, n.Left}
+	}
+	return r.leaf(op, n.Pos(), ops[:])
+}
+
+// mirror returns the operator that means the same with the operands exchanged.
+func mirror(op Op) Op {
+	switch op {
+	case OpLt:
+		return OpGt
+	case OpLe:
+		return OpGe
+	case OpGt:
+		return OpLt
+	case OpGe:
+		return OpLe
+	default:
+		return op
+	}
+}
+
+// leaf reduces one condition whose first operand should be the key attribute.
+func (r *keyReducer) leaf(op Op, pos int, args []Operand) *Error {
+	paths, nested := 0, false
+	for _, a := range args {
+		switch n := a.(type) {
+		case *Call:
+			return bareErr(pos, msgKeyNestedOperation)
+		case *DocPath:
+			paths++
+			nested = nested || len(n.Elems) > 1
+		}
+	}
+	key, first := args[0].(*DocPath)
+	switch {
+	case !first && (op == OpBetween || op == FnBeginsWith):
+		return bareErr(pos, msgKeyFirstOperand, op)
+	case paths > 1:
+		return bareErr(pos, msgKeyTwoPaths)
+	case nested:
+		return bareErr(pos, msgKeyNestedPath)
+	case paths == 0:
+		return bareErr(pos, msgKeyNoPath)
+	}
+	return r.add(elemName(&key.Elems[0], r.names), op, pos, args[1:])
+}
+
+// add appends a condition; each attribute may have one.
+func (r *keyReducer) add(name string, op Op, pos int, args []Operand) *Error {
+	if r.out.Get(name) != nil {
+		return bareErr(pos, msgKeyTwice)
+	}
+	from := len(r.values)
+	for _, a := range args {
+		r.values = append(r.values, r.constant(a))
+	}
+	r.out.Conds = append(r.out.Conds, KeyCond{
+		Attr: name, Op: op, Pos: pos,
+		Values: r.values[from:len(r.values):len(r.values)],
+	})
+	return nil
+}
