@@ -36,6 +36,38 @@ func (d *digits) add(c byte) {
 // ErrOverflow, ErrUnderflow or ErrPrecision, the first that applies; dst is
 // then returned as it was.
 func Parse(dst, text []byte) ([]byte, error) {
+	if v, ok := plainInt(text); ok {
+		return FromInt(dst, v), nil
+	}
+	return parse(dst, text)
+}
+
+// plainIntMax is the most digits of a text that surely fits an int64.
+const plainIntMax = 18
+
+// plainInt reads what most numbers are: a few digits, perhaps with a minus.
+func plainInt(text []byte) (v int64, ok bool) {
+	digits := text
+	if len(text) > 1 && text[0] == '-' {
+		digits = text[1:]
+	}
+	if len(digits) == 0 || len(digits) > plainIntMax {
+		return 0, false
+	}
+	for _, c := range digits {
+		c -= '0'
+		if c > 9 {
+			return 0, false
+		}
+		v = v*10 + int64(c)
+	}
+	if len(digits) < len(text) {
+		v = -v
+	}
+	return v, true
+}
+
+func parse(dst, text []byte) ([]byte, error) {
 	var d digits
 	i, neg := 0, false
 	if len(text) > 0 && (text[0] == '-' || text[0] == '+') {
