@@ -1,13 +1,51 @@
 package expr
 
-import "github.com/keystone-db/kstone/engine/attr"
+import (
+	"slices"
+
+	"github.com/keystone-db/kstone/engine/attr"
+)
+
+// KeyOp is an operator that a condition on a key can have.
+type KeyOp uint8
+
+// The operators of key conditions.
+const (
+	KeyEQ KeyOp = iota
+	KeyLT
+	KeyLE
+	KeyGT
+	KeyGE
+	KeyBetween    // both bounds included
+	KeyBeginsWith // S and B only
+
+	keyOpCount = iota
+)
+
+// keyOps has the operator of the language for each KeyOp.
+var keyOps = [keyOpCount]Op{
+	KeyEQ: OpEq, KeyLT: OpLt, KeyLE: OpLe, KeyGT: OpGt, KeyGE: OpGe,
+	KeyBetween: OpBetween, KeyBeginsWith: FnBeginsWith,
+}
+
+// String returns the operator as it is written.
+func (o KeyOp) String() string {
+	if int(o) < len(keyOps) {
+		return keyOps[o].String()
+	}
+	return OpNone.String()
+}
+
+// keyOp is the inverse of keyOps, for operators that the reduction has let through.
+func keyOp(op Op) KeyOp {
+	return KeyOp(slices.Index(keyOps[:], op))
+}
 
 // KeyCond is one condition on a key attribute.
 type KeyCond struct {
 	Attr string
-	// Op is one of OpEq, OpLt, OpLe, OpGt, OpGe, OpBetween and FnBeginsWith.
-	Op Op
-	// Values has two elements for OpBetween (lower bound, upper bound), else one.
+	Op   KeyOp
+	// Values has two elements for KeyBetween (lower bound, upper bound), else one.
 	Values []attr.Value
 	// Pos is the condition's byte offset in the text.
 	Pos int
@@ -154,7 +192,7 @@ func (r *keyReducer) add(name string, op Op, pos int, args []Operand) *Error {
 		r.values = append(r.values, r.constant(a))
 	}
 	r.out.Conds = append(r.out.Conds, KeyCond{
-		Attr: name, Op: op, Pos: pos,
+		Attr: name, Op: keyOp(op), Pos: pos,
 		Values: r.values[from:len(r.values):len(r.values)],
 	})
 	return nil

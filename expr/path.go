@@ -21,6 +21,9 @@ type Step struct {
 // TopLevel returns the name of the attribute that the path begins with.
 func (p Path) TopLevel() string { return p[0].Name }
 
+// Nested tells whether the path goes below its attribute.
+func (p Path) Nested() bool { return len(p) > 1 }
+
 // String prints the path as the service does in its messages: [a, b, [0]].
 func (p Path) String() string {
 	var b strings.Builder
