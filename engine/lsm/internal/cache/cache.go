@@ -32,7 +32,8 @@ type Key struct {
 
 // Cache of blocks; safe for concurrent use. A nil *Cache keeps nothing.
 type Cache struct {
-	shards [shardCount]shard
+	shards  [shardCount]shard
+	scratch sync.Pool // *[]byte
 }
 
 type slot struct {

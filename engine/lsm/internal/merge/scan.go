@@ -1,6 +1,8 @@
 package merge
 
 import (
+	"bytes"
+
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
 	"github.com/keystone-db/kstone/engine/storage"
 )
@@ -20,27 +22,139 @@ type ScanOptions struct {
 // Scan yields, for each key of a range, the newest version at or below a snapshot, without
 // tombstones and dead ranges. It starts before the first entry.
 type Scan struct {
-	it   base.Iterator
-	opts ScanOptions
+	it      base.Iterator // not asked by its owner once the scan has it
+	all     base.Iterator // to close
+	opts    ScanOptions
+	started bool
+	done    bool
+
+	key   []byte // a copy
+	value []byte
+	lsn   base.LSN
 }
 
 // NewScan scans over it, usually an Iter, and takes it over: Close closes it.
-func NewScan(it base.Iterator, opts ScanOptions) *Scan { return &Scan{it: it, opts: opts} }
+func NewScan(it base.Iterator, opts ScanOptions) *Scan {
+	s := &Scan{it: it, all: it, opts: opts}
+	if m, ok := it.(*Iter); ok && len(m.sources) == 1 {
+		s.it = m.sources[0].it
+	}
+	return s
+}
 
 // Next moves to the next entry in the direction of the scan; false at the end or on an error.
-func (s *Scan) Next() bool { return false }
+func (s *Scan) Next() bool {
+	if s.done {
+		return false
+	}
+	ok := false
+	if s.opts.Reverse {
+		ok = s.prev()
+	} else {
+		ok = s.next()
+	}
+	s.done = !ok
+	return ok
+}
+
+// next goes forward: the versions of a key come newest first, and the first that is old enough
+// decides.
+func (s *Scan) next() bool {
+	ok := false
+	if s.started {
+		ok = s.skip()
+	} else {
+		s.started = true
+		ok = s.it.SeekGE(s.opts.Range.Start)
+	}
+	for ok {
+		key := s.it.Key()
+		if s.opts.Range.End != nil && bytes.Compare(key, s.opts.Range.End) >= 0 {
+			return false
+		}
+		if s.opts.Dead.Has(key) {
+			end := s.opts.Dead.ranges[s.opts.Dead.find(key)].End
+			ok = end != nil && s.it.SeekGE(end)
+			continue
+		}
+		if s.it.LSN() > s.opts.Snapshot {
+			ok = s.it.Next()
+			continue
+		}
+		s.key = append(s.key[:0], key...)
+		if s.it.Kind() == base.KindPut {
+			s.value, s.lsn = s.it.Value(), s.it.LSN()
+			return true
+		}
+		ok = s.skip()
+	}
+	return false
+}
+
+// skip moves behind the versions of s.key.
+func (s *Scan) skip() bool {
+	for s.it.Next() {
+		if !bytes.Equal(s.it.Key(), s.key) {
+			return true
+		}
+	}
+	return false
+}
+
+// prev goes backward: the versions of a key come oldest first, and the last that is old enough
+// decides. Afterwards the source stands on the key before.
+func (s *Scan) prev() bool {
+	ok := false
+	switch {
+	case s.started:
+		ok = s.it.Valid()
+	case s.opts.Range.End == nil:
+		ok = s.it.Last()
+	default:
+		ok = s.it.SeekLT(s.opts.Range.End)
+	}
+	s.started = true
+	for ok {
+		s.key = append(s.key[:0], s.it.Key()...)
+		if bytes.Compare(s.key, s.opts.Range.Start) < 0 {
+			return false
+		}
+		if s.opts.Dead.Has(s.key) {
+			ok = s.it.SeekLT(s.opts.Dead.ranges[s.opts.Dead.find(s.key)].Start)
+			continue
+		}
+		kind := base.Kind(0)
+		for ok && bytes.Equal(s.it.Key(), s.key) {
+			if s.it.LSN() <= s.opts.Snapshot {
+				kind, s.value, s.lsn = s.it.Kind(), s.it.Value(), s.it.LSN()
+			}
+			ok = s.it.Prev()
+		}
+		if s.it.Err() != nil {
+			// A version that was not read may be newer than the one found.
+			return false
+		}
+		if kind == base.KindPut {
+			return true
+		}
+	}
+	return false
+}
 
 // Key is valid until the next call of Next.
-func (s *Scan) Key() []byte { return nil }
+func (s *Scan) Key() []byte { return s.key }
 
 // Value is never changed afterwards; keeping it keeps the block or memtable entry it is part of.
-func (s *Scan) Value() []byte { return nil }
+func (s *Scan) Value() []byte { return s.value }
 
 // LSN of the version shown.
-func (s *Scan) LSN() base.LSN { return 0 }
+func (s *Scan) LSN() base.LSN { return s.lsn }
 
 // Err returns what stopped the scan early.
-func (s *Scan) Err() error { return nil }
+func (s *Scan) Err() error { return s.it.Err() }
 
 // Close closes the source.
-func (s *Scan) Close() error { return s.it.Close() }
+func (s *Scan) Close() error {
+	s.done = true
+	return s.all.Close()
+}

@@ -1,13 +1,10 @@
-// Package table writes and reads tables: immutable sorted runs of versions of one stripe, in one
-// extent of the database file.
 package table
 
 import (
-	"context"
-	"io"
+	"encoding/binary"
+	"hash/crc32"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
-	"github.com/keystone-db/kstone/engine/lsm/internal/cache"
 )
 
 // DatabaseID names a database; it seeds every checksum.
@@ -18,8 +15,16 @@ const (
 	SizeTargetBytes = 4 << 20
 	// LengthMaxBytes bounds one table; more is corruption on reading and an error on writing.
 	LengthMaxBytes = 1 << 30
-	// BlockBytesDefault is the size at which a data block is closed, before compression.
+	// BlockBytesDefault is the size up to which a data block is filled, before compression. A block
+	// with one entry may be larger.
 	BlockBytesDefault = 8 << 10
+
+	// blockRawMaxBytes bounds a decoded data block: the largest entry, or a full block.
+	blockRawMaxBytes = 4 << 20
+	// sectionRawMaxBytes bounds a decoded filter, index or properties block.
+	sectionRawMaxBytes = 256 << 20
+	// restartInterval is part of the format only as a hint: readers follow the list of restarts.
+	restartInterval = 8
 )
 
 // Codec of a block. On disk: never renumber.
@@ -30,8 +35,17 @@ const (
 	CodecRaw Codec = 0
 	// CodecS2 is the default.
 	CodecS2 Codec = 1
-	// CodecZstd is reserved for the last level; nothing writes it yet and reading it is an error.
+	// CodecZstd is reserved for the last level; nothing writes it, and reading it is an error.
 	CodecZstd Codec = 2
+)
+
+const (
+	formatVersion = 1
+	headerMagic   = "kstntbl\x01"
+	footerMagic   = "kstntbl\x02"
+	headerBytes   = 80
+	footerBytes   = 96
+	trailerBytes  = 5 // codec and crc of a block
 )
 
 // Meta is what the manifest keeps of a table.
@@ -42,109 +56,106 @@ type Meta struct {
 	Largest        []byte
 	MinLSN, MaxLSN base.LSN
 	Entries        int64 // versions, tombstones included
-	Tombstones     int64
+	Tombstones     int64 // keys whose newest version in the table is a tombstone
 }
 
-// WriterOptions of one table.
-type WriterOptions struct {
-	DatabaseID DatabaseID
-	Num        base.ObjectNum
-	// BlockBytes is 0 for the default.
-	BlockBytes int
-	// Raw turns compression off.
-	Raw bool
+// sums computes the checksums of one table.
+type sums struct {
+	table *crc32.Table
+	seed  uint32 // over database id and table number
 }
 
-// Writer builds one table into a sink.
-type Writer struct{}
-
-// NewWriter starts a table. The sink gets the bytes in order, in pieces of about a block; give it
-// a buffer (a bytes.Buffer, or one that writes pieces of up to 1 MiB).
-func NewWriter(sink io.Writer, opts WriterOptions) *Writer { return &Writer{} }
-
-// Add appends a version; versions come in the order of base.Compare, all of one stripe. Key and
-// value are copied.
-func (w *Writer) Add(e base.Entry) error { return nil }
-
-// Size is an estimate of the table's length if it were finished now.
-func (w *Writer) Size() int64 { return 0 }
-
-// Entries added until now.
-func (w *Writer) Entries() int64 { return 0 }
-
-// Finish writes index, filter, properties and footer. A table without entries is an error.
-func (w *Writer) Finish() (Meta, error) { return Meta{}, nil }
-
-// PrefixCount is what a table holds under one 12-byte prefix.
-type PrefixCount struct {
-	Prefix     []byte // shorter for shorter keys; must not be changed
-	Entries    int64  // versions, tombstones included
-	Tombstones int64
-	Keys       int64 // different keys
-	Bytes      int64 // keys and values of all versions, before compression
+func newSums(id DatabaseID, num base.ObjectNum) sums {
+	t := crc32.MakeTable(crc32.Castagnoli)
+	var b [24]byte
+	copy(b[:], id[:])
+	binary.LittleEndian.PutUint64(b[16:], uint64(num))
+	return sums{table: t, seed: crc32.Update(0, t, b[:])}
 }
 
-// Properties of a table; must not be changed.
-type Properties struct {
-	Smallest, Largest []byte
-	MinLSN, MaxLSN    base.LSN
-	Entries           int64
-	Tombstones        int64
-	Keys              int64
-	Bytes             int64 // keys and values, before compression
-	Prefixes          []PrefixCount
+// of returns the checksum of the bytes at an offset of the table.
+func (s sums) of(offset int64, p []byte) uint32 {
+	var b [8]byte
+	binary.LittleEndian.PutUint64(b[:], uint64(offset))
+	return crc32.Update(crc32.Update(s.seed, s.table, b[:]), s.table, p)
 }
 
-// Resident counts the filters, indexes and properties that open tables keep in memory, and evicts
-// those that were not used lately above its bound. Safe for concurrent use; nil counts nothing.
-type Resident struct{}
-
-// ResidentBytesDefault bounds the resident parts of all tables of a database.
-const ResidentBytesDefault = 64 << 20
-
-// NewResident returns a budget of bytesMax bytes; 0 means the default.
-func NewResident(bytesMax int64) *Resident { return &Resident{} }
-
-// Bytes resident now.
-func (r *Resident) Bytes() int64 { return 0 }
-
-// ReaderOptions of one table.
-type ReaderOptions struct {
-	DatabaseID DatabaseID
-	Num        base.ObjectNum
-	// File holds the table at Offset, Length bytes long.
-	File           io.ReaderAt
-	Offset, Length int64
-	// Cache and Resident are shared by the tables of a database; nil means none.
-	Cache    *cache.Cache
-	Resident *Resident
+// section is where a block stands in its table, trailer included.
+type section struct {
+	offset, length uint32
 }
 
-// Reader reads one table. It is safe for concurrent use, holds no file handle and needs no Close.
-type Reader struct{}
+func (s section) end() int64 { return int64(s.offset) + int64(s.length) }
 
-// NewReader does no I/O: footer, index, filter and properties are read on first use.
-func NewReader(opts ReaderOptions) *Reader { return &Reader{} }
-
-// Get returns the newest version of key with an LSN of at most maxLSN, tombstones included. The
-// Key of the entry is the caller's. Value aliases a block that is never changed: it may be kept, at
-// the cost of keeping its block (some 8 KiB) in memory.
-func (r *Reader) Get(key []byte, maxLSN base.LSN) (e base.Entry, found bool, err error) {
-	return base.Entry{}, false, nil
+// footer of a table.
+type footer struct {
+	filter, index, properties section
+	length                    int64
 }
 
-// MayContainPrefix asks the filter whether some key has this storage.FilterPrefix.
-func (r *Reader) MayContainPrefix(prefix []byte) (bool, error) { return true, nil }
+func appendHeader(dst []byte, id DatabaseID, num base.ObjectNum, s sums) []byte {
+	at := len(dst)
+	dst = append(dst, headerMagic...)
+	dst = binary.LittleEndian.AppendUint16(dst, formatVersion)
+	dst = append(dst, make([]byte, 6)...)
+	dst = append(dst, id[:]...)
+	dst = binary.LittleEndian.AppendUint64(dst, uint64(num))
+	dst = append(dst, make([]byte, 36)...)
+	return binary.LittleEndian.AppendUint32(dst, s.of(0, dst[at:]))
+}
 
-// NewIter returns an iterator over all versions, in both directions. Values stay valid and
-// unchanged as long as they are referenced; keys until the next positioning call.
-func (r *Reader) NewIter() base.Iterator { return nil }
+func appendFooter(dst []byte, f footer, id DatabaseID, num base.ObjectNum, s sums) []byte {
+	at := len(dst)
+	for _, sec := range []section{f.filter, f.index, f.properties} {
+		dst = binary.LittleEndian.AppendUint32(dst, sec.offset)
+		dst = binary.LittleEndian.AppendUint32(dst, sec.length)
+	}
+	dst = binary.LittleEndian.AppendUint64(dst, uint64(f.length))
+	dst = binary.LittleEndian.AppendUint64(dst, uint64(num))
+	dst = append(dst, id[:]...)
+	dst = append(dst, make([]byte, 24)...)
+	dst = binary.LittleEndian.AppendUint16(dst, formatVersion)
+	dst = append(dst, 0, 0)
+	dst = binary.LittleEndian.AppendUint32(dst, s.of(f.length-footerBytes, dst[at:]))
+	return append(dst, footerMagic...)
+}
 
-// Properties of the table.
-func (r *Reader) Properties() (*Properties, error) { return &Properties{}, nil }
+// checkHeader returns what is wrong with a header; "" if nothing.
+func checkHeader(b []byte, s sums) string {
+	switch {
+	case string(b[:8]) != headerMagic:
+		return "no table header"
+	case binary.LittleEndian.Uint32(b[headerBytes-4:]) != s.of(0, b[:headerBytes-4]):
+		return "header checksum"
+	case binary.LittleEndian.Uint16(b[8:]) != formatVersion:
+		return "unknown table version"
+	case b[10] != 0:
+		return "unknown cipher"
+	}
+	return ""
+}
 
-// Verify reads every byte of the table and checks every checksum and the order of its entries.
-func (r *Reader) Verify(ctx context.Context) error { return nil }
-
-// Forget gives back what the table keeps resident. Call it when the table has left all versions.
-func (r *Reader) Forget() {}
+// parseFooter decodes a footer and returns what is wrong with it; "" if nothing.
+func parseFooter(b []byte, length int64, s sums) (footer, string) {
+	le := binary.LittleEndian
+	const crcAt = footerBytes - 12
+	switch {
+	case string(b[footerBytes-8:]) != footerMagic:
+		return footer{}, "no table footer"
+	case le.Uint32(b[crcAt:]) != s.of(length-footerBytes, b[:crcAt]):
+		return footer{}, "footer checksum"
+	case le.Uint16(b[crcAt-4:]) != formatVersion:
+		return footer{}, "unknown table version"
+	}
+	sec := func(i int) section { return section{le.Uint32(b[i:]), le.Uint32(b[i+4:])} }
+	f := footer{filter: sec(0), index: sec(8), properties: sec(16), length: int64(le.Uint64(b[24:]))}
+	good := f.length == length &&
+		f.filter.offset >= headerBytes && f.filter.length > trailerBytes &&
+		int64(f.index.offset) == f.filter.end() && f.index.length > trailerBytes &&
+		int64(f.properties.offset) == f.index.end() && f.properties.length > trailerBytes &&
+		f.properties.end() == length-footerBytes
+	if !good {
+		return footer{}, "footer names impossible places"
+	}
+	return f, ""
+}

@@ -1,0 +1,288 @@
+package table
+
+import (
+	"bytes"
+
+	"github.com/keystone-db/kstone/engine/lsm/internal/base"
+)
+
+// IterOptions direct an iterator over a table.
+type IterOptions struct {
+	// NoFill leaves the block cache as it is: compaction reads everything once.
+	NoFill bool
+}
+
+// iter walks the versions of a table in both directions.
+type iter struct {
+	r    *Reader
+	opts IterOptions
+	m    *resident
+	err  error
+
+	valid   bool
+	blockAt int // index of the block that is loaded, -1 without
+	b       block
+	e       blockEntry
+	off     int // of the entry in the block
+	key     []byte
+
+	// While the iterator goes backward, stops are the entries of the restart interval that begins
+	// at interval, up to the current one, so that one step back need not decode it again.
+	stops    []stop
+	interval int // the restart, -1 when stops holds nothing
+	slab     []byte
+}
+
+// stop is an entry on the way back; its key is slab[keyFrom:keyTo].
+type stop struct {
+	e              blockEntry
+	off            int
+	keyFrom, keyTo int
+}
+
+// NewIter returns an iterator over all versions, in both directions. Values stay valid and
+// unchanged as long as they are referenced; keys until the next positioning call.
+func (r *Reader) NewIter(opts IterOptions) base.Iterator {
+	return &iter{r: r, opts: opts, blockAt: -1, interval: -1}
+}
+
+func (it *iter) fail(err error) bool {
+	it.err, it.valid = err, false
+	return false
+}
+
+// ready opens the table; false on an error.
+func (it *iter) ready() bool {
+	it.valid = false
+	if it.err != nil {
+		return false
+	}
+	if it.m == nil {
+		m, err := it.r.open()
+		if err != nil {
+			return it.fail(err)
+		}
+		it.m = m
+	}
+	return true
+}
+
+// load makes block i the current one.
+func (it *iter) load(i int) bool {
+	it.interval = -1
+	if it.blockAt == i {
+		return true
+	}
+	b, err := it.r.dataBlock(it.m, i, !it.opts.NoFill)
+	if err != nil {
+		it.blockAt = -1
+		return it.fail(err)
+	}
+	it.b, it.blockAt = b, i
+	return true
+}
+
+// decode makes the entry at an offset the current one. The key before it is in it.key.
+func (it *iter) decode(off int) bool {
+	if !it.b.entry(&it.e, off) || it.e.shared > len(it.key) {
+		return it.fail(it.r.malformed(it.m, it.blockAt))
+	}
+	it.key = append(it.key[:it.e.shared], it.e.suffix...)
+	it.off, it.valid = off, true
+	return true
+}
+
+// begin moves to the first entry of block i.
+func (it *iter) begin(i int) bool {
+	if i >= len(it.m.index.blocks) {
+		it.valid = false
+		return false
+	}
+	if !it.load(i) {
+		return false
+	}
+	it.key = it.key[:0]
+	return it.decode(it.b.restart(0))
+}
+
+// First moves to the first version.
+func (it *iter) First() bool { return it.ready() && it.begin(0) }
+
+// SeekGE moves to the first version whose key is at or after key.
+func (it *iter) SeekGE(key []byte) bool {
+	if !it.ready() {
+		return false
+	}
+	i := it.m.index.find(key)
+	if i == len(it.m.index.blocks) {
+		return false
+	}
+	if !it.load(i) {
+		return false
+	}
+	r, ok := it.b.seekRestart(key)
+	if !ok {
+		return it.fail(it.r.malformed(it.m, i))
+	}
+	it.key = it.key[:0]
+	for off := it.b.restart(r); off < len(it.b.data); off = it.e.next {
+		if !it.decode(off) {
+			return false
+		}
+		if bytes.Compare(it.key, key) >= 0 {
+			return true
+		}
+	}
+	// The index says that the block ends at or after key.
+	return it.fail(it.r.malformed(it.m, i))
+}
+
+// Last moves to the last version.
+func (it *iter) Last() bool {
+	if !it.ready() {
+		return false
+	}
+	return it.end(len(it.m.index.blocks) - 1)
+}
+
+// end moves to the last entry of block i.
+func (it *iter) end(i int) bool {
+	if i < 0 {
+		it.valid = false
+		return false
+	}
+	return it.load(i) && it.collect(it.b.n-1, len(it.b.data)) && it.pop()
+}
+
+// SeekLT moves to the last version whose key is before key.
+func (it *iter) SeekLT(key []byte) bool {
+	if !it.ready() {
+		return false
+	}
+	x := it.m.index
+	i := x.find(key)
+	if i == len(x.blocks) || bytes.Compare(x.first(i), key) >= 0 {
+		return it.end(i - 1)
+	}
+	if !it.load(i) {
+		return false
+	}
+	r, ok := it.b.seekRestart(key)
+	if !ok || !it.collect(r, len(it.b.data)) {
+		return it.fail(it.r.malformed(it.m, i))
+	}
+	// The restart is before key, but in a block whose first key is; what follows may not be.
+	for n := len(it.stops); n > 0; n-- {
+		s := &it.stops[n-1]
+		if bytes.Compare(it.slab[s.keyFrom:s.keyTo], key) < 0 {
+			it.stops = it.stops[:n]
+			return it.pop()
+		}
+	}
+	return it.fail(it.r.malformed(it.m, i))
+}
+
+// collect fills stops with the entries of restart r that begin before limit.
+func (it *iter) collect(r, limit int) bool {
+	it.stops, it.slab, it.interval = it.stops[:0], it.slab[:0], r
+	if r+1 < it.b.n {
+		limit = min(limit, it.b.restart(r+1))
+	}
+	var s stop
+	for off := it.b.restart(r); off < limit; off = s.e.next {
+		prevFrom, prevTo := s.keyFrom, s.keyTo
+		if !it.b.entry(&s.e, off) || s.e.shared > prevTo-prevFrom {
+			return it.fail(it.r.malformed(it.m, it.blockAt))
+		}
+		s.off, s.keyFrom = off, len(it.slab)
+		it.slab = append(it.slab, it.slab[prevFrom:prevFrom+s.e.shared]...)
+		it.slab = append(it.slab, s.e.suffix...)
+		s.keyTo = len(it.slab)
+		it.stops = append(it.stops, s)
+	}
+	return true
+}
+
+// pop makes the last of stops the current entry and takes it off.
+func (it *iter) pop() bool {
+	n := len(it.stops)
+	if n == 0 {
+		return it.fail(it.r.malformed(it.m, it.blockAt))
+	}
+	s := &it.stops[n-1]
+	it.e, it.off = s.e, s.off
+	it.key = append(it.key[:0], it.slab[s.keyFrom:s.keyTo]...)
+	it.stops = it.stops[:n-1]
+	it.valid = true
+	return true
+}
+
+// Next moves forward.
+func (it *iter) Next() bool {
+	if !it.valid {
+		return false
+	}
+	it.interval = -1
+	if it.e.next < len(it.b.data) {
+		return it.decode(it.e.next)
+	}
+	return it.begin(it.blockAt + 1)
+}
+
+// Prev moves backward.
+func (it *iter) Prev() bool {
+	if !it.valid {
+		return false
+	}
+	if it.interval < 0 {
+		r := it.b.restartAt(it.off)
+		if !it.collect(r, it.off) {
+			return false
+		}
+	}
+	if len(it.stops) > 0 {
+		return it.pop()
+	}
+	if it.interval > 0 {
+		return it.collect(it.interval-1, len(it.b.data)) && it.pop()
+	}
+	return it.end(it.blockAt - 1)
+}
+
+// restartAt returns the last restart at or before an offset.
+func (b *block) restartAt(off int) int {
+	lo, hi := 0, b.n-1
+	for lo < hi {
+		mid := int(uint(lo+hi+1) >> 1)
+		if b.restart(mid) <= off {
+			lo = mid
+		} else {
+			hi = mid - 1
+		}
+	}
+	return lo
+}
+
+// Valid says whether the iterator stands on a version.
+func (it *iter) Valid() bool { return it.valid }
+
+// Key is valid until the next positioning call.
+func (it *iter) Key() []byte { return it.key }
+
+// LSN of the version.
+func (it *iter) LSN() base.LSN { return it.e.lsn }
+
+// Kind of the version.
+func (it *iter) Kind() base.Kind { return it.e.kind }
+
+// Value is part of a block that is never changed.
+func (it *iter) Value() []byte { return it.e.value }
+
+// Err returns what stopped the iterator.
+func (it *iter) Err() error { return it.err }
+
+// Close lets go of the table.
+func (it *iter) Close() error {
+	it.valid, it.m, it.b, it.blockAt = false, nil, block{}, -1
+	return nil
+}

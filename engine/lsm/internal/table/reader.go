@@ -1,0 +1,296 @@
+package table
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+
+	"github.com/klauspost/compress/s2"
+
+	"github.com/keystone-db/kstone/engine/lsm/internal/base"
+	"github.com/keystone-db/kstone/engine/lsm/internal/cache"
+	"github.com/keystone-db/kstone/engine/storage"
+)
+
+// tailReadBytes is read at once from the end of a table when it is used first; in most tables that
+// holds all but the data blocks.
+const tailReadBytes = 16 << 10
+
+// ReaderOptions of one table.
+type ReaderOptions struct {
+	DatabaseID DatabaseID
+	Num        base.ObjectNum
+	// File holds the table at Offset, Length bytes long.
+	File           io.ReaderAt
+	Offset, Length int64
+	// Cache and Resident are shared by the tables of a database; nil means none.
+	Cache    *cache.Cache
+	Resident *Resident
+}
+
+// Reader reads one table. It is safe for concurrent use, holds no file handle and needs no Close.
+type Reader struct {
+	opts     ReaderOptions
+	sums     sums
+	resident atomic.Pointer[resident]
+}
+
+// resident is what a table keeps in memory while it is in use.
+type resident struct {
+	index  *index
+	filter []byte
+	props  *Properties
+	bytes  int64
+	used   atomic.Bool // since the clock hand passed
+	slot   int         // in Resident.ring, under its mutex
+}
+
+// NewReader does no I/O: footer, index, filter and properties are read on first use.
+func NewReader(opts ReaderOptions) *Reader {
+	return &Reader{opts: opts, sums: newSums(opts.DatabaseID, opts.Num)}
+}
+
+// corrupt names a place of the table by its offset in the file.
+func (r *Reader) corrupt(offset int64, format string, args ...any) error {
+	return &base.CorruptError{
+		Region: "table", Offset: r.opts.Offset + offset,
+		Reason: fmt.Sprintf("table %v: ", r.opts.Num) + fmt.Sprintf(format, args...),
+	}
+}
+
+// readAt fills p from an offset of the table. A file that ends before is corruption.
+func (r *Reader) readAt(p []byte, offset int64) error {
+	n, err := r.opts.File.ReadAt(p, r.opts.Offset+offset)
+	switch {
+	case n == len(p):
+		return nil
+	case err == nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+		return r.corrupt(offset+int64(n), "the file ends inside the table")
+	}
+	return fmt.Errorf("table %v: read %d bytes at %d: %w", r.opts.Num, len(p), r.opts.Offset+offset, err)
+}
+
+// open returns the resident part, read now if it is not there.
+func (r *Reader) open() (*resident, error) {
+	if m := r.resident.Load(); m != nil {
+		if !m.used.Load() {
+			m.used.Store(true)
+		}
+		return m, nil
+	}
+	m, err := r.load()
+	if err != nil {
+		return nil, err
+	}
+	return r.opts.Resident.add(r, m), nil
+}
+
+// load reads footer, filter, index and properties.
+func (r *Reader) load() (*resident, error) {
+	length := r.opts.Length
+	if length < headerBytes+footerBytes || length > LengthMaxBytes {
+		return nil, r.corrupt(0, "impossible length %d", length)
+	}
+	tail := make([]byte, min(length, tailReadBytes))
+	tailAt := length - int64(len(tail))
+	if err := r.readAt(tail, tailAt); err != nil {
+		return nil, err
+	}
+	f, wrong := parseFooter(tail[len(tail)-footerBytes:], length, r.sums)
+	if wrong != "" {
+		return nil, r.corrupt(length-footerBytes, "%s", wrong)
+	}
+	if at := int64(f.filter.offset); at < tailAt {
+		whole := make([]byte, length-at)
+		copy(whole[tailAt-at:], tail)
+		if err := r.readAt(whole[:tailAt-at], at); err != nil {
+			return nil, err
+		}
+		tail, tailAt = whole, at
+	}
+	part := func(s section) []byte { return tail[int64(s.offset)-tailAt : s.end()-tailAt] }
+	return r.assemble(f, part)
+}
+
+// assemble checks and decodes the sections; part returns the stored bytes of one.
+func (r *Reader) assemble(f footer, part func(section) []byte) (*resident, error) {
+	m := &resident{}
+	var err error
+	if m.filter, err = r.unseal(f.filter, part(f.filter), sectionRawMaxBytes); err != nil {
+		return nil, err
+	}
+	if len(m.filter) == 0 || len(m.filter)%filterLineBytes != 0 {
+		return nil, r.corrupt(int64(f.filter.offset), "malformed filter")
+	}
+	raw, err := r.unseal(f.index, part(f.index), sectionRawMaxBytes)
+	if err != nil {
+		return nil, err
+	}
+	var ok bool
+	if m.index, ok = parseIndex(raw, f.filter.offset); !ok {
+		return nil, r.corrupt(int64(f.index.offset), "malformed index")
+	}
+	if raw, err = r.unseal(f.properties, part(f.properties), sectionRawMaxBytes); err != nil {
+		return nil, err
+	}
+	if m.props, ok = parseProperties(raw); !ok {
+		return nil, r.corrupt(int64(f.properties.offset), "malformed properties")
+	}
+	x := m.index
+	if !bytes.Equal(m.props.Smallest, x.first(0)) ||
+		!bytes.Equal(m.props.Largest, x.last(len(x.blocks)-1)) {
+		return nil, r.corrupt(int64(f.properties.offset), "bounds differ from the index")
+	}
+	m.bytes = x.bytes() + int64(cap(m.filter)+cap(raw)+len(m.props.Prefixes)*64) + 256
+	return m, nil
+}
+
+// unseal checks and decodes a stored block. The result is a new slice.
+func (r *Reader) unseal(s section, stored []byte, rawMax int) ([]byte, error) {
+	payload, codec, err := r.verifyBlock(s, stored)
+	if err != nil {
+		return nil, err
+	}
+	switch codec {
+	case CodecRaw:
+		return bytes.Clone(payload), nil
+	case CodecS2:
+		n, err := s2.DecodedLen(payload)
+		if err != nil || n > rawMax {
+			return nil, r.corrupt(int64(s.offset), "s2 block of impossible length")
+		}
+		raw, err := s2.Decode(make([]byte, n), payload)
+		if err != nil {
+			return nil, r.corrupt(int64(s.offset), "s2: %v", err)
+		}
+		return raw, nil
+	}
+	return nil, r.corrupt(int64(s.offset), "unknown codec %d", codec)
+}
+
+// verifyBlock checks the sum of a stored block, which is longer than its trailer.
+func (r *Reader) verifyBlock(s section, stored []byte) (payload []byte, codec Codec, err error) {
+	at := len(stored) - trailerBytes
+	if r.sums.of(int64(s.offset), stored[:at+1]) != binary.LittleEndian.Uint32(stored[at+1:]) {
+		return nil, 0, r.corrupt(int64(s.offset), "block checksum")
+	}
+	return stored[:at], Codec(stored[at]), nil
+}
+
+// dataBlock returns the i-th data block, from the cache if it is there. keep says whether to put it
+// there.
+func (r *Reader) dataBlock(m *resident, i int, keep bool) (block, error) {
+	s := m.index.blocks[i]
+	key := cache.Key{Table: r.opts.Num, Offset: s.offset}
+	raw := r.opts.Cache.Get(key)
+	if raw == nil {
+		var err error
+		if raw, err = r.readBlock(s); err != nil {
+			return block{}, err
+		}
+		if keep {
+			r.opts.Cache.Put(key, raw)
+		}
+	}
+	b, ok := parseBlock(raw)
+	if !ok {
+		return block{}, r.malformed(m, i)
+	}
+	return b, nil
+}
+
+func (r *Reader) malformed(m *resident, i int) error {
+	return r.corrupt(int64(m.index.blocks[i].offset), "malformed data block")
+}
+
+// readBlock reads and decodes a data block from the file.
+func (r *Reader) readBlock(s section) ([]byte, error) {
+	buf := r.opts.Cache.Scratch(int(s.length))
+	defer r.opts.Cache.Release(buf)
+	if err := r.readAt(*buf, int64(s.offset)); err != nil {
+		return nil, err
+	}
+	return r.unseal(s, *buf, blockRawMaxBytes)
+}
+
+// Get returns the newest version of key with an LSN of at most maxLSN, tombstones included. The
+// Key of the entry is the caller's. Value aliases a block that is never changed: it may be kept, at
+// the cost of keeping its block (some 8 KiB) in memory.
+func (r *Reader) Get(key []byte, maxLSN base.LSN) (e base.Entry, ok bool, err error) {
+	m, err := r.open()
+	if err != nil || maxLSN < m.props.MinLSN || !filterHas(m.filter, filterHash(key)) {
+		return base.Entry{}, false, err
+	}
+	var be blockEntry
+	for i := m.index.find(key); i < len(m.index.blocks); i++ {
+		if bytes.Compare(m.index.first(i), key) > 0 {
+			break
+		}
+		b, err := r.dataBlock(m, i, true)
+		if err != nil {
+			return base.Entry{}, false, err
+		}
+		switch b.get(&be, key, maxLSN) {
+		case found:
+			return base.Entry{Key: key, LSN: be.lsn, Kind: be.kind, Value: be.value}, true, nil
+		case absent:
+			return base.Entry{}, false, nil
+		case malformed:
+			return base.Entry{}, false, r.malformed(m, i)
+		case goOn:
+		}
+	}
+	return base.Entry{}, false, nil
+}
+
+// MayContainPrefix asks the filter whether some key has this storage.FilterPrefix.
+func (r *Reader) MayContainPrefix(prefix []byte) (bool, error) {
+	m, err := r.open()
+	if err != nil {
+		return false, err
+	}
+	return filterHas(m.filter, filterHash(prefix)), nil
+}
+
+// FilterRange returns the filter prefix that all keys of a range share, if the range lies inside
+// one: only then may MayContainPrefix be asked about it.
+func FilterRange(r storage.Range) (prefix []byte, ok bool) {
+	if len(r.Start) < storage.HeadBytes+2 || r.End == nil {
+		return nil, false
+	}
+	n := storage.HeadBytes + 2 + int(binary.BigEndian.Uint16(r.Start[storage.HeadBytes:]))
+	if n > len(r.Start) {
+		return nil, false
+	}
+	p := r.Start[:n]
+	if bytes.HasPrefix(r.End, p) {
+		return p, true
+	}
+	// The end may also be the first key behind all that begin with p.
+	i := n - 1
+	for i >= 0 && p[i] == 0xff {
+		i--
+	}
+	if i < 0 || len(r.End) != i+1 || !bytes.Equal(r.End[:i], p[:i]) || r.End[i] != p[i]+1 {
+		return nil, false
+	}
+	return p, true
+}
+
+// Properties of the table.
+func (r *Reader) Properties() (*Properties, error) {
+	m, err := r.open()
+	if err != nil {
+		return nil, err
+	}
+	return m.props, nil
+}
+
+// Num is the table's number.
+func (r *Reader) Num() base.ObjectNum { return r.opts.Num }
+
+// Forget gives back what the table keeps resident. Call it when the table has left all versions.
+func (r *Reader) Forget() { r.opts.Resident.drop(r) }
