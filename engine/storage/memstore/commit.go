@@ -111,7 +111,7 @@ func (c *core) settleLocked(cm *commit) {
 	for len(work) > 0 {
 		cm := work[len(work)-1]
 		work = work[:len(work)-1]
-		if !cm.ready || cm.settled || cm.blockers > 0 || c.stalls > 0 {
+		if !cm.ready || cm.settled || cm.blockers > 0 || c.stalls > 0 && len(cm.writes) > 0 {
 			continue
 		}
 		c.publishLocked(cm)

@@ -70,7 +70,7 @@ func Open(opts Options) (*Store, error) {
 func (c *core) open() *Store { return &Store{core: c, closed: make(chan struct{})} }
 
 // Second opens another store on the same bytes, as another process would. It needs Options.Shared.
-func (s *Store) Second() (*Store, error) {
+func (s *Store) Second() (storage.Store, error) {
 	if !s.core.opts.Shared {
 		return nil, fmt.Errorf("%w: Second needs Options.Shared", ErrMisuse)
 	}
