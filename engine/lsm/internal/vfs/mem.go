@@ -126,7 +126,7 @@ func (m *MemFS) SetCapacity(bytes int64) {
 	m.mu.capacity = bytes
 }
 
-// Used is the number of allocated bytes of all files; holes do not count.
+// Used is the number of allocated bytes of all files that have a name; holes do not count.
 func (m *MemFS) Used() int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -236,6 +236,9 @@ func (m *MemFS) Rename(oldPath, newPath string) error {
 		if injected != nil {
 			return &os.LinkError{Op: "rename", Old: oldPath, New: newPath, Err: injected}
 		}
+		if replaced := m.mu.names[newPath]; replaced != nil && replaced != node {
+			m.mu.used -= replaced.allocated() * SectorBytes
+		}
 		m.renameLocked(nameOp{{oldPath, nil}, {newPath, node}})
 		return nil
 	})
@@ -251,7 +254,9 @@ func (m *MemFS) Remove(path string) error {
 		if injected != nil {
 			return &fs.PathError{Op: "remove", Path: path, Err: injected}
 		}
+		node := m.mu.names[path]
 		m.renameLocked(nameOp{{path, nil}})
+		m.mu.used -= node.allocated() * SectorBytes
 		return nil
 	})
 }
