@@ -1,0 +1,90 @@
+package exec
+
+import (
+	"bytes"
+	"context"
+	"errors"
+
+	"github.com/keystone-db/kstone/engine/plan"
+	"github.com/keystone-db/kstone/engine/storage"
+)
+
+// BatchWrite runs unconditional puts and deletes. They share one storage update, so that a batch
+// waits for one commit; the service promises less, only that each is atomic. needOld says that the
+// caller wants sizes. unprocessed lists the actions that met a running transaction: nothing was
+// done for them.
+func (e *Executor) BatchWrite(ctx context.Context, actions []Action, needOld bool) (results []Result, unprocessed []int, err error) {
+	results = make([]Result, len(actions))
+	if !needOld && allBlind(actions) {
+		return results, nil, e.applyBlind(ctx, actions)
+	}
+	todo := make([]int, len(actions))
+	for i := range todo {
+		todo[i] = i
+	}
+	for len(todo) > 0 {
+		err := e.updateBatch(ctx, actions, todo, results)
+		var c *storage.ConflictError
+		if !errors.As(err, &c) {
+			return results, unprocessed, storeError(err)
+		}
+		rest := todo[:0]
+		for _, i := range todo {
+			if bytes.Equal(actions[i].Write.Key, c.Key) {
+				unprocessed = append(unprocessed, i)
+			} else {
+				rest = append(rest, i)
+			}
+		}
+		if len(rest) == len(todo) {
+			return results, unprocessed, storeError(err)
+		}
+		todo = rest
+	}
+	return results, unprocessed, nil
+}
+
+func allBlind(actions []Action) bool {
+	for i := range actions {
+		if !blind(actions[i].Table, &actions[i].Write) {
+			return false
+		}
+	}
+	return true
+}
+
+func (e *Executor) applyBlind(ctx context.Context, actions []Action) error {
+	batch := storage.Batch{Ops: make([]storage.Op, 0, len(actions))}
+	for i := range actions {
+		w := &actions[i].Write
+		if w.Kind == plan.WritePut {
+			batch.Put(w.Key, w.Item)
+		} else {
+			batch.Delete(w.Key)
+		}
+	}
+	return storeError(e.store.Apply(ctx, &batch, storage.UpdateOptions{}))
+}
+
+// updateBatch runs the actions named by todo in one update.
+func (e *Executor) updateBatch(ctx context.Context, actions []Action, todo []int, results []Result) error {
+	now := e.Now()
+	named := make([]storage.Named, len(todo))
+	for i, at := range todo {
+		named[i] = storage.Named{Key: actions[at].Write.Key, NoWait: true}
+	}
+	return e.store.Update(ctx, named, storage.UpdateOptions{}, func(tx storage.Tx) error {
+		for i, at := range todo {
+			a := &actions[at]
+			v := tx.Value(i)
+			v.Data = bytes.Clone(v.Data)
+			r, err := evaluate(a.Table, &a.Write, v, now)
+			if err != nil {
+				return err
+			}
+			results[at] = r
+			commit(tx, &a.Write, v, &results[at])
+		}
+		return nil
+	})
+}

@@ -1,0 +1,105 @@
+// Package exec runs bound operations on a store: conditions, updates, index entries and metering,
+// each inside one atomic storage update.
+//
+// It never sees expression text, and it takes no locks: a write names the keys that it depends on
+// and storage orders it. The functions that it hands to storage are pure and may run several times.
+package exec
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/keystone-db/kstone/engine/api"
+	"github.com/keystone-db/kstone/engine/attr"
+	"github.com/keystone-db/kstone/engine/number"
+	"github.com/keystone-db/kstone/engine/storage"
+)
+
+// Executor runs operations on one store. It is safe for concurrent use.
+type Executor struct {
+	store storage.Store
+	clock func() time.Time
+	// tokens numbers the windows of request tokens.
+	tokens tokenClock
+	// latest is the highest time handed out, in milliseconds: time never goes back here.
+	latest atomic.Int64
+}
+
+// New makes an executor and reads the stored clock of the token windows.
+func New(ctx context.Context, store storage.Store, clock func() time.Time) (*Executor, error) {
+	e := &Executor{store: store, clock: clock}
+	return e, e.tokens.load(ctx, store)
+}
+
+// Now is the clock's time, but never earlier than an earlier answer.
+func (e *Executor) Now() time.Time {
+	now := e.clock().UnixMilli()
+	for {
+		latest := e.latest.Load()
+		if now <= latest {
+			return time.UnixMilli(latest)
+		}
+		if e.latest.CompareAndSwap(latest, now) {
+			return time.UnixMilli(now)
+		}
+	}
+}
+
+// Store is the store below.
+func (e *Executor) Store() storage.Store { return e.store }
+
+// ttlHorizonSeconds: an item that expired longer ago than five years is left alone.
+const ttlHorizonSeconds = 5 * 365 * 24 * 3600
+
+// Expired says whether an item is past its time to live at now. The attribute must be of type N, in
+// seconds, or a Ts in milliseconds; anything else never expires (wire-facts §6.16).
+func Expired(ttl string, item attr.Item, now time.Time) bool {
+	if ttl == "" || item == nil {
+		return false
+	}
+	v := item.Get(ttl)
+	if v == nil {
+		return false
+	}
+	var seconds float64
+	switch v.Type() {
+	case attr.N:
+		seconds = number.Float(v.Payload())
+	case attr.Ts:
+		seconds = number.Float(v.Payload()) / 1000
+	default:
+		return false
+	}
+	at := float64(now.UnixMilli()) / 1000
+	return seconds < at && seconds >= at-ttlHorizonSeconds
+}
+
+// live is the item of a stored value, nil when it is absent or expired; stored is what lies there.
+func live(ttl string, v storage.Value, now time.Time) (item, stored attr.Item) {
+	if !v.Present {
+		return nil, nil
+	}
+	stored = attr.Item(v.Data)
+	if Expired(ttl, stored, now) {
+		return nil, stored
+	}
+	return stored, stored
+}
+
+// storeError maps what storage reports to the client's error. Errors of the client's own kind and
+// of its context pass unchanged.
+func storeError(err error) error {
+	if err == nil {
+		return nil
+	}
+	var own *api.Error
+	switch {
+	case errors.As(err, &own), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	case errors.Is(err, storage.ErrConflict):
+		return api.Errorf(api.TransactionConflict, api.MsgTransactionConflict)
+	}
+	return err
+}

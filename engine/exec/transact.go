@@ -1,0 +1,235 @@
+package exec
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"time"
+
+	"github.com/keystone-db/kstone/engine/api"
+	"github.com/keystone-db/kstone/engine/attr"
+	"github.com/keystone-db/kstone/engine/catalog"
+	"github.com/keystone-db/kstone/engine/plan"
+	"github.com/keystone-db/kstone/engine/storage"
+)
+
+// Action is one write of a transaction or batch with its table.
+type Action struct {
+	Table *catalog.Table
+	Write plan.Write
+}
+
+// Transaction is a bound TransactWriteItems.
+type Transaction struct {
+	Actions []Action
+	// Token is the client's request token, empty for none.
+	Token string
+	// Digest identifies the request, so that a token used for another one is found out.
+	Digest [DigestBytes]byte
+}
+
+// TransactResult is what a transaction did.
+type TransactResult struct {
+	// Replayed: the token's transaction was already done; nothing was written now.
+	Replayed bool
+	// Results holds one entry an action; nil when replayed.
+	Results []Result
+	// Sizes are the accounted sizes of the items, one an action.
+	Sizes []int
+}
+
+// TransactWrite runs all actions or none. What depends on stored items cancels the transaction with
+// one reason an action.
+func (e *Executor) TransactWrite(ctx context.Context, x *Transaction) (TransactResult, error) {
+	now := e.Now()
+	tokens, err := e.tokens.keys(ctx, e.store, x.Token, now)
+	if err != nil {
+		return TransactResult{}, err
+	}
+	named := make([]storage.Named, 0, len(x.Actions)+len(tokens))
+	for i := range x.Actions {
+		w := &x.Actions[i].Write
+		named = append(named, storage.Named{Key: w.Key, NoWait: true, Shared: w.Kind == plan.WriteCheck})
+	}
+	for _, k := range tokens {
+		named = append(named, storage.Named{Key: k, NoWait: true})
+	}
+	var res TransactResult
+	err = e.store.Update(ctx, named, storage.UpdateOptions{Multi: true}, func(tx storage.Tx) error {
+		var err error
+		res, err = x.run(tx, tokens, now)
+		return err
+	})
+	return res, x.conflict(err, tokens)
+}
+
+// run evaluates all actions on the stored state and writes when none objects. It is pure.
+func (x *Transaction) run(tx storage.Tx, tokens [][]byte, now time.Time) (TransactResult, error) {
+	if len(tokens) > 0 {
+		sizes, done, err := x.replay(tx, now)
+		if err != nil || done {
+			return TransactResult{Replayed: done, Sizes: sizes}, err
+		}
+	}
+	res := TransactResult{Results: make([]Result, len(x.Actions)), Sizes: make([]int, len(x.Actions))}
+	var reasons []api.CancellationReason
+	for i := range x.Actions {
+		a := &x.Actions[i]
+		v := tx.Value(i)
+		v.Data = bytes.Clone(v.Data)
+		r, err := evaluate(a.Table, &a.Write, v, now)
+		if err != nil {
+			var reason api.CancellationReason
+			if reason, err = cancellation(err); err != nil {
+				return res, err
+			}
+			if reasons == nil {
+				reasons = noReasons(len(x.Actions))
+			}
+			reasons[i] = reason
+			continue
+		}
+		res.Results[i], res.Sizes[i] = r, max(r.OldSize(), r.NewSize())
+	}
+	if reasons != nil {
+		return res, cancelled(reasons)
+	}
+	for i := range x.Actions {
+		commit(tx, &x.Actions[i].Write, tx.Value(i), &res.Results[i])
+	}
+	if len(tokens) > 0 {
+		tx.Put(tokens[0], encodeToken(x.Digest, now, res.Sizes))
+	}
+	return res, nil
+}
+
+// replay looks for the token in both windows: the values follow those of the actions.
+func (x *Transaction) replay(tx storage.Tx, now time.Time) (sizes []int, done bool, err error) {
+	for i := range tokenWindows {
+		v := tx.Value(len(x.Actions) + i)
+		if !v.Present {
+			continue
+		}
+		t, err := decodeToken(v.Data)
+		switch {
+		case err != nil:
+			return nil, false, err
+		case now.UnixMilli()-t.atMs >= tokenLifeMs:
+			continue
+		case t.digest != x.Digest:
+			return nil, false, api.Errorf(api.IdempotentParameterMismatch, api.MsgTokenMismatch)
+		}
+		return t.sizes, true, nil
+	}
+	return nil, false, nil
+}
+
+func noReasons(n int) []api.CancellationReason {
+	reasons := make([]api.CancellationReason, n)
+	for i := range reasons {
+		reasons[i].Code = api.Some(api.ReasonNone)
+	}
+	return reasons
+}
+
+// cancellation turns the error of one action into its reason. Errors that are not the client's
+// come back as they are.
+func cancellation(err error) (api.CancellationReason, error) {
+	var own *api.Error
+	if !errors.As(err, &own) {
+		return api.CancellationReason{}, err
+	}
+	r := api.CancellationReason{Message: api.Some(own.Message), Item: own.Item}
+	switch own.Code {
+	case api.ConditionalCheckFailed:
+		r.Code = api.Some(api.ReasonConditionalCheckFailed)
+	case api.Validation:
+		r.Code = api.Some(api.ReasonValidationError)
+	default:
+		return r, err
+	}
+	return r, nil
+}
+
+// cancelled is the error of a cancelled transaction; its text lists the codes.
+func cancelled(reasons []api.CancellationReason) *api.Error {
+	list := ""
+	for i := range reasons {
+		if i > 0 {
+			list += ", "
+		}
+		list += reasons[i].Code.Value
+	}
+	err := api.Errorf(api.TransactionCanceled, api.MsgTransactCanceled, list)
+	err.Reasons = reasons
+	return err
+}
+
+// conflict turns a conflict of storage into what the service answers: on the token another call
+// with it is running, on an item the transaction is cancelled with a reason at that action.
+func (x *Transaction) conflict(err error, tokens [][]byte) error {
+	var c *storage.ConflictError
+	if !errors.As(err, &c) {
+		return storeError(err)
+	}
+	for _, k := range tokens {
+		if bytes.Equal(k, c.Key) {
+			return api.Errorf(api.TransactionInProgress, api.MsgTransactRunning)
+		}
+	}
+	reasons := noReasons(len(x.Actions))
+	for i := range x.Actions {
+		if bytes.Equal(x.Actions[i].Write.Key, c.Key) {
+			reasons[i] = api.CancellationReason{
+				Code:    api.Some(api.ReasonTransactionConflict),
+				Message: api.Some(api.MsgTransactionConflict),
+			}
+		}
+	}
+	return cancelled(reasons)
+}
+
+// Get is one bound read of an item.
+type Get struct {
+	Table *catalog.Table
+	Key   []byte
+}
+
+// GetMany reads items at one moment; absent and expired ones are nil. The items may be kept.
+func (e *Executor) GetMany(ctx context.Context, gets []Get) ([]attr.Item, error) {
+	snap, err := e.store.Snapshot(ctx, storage.SnapshotOptions{})
+	if err != nil {
+		return nil, storeError(err)
+	}
+	defer snap.Close()
+	keys := make([][]byte, len(gets))
+	for i := range gets {
+		keys[i] = gets[i].Key
+	}
+	values, err := snap.GetMany(ctx, keys)
+	if err != nil {
+		return nil, storeError(err)
+	}
+	now := e.Now()
+	items := make([]attr.Item, len(gets))
+	for i := range values {
+		items[i], _ = live(gets[i].Table.Table.TTL, values[i], now)
+	}
+	return items, nil
+}
+
+// Get reads one item; nil when it is absent or expired. The item may be kept.
+func (e *Executor) Get(ctx context.Context, t *catalog.Table, key []byte) (attr.Item, error) {
+	v, err := e.store.Get(ctx, key)
+	if err != nil {
+		return nil, storeError(err)
+	}
+	if t.Table.TTL == "" {
+		if !v.Present {
+			return nil, nil
+		}
+		return attr.Item(v.Data), nil
+	}
+	item, _ := live(t.Table.TTL, v, e.Now())
+	return item, nil
+}

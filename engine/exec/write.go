@@ -1,0 +1,160 @@
+package exec
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"time"
+
+	"github.com/keystone-db/kstone/engine/api"
+	"github.com/keystone-db/kstone/engine/attr"
+	"github.com/keystone-db/kstone/engine/catalog"
+	"github.com/keystone-db/kstone/engine/index"
+	"github.com/keystone-db/kstone/engine/plan"
+	"github.com/keystone-db/kstone/engine/storage"
+	"github.com/keystone-db/kstone/expr"
+)
+
+// Result is what one write did.
+type Result struct {
+	// Old is the item before, nil when it was absent; only known when the write read it.
+	Old attr.Item
+	// New is the item afterwards, nil when it is absent.
+	New attr.Item
+	// Changes of index entries.
+	Changes []index.Change
+}
+
+// OldSize and NewSize are accounted sizes in bytes, zero for absent.
+func (r *Result) OldSize() int { return sizeOf(r.Old) }
+
+// NewSize is the accounted size of the item afterwards.
+func (r *Result) NewSize() int { return sizeOf(r.New) }
+
+func sizeOf(item attr.Item) int {
+	if item == nil {
+		return 0
+	}
+	return item.Size()
+}
+
+// blind says whether a write needs nothing of what is stored: then it is applied without reading.
+// Units depend on the old size, so a request for the consumed capacity reads too.
+func blind(t *catalog.Table, w *plan.Write) bool {
+	return (w.Kind == plan.WritePut || w.Kind == plan.WriteDelete) && w.Condition == nil &&
+		len(t.Table.Indexes) == 0
+}
+
+// Write runs one single-item write. needOld says that the caller wants Result.Old.
+func (e *Executor) Write(ctx context.Context, t *catalog.Table, w *plan.Write, needOld bool) (Result, error) {
+	if !needOld && blind(t, w) {
+		return e.writeBlind(ctx, w)
+	}
+	var res Result
+	now := e.Now()
+	named := [1]storage.Named{{Key: w.Key, NoWait: true}}
+	err := e.store.Update(ctx, named[:], storage.UpdateOptions{}, func(tx storage.Tx) error {
+		v := tx.Value(0)
+		// The stored bytes are storage's once fn is over; what the caller gets is its own.
+		v.Data = bytes.Clone(v.Data)
+		var err error
+		if res, err = evaluate(t, w, v, now); err != nil {
+			return err
+		}
+		commit(tx, w, v, &res)
+		return nil
+	})
+	return res, storeError(err)
+}
+
+func (e *Executor) writeBlind(ctx context.Context, w *plan.Write) (Result, error) {
+	var ops [1]storage.Op
+	batch := storage.Batch{Ops: ops[:0]}
+	var res Result
+	if w.Kind == plan.WritePut {
+		batch.Put(w.Key, w.Item)
+		res.New = w.Item
+	} else {
+		batch.Delete(w.Key)
+	}
+	return res, storeError(e.store.Apply(ctx, &batch, storage.UpdateOptions{}))
+}
+
+// evaluate decides what a write does to what is stored. It is pure.
+func evaluate(t *catalog.Table, w *plan.Write, v storage.Value, now time.Time) (Result, error) {
+	old, stored := live(t.Table.TTL, v, now)
+	res := Result{Old: old}
+	if w.Condition != nil && !w.Condition.Eval(old) {
+		return res, conditionFailed(w, old)
+	}
+	switch w.Kind {
+	case plan.WritePut:
+		res.New = w.Item
+	case plan.WriteUpdate:
+		item, err := update(t, w, old)
+		if err != nil {
+			return res, err
+		}
+		res.New = item
+	case plan.WriteCheck:
+		res.New = old
+		return res, nil
+	}
+	if len(t.Table.Indexes) > 0 {
+		res.Changes = index.AppendChanges(nil, &t.Table, t, stored, res.New)
+	}
+	return res, nil
+}
+
+// conditionFailed carries the stored item when the write asked for it.
+func conditionFailed(w *plan.Write, old attr.Item) *api.Error {
+	err := api.Errorf(api.ConditionalCheckFailed, api.MsgConditionFailed)
+	if w.ReturnOnFailure && old != nil {
+		err.Item = old
+	}
+	return err
+}
+
+// update applies the expression to the stored item. Without an expression the item is created with
+// its key alone or left as it is.
+func update(t *catalog.Table, w *plan.Write, old attr.Item) (attr.Item, error) {
+	if w.Update == nil {
+		if old != nil {
+			return old, nil
+		}
+		return w.Item, nil
+	}
+	item, err := w.Update.Apply(old, w.Item)
+	if err != nil {
+		var bad *expr.EvalError
+		if errors.As(err, &bad) {
+			return nil, api.Errorf(api.Validation, "%s", bad.Error())
+		}
+		return nil, err
+	}
+	return item, plan.Updated(&t.Table, item)
+}
+
+// commit writes what evaluate found. A write that changes nothing writes nothing.
+func commit(tx storage.Tx, w *plan.Write, v storage.Value, res *Result) {
+	if w.Kind == plan.WriteCheck {
+		return
+	}
+	switch {
+	case res.New == nil:
+		if v.Present {
+			tx.Delete(w.Key)
+		}
+	case !v.Present || !bytes.Equal(v.Data, res.New):
+		tx.Put(w.Key, res.New)
+	}
+	for i := range res.Changes {
+		c := &res.Changes[i]
+		if c.Delete != nil {
+			tx.Delete(c.Delete)
+		}
+		if c.Put != nil {
+			tx.Put(c.Put, c.Value)
+		}
+	}
+}

@@ -1,0 +1,111 @@
+// Package plan binds requests to tables: parsed expressions, checked keys, and the ranges that a
+// read covers. Its results hold trees and bytes, never expression text, and exec runs them.
+//
+// Binding has two halves, since the service checks expressions before it looks for the table:
+// Compiler parses the texts of a request (wire-facts §5.1 #10 to #12), the functions Put, Update,
+// Delete, Check, Query and Scan bind what came out to a table's schema.
+package plan
+
+import (
+	"strings"
+	"sync"
+
+	"github.com/keystone-db/kstone/engine/api"
+	"github.com/keystone-db/kstone/expr"
+)
+
+// Texts are the expressions of one request with their placeholders.
+type Texts struct {
+	Update, Condition, KeyCondition, Filter, Projection api.Opt[string]
+	Names                                               []api.Name
+	Values                                              []api.NamedValue
+}
+
+// Expressions are the parsed and bound trees; nil for those that were absent.
+type Expressions struct {
+	Update       *expr.Update
+	Condition    *expr.Condition
+	KeyCondition *expr.KeyCondition
+	Filter       *expr.Condition
+	Projection   *expr.Projection
+}
+
+// Compiler parses expressions through a cache of trees. It is safe for concurrent use.
+type Compiler struct {
+	cache   *expr.Cache
+	binders sync.Pool
+}
+
+// cacheEntries bounds the cache of parsed expressions.
+const cacheEntries = 4096
+
+// NewCompiler makes a compiler with an empty cache.
+func NewCompiler() *Compiler {
+	return &Compiler{
+		cache:   expr.NewCache(cacheEntries),
+		binders: sync.Pool{New: func() any { return new(expr.Binder) }},
+	}
+}
+
+// Compile parses and binds in the service's order: update, condition, key condition, filter,
+// projection; the first error ends. Then all placeholders must have been used.
+func (c *Compiler) Compile(t *Texts) (Expressions, error) {
+	var x Expressions
+	b := c.binders.Get().(*expr.Binder)
+	expr.ResetBinder(b, t.Names, t.Values)
+	defer func() {
+		b.Release()
+		c.binders.Put(b)
+	}()
+	var err error
+	if t.Update.Set {
+		x.Update, err = c.cache.Update(t.Update.Value, b)
+	}
+	if err == nil && t.Condition.Set {
+		x.Condition, err = c.cache.Condition(t.Condition.Value, b)
+	}
+	if err == nil && t.KeyCondition.Set {
+		x.KeyCondition, err = c.cache.KeyCondition(t.KeyCondition.Value, b)
+	}
+	if err == nil && t.Filter.Set {
+		x.Filter, err = c.cache.Filter(t.Filter.Value, b)
+	}
+	if err == nil && t.Projection.Set {
+		x.Projection, err = c.cache.Projection(t.Projection.Value, b)
+	}
+	if err == nil {
+		err = b.Unused()
+	}
+	if err != nil {
+		return Expressions{}, api.Errorf(api.Validation, "%s", err.Error())
+	}
+	return x, nil
+}
+
+// Any says whether the request has an expression.
+func (t *Texts) Any() bool {
+	return t.Update.Set || t.Condition.Set || t.KeyCondition.Set || t.Filter.Set || t.Projection.Set
+}
+
+// arnTablePrefix is how the resource part of a table's ARN begins.
+const arnTablePrefix = "table/"
+
+// arnParts is the number of parts of an ARN; the last is the resource.
+const arnParts = 6
+
+// TableName returns the name that a TableName member means: a name, or the ARN of a table, whose
+// region and account are not looked at.
+func TableName(nameOrARN string) string {
+	if !strings.HasPrefix(nameOrARN, "arn:") {
+		return nameOrARN
+	}
+	parts := strings.SplitN(nameOrARN, ":", arnParts)
+	if len(parts) < arnParts || !strings.HasPrefix(parts[arnParts-1], arnTablePrefix) {
+		return nameOrARN
+	}
+	name := parts[arnParts-1][len(arnTablePrefix):]
+	if i := strings.IndexByte(name, '/'); i >= 0 {
+		return nameOrARN
+	}
+	return name
+}

@@ -1,0 +1,175 @@
+package plan
+
+import (
+	"sort"
+
+	"github.com/keystone-db/kstone/engine/api"
+	"github.com/keystone-db/kstone/engine/attr"
+	"github.com/keystone-db/kstone/engine/key"
+	"github.com/keystone-db/kstone/engine/schema"
+	"github.com/keystone-db/kstone/expr"
+)
+
+// Read is a bound Query or Scan: one range of a table or an index, and what to make of its entries.
+type Read struct {
+	Table *schema.Table
+	// Index is nil for the table itself; IndexAt is its position in Table.Indexes.
+	Index   *schema.Index
+	IndexAt int
+	Range   key.Range
+	Reverse bool
+	// Limit is the number of entries to read at most; zero means no limit but the page size.
+	Limit      int
+	Filter     *expr.Condition
+	Projection *expr.Projection
+	// Fetch: entries lack what is asked for, the items come from the table.
+	Fetch      bool
+	CountOnly  bool
+	Consistent bool
+	// KeyNames are the sorted names of the attributes of a LastEvaluatedKey.
+	KeyNames []string
+}
+
+// ReadRequest is what Query and Scan have in common, parsed.
+type ReadRequest struct {
+	Table      *schema.Table
+	IndexName  string // empty for the table itself
+	Select     string
+	Consistent bool
+	Reverse    bool
+	Limit      int
+	StartKey   attr.Item
+	Filter     *expr.Condition
+	Projection *expr.Projection
+}
+
+// source finds what is read and fills in everything but the range.
+func (q *ReadRequest) source() (Read, error) {
+	r := Read{
+		Table: q.Table, IndexAt: -1, Reverse: q.Reverse, Limit: q.Limit, Filter: q.Filter,
+		Projection: q.Projection, Consistent: q.Consistent, CountOnly: q.Select == api.SelectCount,
+	}
+	if q.IndexName == "" {
+		r.KeyNames = keyNames(&q.Table.Key, nil)
+		return r, nil
+	}
+	for i := range q.Table.Indexes {
+		if q.Table.Indexes[i].Name == q.IndexName {
+			r.Index, r.IndexAt = &q.Table.Indexes[i], i
+		}
+	}
+	if r.Index == nil {
+		return r, invalid(api.MsgIndexUnknown, q.IndexName)
+	}
+	if q.Consistent && !r.Index.Local {
+		return r, invalid(api.MsgConsistentIndex)
+	}
+	r.KeyNames = keyNames(&q.Table.Key, &r.Index.Key)
+	return r, nil
+}
+
+// key is the key of what is read.
+func (r *Read) key() *schema.Key {
+	if r.Index != nil {
+		return &r.Index.Key
+	}
+	return &r.Table.Key
+}
+
+func (r *Read) sub() uint32 {
+	if r.Index != nil {
+		return r.Index.Sub
+	}
+	return key.TableSub
+}
+
+// keyNames are the sorted, distinct attribute names of two keys.
+func keyNames(a, b *schema.Key) []string {
+	names := make([]string, 0, a.Len()+2)
+	for i := range a.Len() {
+		names = append(names, a.At(i).Name)
+	}
+	if b != nil {
+		for i := range b.Len() {
+			if !a.Has(b.At(i).Name) {
+				names = append(names, b.At(i).Name)
+			}
+		}
+	}
+	sort.Strings(names)
+	return names
+}
+
+// position is where a start key stands among the keys of what is read.
+func (r *Read) position(start attr.Item) ([]byte, bool) {
+	if r.Index != nil {
+		return key.AppendEntry(nil, r.Table, r.Index, start)
+	}
+	return key.AppendItem(nil, r.Table, start)
+}
+
+// resume cuts the range so that reading goes on strictly after position.
+func (r *Read) resume(position []byte) {
+	if r.Reverse {
+		if r.Range.End == nil || string(position) < string(r.Range.End) {
+			r.Range.End = position
+		}
+		return
+	}
+	if next := append(position, 0); string(next) > string(r.Range.Start) {
+		r.Range.Start = next
+	}
+}
+
+// fetch decides where the attributes that are asked for come from: the checks 19 and 20 of wire-facts
+// §6.10.
+func (r *Read) fetch(sel string) error {
+	ix := r.Index
+	if ix == nil || ix.Projection == schema.ProjectAll {
+		return nil
+	}
+	if sel == api.SelectAllAttributes {
+		if !ix.Local {
+			return invalid(api.MsgSelectAllIndex, ix.Name)
+		}
+		r.Fetch = true
+		return nil
+	}
+	if r.Projection == nil {
+		return nil
+	}
+	var missing []string
+	for _, name := range r.Projection.TopLevel() {
+		if !r.Table.Projects(ix, name) {
+			missing = append(missing, name)
+		}
+	}
+	switch {
+	case len(missing) == 0:
+	case ix.Local:
+		r.Fetch = true
+	default:
+		return invalid(api.MsgNotProjected, ix.Name, joinNames(missing))
+	}
+	return nil
+}
+
+func joinNames(names []string) string {
+	out := ""
+	for i, n := range names {
+		if i > 0 {
+			out += ", "
+		}
+		out += n
+	}
+	return out
+}
+
+// Get binds a read of one item: the key against the schema, then nested paths under keys.
+func Get(t *schema.Table, k attr.Item, p *expr.Projection) ([]byte, error) {
+	b, err := bindKey(t, k)
+	if err != nil || p == nil {
+		return b, err
+	}
+	return b, checkPaths(t, nil, p.Paths())
+}
