@@ -1,0 +1,223 @@
+package validate
+
+import (
+	"github.com/keystone-db/kstone/engine/api"
+	"github.com/keystone-db/kstone/engine/attr"
+)
+
+// PutItem makes the static checks of wire-facts §6.6 up to the compilation of expressions.
+func PutItem(in *api.PutItemInput, opt Options) error {
+	return Envelope(opPutItem, putItem(in), opt)
+}
+
+func putItem(in *api.PutItemInput) error {
+	if !fitsPut(in) {
+		if err := Constraints(opPutItem, in); err != nil {
+			return err
+		}
+	}
+	if err := tableForm(in.TableName.Value); err != nil {
+		return err
+	}
+	s := substitutes{in.ExpressionAttributeNames, in.ExpressionAttributeValues, in.Bad, memberValues}
+	c := in.ConditionExpression.Set
+	err := conditional(&s, in.Expected != nil, in.ConditionalOperator.Set, c)
+	if err != nil {
+		return err
+	}
+	if err := badAt(in.Bad, memberItem); err != nil {
+		return err
+	}
+	if err := oldOrNone(in.ReturnValues); err != nil {
+		return err
+	}
+	if err := itemSize(in.Item); err != nil {
+		return err
+	}
+	return s.check()
+}
+
+func fitsPut(in *api.PutItemInput) bool {
+	return fitsTable(in.TableName) && in.Item != nil && in.Expected == nil &&
+		!in.ConditionalOperator.Set && fitsConsumed(in.ReturnConsumedCapacity) &&
+		fitsReturnValues(in.ReturnValues) && fitsMetrics(in.ReturnItemCollectionMetrics) &&
+		fitsOnFailure(in.ReturnValuesOnConditionCheckFailure) &&
+		fitsNames(in.ExpressionAttributeNames)
+}
+
+// conditional makes the checks of §5.1 #1–3 for operations whose one expression is a condition, and
+// refuses their legacy parameters.
+func conditional(s *substitutes, expected, operator, condition bool) error {
+	if expected || operator {
+		legacy := []param{{memberExpected, expected}}
+		if err := mixed(legacy, []param{{memberConditionExpression, condition}}); err != nil {
+			return err
+		}
+	}
+	if err := s.needed(condition, condition, memberConditionExpression); err != nil {
+		return err
+	}
+	if expected || operator {
+		return refuse([]param{{memberExpected, expected}, {memberConditionalOperator, operator}})
+	}
+	return nil
+}
+
+// oldOrNone refuses the return values that only an update has.
+func oldOrNone(o api.Opt[string]) error {
+	if o.Set && o.Value != api.ReturnValueNone && o.Value != api.ReturnValueAllOld {
+		return invalid(api.MsgReturnValues)
+	}
+	return nil
+}
+
+// sizePerByteMax is how many times its binary length an item's size can be: an empty list as an
+// element of a list is one byte and counts 4.
+const sizePerByteMax = 4
+
+// itemSize refuses an item to put that is too large.
+func itemSize(it attr.Item) error {
+	if len(it) > attr.ItemSizeMaxBytes/sizePerByteMax && it.Size() > attr.ItemSizeMaxBytes {
+		return invalid(api.MsgItemSize)
+	}
+	return nil
+}
+
+// GetItem makes the static checks of wire-facts §6.7 up to the compilation of expressions.
+func GetItem(in *api.GetItemInput) error {
+	if !fitsGet(in) {
+		if err := Constraints(opGetItem, in); err != nil {
+			return err
+		}
+	}
+	if err := tableForm(in.TableName.Value); err != nil {
+		return err
+	}
+	s := substitutes{names: in.ExpressionAttributeNames}
+	err := projecting(&s, in.AttributesToGet != nil, in.ProjectionExpression.Set)
+	if err != nil {
+		return err
+	}
+	if err := badAt(in.Bad, memberKey); err != nil {
+		return err
+	}
+	return s.check()
+}
+
+func fitsGet(in *api.GetItemInput) bool {
+	return fitsTable(in.TableName) && in.Key != nil && in.AttributesToGet == nil &&
+		fitsConsumed(in.ReturnConsumedCapacity) && fitsNames(in.ExpressionAttributeNames)
+}
+
+// projecting makes the checks of §5.1 #1–3 for operations whose one expression is a projection, and
+// refuses their legacy parameter.
+func projecting(s *substitutes, attributesToGet, projection bool) error {
+	if attributesToGet {
+		err := mixed([]param{{memberAttributesToGet, true}},
+			[]param{{memberProjectionExpression, projection}})
+		if err != nil {
+			return err
+		}
+	}
+	if err := s.needed(projection, true, ""); err != nil {
+		return err
+	}
+	if attributesToGet {
+		return refuse([]param{{memberAttributesToGet, true}})
+	}
+	return nil
+}
+
+// UpdateItem makes the static checks of wire-facts §6.8 up to the compilation of expressions.
+func UpdateItem(in *api.UpdateItemInput, opt Options) error {
+	return Envelope(opUpdateItem, updateItem(in), opt)
+}
+
+func updateItem(in *api.UpdateItemInput) error {
+	if !fitsUpdate(in) {
+		if err := Constraints(opUpdateItem, in); err != nil {
+			return err
+		}
+	}
+	if err := tableForm(in.TableName.Value); err != nil {
+		return err
+	}
+	legacy := in.AttributeUpdates != nil || in.Expected != nil || in.ConditionalOperator.Set
+	if legacy {
+		if err := updateMixed(in); err != nil {
+			return err
+		}
+	}
+	s := substitutes{in.ExpressionAttributeNames, in.ExpressionAttributeValues, in.Bad, memberValues}
+	anyExpression := in.UpdateExpression.Set || in.ConditionExpression.Set
+	err := s.needed(anyExpression, anyExpression,
+		memberUpdateExpression+" and "+memberConditionExpression)
+	if err != nil {
+		return err
+	}
+	if legacy {
+		return refuse([]param{
+			{memberAttributeUpdates, in.AttributeUpdates != nil},
+			{memberExpected, in.Expected != nil},
+			{memberConditionalOperator, in.ConditionalOperator.Set},
+		})
+	}
+	if err := badAt(in.Bad, memberKey); err != nil {
+		return err
+	}
+	return s.check()
+}
+
+func updateMixed(in *api.UpdateItemInput) error {
+	return mixed(
+		[]param{
+			{memberAttributeUpdates, in.AttributeUpdates != nil},
+			{memberExpected, in.Expected != nil},
+		},
+		[]param{
+			{memberUpdateExpression, in.UpdateExpression.Set},
+			{memberConditionExpression, in.ConditionExpression.Set},
+		})
+}
+
+func fitsUpdate(in *api.UpdateItemInput) bool {
+	return fitsTable(in.TableName) && in.Key != nil && in.AttributeUpdates == nil &&
+		in.Expected == nil && !in.ConditionalOperator.Set &&
+		fitsConsumed(in.ReturnConsumedCapacity) && fitsReturnValues(in.ReturnValues) &&
+		fitsMetrics(in.ReturnItemCollectionMetrics) &&
+		fitsOnFailure(in.ReturnValuesOnConditionCheckFailure) &&
+		fitsNames(in.ExpressionAttributeNames)
+}
+
+// DeleteItem makes the static checks of wire-facts §6.9 up to the compilation of expressions.
+func DeleteItem(in *api.DeleteItemInput) error {
+	if !fitsDelete(in) {
+		if err := Constraints(opDeleteItem, in); err != nil {
+			return err
+		}
+	}
+	if err := tableForm(in.TableName.Value); err != nil {
+		return err
+	}
+	s := substitutes{in.ExpressionAttributeNames, in.ExpressionAttributeValues, in.Bad, memberValues}
+	c := in.ConditionExpression.Set
+	err := conditional(&s, in.Expected != nil, in.ConditionalOperator.Set, c)
+	if err != nil {
+		return err
+	}
+	if err := badAt(in.Bad, memberKey); err != nil {
+		return err
+	}
+	if err := oldOrNone(in.ReturnValues); err != nil {
+		return err
+	}
+	return s.check()
+}
+
+func fitsDelete(in *api.DeleteItemInput) bool {
+	return fitsTable(in.TableName) && in.Key != nil && in.Expected == nil &&
+		!in.ConditionalOperator.Set && fitsConsumed(in.ReturnConsumedCapacity) &&
+		fitsReturnValues(in.ReturnValues) && fitsMetrics(in.ReturnItemCollectionMetrics) &&
+		fitsOnFailure(in.ReturnValuesOnConditionCheckFailure) &&
+		fitsNames(in.ExpressionAttributeNames)
+}

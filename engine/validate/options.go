@@ -1,0 +1,88 @@
+package validate
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/keystone-db/kstone/engine/api"
+)
+
+// Options choose between ages of the service. The zero value is the present one.
+type Options struct {
+	// ClassicErrors leaves the envelope of 2026 off the texts of PutItem and UpdateItem.
+	ClassicErrors bool
+	// Account is the twelve-digit account that texts name; empty is as good as any.
+	Account string
+}
+
+// invalid is a ValidationException.
+func invalid(format string, args ...any) error {
+	return api.Errorf(api.Validation, format, args...)
+}
+
+// Envelope puts the prefix of 2026 before the text of a request-validation error of PutItem and
+// UpdateItem (wire-facts §3.6): errors of this package and of compiling expressions, not those that
+// need the table. Other operations, other codes and texts that have the prefix pass unchanged.
+func Envelope(operation string, err error, opt Options) error {
+	if err == nil || opt.ClassicErrors || operation != opPutItem && operation != opUpdateItem {
+		return err
+	}
+	e, ok := errors.AsType[*api.Error](err)
+	if !ok || e.Code != api.Validation || enveloped(e.Message) {
+		return err
+	}
+	wrapped := *e
+	wrapped.Message = api.PrefixEnvelope + e.Message
+	return &wrapped
+}
+
+// enveloped says whether a text begins as those of constraint errors do.
+func enveloped(text string) bool {
+	text = strings.TrimLeft(text, "0123456789")
+	return strings.HasPrefix(text, " validation error detected: ") ||
+		strings.HasPrefix(text, " validation errors detected: ")
+}
+
+// Operations whose name a check needs.
+const (
+	opBatchGetItem       = "BatchGetItem"
+	opBatchWriteItem     = "BatchWriteItem"
+	opCreateTable        = "CreateTable"
+	opDeleteItem         = "DeleteItem"
+	opDeleteTable        = "DeleteTable"
+	opDescribeTable      = "DescribeTable"
+	opDescribeTimeToLive = "DescribeTimeToLive"
+	opGetItem            = "GetItem"
+	opListTables         = "ListTables"
+	opListTags           = "ListTagsOfResource"
+	opPutItem            = "PutItem"
+	opQuery              = "Query"
+	opScan               = "Scan"
+	opTagResource        = "TagResource"
+	opTransactGetItems   = "TransactGetItems"
+	opTransactWriteItems = "TransactWriteItems"
+	opUntagResource      = "UntagResource"
+	opUpdateItem         = "UpdateItem"
+	opUpdateTable        = "UpdateTable"
+	opUpdateTimeToLive   = "UpdateTimeToLive"
+)
+
+// Names of members that texts list.
+const (
+	memberAttributesToGet        = "AttributesToGet"
+	memberAttributeUpdates       = "AttributeUpdates"
+	memberConditionalOperator    = "ConditionalOperator"
+	memberConditionExpression    = "ConditionExpression"
+	memberExpected               = "Expected"
+	memberExclusiveStartKey      = "ExclusiveStartKey"
+	memberFilterExpression       = "FilterExpression"
+	memberItem                   = "Item"
+	memberKey                    = "Key"
+	memberKeyConditionExpression = "KeyConditionExpression"
+	memberKeyConditions          = "KeyConditions"
+	memberProjectionExpression   = "ProjectionExpression"
+	memberQueryFilter            = "QueryFilter"
+	memberScanFilter             = "ScanFilter"
+	memberUpdateExpression       = "UpdateExpression"
+	memberValues                 = "ExpressionAttributeValues"
+)

@@ -1,0 +1,128 @@
+package validate
+
+import (
+	"slices"
+
+	"github.com/keystone-db/kstone/engine/api"
+)
+
+// UpdateTable makes the static checks of wire-facts §6.2 and refuses the changes that later issues
+// build.
+func UpdateTable(in *api.UpdateTableInput) error {
+	if err := controlTable(in.TableName); err != nil {
+		return err
+	}
+	if err := Constraints(opUpdateTable, in); err != nil {
+		return err
+	}
+	if err := tableForm(in.TableName.Value); err != nil {
+		return err
+	}
+	if err := refuseUpdate(in); err != nil {
+		return err
+	}
+	if in.ProvisionedThroughput == nil && !in.BillingMode.Set &&
+		len(in.GlobalSecondaryIndexUpdates) == 0 && !in.TableClass.Set &&
+		!in.DeletionProtectionEnabled.Set {
+		return invalid(api.MsgUpdateNothing)
+	}
+	provisioned := in.BillingMode.Value == api.BillingModeProvisioned
+	if provisioned && in.ProvisionedThroughput == nil {
+		return invalid(api.MsgUpdateUnitsAbsent)
+	}
+	if err := unitsInRange(in.ProvisionedThroughput); err != nil {
+		return err
+	}
+	return indexUpdates(in.GlobalSecondaryIndexUpdates)
+}
+
+// refuseUpdate answers members that later issues build.
+func refuseUpdate(in *api.UpdateTableInput) error {
+	return refuse([]param{
+		{"StreamSpecification", in.StreamSpecification != nil},
+		{"SSESpecification", in.SSESpecification != nil},
+		{"ReplicaUpdates", in.ReplicaUpdates != nil},
+		{"MultiRegionConsistency", in.MultiRegionConsistency.Set},
+		{"GlobalTableWitnessUpdates", in.GlobalTableWitnessUpdates != nil},
+		{"GlobalTableSettingsReplicationMode", in.GlobalTableSettingsReplicationMode.Set},
+		{"OnDemandThroughput", in.OnDemandThroughput != nil},
+		{"WarmThroughput", in.WarmThroughput != nil},
+		{"VectorIndexUpdates", in.VectorIndexUpdates != nil},
+		{"DisassociationProtectionEnabled", in.DisassociationProtectionEnabled.Set},
+	})
+}
+
+// Paths of members of index updates that later issues build.
+const pathIndexUpdates = "GlobalSecondaryIndexUpdates."
+
+// indexUpdates makes the checks #4 and #5, then refuses what is not built.
+func indexUpdates(updates []api.GlobalSecondaryIndexUpdate) error {
+	var names []string
+	for i := range updates {
+		u := &updates[i]
+		var name string
+		switch {
+		case u.Update != nil:
+			name = u.Update.IndexName.Value
+		case u.Create != nil:
+			name = u.Create.IndexName.Value
+		case u.Delete != nil:
+			name = u.Delete.IndexName.Value
+		default:
+			return invalid(api.MsgUpdateIndexEmpty)
+		}
+		if slices.Contains(names, name) {
+			return invalid(api.MsgUpdateIndexTwice, name)
+		}
+		names = append(names, name)
+	}
+	for i := range updates {
+		u := &updates[i]
+		err := refuse([]param{
+			{pathIndexUpdates + "Create", u.Create != nil},
+			{pathIndexUpdates + "Delete", u.Delete != nil},
+			{pathIndexUpdates + "Update.OnDemandThroughput",
+				u.Update != nil && u.Update.OnDemandThroughput != nil},
+			{pathIndexUpdates + "Update.WarmThroughput",
+				u.Update != nil && u.Update.WarmThroughput != nil},
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// control makes the checks that control-plane operations with a TableName share.
+func control(operation string, name api.Opt[string], in any) error {
+	if err := controlTable(name); err != nil {
+		return err
+	}
+	if err := Constraints(operation, in); err != nil {
+		return err
+	}
+	return tableForm(name.Value)
+}
+
+// DeleteTable makes the static checks of wire-facts §6.3.
+func DeleteTable(in *api.DeleteTableInput) error {
+	return control(opDeleteTable, in.TableName, in)
+}
+
+// DescribeTable makes the static checks of wire-facts §6.4.
+func DescribeTable(in *api.DescribeTableInput) error {
+	return control(opDescribeTable, in.TableName, in)
+}
+
+// ListTables makes the static checks of wire-facts §6.4.
+func ListTables(in *api.ListTablesInput) error { return Constraints(opListTables, in) }
+
+// DescribeTimeToLive makes the static checks of wire-facts §6.16.
+func DescribeTimeToLive(in *api.DescribeTimeToLiveInput) error {
+	return control(opDescribeTimeToLive, in.TableName, in)
+}
+
+// UpdateTimeToLive makes the static checks of wire-facts §6.16.
+func UpdateTimeToLive(in *api.UpdateTimeToLiveInput) error {
+	return control(opUpdateTimeToLive, in.TableName, in)
+}
