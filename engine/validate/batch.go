@@ -23,10 +23,16 @@ const duplicatesScanMax = 16
 // Places of Bad in batches.
 const placeRequestItems = "RequestItems."
 
-// BatchGetItem makes the first static checks of wire-facts §6.12: constraints and table names. Then
-// the caller goes through the tables in order and calls for each: BatchGetTable, the compilation of
-// its projection, BatchGetKeys; and last BatchGetCount.
-func BatchGetItem(in *api.BatchGetItemInput) error {
+// BatchGetItem makes the static checks of wire-facts §6.12 without compiling projections: see
+// BatchGetItemWith for the exact order.
+func BatchGetItem(in *api.BatchGetItemInput, opt Options) error {
+	return BatchGetItemWith(in, opt, func(int) error { return nil })
+}
+
+// BatchGetItemWith makes the static checks of wire-facts §6.12: constraints, names of tables, then
+// for each table its parameters, compile(i) for its projection, its keys; last the number of keys.
+// compile gets the index of the table in RequestItems; its first error ends.
+func BatchGetItemWith(in *api.BatchGetItemInput, _ Options, compile func(i int) error) error {
 	if !fitsBatchGet(in) {
 		if err := Constraints(opBatchGetItem, in); err != nil {
 			return err
@@ -37,7 +43,18 @@ func BatchGetItem(in *api.BatchGetItemInput) error {
 			return err
 		}
 	}
-	return nil
+	for i := range in.RequestItems {
+		if err := batchGetTable(in, i); err != nil {
+			return err
+		}
+		if err := compile(i); err != nil {
+			return err
+		}
+		if err := batchGetKeys(in, i); err != nil {
+			return err
+		}
+	}
+	return batchGetCount(in)
 }
 
 func fitsBatchGet(in *api.BatchGetItemInput) bool {
@@ -56,8 +73,8 @@ func fitsBatchGet(in *api.BatchGetItemInput) bool {
 	return true
 }
 
-// BatchGetTable makes the checks of the i-th table's parameters before its projection is compiled.
-func BatchGetTable(in *api.BatchGetItemInput, i int) error {
+// batchGetTable checks the i-th table's parameters.
+func batchGetTable(in *api.BatchGetItemInput, i int) error {
 	t := &in.RequestItems[i].Value
 	s := substitutes{names: t.ExpressionAttributeNames}
 	err := projecting(&s, t.AttributesToGet != nil, t.ProjectionExpression.Set)
@@ -67,9 +84,8 @@ func BatchGetTable(in *api.BatchGetItemInput, i int) error {
 	return s.check()
 }
 
-// BatchGetKeys makes the checks of the i-th table's keys after its projection is compiled: values,
-// then duplicates.
-func BatchGetKeys(in *api.BatchGetItemInput, i int) error {
+// batchGetKeys checks the i-th table's keys: values, then duplicates.
+func batchGetKeys(in *api.BatchGetItemInput, i int) error {
 	e := &in.RequestItems[i]
 	if len(in.Bad) > 0 {
 		for k := range e.Value.Keys {
@@ -85,8 +101,8 @@ func BatchGetKeys(in *api.BatchGetItemInput, i int) error {
 	return nil
 }
 
-// BatchGetCount makes the last static check of BatchGetItem: the number of keys of all tables.
-func BatchGetCount(in *api.BatchGetItemInput) error {
+// batchGetCount checks the number of keys of all tables.
+func batchGetCount(in *api.BatchGetItemInput) error {
 	n := 0
 	for i := range in.RequestItems {
 		n += len(in.RequestItems[i].Value.Keys)
@@ -118,7 +134,7 @@ func duplicates(keys []attr.Item) bool {
 
 // BatchWriteItem makes the static checks of wire-facts §6.12. Duplicate keys need the schema: the
 // caller looks for them after it has found the tables.
-func BatchWriteItem(in *api.BatchWriteItemInput) error {
+func BatchWriteItem(in *api.BatchWriteItemInput, _ Options) error {
 	if !fitsBatchWrite(in) {
 		if err := Constraints(opBatchWriteItem, in); err != nil {
 			return err

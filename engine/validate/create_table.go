@@ -28,7 +28,7 @@ const (
 )
 
 // CreateTable makes the checks of wire-facts §6.1: all of them are static.
-func CreateTable(in *api.CreateTableInput) error {
+func CreateTable(in *api.CreateTableInput, _ Options) error {
 	if err := controlTable(in.TableName); err != nil {
 		return err
 	}

@@ -20,8 +20,8 @@
 //
 // Expressions are compiled after that, by package plan, which also looks for unused placeholders;
 // its errors pass through Envelope for PutItem and UpdateItem. Operations that compile in the
-// middle of their checks have several functions here, whose comments say when each is called:
-// batches and transactions.
+// middle of their checks (batches and transactions) have a second form here that takes the
+// compilation as a function: BatchGetItemWith and its like.
 //
 // # Cost
 //

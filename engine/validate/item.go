@@ -7,7 +7,7 @@ import (
 
 // PutItem makes the static checks of wire-facts §6.6 up to the compilation of expressions.
 func PutItem(in *api.PutItemInput, opt Options) error {
-	return Envelope(opPutItem, putItem(in), opt)
+	return Envelope(putItem(in), opt)
 }
 
 func putItem(in *api.PutItemInput) error {
@@ -84,7 +84,7 @@ func itemSize(it attr.Item) error {
 }
 
 // GetItem makes the static checks of wire-facts §6.7 up to the compilation of expressions.
-func GetItem(in *api.GetItemInput) error {
+func GetItem(in *api.GetItemInput, _ Options) error {
 	if !fitsGet(in) {
 		if err := Constraints(opGetItem, in); err != nil {
 			return err
@@ -130,7 +130,7 @@ func projecting(s *substitutes, attributesToGet, projection bool) error {
 
 // UpdateItem makes the static checks of wire-facts §6.8 up to the compilation of expressions.
 func UpdateItem(in *api.UpdateItemInput, opt Options) error {
-	return Envelope(opUpdateItem, updateItem(in), opt)
+	return Envelope(updateItem(in), opt)
 }
 
 func updateItem(in *api.UpdateItemInput) error {
@@ -190,7 +190,7 @@ func fitsUpdate(in *api.UpdateItemInput) bool {
 }
 
 // DeleteItem makes the static checks of wire-facts §6.9 up to the compilation of expressions.
-func DeleteItem(in *api.DeleteItemInput) error {
+func DeleteItem(in *api.DeleteItemInput, _ Options) error {
 	if !fitsDelete(in) {
 		if err := Constraints(opDeleteItem, in); err != nil {
 			return err

@@ -16,7 +16,7 @@ const badName = "Invalid table/index name.  Table/index names must be between 3 
 // Table names (wire-facts §3.5).
 func TestTableNames(t *testing.T) {
 	get := func(name string) error {
-		return GetItem(&api.GetItemInput{TableName: str(name), Key: item(t, "a", "b")})
+		return GetItem(&api.GetItemInput{TableName: str(name), Key: item(t, "a", "b")}, Options{})
 	}
 	requireText(t, get(""), ve(cv("''", "tableName", "Member must have length greater than or equal to 1")))
 	requireText(t, get("ab"), badName)
@@ -31,15 +31,15 @@ func TestTableNames(t *testing.T) {
 	requireText(t, get("arn:aws"), badName)
 
 	for _, control := range []func(api.Opt[string]) error{
-		func(n api.Opt[string]) error { return CreateTable(&api.CreateTableInput{TableName: n}) },
-		func(n api.Opt[string]) error { return UpdateTable(&api.UpdateTableInput{TableName: n}) },
-		func(n api.Opt[string]) error { return DeleteTable(&api.DeleteTableInput{TableName: n}) },
-		func(n api.Opt[string]) error { return DescribeTable(&api.DescribeTableInput{TableName: n}) },
+		func(n api.Opt[string]) error { return CreateTable(&api.CreateTableInput{TableName: n}, Options{}) },
+		func(n api.Opt[string]) error { return UpdateTable(&api.UpdateTableInput{TableName: n}, Options{}) },
+		func(n api.Opt[string]) error { return DeleteTable(&api.DeleteTableInput{TableName: n}, Options{}) },
+		func(n api.Opt[string]) error { return DescribeTable(&api.DescribeTableInput{TableName: n}, Options{}) },
 		func(n api.Opt[string]) error {
-			return UpdateTimeToLive(&api.UpdateTimeToLiveInput{TableName: n})
+			return UpdateTimeToLive(&api.UpdateTimeToLiveInput{TableName: n}, Options{})
 		},
 		func(n api.Opt[string]) error {
-			return DescribeTimeToLive(&api.DescribeTimeToLiveInput{TableName: n})
+			return DescribeTimeToLive(&api.DescribeTimeToLiveInput{TableName: n}, Options{})
 		},
 	} {
 		requireText(t, control(api.Opt[string]{}),
@@ -49,10 +49,10 @@ func TestTableNames(t *testing.T) {
 				"TableName must be at least 3 characters long and at most 255 characters long")
 		}
 	}
-	requireText(t, DeleteTable(&api.DeleteTableInput{TableName: str("a b")}), badName)
+	requireText(t, DeleteTable(&api.DeleteTableInput{TableName: str("a b")}, Options{}), badName)
 	requireText(t, DescribeTable(&api.DescribeTableInput{
 		TableName: str("arn:aws:dynamodb:us-east-1:123456789012:table/" + strings.Repeat("x", 255)),
-	}), "")
+	}, Options{}), "")
 	name, ok := Table("arn:aws:dynamodb:eu-west-1:1:table/Pets")
 	require.True(t, ok)
 	require.Equal(t, "Pets", name)
@@ -159,13 +159,13 @@ func TestValuesWithoutExpression(t *testing.T) {
 	}, classic), text+"UpdateExpression and ConditionExpression are null")
 	requireText(t, DeleteItem(&api.DeleteItemInput{
 		TableName: str("Tab"), Key: k, ExpressionAttributeValues: v,
-	}), text+"ConditionExpression is null")
+	}, Options{}), text+"ConditionExpression is null")
 	requireText(t, Query(&api.QueryInput{
 		TableName: str("Tab"), ExpressionAttributeValues: v, ProjectionExpression: str("a"),
-	}), text+"FilterExpression and KeyConditionExpression are null")
+	}, Options{}), text+"FilterExpression and KeyConditionExpression are null")
 	requireText(t, Scan(&api.ScanInput{
 		TableName: str("Tab"), ExpressionAttributeValues: v, ProjectionExpression: str("a"),
-	}), text+"FilterExpression is null")
+	}, Options{}), text+"FilterExpression is null")
 }
 
 // Names of mixed parameters in the order of wire-facts §8.1.
@@ -181,19 +181,19 @@ func TestMixedParameters(t *testing.T) {
 		a+"AttributeUpdates, Expected"+b+"UpdateExpression, ConditionExpression}")
 	requireText(t, GetItem(&api.GetItemInput{
 		TableName: tab, Key: k, AttributesToGet: []string{"a"}, ProjectionExpression: x,
-	}), a+"AttributesToGet"+b+"ProjectionExpression}")
+	}, Options{}), a+"AttributesToGet"+b+"ProjectionExpression}")
 	requireText(t, Query(&api.QueryInput{
 		TableName: tab, AttributesToGet: []string{"a"}, ConditionalOperator: str("AND"),
 		QueryFilter: []api.FilterConditionMapEntry{{Key: "a", Value: cond}}, KeyConditions: []api.KeyConditionsEntry{},
 		KeyConditionExpression: x, FilterExpression: x, ProjectionExpression: x,
-	}), a+"AttributesToGet, QueryFilter, ConditionalOperator, KeyConditions"+b+
+	}, Options{}), a+"AttributesToGet, QueryFilter, ConditionalOperator, KeyConditions"+b+
 		"ProjectionExpression, FilterExpression, KeyConditionExpression}")
 	requireText(t, Query(&api.QueryInput{
 		TableName: tab, KeyConditions: []api.KeyConditionsEntry{}, FilterExpression: x,
-	}), "The parameter KeyConditions is known and not supported by this version")
+	}, Options{}), "The parameter KeyConditions is known and not supported by this version")
 	requireText(t, Scan(&api.ScanInput{
 		TableName: tab, ScanFilter: []api.FilterConditionMapEntry{}, FilterExpression: x,
-	}), a+"ScanFilter"+b+"FilterExpression}")
+	}, Options{}), a+"ScanFilter"+b+"FilterExpression}")
 }
 
 // Legacy parameters are refused, never ignored.
@@ -209,32 +209,31 @@ func TestLegacyRefused(t *testing.T) {
 		refused("Expected"))
 	requireText(t, PutItem(&api.PutItemInput{TableName: tab, Item: k, ConditionalOperator: and}, classic),
 		refused("ConditionalOperator"))
-	requireText(t, DeleteItem(&api.DeleteItemInput{TableName: tab, Key: k, Expected: expected}),
+	requireText(t, DeleteItem(&api.DeleteItemInput{TableName: tab, Key: k, Expected: expected}, Options{}),
 		refused("Expected"))
 	requireText(t, UpdateItem(&api.UpdateItemInput{
 		TableName: tab, Key: k, AttributeUpdates: []api.AttributeUpdatesEntry{},
 	}, classic), refused("AttributeUpdates"))
 	requireText(t, UpdateItem(&api.UpdateItemInput{TableName: tab, Key: k, Expected: expected}, classic),
 		refused("Expected"))
-	requireText(t, GetItem(&api.GetItemInput{TableName: tab, Key: k, AttributesToGet: []string{"a"}}),
+	requireText(t, GetItem(&api.GetItemInput{TableName: tab, Key: k, AttributesToGet: []string{"a"}}, Options{}),
 		refused("AttributesToGet"))
-	requireText(t, Query(&api.QueryInput{TableName: tab, AttributesToGet: []string{"a"}}),
+	requireText(t, Query(&api.QueryInput{TableName: tab, AttributesToGet: []string{"a"}}, Options{}),
 		refused("AttributesToGet"))
-	requireText(t, Query(&api.QueryInput{TableName: tab, QueryFilter: []api.FilterConditionMapEntry{}}),
+	requireText(t, Query(&api.QueryInput{TableName: tab, QueryFilter: []api.FilterConditionMapEntry{}}, Options{}),
 		refused("QueryFilter"))
-	requireText(t, Query(&api.QueryInput{TableName: tab, ConditionalOperator: and}),
+	requireText(t, Query(&api.QueryInput{TableName: tab, ConditionalOperator: and}, Options{}),
 		refused("ConditionalOperator"))
-	requireText(t, Scan(&api.ScanInput{TableName: tab, AttributesToGet: []string{"a"}}),
+	requireText(t, Scan(&api.ScanInput{TableName: tab, AttributesToGet: []string{"a"}}, Options{}),
 		refused("AttributesToGet"))
-	requireText(t, Scan(&api.ScanInput{TableName: tab, ScanFilter: []api.FilterConditionMapEntry{}}),
+	requireText(t, Scan(&api.ScanInput{TableName: tab, ScanFilter: []api.FilterConditionMapEntry{}}, Options{}),
 		refused("ScanFilter"))
-	requireText(t, Scan(&api.ScanInput{TableName: tab, ConditionalOperator: and}),
+	requireText(t, Scan(&api.ScanInput{TableName: tab, ConditionalOperator: and}, Options{}),
 		refused("ConditionalOperator"))
 	in := &api.BatchGetItemInput{RequestItems: []api.BatchGetRequestMapEntry{{Key: "Tab", Value: api.KeysAndAttributes{
 		Keys: []attr.Item{k}, AttributesToGet: []string{"a"},
 	}}}}
-	require.NoError(t, BatchGetItem(in))
-	requireText(t, BatchGetTable(in, 0), refused("AttributesToGet"))
+	requireText(t, BatchGetItem(in, Options{}), refused("AttributesToGet"))
 }
 
 // Static order of PutItem (wire-facts §6.6, §6.33): each request has the fault of its row and of
@@ -298,7 +297,7 @@ func TestReturnValues(t *testing.T) {
 	for _, v := range []string{"ALL_NEW", "UPDATED_OLD", "UPDATED_NEW"} {
 		requireText(t, DeleteItem(&api.DeleteItemInput{
 			TableName: str("Tab"), Key: item(t, "a", "b"), ReturnValues: str(v),
-		}), "Return values set to invalid value")
+		}, Options{}), "Return values set to invalid value")
 		requireText(t, UpdateItem(&api.UpdateItemInput{
 			TableName: str("Tab"), Key: item(t, "a", "b"), ReturnValues: str(v),
 		}, Options{}), "")
@@ -309,8 +308,8 @@ func TestReturnValues(t *testing.T) {
 func TestBadKey(t *testing.T) {
 	b := []api.BadValue{{Place: "Key", Err: attr.ValueError{Kind: attr.NotNumber, Text: "x"}}}
 	const want = "The parameter cannot be converted to a numeric value: x"
-	requireText(t, GetItem(&api.GetItemInput{TableName: str("Tab"), Bad: b}), want)
-	requireText(t, DeleteItem(&api.DeleteItemInput{TableName: str("Tab"), Bad: b}), want)
+	requireText(t, GetItem(&api.GetItemInput{TableName: str("Tab"), Bad: b}, Options{}), want)
+	requireText(t, DeleteItem(&api.DeleteItemInput{TableName: str("Tab"), Bad: b}, Options{}), want)
 	requireText(t, UpdateItem(&api.UpdateItemInput{TableName: str("Tab"), Bad: b}, Options{}),
 		"1 validation error detected: "+want)
 }
@@ -323,13 +322,12 @@ func TestEnvelope(t *testing.T) {
 	requireText(t, PutItem(in, Options{}), want)
 	requireText(t, PutItem(in, Options{ClassicErrors: true}), want)
 	e := api.Errorf(api.Validation, "text")
-	require.Same(t, e, Envelope("GetItem", e, Options{}))
-	require.Same(t, e, Envelope("PutItem", e, Options{ClassicErrors: true}))
-	requireText(t, Envelope("UpdateItem", e, Options{}), "1 validation error detected: text")
+	require.Same(t, e, Envelope(e, Options{ClassicErrors: true}))
+	requireText(t, Envelope(e, Options{}), "1 validation error detected: text")
 	require.Equal(t, "text", e.Message, "the error itself stays")
 	nf := api.Errorf(api.ResourceNotFound, "text")
-	require.Same(t, nf, Envelope("PutItem", nf, Options{}))
+	require.Same(t, nf, Envelope(nf, Options{}))
 	two := api.Errorf(api.Validation, "2 validation errors detected: a; b")
-	require.Same(t, two, Envelope("PutItem", two, Options{}))
-	require.NoError(t, Envelope("PutItem", nil, Options{}))
+	require.Same(t, two, Envelope(two, Options{}))
+	require.NoError(t, Envelope(nil, Options{}))
 }

@@ -20,11 +20,12 @@ func invalid(format string, args ...any) error {
 	return api.Errorf(api.Validation, format, args...)
 }
 
-// Envelope puts the prefix of 2026 before the text of a request-validation error of PutItem and
-// UpdateItem (wire-facts §3.6): errors of this package and of compiling expressions, not those that
-// need the table. Other operations, other codes and texts that have the prefix pass unchanged.
-func Envelope(operation string, err error, opt Options) error {
-	if err == nil || opt.ClassicErrors || operation != opPutItem && operation != opUpdateItem {
+// Envelope puts the prefix of 2026 before the text of a request-validation error (wire-facts §3.6).
+// It is for PutItem and UpdateItem only, for errors of this package (which are wrapped already) and
+// of compiling expressions, not for those that need the table. Codes other than Validation and
+// texts that have the prefix pass unchanged.
+func Envelope(err error, opt Options) error {
+	if err == nil || opt.ClassicErrors {
 		return err
 	}
 	e, ok := errors.AsType[*api.Error](err)

@@ -9,7 +9,7 @@ import (
 
 // Query makes the static checks of wire-facts §6.10 up to the compilation of expressions. The
 // place of the checks of Select is not known: here they come before the start key.
-func Query(in *api.QueryInput) error {
+func Query(in *api.QueryInput, _ Options) error {
 	if !fitsQuery(in) {
 		if err := Constraints(opQuery, in); err != nil {
 			return err
@@ -124,7 +124,7 @@ func badStartKey(bad []api.BadValue) error {
 
 // Scan makes the static checks of wire-facts §6.11 up to the compilation of expressions. The place
 // of the checks of Select is not known: here they come before the start key.
-func Scan(in *api.ScanInput) error {
+func Scan(in *api.ScanInput, _ Options) error {
 	if !fitsScan(in) {
 		if err := Constraints(opScan, in); err != nil {
 			return err

@@ -8,7 +8,7 @@ import (
 
 // UpdateTable makes the static checks of wire-facts §6.2 and refuses the changes that later issues
 // build.
-func UpdateTable(in *api.UpdateTableInput) error {
+func UpdateTable(in *api.UpdateTableInput, _ Options) error {
 	if err := controlTable(in.TableName); err != nil {
 		return err
 	}
@@ -105,24 +105,24 @@ func control(operation string, name api.Opt[string], in any) error {
 }
 
 // DeleteTable makes the static checks of wire-facts §6.3.
-func DeleteTable(in *api.DeleteTableInput) error {
+func DeleteTable(in *api.DeleteTableInput, _ Options) error {
 	return control(opDeleteTable, in.TableName, in)
 }
 
 // DescribeTable makes the static checks of wire-facts §6.4.
-func DescribeTable(in *api.DescribeTableInput) error {
+func DescribeTable(in *api.DescribeTableInput, _ Options) error {
 	return control(opDescribeTable, in.TableName, in)
 }
 
 // ListTables makes the static checks of wire-facts §6.4.
-func ListTables(in *api.ListTablesInput) error { return Constraints(opListTables, in) }
+func ListTables(in *api.ListTablesInput, _ Options) error { return Constraints(opListTables, in) }
 
 // DescribeTimeToLive makes the static checks of wire-facts §6.16.
-func DescribeTimeToLive(in *api.DescribeTimeToLiveInput) error {
+func DescribeTimeToLive(in *api.DescribeTimeToLiveInput, _ Options) error {
 	return control(opDescribeTimeToLive, in.TableName, in)
 }
 
 // UpdateTimeToLive makes the static checks of wire-facts §6.16.
-func UpdateTimeToLive(in *api.UpdateTimeToLiveInput) error {
+func UpdateTimeToLive(in *api.UpdateTimeToLiveInput, _ Options) error {
 	return control(opUpdateTimeToLive, in.TableName, in)
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/keystone-db/kstone/engine/api"
 )
 
-// tagsMax is how many tags a resource can have.
-const tagsMax = 50
+// TagsMax is how many tags a resource can have.
+const TagsMax = 50
 
 // tagReserved is how the provider's own tag keys begin.
 const tagReserved = "aws:"
@@ -88,7 +88,7 @@ func tableARN(arn string) error {
 
 // tagsOf checks the tags themselves.
 func tagsOf(tags []api.Tag) error {
-	if len(tags) > tagsMax {
+	if len(tags) > TagsMax {
 		return invalid(api.MsgTagCount)
 	}
 	for i := range tags {

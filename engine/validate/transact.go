@@ -23,11 +23,19 @@ const (
 	actionUpdate         = "Update"
 )
 
-// TransactWriteItems makes the first static checks of wire-facts §6.13 (#1–3, 5) and those of table
-// names. Then the caller goes through the actions in order and calls TransactWrite and compiles the
-// action's expressions for each; it finds the tables and looks for duplicates; last it calls
-// TransactWriteSize (#8).
-func TransactWriteItems(in *api.TransactWriteItemsInput) error {
+// TransactWriteItems makes the static checks of wire-facts §6.13 without compiling expressions: see
+// TransactWriteItemsWith for the exact order.
+func TransactWriteItems(in *api.TransactWriteItemsInput, opt Options) error {
+	return TransactWriteItemsWith(in, opt, func(int) error { return nil })
+}
+
+// TransactWriteItemsWith makes the static checks of wire-facts §6.13: #1–3 and 5, names of tables,
+// then for each action its values and parameters and compile(i) for its expressions (#4); last the
+// size of all (#8, whose place is not known). compile gets the index of the action; its first error
+// ends. Texts have no envelope.
+func TransactWriteItemsWith(
+	in *api.TransactWriteItemsInput, _ Options, compile func(i int) error,
+) error {
 	if !fitsTransactWrite(in) {
 		if err := Constraints(opTransactWriteItems, in); err != nil {
 			return err
@@ -43,7 +51,15 @@ func TransactWriteItems(in *api.TransactWriteItemsInput) error {
 			return err
 		}
 	}
-	return nil
+	for i := range in.TransactItems {
+		if err := transactWrite(in, i); err != nil {
+			return err
+		}
+		if err := compile(i); err != nil {
+			return err
+		}
+	}
+	return transactSize(in)
 }
 
 func fitsTransactWrite(in *api.TransactWriteItemsInput) bool {
@@ -123,9 +139,9 @@ func action(it *api.TransactWriteItem) act {
 	}
 }
 
-// TransactWrite makes the checks of the i-th action before its expressions are compiled: those of
-// the single operation, without an envelope.
-func TransactWrite(in *api.TransactWriteItemsInput, i int) error {
+// transactWrite makes the checks of the i-th action before its expressions are compiled: those of
+// the single operation.
+func transactWrite(in *api.TransactWriteItemsInput, i int) error {
 	it := &in.TransactItems[i]
 	a := action(it)
 	takers := memberConditionExpression
@@ -150,8 +166,8 @@ func TransactWrite(in *api.TransactWriteItemsInput, i int) error {
 	return a.subs.check()
 }
 
-// TransactWriteSize checks the size of all items to put together.
-func TransactWriteSize(in *api.TransactWriteItemsInput) error {
+// transactSize checks the size of all items to put together.
+func transactSize(in *api.TransactWriteItemsInput) error {
 	binary, size := 0, 0
 	for i := range in.TransactItems {
 		if p := in.TransactItems[i].Put; p != nil {
@@ -172,10 +188,18 @@ func TransactWriteSize(in *api.TransactWriteItemsInput) error {
 	return nil
 }
 
-// TransactGetItems makes the first static checks of wire-facts §6.14: constraints and table names.
-// Then the caller goes through the entries in order and calls TransactGet and compiles the
-// projection for each.
-func TransactGetItems(in *api.TransactGetItemsInput) error {
+// TransactGetItems makes the static checks of wire-facts §6.14 without compiling projections: see
+// TransactGetItemsWith for the exact order.
+func TransactGetItems(in *api.TransactGetItemsInput, opt Options) error {
+	return TransactGetItemsWith(in, opt, func(int) error { return nil })
+}
+
+// TransactGetItemsWith makes the static checks of wire-facts §6.14: constraints, names of tables,
+// then for each entry its values and parameters and compile(i) for its projection. compile gets the
+// index of the entry; its first error ends.
+func TransactGetItemsWith(
+	in *api.TransactGetItemsInput, _ Options, compile func(i int) error,
+) error {
 	if !fitsTransactGet(in) {
 		if err := Constraints(opTransactGetItems, in); err != nil {
 			return err
@@ -183,6 +207,14 @@ func TransactGetItems(in *api.TransactGetItemsInput) error {
 	}
 	for i := range in.TransactItems {
 		if err := tableForm(in.TransactItems[i].Get.TableName.Value); err != nil {
+			return err
+		}
+	}
+	for i := range in.TransactItems {
+		if err := transactGet(in, i); err != nil {
+			return err
+		}
+		if err := compile(i); err != nil {
 			return err
 		}
 	}
@@ -204,8 +236,8 @@ func fitsTransactGet(in *api.TransactGetItemsInput) bool {
 	return true
 }
 
-// TransactGet makes the checks of the i-th entry before its projection is compiled.
-func TransactGet(in *api.TransactGetItemsInput, i int) error {
+// transactGet checks the i-th entry before its projection is compiled.
+func transactGet(in *api.TransactGetItemsInput, i int) error {
 	g := in.TransactItems[i].Get
 	s := substitutes{names: g.ExpressionAttributeNames}
 	if err := s.needed(g.ProjectionExpression.Set, true, ""); err != nil {
