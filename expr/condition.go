@@ -85,7 +85,7 @@ func visitAll[N Node](list []N, f func(*DocPath)) {
 }
 
 // Eval tells whether the condition holds for the item. A nil item counts as an empty one. It
-// does not allocate, elements of a VecF32 excepted.
+// allocates nothing but the numbers that it makes: results of size() and elements of a VecF32.
 func (c *Condition) Eval(item attr.Item) bool { return c.eval(c.tree.Root, item) }
 
 func (c *Condition) eval(cond Cond, item attr.Item) bool {
@@ -119,11 +119,19 @@ func (c *Condition) eval(cond Cond, item attr.Item) bool {
 	}
 }
 
-// numberBuf holds a number value that an expression makes, so that size() costs no allocation.
-type numberBuf [24]byte
+// value returns the value of an operand, nil when it has none.
+func (c *Condition) value(o Operand, item attr.Item) attr.Value {
+	if n, ok := o.(*Call); ok {
+		if n.Fn != FnSize {
+			return nil
+		}
+		return size(c.simple(n.Args[0], item))
+	}
+	return c.simple(o, item)
+}
 
-// value returns the value of an operand, nil when it has none. A computed one lies in buf.
-func (c *Condition) value(o Operand, item attr.Item, buf *numberBuf) attr.Value {
+// simple returns the value of an operand that is no function, nil when it has none.
+func (c *Condition) simple(o Operand, item attr.Item) attr.Value {
 	switch n := o.(type) {
 	case *DocPath:
 		return c.resolve(n, item)
@@ -131,21 +139,14 @@ func (c *Condition) value(o Operand, item attr.Item, buf *numberBuf) attr.Value 
 		return c.values[n.slot]
 	case *Literal:
 		return n.Value
-	case *Call:
-		if n.Fn == FnSize {
-			return c.size(n.Args[0], item, buf)
-		}
+	default:
+		return nil // a size has no size: it is a number
 	}
-	return nil
 }
 
-// size returns the size of an operand as a number value. DynamoDB does this: a string counts
-// UTF-16 code units (TestEval, "size"); a number, BOOL, NULL or nothing has no size.
-func (c *Condition) size(o Operand, item attr.Item, buf *numberBuf) attr.Value {
-	if _, nested := o.(*Call); nested {
-		return nil // a size is a number, and that has none
-	}
-	v := c.value(o, item, buf)
+// size returns the size of a value as a number value. DynamoDB does this: a string counts UTF-16
+// code units (TestEval, "functions"); a number, BOOL, NULL or nothing has no size.
+func size(v attr.Value) attr.Value {
 	n := 0
 	switch wireType(v) {
 	case attr.S:
@@ -155,7 +156,7 @@ func (c *Condition) size(o Operand, item attr.Item, buf *numberBuf) attr.Value {
 	default:
 		return nil
 	}
-	return attr.AppendInt(buf[:0], int64(n))
+	return attr.Int(int64(n))
 }
 
 // utf16Len counts the UTF-16 code units of valid UTF-8: one for each character, and one more for
@@ -175,8 +176,7 @@ func utf16Len(s []byte) int {
 
 // compare evaluates one of = <> < <= > >=. A missing side makes all but <> false.
 func (c *Condition) compare(n *Compare, item attr.Item) bool {
-	var bufL, bufR numberBuf
-	l, r := c.value(n.Left, item, &bufL), c.value(n.Right, item, &bufR)
+	l, r := c.value(n.Left, item), c.value(n.Right, item)
 	switch n.Op {
 	case OpEq:
 		return equal(l, r)
@@ -219,24 +219,22 @@ func compareScalars(a, b attr.Value) (int, bool) {
 
 // between evaluates Lo <= X and X <= Hi.
 func (c *Condition) between(n *Between, item attr.Item) bool {
-	var bufX, buf numberBuf
-	x := c.value(n.X, item, &bufX)
-	if order, ok := compareScalars(x, c.value(n.Lo, item, &buf)); !ok || order < 0 {
+	x := c.value(n.X, item)
+	if order, ok := compareScalars(x, c.value(n.Lo, item)); !ok || order < 0 {
 		return false
 	}
-	order, ok := compareScalars(x, c.value(n.Hi, item, &buf))
+	order, ok := compareScalars(x, c.value(n.Hi, item))
 	return ok && order <= 0
 }
 
 // in tells whether X equals one of the list.
 func (c *Condition) in(n *In, item attr.Item) bool {
-	var bufX, buf numberBuf
-	x := c.value(n.X, item, &bufX)
+	x := c.value(n.X, item)
 	if x == nil {
 		return false
 	}
 	for _, o := range n.List {
-		if equal(x, c.value(o, item, &buf)) {
+		if equal(x, c.value(o, item)) {
 			return true
 		}
 	}

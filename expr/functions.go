@@ -8,8 +8,7 @@ import (
 
 // call evaluates a boolean function.
 func (c *Condition) call(n *Call, item attr.Item) bool {
-	var bufV, bufX numberBuf
-	v := c.value(n.Args[0], item, &bufV)
+	v := c.value(n.Args[0], item)
 	switch n.Fn {
 	case FnAttributeExists:
 		return v != nil
@@ -19,7 +18,7 @@ func (c *Condition) call(n *Call, item attr.Item) bool {
 	if v == nil || len(n.Args) < 2 {
 		return false
 	}
-	x := c.value(n.Args[1], item, &bufX)
+	x := c.value(n.Args[1], item)
 	if x == nil {
 		return false
 	}
@@ -62,9 +61,10 @@ func contains(v, x attr.Value) bool {
 
 // vectorContains tells whether a number is among the elements of a VecF32.
 func vectorContains(vec []byte, x attr.Value) bool {
-	var buf numberBuf
+	var buf [24]byte // a number value
 	for ; len(vec) >= 4; vec = vec[4:] {
-		if attr.Equal(appendFloat32(buf[:0], vec), x) {
+		// Compare, unlike Equal, lets buf stay on the stack.
+		if c, ok := attr.Compare(appendFloat32(buf[:0], vec), x); ok && c == 0 {
 			return true
 		}
 	}

@@ -56,8 +56,9 @@ type KeyCond struct {
 type KeyCondition struct {
 	Conds []KeyCond
 
-	condBuf  [2]KeyCond
-	valueBuf [3]attr.Value
+	binding
+	condBuf [2]KeyCond
+	argBuf  [3]attr.Value
 }
 
 // Get returns the condition on an attribute, nil when there is none.
@@ -74,14 +75,13 @@ func (k *KeyCondition) Get(name string) *KeyCond {
 // whose texts are bare. How many conditions the key takes, and of what types and operators, is
 // for the caller, who knows the schema. The error is an *Error.
 func (t *ConditionTree) BindKey(b *Binder) (*KeyCondition, error) {
-	var d binding
-	d.bind(&t.refs, b)
-	if err := (checker{KindKeyCondition, &d}).cond(t.Root); err != nil {
+	k := new(KeyCondition)
+	k.bind(&t.refs, b)
+	if err := (checker{KindKeyCondition, &k.binding}).cond(t.Root); err != nil {
 		return nil, err
 	}
-	k := new(KeyCondition)
 	k.Conds = k.condBuf[:0]
-	r := keyReducer{binding: &d, out: k, values: k.valueBuf[:0]}
+	r := keyReducer{KeyCondition: k, args: k.argBuf[:0]}
 	if err := r.cond(t.Root); err != nil {
 		return nil, err
 	}
@@ -93,9 +93,8 @@ func (t *ConditionTree) BindKey(b *Binder) (*KeyCondition, error) {
 
 // keyReducer turns a checked condition into a list of conditions on keys.
 type keyReducer struct {
-	*binding
-	out    *KeyCondition
-	values []attr.Value
+	*KeyCondition
+	args []attr.Value // of all conditions, one after the other
 }
 
 func (r *keyReducer) cond(c Cond) *Error {
@@ -184,16 +183,16 @@ func (r *keyReducer) leaf(op Op, pos int, args []Operand) *Error {
 
 // add appends a condition; each attribute may have one.
 func (r *keyReducer) add(name string, op Op, pos int, args []Operand) *Error {
-	if r.out.Get(name) != nil {
+	if r.Get(name) != nil {
 		return bareErr(pos, msgKeyTwice)
 	}
-	from := len(r.values)
+	from := len(r.args)
 	for _, a := range args {
-		r.values = append(r.values, r.constant(a))
+		r.args = append(r.args, r.constant(a))
 	}
-	r.out.Conds = append(r.out.Conds, KeyCond{
+	r.Conds = append(r.Conds, KeyCond{
 		Attr: name, Op: keyOp(op), Pos: pos,
-		Values: r.values[from:len(r.values):len(r.values)],
+		Values: r.args[from:len(r.args):len(r.args)],
 	})
 	return nil
 }

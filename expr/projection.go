@@ -152,7 +152,6 @@ type elements struct {
 	value attr.Value
 	list  attr.Elems
 	vec   []byte
-	buf   numberBuf
 }
 
 func newElements(v attr.Value) elements {
@@ -163,11 +162,12 @@ func newElements(v attr.Value) elements {
 	return r
 }
 
-// next moves to the next element. The value is valid until the next call.
+// next moves to the next element. An element of a VecF32 has memory of its own, so that the reader
+// of an L can stay on the stack.
 func (r *elements) next() bool {
 	r.index++
 	if len(r.vec) >= 4 {
-		r.value, r.vec = appendFloat32(r.buf[:0], r.vec), r.vec[4:]
+		r.value, r.vec = appendFloat32(nil, r.vec), r.vec[4:]
 		return true
 	}
 	if !r.list.Next() {

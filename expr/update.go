@@ -219,7 +219,8 @@ func (u *Update) Project(item attr.Item) attr.Item {
 }
 
 // ProjectNew is Project for UPDATED_NEW: what was removed gives nothing, not even where another
-// list element has moved to its index.
+// list element has moved to its index. A SET beyond the end of a list is looked up at the index
+// that it names, not at the one where the element went (unsure).
 func (u *Update) ProjectNew(item attr.Item) attr.Item {
 	return u.project(item, func(a Action) bool { return a != ActionRemove })
 }

@@ -19,9 +19,8 @@ func (u *Update) Apply(old, key attr.Item) (attr.Item, error) {
 		base = key
 	}
 	var valueBuf [8]attr.Value
-	var scratch [64]byte
 	m := merger{u: u, values: valueBuf[:0]}
-	e := evaluator{u: u, base: base, scratch: scratch[:0]}
+	e := evaluator{u: u, base: base}
 	size := len(base)
 	for i, c := range u.tree.Clauses {
 		var v attr.Value

@@ -7,6 +7,9 @@ import (
 	"github.com/keystone-db/kstone/engine/number"
 )
 
+// scratchBytes is the room for the first results of arithmetic; one is at most 23 bytes.
+const scratchBytes = 64
+
 // evaluator computes the right sides of SET against the item as it was. Values that it makes
 // lie in scratch, which grows by moving on: earlier values stay where they are.
 type evaluator struct {
@@ -87,6 +90,9 @@ func (e *evaluator) arith(n *Arith) (attr.Value, error) {
 	if err != nil {
 		return nil, err
 	}
+	if e.scratch == nil {
+		e.scratch = make([]byte, 0, scratchBytes)
+	}
 	from := len(e.scratch)
 	e.scratch, err = appendSum(e.scratch, n.Op, x, y)
 	if err != nil {
@@ -98,11 +104,13 @@ func (e *evaluator) arith(n *Arith) (attr.Value, error) {
 // appendSum appends the number value x + y or x - y. The error is an *EvalError.
 func appendSum(dst []byte, op Op, x, y attr.Value) ([]byte, error) {
 	at := len(dst)
-	add := number.Add
+	out := append(dst, 0)
+	var err error
 	if op == OpMinus {
-		add = number.Sub
+		out, err = number.Sub(out, x.Payload(), y.Payload())
+	} else {
+		out, err = number.Add(out, x.Payload(), y.Payload())
 	}
-	out, err := add(append(dst, 0), x.Payload(), y.Payload())
 	if err != nil {
 		return dst, numberError(err)
 	}
