@@ -27,14 +27,14 @@ const (
 const (
 	BackupTypeUser      = "USER"
 	BackupTypeSystem    = "SYSTEM"
-	BackupTypeAwsBackup = "AWS_BACKUP"
+	BackupTypeAWSBackup = "AWS_BACKUP"
 )
 
 // Values of BackupTypeFilter. Part of: ListBackupsInput.
 const (
 	BackupTypeFilterUser      = "USER"
 	BackupTypeFilterSystem    = "SYSTEM"
-	BackupTypeFilterAwsBackup = "AWS_BACKUP"
+	BackupTypeFilterAWSBackup = "AWS_BACKUP"
 	BackupTypeFilterAll       = "ALL"
 )
 
@@ -323,8 +323,8 @@ const (
 // Values of S3SseAlgorithm. Part of: ExportDescription, ExportTableToPointInTimeInput,
 // OutputS3Configuration.
 const (
-	S3SseAlgorithmAes256 = "AES256"
-	S3SseAlgorithmKms    = "KMS"
+	S3SseAlgorithmAES256 = "AES256"
+	S3SseAlgorithmKMS    = "KMS"
 )
 
 // Values of SSEStatus. Part of: SSEDescription.
@@ -338,8 +338,8 @@ const (
 
 // Values of SSEType. Part of: SSEDescription, SSESpecification.
 const (
-	SSETypeAes256 = "AES256"
-	SSETypeKms    = "KMS"
+	SSETypeAES256 = "AES256"
+	SSETypeKMS    = "KMS"
 )
 
 // Values of ScalarAttributeType. Part of: AttributeDefinition.

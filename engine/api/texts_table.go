@@ -186,6 +186,8 @@ const (
 	MsgTagCount = PrefixInvalid + "Number of tags exceeds per-resource limit of 50"
 	// MsgTagReserved is a tag key of the provider; key; unsure: only the refusal is known.
 	MsgTagReserved = PrefixInvalid + "Tag keys can not begin with aws: %s"
+	// MsgTagToken is a NextToken that no answer held; unsure.
+	MsgTagToken = "Invalid NextToken"
 	// MsgTagDuplicate is a key twice; key; unsure.
 	MsgTagDuplicate = PrefixInvalid + "Duplicate tag key: %s"
 )

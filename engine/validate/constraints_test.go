@@ -123,11 +123,10 @@ func TestConstraintCreateTable(t *testing.T) {
 
 // Maps report keys and value sizes once, about the whole map (wire-facts §3.2, §6.12).
 func TestBatchGetConstraints(t *testing.T) {
-	k := item(t, "a", "b")
 	entry := func(table string, keys int) api.BatchGetRequestMapEntry {
 		e := api.BatchGetRequestMapEntry{Key: table, Value: api.KeysAndAttributes{Keys: []attr.Item{}}}
-		for range keys {
-			e.Value.Keys = append(e.Value.Keys, k)
+		for i := range keys {
+			e.Value.Keys = append(e.Value.Keys, item(t, "a", "b"+strings.Repeat("b", i)))
 		}
 		return e
 	}

@@ -189,13 +189,16 @@ func camel(v string) string {
 	for _, w := range strings.FieldsFunc(v, func(r rune) bool {
 		return r == '_' || r == '-' || r == '.' || r == ':'
 	}) {
-		if !mixed {
+		if !mixed && !acronym(w) {
 			w = w[:1] + strings.ToLower(w[1:])
 		}
 		out.WriteString(strings.ToUpper(w[:1]) + w[1:])
 	}
 	return out.String()
 }
+
+// acronym says whether a word of an enum keeps its capitals.
+func acronym(w string) bool { return w == "KMS" || w == "AWS" || w == "AES256" }
 
 // genService writes the Service interface, Base and the table of operations.
 func genService(m *model, files map[string][]byte) error {
