@@ -1,0 +1,225 @@
+// Package space keeps the free space of a database file. It is derived at open from what the
+// manifest and the live log use, never stored, and does no I/O itself.
+//
+// Offsets and lengths are multiples of Unit. An extent has one owner: taking or giving back what
+// is not free or not taken is an error, at open a sign of corruption.
+package space
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/keystone-db/kstone/engine/lsm/internal/log"
+)
+
+const (
+	// Unit of all extents, in bytes.
+	Unit = 4096
+	// HoleMinBytes is the smallest free run worth a hole.
+	HoleMinBytes = 2 << 20
+)
+
+// Round rounds n up to whole units.
+func Round(n int64) int64 { return (n + Unit - 1) &^ (Unit - 1) }
+
+// set is a sorted list of extents that do not touch.
+type set []log.Extent
+
+// find returns the index of the first extent that ends after off.
+func (s set) find(off int64) int {
+	i, _ := slices.BinarySearchFunc(s, off, func(e log.Extent, off int64) int {
+		if e.End() <= off {
+			return -1
+		}
+		return 1
+	})
+	return i
+}
+
+// overlaps says whether some byte of e is in the set.
+func (s set) overlaps(e log.Extent) bool {
+	i := s.find(e.Offset)
+	return i < len(s) && s[i].Offset < e.End()
+}
+
+// add joins e with its neighbours; e does not overlap the set.
+func (s *set) add(e log.Extent) {
+	i := s.find(e.Offset)
+	from, to := i, i
+	if i > 0 && (*s)[i-1].End() == e.Offset {
+		from--
+		e = log.Extent{Offset: (*s)[from].Offset, Length: (*s)[from].Length + e.Length}
+	}
+	if i < len(*s) && e.End() == (*s)[i].Offset {
+		e.Length += (*s)[i].Length
+		to++
+	}
+	*s = slices.Replace(*s, from, to, e)
+}
+
+// cut removes from the set whatever it has of e.
+func (s *set) cut(e log.Extent) {
+	i := s.find(e.Offset)
+	for i < len(*s) && (*s)[i].Offset < e.End() {
+		old := (*s)[i]
+		var rest []log.Extent
+		if old.Offset < e.Offset {
+			rest = append(rest, log.Extent{Offset: old.Offset, Length: e.Offset - old.Offset})
+		}
+		if old.End() > e.End() {
+			rest = append(rest, log.Extent{Offset: e.End(), Length: old.End() - e.End()})
+		}
+		*s = slices.Replace(*s, i, i+1, rest...)
+		i += len(rest)
+	}
+}
+
+// Map is the free space of one file. Not safe for concurrent use.
+type Map struct {
+	start, end int64 // of the heap; end is the file's size
+	free       set
+	holes      set // parts of free whose blocks were given back
+	freeBytes  int64
+}
+
+// ErrOverlap: an extent has two owners, or lies outside the file.
+var ErrOverlap = errors.New("space: extent is used twice or lies outside the file")
+
+// New derives the map of a heap from start to end from what is used, in any order.
+func New(start, end int64, used []log.Extent) (*Map, error) {
+	m := &Map{start: start, end: max(start, end&^(Unit-1))}
+	if m.end > start {
+		m.free = set{{Offset: start, Length: m.end - start}}
+		m.freeBytes = m.end - start
+	}
+	for _, e := range used {
+		if err := m.take(e); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+func (m *Map) take(e log.Extent) error {
+	i := m.free.find(e.Offset)
+	if e.Length <= 0 || e.Offset%Unit != 0 || e.Length%Unit != 0 ||
+		i >= len(m.free) || m.free[i].Offset > e.Offset || m.free[i].End() < e.End() {
+		return fmt.Errorf("%w: %d bytes at %d", ErrOverlap, e.Length, e.Offset)
+	}
+	m.free.cut(e)
+	m.holes.cut(e)
+	m.freeBytes -= e.Length
+	return nil
+}
+
+// End is the size of the file.
+func (m *Map) End() int64 { return m.end }
+
+// FreeBytes counts everything that is free, holes included.
+func (m *Map) FreeBytes() int64 { return m.freeBytes }
+
+// HoleBytes counts free space whose blocks were given back.
+func (m *Map) HoleBytes() int64 {
+	var n int64
+	for _, h := range m.holes {
+		n += h.Length
+	}
+	return n
+}
+
+// Alloc takes the first free run of length bytes, leaving keep bytes free elsewhere. It returns
+// whether part of it is a hole; ok is false when the file must grow.
+func (m *Map) Alloc(length, keep int64) (e log.Extent, hole, ok bool) {
+	length = Round(length)
+	if length <= 0 || m.freeBytes-length < keep {
+		return log.Extent{}, false, false
+	}
+	for _, f := range m.free {
+		if f.Length >= length {
+			e = log.Extent{Offset: f.Offset, Length: length}
+			hole = m.holes.overlaps(e)
+			m.free.cut(e)
+			m.holes.cut(e)
+			m.freeBytes -= length
+			return e, hole, true
+		}
+	}
+	return log.Extent{}, false, false
+}
+
+// Free gives an extent back.
+func (m *Map) Free(e log.Extent) error {
+	if e.Length <= 0 || e.Offset < m.start || e.End() > m.end ||
+		e.Offset%Unit != 0 || e.Length%Unit != 0 || m.free.overlaps(e) {
+		return fmt.Errorf("%w: %d bytes at %d", ErrOverlap, e.Length, e.Offset)
+	}
+	m.free.add(e)
+	m.freeBytes += e.Length
+	return nil
+}
+
+// Grow adds what a longer file has.
+func (m *Map) Grow(end int64) {
+	end &^= Unit - 1
+	if end <= m.end {
+		return
+	}
+	e := log.Extent{Offset: m.end, Length: end - m.end}
+	m.end = end
+	m.free.add(e)
+	m.freeBytes += e.Length
+}
+
+// Missing is how many bytes the file must grow by so that a run of length is free: less than
+// length when the file ends with free space.
+func (m *Map) Missing(length int64) int64 {
+	length = Round(length)
+	if n := len(m.free); n > 0 && m.free[n-1].End() == m.end {
+		return max(0, length-m.free[n-1].Length)
+	}
+	return length
+}
+
+// TakeHole takes a free run of at least HoleMinBytes that still has its blocks, for punching.
+// Give it back with Punched.
+func (m *Map) TakeHole() (log.Extent, bool) {
+	for _, f := range m.free {
+		rest := set{f}
+		for _, h := range m.holes {
+			rest.cut(h)
+		}
+		for _, e := range rest {
+			if e.Length >= HoleMinBytes {
+				m.free.cut(e)
+				m.freeBytes -= e.Length
+				return e, true
+			}
+		}
+	}
+	return log.Extent{}, false
+}
+
+// Punched gives back what TakeHole took, as a hole.
+func (m *Map) Punched(e log.Extent) error {
+	if err := m.Free(e); err != nil {
+		return err
+	}
+	m.holes.add(e)
+	return nil
+}
+
+// CutTail takes the free run at the end of the file, if it has at least length bytes, out of the
+// map for good; the caller truncates the file to the returned size.
+func (m *Map) CutTail(length int64) (size int64, ok bool) {
+	n := len(m.free)
+	if n == 0 || m.free[n-1].End() != m.end || m.free[n-1].Length < length {
+		return 0, false
+	}
+	e := m.free[n-1]
+	m.free.cut(e)
+	m.holes.cut(e)
+	m.freeBytes -= e.Length
+	m.end = e.Offset
+	return m.end, true
+}

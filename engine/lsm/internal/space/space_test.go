@@ -1,0 +1,111 @@
+package space
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/keystone-db/kstone/engine/lsm/internal/log"
+)
+
+func ext(off, n int64) log.Extent { return log.Extent{Offset: off * Unit, Length: n * Unit} }
+
+func TestDerivedMapRefusesTwoOwners(t *testing.T) {
+	m, err := New(2*Unit, 20*Unit, []log.Extent{ext(10, 5), ext(2, 3)})
+	require.NoError(t, err)
+	assert.Equal(t, set{ext(5, 5), ext(15, 5)}, m.free)
+	for _, used := range [][]log.Extent{
+		{ext(4, 4), ext(7, 2)}, {ext(0, 3)}, {ext(19, 2)}, {ext(4, 0)}, {{Offset: 5, Length: Unit}},
+	} {
+		_, err := New(2*Unit, 20*Unit, used)
+		require.ErrorIs(t, err, ErrOverlap, "%v", used)
+	}
+	require.ErrorIs(t, m.Free(ext(14, 2)), ErrOverlap)
+}
+
+func TestAllocFreeGrowCut(t *testing.T) {
+	m, err := New(0, 10*Unit, nil)
+	require.NoError(t, err)
+	a, hole, ok := m.Alloc(3*Unit-5, 0)
+	require.True(t, ok)
+	assert.False(t, hole)
+	assert.Equal(t, ext(0, 3), a)
+	_, _, ok = m.Alloc(4*Unit, 4*Unit)
+	assert.False(t, ok, "the reserve stays free")
+	b, _, ok := m.Alloc(7*Unit, 0)
+	require.True(t, ok)
+	assert.Equal(t, int64(2*Unit), m.Missing(2*Unit))
+	m.Grow(12 * Unit)
+	assert.Equal(t, int64(Unit), m.Missing(3*Unit))
+	require.NoError(t, m.Free(a))
+	require.NoError(t, m.Free(b))
+	assert.Equal(t, set{ext(0, 12)}, m.free)
+	_, ok = m.CutTail(13 * Unit)
+	assert.False(t, ok)
+	size, ok := m.CutTail(Unit)
+	assert.True(t, ok)
+	assert.Zero(t, size)
+}
+
+func TestHoles(t *testing.T) {
+	big := int64(HoleMinBytes / Unit)
+	m, err := New(0, 2*HoleMinBytes, []log.Extent{ext(0, big)})
+	require.NoError(t, err)
+	e, ok := m.TakeHole()
+	require.True(t, ok)
+	assert.Equal(t, ext(big, big), e)
+	_, _, ok = m.Alloc(Unit, 0)
+	assert.False(t, ok, "taken while it is punched")
+	require.NoError(t, m.Punched(e))
+	_, ok = m.TakeHole()
+	assert.False(t, ok, "punched once")
+	assert.Equal(t, int64(HoleMinBytes), m.HoleBytes())
+	got, hole, ok := m.Alloc(Unit, 0)
+	assert.True(t, ok)
+	assert.True(t, hole)
+	require.NoError(t, m.Free(got))
+	_, ok = m.TakeHole()
+	assert.False(t, ok, "one unit alone is not worth it")
+}
+
+// TestAgainstBits compares with one flag a unit.
+func TestAgainstBits(t *testing.T) {
+	const units = 200
+	rnd := rand.New(rand.NewPCG(1, 2))
+	m, err := New(0, units*Unit, nil)
+	require.NoError(t, err)
+	var taken [units]bool
+	var held []log.Extent
+	for range 5000 {
+		if e, _, ok := m.Alloc(1+rnd.Int64N(9*Unit), 0); ok && rnd.IntN(2) == 0 {
+			for u := e.Offset / Unit; u < e.End()/Unit; u++ {
+				require.False(t, taken[u])
+				taken[u] = true
+			}
+			held = append(held, e)
+		} else if ok {
+			require.NoError(t, m.Free(e))
+		}
+		if len(held) > 0 && rnd.IntN(2) == 0 {
+			i := rnd.IntN(len(held))
+			e := held[i]
+			held = append(held[:i], held[i+1:]...)
+			for u := e.Offset / Unit; u < e.End()/Unit; u++ {
+				taken[u] = false
+			}
+			require.NoError(t, m.Free(e))
+		}
+		var free int64
+		for _, x := range taken {
+			if !x {
+				free += Unit
+			}
+		}
+		require.Equal(t, free, m.FreeBytes())
+		for i := 1; i < len(m.free); i++ {
+			require.Less(t, m.free[i-1].End(), m.free[i].Offset, "neighbours are merged")
+		}
+	}
+}
