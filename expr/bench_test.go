@@ -7,16 +7,16 @@ import (
 )
 
 func benchItem(b *testing.B) attr.Item {
-	return parseItem(b, `{pk: "customer#12345", sk: "order#2024-01-01", total: 1234.56, count: 7,
-		state: "OPEN", lines: [{sku: "a", n: 1}, {sku: "b", n: 2}], address: {city: "Oslo", zip: "0150"},
+	return parseItem(b, `{pk: "customer#12345", sk: "order#2024-01-01", amount: 1234.56, count: 7,
+		state: "OPEN", parts: [{sku: "a", n: 1}, {sku: "b", n: 2}], address: {city: "Oslo", zip: "0150"},
 		note: "a text of some length that is here to be skipped over and copied", tags: ss("x", "y")}`)
 }
 
 func BenchmarkCondition(b *testing.B) {
 	for _, c := range []struct{ name, text string }{
 		{"not_exists", "attribute_not_exists(pk)"},
-		{"compare", "#s = :s AND total > :n"},
-		{"complex", "(#s = :s OR contains(tags, :s)) AND size(lines) >= :n AND address.city <> :s AND NOT begins_with(note, :s)"},
+		{"compare", "#s = :s AND amount > :n"},
+		{"complex", "(#s = :s OR contains(tags, :s)) AND size(parts) >= :n AND address.city <> :s AND NOT begins_with(note, :s)"},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			item, cache, binder := benchItem(b), NewCache(64), new(Binder)
@@ -37,7 +37,7 @@ func BenchmarkCondition(b *testing.B) {
 
 func BenchmarkEval(b *testing.B) {
 	item := benchItem(b)
-	r := parseRequest(b, "#s = :s AND total > :n\n#s -> state\n:s -> \"OPEN\"\n:n -> 2")
+	r := parseRequest(b, "#s = :s AND amount > :n\n#s -> state\n:s -> \"OPEN\"\n:n -> 2")
 	c, err := NewCache(1).Filter(r.text, r.binder())
 	if err != nil {
 		b.Fatal(err)
@@ -53,8 +53,8 @@ func BenchmarkEval(b *testing.B) {
 func BenchmarkUpdate(b *testing.B) {
 	for _, c := range []struct{ name, text string }{
 		{"set", "SET #s = :s"},
-		{"counter", "SET #s = :s, total = total + :n ADD hits :n"},
-		{"nested", "SET #s = :s, address.zip = :s, lines[1].n = lines[0].n + :n REMOVE note"},
+		{"counter", "SET #s = :s, amount = amount + :n ADD hits :n"},
+		{"nested", "SET #s = :s, address.zip = :s, parts[1].n = parts[0].n + :n REMOVE note"},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			item, cache, binder := benchItem(b), NewCache(64), new(Binder)
@@ -77,7 +77,7 @@ func BenchmarkUpdate(b *testing.B) {
 
 func BenchmarkApply(b *testing.B) {
 	item := benchItem(b)
-	r := parseRequest(b, "SET total = total + :n, address.zip = :s\n:n -> 2\n:s -> \"x\"")
+	r := parseRequest(b, "SET amount = amount + :n, address.zip = :s\n:n -> 2\n:s -> \"x\"")
 	u, err := NewCache(1).Update(r.text, r.binder())
 	if err != nil {
 		b.Fatal(err)
@@ -92,7 +92,7 @@ func BenchmarkApply(b *testing.B) {
 
 func BenchmarkProject(b *testing.B) {
 	item := benchItem(b)
-	r := parseRequest(b, "pk, total, address.city, lines[1].sku")
+	r := parseRequest(b, "pk, amount, address.city, parts[1].sku")
 	p, err := NewCache(1).Projection(r.text, r.binder())
 	if err != nil {
 		b.Fatal(err)
@@ -106,7 +106,7 @@ func BenchmarkProject(b *testing.B) {
 
 func BenchmarkParse(b *testing.B) {
 	for b.Loop() {
-		if _, err := ParseUpdate("SET #s = :s, address.zip = :s, lines[1].n = lines[0].n + :n REMOVE note"); err != nil {
+		if _, err := ParseUpdate("SET #s = :s, address.zip = :s, parts[1].n = parts[0].n + :n REMOVE note"); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -199,6 +199,13 @@ func TestBuiltTrees(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "{a: 1, x.y: true}", showItem(item))
 
+	update = NewUpdateTree([]*Clause{{
+		Path:  path(name("x")),
+		Value: &Call{Fn: FnSize, Args: []Operand{path(name("a"))}},
+	}})
+	_, err = update.Bind(new(Binder))
+	require.EqualError(t, err, "Invalid UpdateExpression: Invalid function name; function: size")
+
 	p := NewProjection([]Path{{{Name: "z"}}, {{Name: "a"}}})
 	assert.Equal(t, "{a: 1, z: 3}", showItem(p.Apply(nil, parseItem(t, "{a: 1, b: 2, z: 3}"))))
 }

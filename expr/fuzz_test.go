@@ -68,14 +68,14 @@ func FuzzParse(f *testing.F) {
 func runAny(t *testing.T, kind, text string, item attr.Item) {
 	t.Helper()
 	b := fuzzBinder(t)
-	out, err := compileOnce(NewCache(1), kind, request{text: text, names: b.names, values: b.values})
+	_, err := compileOnce(NewCache(1), kind, request{text: text, names: b.names, values: b.values})
 	if err != nil {
 		var e *Error
 		require.ErrorAs(t, err, &e)
 		require.NotEmpty(t, e.Msg)
 	}
 	r := request{text: text, names: b.names, values: b.values}
-	out, err = bindOnly(kind, r)
+	out, err := bindOnly(kind, r)
 	if err != nil {
 		return
 	}

@@ -133,7 +133,8 @@ func newPathArena(paths int, at func(int) *DocPath) pathArena {
 	return pathArena{make([]Step, 0, n)}
 }
 
-// path resolves one path.
+// path resolves one path. When the steps outgrow the arena they move on; earlier paths keep the
+// memory that they have.
 func (a *pathArena) path(p *DocPath, names []string) Path {
 	from := len(a.steps)
 	for i := range p.Elems {

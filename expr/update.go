@@ -30,32 +30,52 @@ type updatePlan struct {
 	err     *Error // overlap or conflict among the targets
 }
 
+// planMemory holds the slices of a small plan.
+type planMemory struct {
+	targets [4]Path
+	order   [4]int
+	steps   [8]Step
+}
+
 // newUpdatePlan resolves and sorts the targets.
 func newUpdatePlan(clauses []*Clause, names []string) *updatePlan {
-	arena := newPathArena(len(clauses), func(i int) *DocPath { return clauses[i].Path })
-	p := &updatePlan{targets: make([]Path, len(clauses)), order: make([]int, len(clauses))}
+	m := new(struct {
+		updatePlan
+		planMemory
+	})
+	m.fill(&m.planMemory, clauses, names)
+	return &m.updatePlan
+}
+
+// fill resolves and sorts the targets, in mem as long as they fit.
+func (p *updatePlan) fill(mem *planMemory, clauses []*Clause, names []string) {
+	p.targets, p.order = mem.targets[:0], mem.order[:0]
+	arena := pathArena{mem.steps[:0]}
 	for i, c := range clauses {
-		p.targets[i] = arena.path(c.Path, names)
-		p.order[i] = i
+		p.targets = append(p.targets, arena.path(c.Path, names))
+		p.order = append(p.order, i)
 	}
 	p.err = checkPaths(KindUpdate, p.targets, func(i int) int { return clauses[i].Pos() })
 	slices.SortFunc(p.order, func(i, j int) int {
 		return comparePaths(p.targets[i], p.targets[j])
 	})
-	return p
+}
+
+// namedUpdate is an Update whose targets depend on name placeholders, with its own plan, in one
+// piece of memory.
+type namedUpdate struct {
+	Update
+	plan updatePlan
+	mem  planMemory
 }
 
 // Bind gives the tree's placeholders their meaning and makes the checks that need it, in the
 // order in which the service reports them: undefined names, undefined values, overlapping and
 // conflicting targets, operands of ADD and DELETE, operands of functions. The error is an *Error.
 func (t *UpdateTree) Bind(b *Binder) (*Update, error) {
-	u := &Update{tree: t, plan: t.plan}
-	u.bind(&t.refs, b)
+	u := t.bind(b)
 	if err := u.undefined(); err != nil {
 		return nil, err
-	}
-	if u.plan == nil {
-		u.plan = newUpdatePlan(t.Clauses, u.names)
 	}
 	if u.plan.err != nil {
 		return nil, u.plan.err
@@ -72,6 +92,21 @@ func (t *UpdateTree) Bind(b *Binder) (*Update, error) {
 		}
 	}
 	return u, nil
+}
+
+// bind looks up the placeholders and makes the plan, unless the tree has one for all requests.
+func (t *UpdateTree) bind(b *Binder) *Update {
+	if t.plan != nil {
+		u := &Update{tree: t, plan: t.plan}
+		u.binding.bind(&t.refs, b)
+		return u
+	}
+	n := new(namedUpdate)
+	u := &n.Update
+	u.tree, u.plan = t, &n.plan
+	u.binding.bind(&t.refs, b)
+	n.plan.fill(&n.mem, t.Clauses, u.names)
+	return u
 }
 
 // String prints the update as it was written, with its placeholders.
@@ -157,8 +192,12 @@ func (u *Update) checkOperand(o Operand) *Error {
 	return nil
 }
 
-// checkCall checks the operands of one function.
+// checkCall checks the operands of one function. That it is one of an update's is known of parsed
+// trees, not of built ones.
 func (u *Update) checkCall(n *Call) *Error {
+	if n.Fn != FnIfNotExists && n.Fn != FnListAppend {
+		return errAt(KindUpdate, n.Pos(), msgUnknownFunction, n.Fn)
+	}
 	if len(n.Args) != n.Fn.arity() {
 		return errAt(KindUpdate, n.Pos(), msgOperandCount, n.Fn, len(n.Args))
 	}
