@@ -1,0 +1,7 @@
+// Package codec turns the JSON bodies of the service's protocol into the structs of engine/api and
+// answers back into JSON. It knows types only: whether a value of the right type is acceptable is
+// the business of engine/validate.
+//
+// The ten hot operations have hand-written codecs that read items in one pass; all others go
+// through generated tables of shapes (DecodeSlow, AppendSlow).
+package codec
