@@ -87,19 +87,9 @@ func (p *pageReader) add(ctx context.Context, entry attr.Item) (bool, error) {
 	if full {
 		p.page.LastKey = entry.Project(p.plan.KeyNames)
 	}
-	// What is past its time counts as read, but is not there (wire-facts §6.16).
-	if p.ttl != "" && Expired(p.ttl, entry, p.now) {
-		return full, nil
-	}
-	item := entry
-	if p.plan.Fetch {
-		fetched, err := p.fetch(ctx, entry)
-		if err != nil {
-			return full, err
-		}
-		if fetched != nil {
-			item = fetched
-		}
+	item, err := p.visible(ctx, entry)
+	if err != nil || item == nil {
+		return full, err
 	}
 	if p.plan.Filter != nil && !p.plan.Filter.Eval(item) {
 		return full, nil
@@ -116,8 +106,33 @@ func (p *pageReader) add(ctx context.Context, entry attr.Item) (bool, error) {
 	return full, nil
 }
 
-// fetch reads the whole item behind an entry of a local index, from the same snapshot.
-func (p *pageReader) fetch(ctx context.Context, entry attr.Item) (attr.Item, error) {
+// visible is what an entry stands for: itself, or the item behind it when more is asked for than the
+// index holds; nil when it is past its time: then it counts as read but is not there (wire-facts
+// §6.16). An index that does not hold the expiry time has to look at the item.
+func (p *pageReader) visible(ctx context.Context, entry attr.Item) (attr.Item, error) {
+	item := entry
+	hidden := p.ttl != "" && p.plan.Index != nil && !p.plan.Table.Projects(p.plan.Index, p.ttl)
+	if p.plan.Fetch || hidden {
+		behind, err := p.behind(ctx, entry)
+		if err != nil {
+			return nil, err
+		}
+		if Expired(p.ttl, behind, p.now) {
+			return nil, nil
+		}
+		if p.plan.Fetch && behind != nil {
+			p.page.FetchUnits += capacity.ReadUnits(behind.Size(), p.plan.Consistent)
+			item = behind
+		}
+	}
+	if Expired(p.ttl, item, p.now) {
+		return nil, nil
+	}
+	return item, nil
+}
+
+// behind reads the whole item behind an index entry, from the same snapshot.
+func (p *pageReader) behind(ctx context.Context, entry attr.Item) (attr.Item, error) {
 	k, ok := key.AppendItem(nil, p.plan.Table, entry)
 	if !ok {
 		return nil, nil
@@ -126,9 +141,7 @@ func (p *pageReader) fetch(ctx context.Context, entry attr.Item) (attr.Item, err
 	if err != nil || !v.Present {
 		return nil, err
 	}
-	item := attr.Item(v.Data)
-	p.page.FetchUnits += capacity.ReadUnits(item.Size(), p.plan.Consistent)
-	return item, nil
+	return attr.Item(v.Data), nil
 }
 
 // Sizes of the arena's chunks in bytes: they double, so that a page costs few allocations and a

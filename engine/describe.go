@@ -1,0 +1,205 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/keystone-db/kstone/engine/api"
+	"github.com/keystone-db/kstone/engine/attr"
+	"github.com/keystone-db/kstone/engine/catalog"
+	"github.com/keystone-db/kstone/engine/key"
+	"github.com/keystone-db/kstone/engine/schema"
+	"github.com/keystone-db/kstone/engine/storage"
+)
+
+// Warm throughput of a new on-demand table.
+const (
+	warmReadDefault  = 12000
+	warmWriteDefault = 4000
+)
+
+// describe renders a table as of now. A table that goes away shows neither counts nor global
+// indexes: DynamoDB does this (TestDeleteTableAnswer).
+func (db *DB) describe(ctx context.Context, t *catalog.Table) (*api.TableDescription, error) {
+	arn := db.tableARN(t.Table.Name)
+	d := &api.TableDescription{
+		TableName: api.Some(t.Table.Name), TableArn: api.Some(arn), TableId: api.Some(t.UUID),
+		TableStatus: api.Some(t.Status.String()), CreationDateTime: fromMillis(t.CreatedMs),
+		KeySchema:                 keySchema(&t.Table.Key),
+		DeletionProtectionEnabled: api.Some(t.DeletionProtection),
+		ProvisionedThroughput:     provisioned(t.Billing.Table, &t.Billing),
+	}
+	for _, a := range t.Definitions {
+		d.AttributeDefinitions = append(d.AttributeDefinitions, api.AttributeDefinition{
+			AttributeName: api.Some(a.Name), AttributeType: api.Some(a.Type.String()),
+		})
+	}
+	items, bytes, err := db.count(ctx, t, key.TableSub)
+	if err != nil {
+		return nil, err
+	}
+	d.ItemCount, d.TableSizeBytes = api.Some(items), api.Some(bytes)
+	describeSettings(d, t, arn)
+	return d, db.describeIndexes(ctx, d, t, arn)
+}
+
+// describeSettings adds what was stored and is only shown.
+func describeSettings(d *api.TableDescription, t *catalog.Table, arn string) {
+	b := &t.Billing
+	if b.OnDemand || b.Switched {
+		mode := api.BillingModeProvisioned
+		if b.OnDemand {
+			mode = api.BillingModePayPerRequest
+		}
+		d.BillingModeSummary = &api.BillingModeSummary{
+			BillingMode: api.Some(mode), LastUpdateToPayPerRequestDateTime: fromMillis(b.SwitchedMs),
+		}
+	}
+	if b.Max != nil {
+		d.OnDemandThroughput = &api.OnDemandThroughput{
+			MaxReadRequestUnits: api.Some(b.Max.Read), MaxWriteRequestUnits: api.Some(b.Max.Write),
+		}
+	}
+	w := warmOf(b)
+	status := catalog.StatusActive.String()
+	if t.Status != catalog.StatusActive {
+		status = catalog.StatusUpdating.String()
+	}
+	d.WarmThroughput = &api.TableWarmThroughputDescription{
+		ReadUnitsPerSecond: api.Some(w.Read), WriteUnitsPerSecond: api.Some(w.Write),
+		Status: api.Some(status),
+	}
+	if t.TableClass != "" && t.TableClass != api.TableClassStandard {
+		d.TableClassSummary = &api.TableClassSummary{TableClass: api.Some(t.TableClass)}
+	}
+	if s := t.Stream; s != nil {
+		d.StreamSpecification = &api.StreamSpecification{
+			StreamEnabled: api.Some(s.Enabled), StreamViewType: api.Some(s.ViewType),
+		}
+		d.LatestStreamLabel = api.Some(s.Label)
+		d.LatestStreamArn = api.Some(arn + "/stream/" + s.Label)
+	}
+	if s := t.SSE; s != nil {
+		d.SSEDescription = &api.SSEDescription{
+			Status: api.Some(api.SSEStatusEnabled), SSEType: api.Some(api.SSETypeKMS),
+			KMSMasterKeyArn: api.Some(kmsARN(arn, s.KeyID)),
+		}
+	}
+}
+
+// warmOf is the warm throughput: as asked for, else what the billing mode implies.
+func warmOf(b *catalog.Billing) catalog.Throughput {
+	switch {
+	case b.Warm != nil:
+		return *b.Warm
+	case b.OnDemand:
+		return catalog.Throughput{Read: warmReadDefault, Write: warmWriteDefault}
+	}
+	return b.Table
+}
+
+func (db *DB) describeIndexes(ctx context.Context, d *api.TableDescription, t *catalog.Table, arn string) error {
+	for i := range t.Table.Indexes {
+		ix := &t.Table.Indexes[i]
+		if !ix.Local && t.Status == catalog.StatusDeleting {
+			continue
+		}
+		items, bytes, err := db.count(ctx, t, ix.Sub)
+		if err != nil {
+			return err
+		}
+		ixARN := api.Some(arn + "/index/" + ix.Name)
+		if ix.Local {
+			d.LocalSecondaryIndexes = append(d.LocalSecondaryIndexes, api.LocalSecondaryIndexDescription{
+				IndexName: api.Some(ix.Name), KeySchema: keySchema(&ix.Key), Projection: projection(ix),
+				IndexArn: ixARN, ItemCount: api.Some(items), IndexSizeBytes: api.Some(bytes),
+			})
+			continue
+		}
+		g := api.GlobalSecondaryIndexDescription{
+			IndexName: api.Some(ix.Name), KeySchema: keySchema(&ix.Key), Projection: projection(ix),
+			IndexArn: ixARN, ItemCount: api.Some(items), IndexSizeBytes: api.Some(bytes),
+			IndexStatus:           api.Some(indexStatus(t)),
+			ProvisionedThroughput: provisioned(t.Billing.Indexes[ix.Name], &t.Billing),
+		}
+		if m, ok := t.Billing.IndexMax[ix.Name]; ok {
+			g.OnDemandThroughput = &api.OnDemandThroughput{
+				MaxReadRequestUnits: api.Some(m.Read), MaxWriteRequestUnits: api.Some(m.Write),
+			}
+		}
+		d.GlobalSecondaryIndexes = append(d.GlobalSecondaryIndexes, g)
+	}
+	return nil
+}
+
+// indexStatus of a global index follows its table's creation.
+func indexStatus(t *catalog.Table) string {
+	if t.Status == catalog.StatusCreating {
+		return api.IndexStatusCreating
+	}
+	return api.IndexStatusActive
+}
+
+func keySchema(k *schema.Key) []api.KeySchemaElement {
+	list := make([]api.KeySchemaElement, 0, k.Len())
+	for i := range k.Len() {
+		typ := api.KeyTypeHash
+		if i >= len(k.Hash) {
+			typ = api.KeyTypeRange
+		}
+		list = append(list, api.KeySchemaElement{
+			AttributeName: api.Some(k.At(i).Name), KeyType: api.Some(typ),
+		})
+	}
+	return list
+}
+
+func projection(ix *schema.Index) *api.Projection {
+	p := &api.Projection{ProjectionType: api.Some(api.ProjectionTypeAll)}
+	switch ix.Projection {
+	case schema.ProjectKeys:
+		p.ProjectionType = api.Some(api.ProjectionTypeKeysOnly)
+	case schema.ProjectInclude:
+		p.ProjectionType, p.NonKeyAttributes = api.Some(api.ProjectionTypeInclude), ix.NonKey
+	}
+	return p
+}
+
+func provisioned(t catalog.Throughput, b *catalog.Billing) *api.ProvisionedThroughputDescription {
+	return &api.ProvisionedThroughputDescription{
+		NumberOfDecreasesToday: api.Some[int64](0),
+		ReadCapacityUnits:      api.Some(t.Read), WriteCapacityUnits: api.Some(t.Write),
+		LastIncreaseDateTime: fromMillis(b.IncreasedMs), LastDecreaseDateTime: fromMillis(b.DecreasedMs),
+	}
+}
+
+// countExactMax is the largest number of keys that DescribeTable counts one by one.
+const countExactMax = 10_000
+
+// count returns the number of items of a table or index and the sum of their accounted sizes. Small
+// ones are counted one by one, so that a test sees what it wrote; for large ones storage's figures
+// stand, which count bytes in binary form.
+func (db *DB) count(ctx context.Context, t *catalog.Table, sub uint32) (items, size int64, err error) {
+	if t.Status == catalog.StatusDeleting || t.Status == catalog.StatusCreating {
+		return 0, 0, nil
+	}
+	r := storage.Range(key.SpaceRange(key.TableSpace(t.Table.ID), sub))
+	stats, err := db.store.Stats(ctx, r)
+	if err != nil || stats.Keys > countExactMax {
+		return stats.Keys, stats.Bytes, err
+	}
+	snap, err := db.store.Snapshot(ctx, storage.SnapshotOptions{})
+	if err != nil {
+		return 0, 0, err
+	}
+	defer snap.Close()
+	it, err := snap.Iter(ctx, r, storage.IterOptions{})
+	if err != nil {
+		return 0, 0, err
+	}
+	defer it.Close()
+	for it.Next() {
+		items++
+		size += int64(attr.Item(it.Value()).Size())
+	}
+	return items, size, it.Err()
+}

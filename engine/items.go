@@ -1,0 +1,263 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/keystone-db/kstone/engine/api"
+	"github.com/keystone-db/kstone/engine/attr"
+	"github.com/keystone-db/kstone/engine/capacity"
+	"github.com/keystone-db/kstone/engine/catalog"
+	"github.com/keystone-db/kstone/engine/exec"
+	"github.com/keystone-db/kstone/engine/plan"
+	"github.com/keystone-db/kstone/engine/schema"
+	"github.com/keystone-db/kstone/engine/validate"
+	"github.com/keystone-db/kstone/expr"
+)
+
+// wantsCapacity says whether a request asks for its consumed capacity.
+func wantsCapacity(mode api.Opt[string]) bool {
+	return mode.Set && mode.Value != api.ReturnConsumedCapacityNone
+}
+
+// GetItem reads one item.
+func (db *DB) GetItem(ctx context.Context, in *api.GetItemInput) (*api.GetItemOutput, error) {
+	if err := validate.GetItem(in, db.rules); err != nil {
+		return nil, err
+	}
+	projection, err := db.projection(in.ProjectionExpression, in.ExpressionAttributeNames)
+	if err != nil {
+		return nil, err
+	}
+	t, err := db.enter(ctx, in.TableName.Value, in.Key)
+	if err != nil {
+		return nil, err
+	}
+	defer t.leave()
+	k, err := plan.Get(&t.Table.Table, in.Key, projection)
+	if err != nil {
+		return nil, err
+	}
+	item, err := db.exec.Get(ctx, t.Table, k)
+	if err != nil {
+		return nil, err
+	}
+	out := &api.GetItemOutput{Item: project(item, projection)}
+	if wantsCapacity(in.ReturnConsumedCapacity) {
+		m := capacity.Meter{
+			TableName: in.TableName.Value,
+			Table:     capacity.ReadUnits(sizeOf(item), in.ConsistentRead.Value),
+		}
+		out.ConsumedCapacity = m.Consumed(in.ReturnConsumedCapacity.Value, capacity.Plain)
+	}
+	return out, nil
+}
+
+// projection compiles the projection of a point read; nil when there is none.
+func (db *DB) projection(text api.Opt[string], names []api.Name) (*expr.Projection, error) {
+	if !text.Set {
+		return nil, nil
+	}
+	x, err := db.compiler.Compile(&plan.Texts{Projection: text, Names: names})
+	return x.Projection, err
+}
+
+func sizeOf(item attr.Item) int {
+	if item == nil {
+		return 0
+	}
+	return item.Size()
+}
+
+// project applies a projection to an item that may be absent. A projection that finds nothing gives
+// an empty item, not an absent one: DynamoDB does this (TestGetItemProjection).
+func project(item attr.Item, p *expr.Projection) attr.Item {
+	if item == nil || p == nil {
+		return item
+	}
+	return p.Apply(make([]byte, 0, len(item)), item)
+}
+
+// writeRequest is what the single-item writes have in common.
+type writeRequest struct {
+	table     string
+	returns   api.Opt[string] // ReturnValues
+	onFailure api.Opt[string]
+	capacity  api.Opt[string]
+	metrics   api.Opt[string]
+	envelope  bool
+	texts     plan.Texts
+}
+
+// written is the answer of a single-item write, before it is shaped.
+type written struct {
+	exec.Result
+	update   *expr.Update
+	capacity *api.ConsumedCapacity
+	metrics  *api.ItemCollectionMetrics
+}
+
+// write compiles, binds and runs a single-item write.
+func (db *DB) write(ctx context.Context, q *writeRequest, item attr.Item,
+	bind func(*schema.Table, *plan.Expressions) (plan.Write, error),
+) (written, error) {
+	var x plan.Expressions
+	if q.texts.Any() {
+		var err error
+		if x, err = db.compiler.Compile(&q.texts); err != nil {
+			if q.envelope {
+				err = validate.Envelope(err, db.rules)
+			}
+			return written{}, err
+		}
+	}
+	t, err := db.enter(ctx, q.table, item)
+	if err != nil {
+		return written{}, err
+	}
+	defer t.leave()
+	w, err := bind(&t.Table.Table, &x)
+	if err != nil {
+		return written{}, err
+	}
+	w.ReturnOnFailure = q.onFailure.Value == api.ReturnValuesOnConditionCheckFailureAllOld
+	needOld := wantsCapacity(q.capacity) || q.returns.Value == api.ReturnValueAllOld ||
+		q.returns.Value == api.ReturnValueUpdatedOld
+	res, err := db.exec.Write(ctx, t.Table, &w, needOld)
+	if err != nil {
+		return written{}, err
+	}
+	out := written{Result: res, update: x.Update}
+	if wantsCapacity(q.capacity) {
+		m := capacity.Meter{TableName: q.table, Table: capacity.WriteUnits(res.OldSize(), res.NewSize())}
+		meterIndexes(&m, t.Table, &res)
+		out.capacity = m.Consumed(q.capacity.Value, capacity.Plain)
+	}
+	if q.metrics.Value == api.ReturnItemCollectionMetricsSize {
+		out.metrics = collectionMetrics(&t.Table.Table, item)
+	}
+	return out, nil
+}
+
+// meterIndexes counts the index entries that a write touched.
+func meterIndexes(m *capacity.Meter, t *catalog.Table, res *exec.Result) {
+	for i := range res.Changes {
+		c := &res.Changes[i]
+		ix := &t.Table.Indexes[c.Index]
+		m.AddIndex(ix.Name, ix.Local, capacity.IndexWriteUnits(c.OldSize, c.NewSize, c.Moved()))
+	}
+}
+
+// The estimate of a collection's size: less than one gigabyte, until sizes are kept.
+const (
+	collectionEstimateLow  = 0.0
+	collectionEstimateHigh = 1.0
+)
+
+// collectionMetrics describes the item's collection, for tables with local indexes only.
+func collectionMetrics(t *schema.Table, item attr.Item) *api.ItemCollectionMetrics {
+	if !t.HasLocal() {
+		return nil
+	}
+	return &api.ItemCollectionMetrics{
+		ItemCollectionKey:   item.Project([]string{t.Key.Hash[0].Name}),
+		SizeEstimateRangeGB: []float64{collectionEstimateLow, collectionEstimateHigh},
+	}
+}
+
+// PutItem replaces one item.
+func (db *DB) PutItem(ctx context.Context, in *api.PutItemInput) (*api.PutItemOutput, error) {
+	if err := validate.PutItem(in, db.rules); err != nil {
+		return nil, err
+	}
+	q := writeRequest{
+		table: in.TableName.Value, returns: in.ReturnValues, capacity: in.ReturnConsumedCapacity,
+		onFailure: in.ReturnValuesOnConditionCheckFailure, metrics: in.ReturnItemCollectionMetrics,
+		envelope: true,
+		texts: plan.Texts{
+			Condition: in.ConditionExpression,
+			Names:     in.ExpressionAttributeNames, Values: in.ExpressionAttributeValues,
+		},
+	}
+	w, err := db.write(ctx, &q, in.Item, func(t *schema.Table, x *plan.Expressions) (plan.Write, error) {
+		return plan.Put(t, in.Item, x.Condition)
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := &api.PutItemOutput{ConsumedCapacity: w.capacity, ItemCollectionMetrics: w.metrics}
+	if in.ReturnValues.Value == api.ReturnValueAllOld {
+		out.Attributes = w.Old
+	}
+	return out, nil
+}
+
+// DeleteItem removes one item.
+func (db *DB) DeleteItem(ctx context.Context, in *api.DeleteItemInput) (*api.DeleteItemOutput, error) {
+	if err := validate.DeleteItem(in, db.rules); err != nil {
+		return nil, err
+	}
+	q := writeRequest{
+		table: in.TableName.Value, returns: in.ReturnValues, capacity: in.ReturnConsumedCapacity,
+		onFailure: in.ReturnValuesOnConditionCheckFailure, metrics: in.ReturnItemCollectionMetrics,
+		texts: plan.Texts{
+			Condition: in.ConditionExpression,
+			Names:     in.ExpressionAttributeNames, Values: in.ExpressionAttributeValues,
+		},
+	}
+	w, err := db.write(ctx, &q, in.Key, func(t *schema.Table, x *plan.Expressions) (plan.Write, error) {
+		return plan.Delete(t, in.Key, x.Condition)
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := &api.DeleteItemOutput{ConsumedCapacity: w.capacity, ItemCollectionMetrics: w.metrics}
+	if in.ReturnValues.Value == api.ReturnValueAllOld {
+		out.Attributes = w.Old
+	}
+	return out, nil
+}
+
+// UpdateItem changes one item in place, creating it when it is absent.
+func (db *DB) UpdateItem(ctx context.Context, in *api.UpdateItemInput) (*api.UpdateItemOutput, error) {
+	if err := validate.UpdateItem(in, db.rules); err != nil {
+		return nil, err
+	}
+	q := writeRequest{
+		table: in.TableName.Value, returns: in.ReturnValues, capacity: in.ReturnConsumedCapacity,
+		onFailure: in.ReturnValuesOnConditionCheckFailure, metrics: in.ReturnItemCollectionMetrics,
+		envelope: true,
+		texts: plan.Texts{
+			Update: in.UpdateExpression, Condition: in.ConditionExpression,
+			Names: in.ExpressionAttributeNames, Values: in.ExpressionAttributeValues,
+		},
+	}
+	w, err := db.write(ctx, &q, in.Key, func(t *schema.Table, x *plan.Expressions) (plan.Write, error) {
+		return plan.Update(t, in.Key, x.Update, x.Condition)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &api.UpdateItemOutput{
+		Attributes: updatedAttributes(&w, in.ReturnValues.Value), ConsumedCapacity: w.capacity,
+		ItemCollectionMetrics: w.metrics,
+	}, nil
+}
+
+// updatedAttributes picks what ReturnValues asks for (wire-facts §6.8).
+func updatedAttributes(w *written, returns string) attr.Item {
+	switch returns {
+	case api.ReturnValueAllOld:
+		return w.Old
+	case api.ReturnValueAllNew:
+		return w.New
+	case api.ReturnValueUpdatedOld:
+		if w.update != nil && w.Old != nil {
+			return w.update.Project(w.Old)
+		}
+	case api.ReturnValueUpdatedNew:
+		if w.update != nil && w.New != nil {
+			return w.update.Project(w.New)
+		}
+	}
+	return nil
+}

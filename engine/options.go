@@ -1,0 +1,106 @@
+package engine
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/keystone-db/kstone/engine/lsm"
+)
+
+// SyncMode says when a write is acknowledged.
+type SyncMode = lsm.SyncMode
+
+// Sync modes.
+const (
+	// SyncAlways acknowledges when the write survives a power loss. The default.
+	SyncAlways = lsm.SyncAlways
+	// SyncInterval acknowledges when the write survives a killed process, and syncs on a timer.
+	SyncInterval = lsm.SyncInterval
+	// SyncOff acknowledges when the write survives a killed process, and leaves the rest to the
+	// operating system.
+	SyncOff = lsm.SyncOff
+)
+
+// Defaults of Options.
+const (
+	DefaultRegion       = "us-east-1"
+	DefaultAccount      = "123456789012"
+	DefaultSyncInterval = 100 * time.Millisecond
+)
+
+// accountDigits is the length of an account number.
+const accountDigits = 12
+
+// Options of a database. The zero value is a durable database with the defaults.
+type Options struct {
+	// InMemory keeps everything in memory and no file; the path must be empty.
+	InMemory bool
+	// Sync says when a write is acknowledged.
+	Sync SyncMode
+	// SyncInterval is the timer of SyncInterval mode; default 100 ms.
+	SyncInterval time.Duration
+	// Region and Account go into ARNs.
+	Region, Account string
+	// TableDelay is how long tables stay CREATING, UPDATING and DELETING; default 0.
+	TableDelay time.Duration
+	// ClassicErrors leaves out the prefix that the service puts before the texts of PutItem and
+	// UpdateItem since 2026 (wire-facts §3.6).
+	ClassicErrors bool
+	// CacheBytes bounds the block cache, MemtableBytes the memtables; 0 means 64 MiB each.
+	CacheBytes, MemtableBytes int64
+	// LogBytes is the target size of the write-ahead log; 0 means 192 MiB.
+	LogBytes int64
+	// Endpoint is the HOST:PORT that DescribeEndpoints answers; empty means the service's own name.
+	Endpoint string
+	// Clock is asked for the time; default time.Now. Tests move it by hand.
+	Clock func() time.Time
+	// Rand gives ids; default crypto/rand.
+	Rand io.Reader
+	// Logger gets what an operator should know; default none.
+	Logger zerolog.Logger
+}
+
+func (o Options) withDefaults() Options {
+	if o.Region == "" {
+		o.Region = DefaultRegion
+	}
+	if o.Account == "" {
+		o.Account = DefaultAccount
+	}
+	if o.SyncInterval == 0 {
+		o.SyncInterval = DefaultSyncInterval
+	}
+	if o.Clock == nil {
+		o.Clock = time.Now //lint:clock the one place where the engine's time comes from
+	}
+	if o.Rand == nil {
+		o.Rand = rand.Reader
+	}
+	return o
+}
+
+// validate reports all faults at once.
+func (o Options) validate(path string) error {
+	var errs []error
+	if o.InMemory && path != "" {
+		errs = append(errs, errors.New("engine: an in-memory database has no path"))
+	}
+	if !o.InMemory && path == "" {
+		errs = append(errs, errors.New("engine: path is empty"))
+	}
+	if len(o.Account) != accountDigits {
+		errs = append(errs, fmt.Errorf("engine: account %q: want %d digits", o.Account, accountDigits))
+	}
+	if o.TableDelay < 0 || o.SyncInterval < 0 {
+		errs = append(errs, errors.New("engine: a duration is negative"))
+	}
+	if o.CacheBytes < 0 || o.MemtableBytes < 0 || o.LogBytes < 0 {
+		errs = append(errs, errors.New("engine: a size is negative"))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,123 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/keystone-db/kstone/engine/api"
+	"github.com/keystone-db/kstone/engine/capacity"
+	"github.com/keystone-db/kstone/engine/exec"
+	"github.com/keystone-db/kstone/engine/plan"
+	"github.com/keystone-db/kstone/engine/schema"
+	"github.com/keystone-db/kstone/engine/validate"
+)
+
+// readRequest is what Query and Scan have in common.
+type readRequest struct {
+	table    string
+	capacity api.Opt[string]
+	texts    plan.Texts
+	bound    plan.ReadRequest // without Table and trees
+}
+
+// read compiles, binds and runs a Query or Scan.
+func (db *DB) read(ctx context.Context, q *readRequest,
+	bind func(*plan.ReadRequest, *plan.Expressions) (plan.Read, error),
+) (exec.Page, *api.ConsumedCapacity, error) {
+	var x plan.Expressions
+	if q.texts.Any() {
+		var err error
+		if x, err = db.compiler.Compile(&q.texts); err != nil {
+			return exec.Page{}, nil, err
+		}
+	}
+	t, err := db.enter(ctx, q.table, q.bound.StartKey)
+	if err != nil {
+		return exec.Page{}, nil, err
+	}
+	defer t.leave()
+	q.bound.Table, q.bound.Filter, q.bound.Projection = &t.Table.Table, x.Filter, x.Projection
+	r, err := bind(&q.bound, &x)
+	if err != nil {
+		return exec.Page{}, nil, err
+	}
+	page, err := db.exec.Read(ctx, t.Table, &r)
+	if err != nil {
+		return exec.Page{}, nil, err
+	}
+	var consumed *api.ConsumedCapacity
+	if wantsCapacity(q.capacity) {
+		consumed = consumedByRead(q, r.Index, &page)
+	}
+	return page, consumed, nil
+}
+
+func consumedByRead(q *readRequest, ix *schema.Index, page *exec.Page) *api.ConsumedCapacity {
+	m := capacity.Meter{TableName: q.table}
+	if ix == nil {
+		m.Table = page.Units
+	} else {
+		m.Table = page.FetchUnits
+		m.AddIndex(ix.Name, ix.Local, page.Units)
+	}
+	return m.Consumed(q.capacity.Value, capacity.Plain)
+}
+
+// Query reads one partition of a table or an index in the order of the sort key.
+func (db *DB) Query(ctx context.Context, in *api.QueryInput) (*api.QueryOutput, error) {
+	if err := validate.Query(in, db.rules); err != nil {
+		return nil, err
+	}
+	q := readRequest{
+		table: in.TableName.Value, capacity: in.ReturnConsumedCapacity,
+		texts: plan.Texts{
+			KeyCondition: in.KeyConditionExpression, Filter: in.FilterExpression,
+			Projection: in.ProjectionExpression,
+			Names:      in.ExpressionAttributeNames, Values: in.ExpressionAttributeValues,
+		},
+		bound: plan.ReadRequest{
+			IndexName: in.IndexName.Value, Select: in.Select.Value, Consistent: in.ConsistentRead.Value,
+			Reverse: !in.ScanIndexForward.Or(true), Limit: int(in.Limit.Value),
+			StartKey: in.ExclusiveStartKey,
+		},
+	}
+	page, consumed, err := db.read(ctx, &q, func(r *plan.ReadRequest, x *plan.Expressions) (plan.Read, error) {
+		return plan.Query(r, x.KeyCondition)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &api.QueryOutput{
+		Items: page.Items, Count: api.Some(int64(page.Count)),
+		ScannedCount: api.Some(int64(page.Scanned)), LastEvaluatedKey: page.LastKey,
+		ConsumedCapacity: consumed,
+	}, nil
+}
+
+// Scan reads a table, an index or one segment of it in the order of the partition keys' hashes.
+func (db *DB) Scan(ctx context.Context, in *api.ScanInput) (*api.ScanOutput, error) {
+	if err := validate.Scan(in, db.rules); err != nil {
+		return nil, err
+	}
+	q := readRequest{
+		table: in.TableName.Value, capacity: in.ReturnConsumedCapacity,
+		texts: plan.Texts{
+			Filter: in.FilterExpression, Projection: in.ProjectionExpression,
+			Names: in.ExpressionAttributeNames, Values: in.ExpressionAttributeValues,
+		},
+		bound: plan.ReadRequest{
+			IndexName: in.IndexName.Value, Select: in.Select.Value, Consistent: in.ConsistentRead.Value,
+			Limit: int(in.Limit.Value), StartKey: in.ExclusiveStartKey,
+		},
+	}
+	page, consumed, err := db.read(ctx, &q, func(r *plan.ReadRequest, _ *plan.Expressions) (plan.Read, error) {
+		return plan.Scan(r, in.Segment.Or(0), in.TotalSegments.Or(1))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &api.ScanOutput{
+		Items: page.Items, Count: api.Some(int64(page.Count)),
+		ScannedCount: api.Some(int64(page.Scanned)), LastEvaluatedKey: page.LastKey,
+		ConsumedCapacity: consumed,
+	}, nil
+}

@@ -1,0 +1,240 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/keystone-db/kstone/engine/api"
+	"github.com/keystone-db/kstone/engine/attr"
+	"github.com/keystone-db/kstone/engine/catalog"
+	"github.com/keystone-db/kstone/engine/schema"
+	"github.com/keystone-db/kstone/engine/validate"
+)
+
+// lookup finds a table for the control plane, in any state.
+func (db *DB) lookup(ctx context.Context, name string) (*catalog.Table, error) {
+	name = tableName(name)
+	t, err := db.catalog.Lookup(ctx, name)
+	return t, notFound(err, name)
+}
+
+// notFound is the control plane's error for a table that is not there.
+func notFound(err error, name string) error {
+	if errors.Is(err, catalog.ErrNotFound) {
+		return api.Errorf(api.ResourceNotFound, api.MsgTableNotFound, name)
+	}
+	return err
+}
+
+// CreateTable registers a table with its indexes.
+func (db *DB) CreateTable(ctx context.Context, in *api.CreateTableInput) (*api.CreateTableOutput, error) {
+	if err := validate.CreateTable(in, db.rules); err != nil {
+		return nil, err
+	}
+	name := tableName(in.TableName.Value)
+	t, err := db.catalog.Create(ctx, db.newRecord(in, name))
+	if errors.Is(err, catalog.ErrExists) {
+		return nil, api.Errorf(api.ResourceInUse, api.MsgTableExists, name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	d, err := db.describe(ctx, t)
+	return &api.CreateTableOutput{TableDescription: d}, err
+}
+
+// newRecord turns a validated request into a catalog record.
+func (db *DB) newRecord(in *api.CreateTableInput, name string) catalog.Record {
+	types := make(map[string]attr.Type, len(in.AttributeDefinitions))
+	r := catalog.Record{Table: schema.Table{Name: name}}
+	for _, d := range in.AttributeDefinitions {
+		typ := keyType(d.AttributeType.Value)
+		types[d.AttributeName.Value] = typ
+		r.Definitions = append(r.Definitions, schema.KeyAttr{Name: d.AttributeName.Value, Type: typ})
+	}
+	r.Table.Key = keyOf(in.KeySchema, types)
+	for i := range in.GlobalSecondaryIndexes {
+		x := &in.GlobalSecondaryIndexes[i]
+		r.Table.Indexes = append(r.Table.Indexes,
+			indexOf(x.IndexName.Value, false, keyOf(x.KeySchema, types), x.Projection))
+	}
+	for i := range in.LocalSecondaryIndexes {
+		x := &in.LocalSecondaryIndexes[i]
+		r.Table.Indexes = append(r.Table.Indexes,
+			indexOf(x.IndexName.Value, true, keyOf(x.KeySchema, types), x.Projection))
+	}
+	r.Billing = billingOf(in)
+	r.DeletionProtection = in.DeletionProtectionEnabled.Value
+	r.TableClass = in.TableClass.Value
+	for _, tag := range in.Tags {
+		r.Tags = append(r.Tags, catalog.Tag{Key: tag.Key.Value, Value: tag.Value.Value})
+	}
+	if s := in.StreamSpecification; s != nil && s.StreamEnabled.Value {
+		r.Stream = &catalog.Stream{
+			Enabled: true, ViewType: s.StreamViewType.Value, Label: streamLabel(db.exec.Now()),
+		}
+	}
+	if s := in.SSESpecification; s != nil && s.Enabled.Value {
+		r.SSE = &catalog.SSE{KeyID: s.KMSMasterKeyId.Value}
+	}
+	return r
+}
+
+// streamLabel is the time of enabling, in UTC without a zone (wire-facts §7.1).
+func streamLabel(now time.Time) string { return now.UTC().Format("2006-01-02T15:04:05.000") }
+
+func keyType(name string) attr.Type {
+	switch name {
+	case api.ScalarAttributeTypeN:
+		return attr.N
+	case api.ScalarAttributeTypeB:
+		return attr.B
+	}
+	return attr.S
+}
+
+func keyOf(elements []api.KeySchemaElement, types map[string]attr.Type) schema.Key {
+	var k schema.Key
+	for _, e := range elements {
+		a := schema.KeyAttr{Name: e.AttributeName.Value, Type: types[e.AttributeName.Value]}
+		if e.KeyType.Value == api.KeyTypeHash {
+			k.Hash = append(k.Hash, a)
+		} else {
+			k.Range = append(k.Range, a)
+		}
+	}
+	return k
+}
+
+func indexOf(name string, local bool, k schema.Key, p *api.Projection) schema.Index {
+	ix := schema.Index{Name: name, Local: local, Key: k, Projection: schema.ProjectAll}
+	switch p.ProjectionType.Value {
+	case api.ProjectionTypeKeysOnly:
+		ix.Projection = schema.ProjectKeys
+	case api.ProjectionTypeInclude:
+		ix.Projection, ix.NonKey = schema.ProjectInclude, p.NonKeyAttributes
+	}
+	return ix
+}
+
+func billingOf(in *api.CreateTableInput) catalog.Billing {
+	b := catalog.Billing{
+		OnDemand: in.BillingMode.Value == api.BillingModePayPerRequest,
+		Table:    throughput(in.ProvisionedThroughput),
+		Max:      onDemand(in.OnDemandThroughput),
+		Warm:     warm(in.WarmThroughput),
+	}
+	for i := range in.GlobalSecondaryIndexes {
+		x := &in.GlobalSecondaryIndexes[i]
+		setThroughput(&b.Indexes, x.IndexName.Value, throughput(x.ProvisionedThroughput))
+		if m := onDemand(x.OnDemandThroughput); m != nil {
+			setThroughput(&b.IndexMax, x.IndexName.Value, *m)
+		}
+	}
+	return b
+}
+
+func setThroughput(m *map[string]catalog.Throughput, name string, t catalog.Throughput) {
+	if *m == nil {
+		*m = map[string]catalog.Throughput{}
+	}
+	(*m)[name] = t
+}
+
+func throughput(p *api.ProvisionedThroughput) catalog.Throughput {
+	if p == nil {
+		return catalog.Throughput{}
+	}
+	return catalog.Throughput{Read: p.ReadCapacityUnits.Value, Write: p.WriteCapacityUnits.Value}
+}
+
+// noMaximum stands for an on-demand ceiling that was not given.
+const noMaximum = -1
+
+func onDemand(o *api.OnDemandThroughput) *catalog.Throughput {
+	if o == nil {
+		return nil
+	}
+	return &catalog.Throughput{
+		Read: o.MaxReadRequestUnits.Or(noMaximum), Write: o.MaxWriteRequestUnits.Or(noMaximum),
+	}
+}
+
+func warm(w *api.WarmThroughput) *catalog.Throughput {
+	if w == nil {
+		return nil
+	}
+	return &catalog.Throughput{Read: w.ReadUnitsPerSecond.Value, Write: w.WriteUnitsPerSecond.Value}
+}
+
+// DeleteTable removes a table and everything in it.
+func (db *DB) DeleteTable(ctx context.Context, in *api.DeleteTableInput) (*api.DeleteTableOutput, error) {
+	if err := validate.DeleteTable(in, db.rules); err != nil {
+		return nil, err
+	}
+	name := tableName(in.TableName.Value)
+	t, err := db.catalog.Delete(ctx, name, func(r *catalog.Record) error {
+		if err := busy(r); err != nil {
+			return err
+		}
+		if r.DeletionProtection {
+			return api.Errorf(api.Validation, api.MsgProtected)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, notFound(err, name)
+	}
+	d, err := db.describe(ctx, t)
+	return &api.DeleteTableOutput{TableDescription: d}, err
+}
+
+// busy refuses a change of a table in a passing state (wire-facts §6.29).
+func busy(r *catalog.Record) error {
+	word := ""
+	switch r.Status {
+	case catalog.StatusActive:
+		return nil
+	case catalog.StatusCreating:
+		word = "created"
+	case catalog.StatusUpdating:
+		word = "updated"
+	case catalog.StatusDeleting:
+		word = "deleted"
+	}
+	return api.Errorf(api.ResourceInUse, api.MsgTableBusy, word, r.Table.Name)
+}
+
+// DescribeTable answers definition, settings, counts and state.
+func (db *DB) DescribeTable(ctx context.Context, in *api.DescribeTableInput) (*api.DescribeTableOutput, error) {
+	if err := validate.DescribeTable(in, db.rules); err != nil {
+		return nil, err
+	}
+	t, err := db.lookup(ctx, in.TableName.Value)
+	if err != nil {
+		return nil, err
+	}
+	d, err := db.describe(ctx, t)
+	return &api.DescribeTableOutput{Table: d}, err
+}
+
+// listTablesDefault is the page size of ListTables when none is given.
+const listTablesDefault = 100
+
+// ListTables answers the names of all tables, in byte order.
+func (db *DB) ListTables(ctx context.Context, in *api.ListTablesInput) (*api.ListTablesOutput, error) {
+	if err := validate.ListTables(in, db.rules); err != nil {
+		return nil, err
+	}
+	names, more, err := db.catalog.Names(ctx, in.ExclusiveStartTableName.Value,
+		int(in.Limit.Or(listTablesDefault)))
+	if err != nil {
+		return nil, err
+	}
+	out := &api.ListTablesOutput{TableNames: append([]string{}, names...)}
+	if more {
+		out.LastEvaluatedTableName = api.Some(names[len(names)-1])
+	}
+	return out, nil
+}

@@ -1,0 +1,327 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"hash"
+
+	"github.com/keystone-db/kstone/engine/api"
+	"github.com/keystone-db/kstone/engine/attr"
+	"github.com/keystone-db/kstone/engine/capacity"
+	"github.com/keystone-db/kstone/engine/exec"
+	"github.com/keystone-db/kstone/engine/plan"
+	"github.com/keystone-db/kstone/engine/validate"
+	"github.com/keystone-db/kstone/expr"
+)
+
+// handles are the tables that a request has entered, each once, in order of first use.
+type handles struct {
+	names []string
+	list  []handle
+}
+
+// enter returns the table of that name, entering it at its first use.
+func (h *handles) enter(ctx context.Context, db *DB, name string, item attr.Item) (handle, error) {
+	for i := range h.names {
+		if h.names[i] == name {
+			return h.list[i], nil
+		}
+	}
+	t, err := db.enter(ctx, name, item)
+	if err == nil {
+		h.names, h.list = append(h.names, name), append(h.list, t)
+	}
+	return t, err
+}
+
+func (h *handles) leave() {
+	for _, t := range h.list {
+		t.leave()
+	}
+}
+
+// meters is one meter a table, in order of first use.
+type meters []capacity.Meter
+
+func (m *meters) of(table string) *capacity.Meter {
+	for i := range *m {
+		if (*m)[i].TableName == table {
+			return &(*m)[i]
+		}
+	}
+	*m = append(*m, capacity.Meter{TableName: table})
+	return &(*m)[len(*m)-1]
+}
+
+func (m meters) consumed(mode api.Opt[string], d capacity.Direction) []api.ConsumedCapacity {
+	if !wantsCapacity(mode) {
+		return nil
+	}
+	list := make([]api.ConsumedCapacity, 0, len(m))
+	for i := range m {
+		list = append(list, *m[i].Consumed(mode.Value, d))
+	}
+	return list
+}
+
+// action is one action of TransactWriteItems, whichever it is, before it is bound.
+type action struct {
+	kind      plan.WriteKind
+	table     string
+	item      attr.Item // the item of a put, otherwise the key
+	onFailure string
+	texts     plan.Texts
+	trees     plan.Expressions
+}
+
+func actionOf(x *api.TransactWriteItem) action {
+	switch {
+	case x.Put != nil:
+		p := x.Put
+		return action{kind: plan.WritePut, table: p.TableName.Value, item: p.Item,
+			onFailure: p.ReturnValuesOnConditionCheckFailure.Value,
+			texts: plan.Texts{Condition: p.ConditionExpression, Names: p.ExpressionAttributeNames,
+				Values: p.ExpressionAttributeValues}}
+	case x.Update != nil:
+		u := x.Update
+		return action{kind: plan.WriteUpdate, table: u.TableName.Value, item: u.Key,
+			onFailure: u.ReturnValuesOnConditionCheckFailure.Value,
+			texts: plan.Texts{Update: u.UpdateExpression, Condition: u.ConditionExpression,
+				Names: u.ExpressionAttributeNames, Values: u.ExpressionAttributeValues}}
+	case x.Delete != nil:
+		d := x.Delete
+		return action{kind: plan.WriteDelete, table: d.TableName.Value, item: d.Key,
+			onFailure: d.ReturnValuesOnConditionCheckFailure.Value,
+			texts: plan.Texts{Condition: d.ConditionExpression, Names: d.ExpressionAttributeNames,
+				Values: d.ExpressionAttributeValues}}
+	}
+	c := x.ConditionCheck
+	return action{kind: plan.WriteCheck, table: c.TableName.Value, item: c.Key,
+		onFailure: c.ReturnValuesOnConditionCheckFailure.Value,
+		texts: plan.Texts{Condition: c.ConditionExpression, Names: c.ExpressionAttributeNames,
+			Values: c.ExpressionAttributeValues}}
+}
+
+// TransactWriteItems runs up to 100 actions, all or none.
+func (db *DB) TransactWriteItems(ctx context.Context, in *api.TransactWriteItemsInput) (*api.TransactWriteItemsOutput, error) {
+	actions := make([]action, len(in.TransactItems))
+	err := validate.TransactWriteItemsWith(in, db.rules, func(i int) error {
+		a := &actions[i]
+		*a = actionOf(&in.TransactItems[i])
+		if !a.texts.Any() {
+			return nil
+		}
+		var err error
+		a.trees, err = db.compiler.Compile(&a.texts)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var tables handles
+	defer tables.leave()
+	x := exec.Transaction{Actions: make([]exec.Action, len(actions)), Token: in.ClientRequestToken.Value}
+	if err := db.bindActions(ctx, actions, &tables, &x); err != nil {
+		return nil, err
+	}
+	if x.Token != "" {
+		x.Digest = digest(actions)
+	}
+	res, err := db.exec.TransactWrite(ctx, &x)
+	if err != nil {
+		return nil, err
+	}
+	return transactOutput(in, actions, &x, &res), nil
+}
+
+// bindActions looks up all tables before it binds, and refuses two actions on one item.
+func (db *DB) bindActions(ctx context.Context, actions []action, tables *handles, x *exec.Transaction) error {
+	for i := range actions {
+		t, err := tables.enter(ctx, db, actions[i].table, actions[i].item)
+		if err != nil {
+			return err
+		}
+		x.Actions[i].Table = t.Table
+	}
+	for i := range actions {
+		w, err := actions[i].bind(&x.Actions[i])
+		if err != nil {
+			return err
+		}
+		w.ReturnOnFailure = actions[i].onFailure == api.ReturnValuesOnConditionCheckFailureAllOld
+		x.Actions[i].Write = w
+		for j := range i {
+			if bytes.Equal(x.Actions[j].Write.Key, w.Key) {
+				return api.Errorf(api.Validation, api.MsgTransactDuplicate)
+			}
+		}
+	}
+	return nil
+}
+
+func (a *action) bind(to *exec.Action) (plan.Write, error) {
+	t := &to.Table.Table
+	switch a.kind {
+	case plan.WritePut:
+		return plan.Put(t, a.item, a.trees.Condition)
+	case plan.WriteUpdate:
+		return plan.Update(t, a.item, a.trees.Update, a.trees.Condition)
+	case plan.WriteDelete:
+		return plan.Delete(t, a.item, a.trees.Condition)
+	}
+	return plan.Check(t, a.item, a.trees.Condition)
+}
+
+// digest identifies a request for its token: the decoded actions in order, whatever the spelling of
+// the JSON was. What the answer shall contain is not part of it.
+func digest(actions []action) (sum [exec.DigestBytes]byte) {
+	h := sha256.New()
+	for i := range actions {
+		a := &actions[i]
+		h.Write([]byte{byte(a.kind)})
+		part(h, []byte(a.table))
+		part(h, a.item)
+		part(h, []byte(a.onFailure))
+		part(h, []byte(a.texts.Update.Value))
+		part(h, []byte(a.texts.Condition.Value))
+		for _, n := range a.texts.Names {
+			part(h, []byte(n.Placeholder))
+			part(h, []byte(n.Name))
+		}
+		for _, v := range a.texts.Values {
+			part(h, []byte(v.Placeholder))
+			part(h, v.Value)
+		}
+	}
+	h.Sum(sum[:0])
+	return sum
+}
+
+// part feeds one length-prefixed part.
+func part(h hash.Hash, b []byte) {
+	var n [4]byte
+	binary.BigEndian.PutUint32(n[:], uint32(len(b)))
+	h.Write(n[:])
+	h.Write(b)
+}
+
+// transactOutput reports capacity: written units, or for a replay what reading the items costs
+// (wire-facts §6.5).
+func transactOutput(in *api.TransactWriteItemsInput, actions []action, x *exec.Transaction, res *exec.TransactResult) *api.TransactWriteItemsOutput {
+	out := &api.TransactWriteItemsOutput{}
+	if wantsCapacity(in.ReturnConsumedCapacity) {
+		var m meters
+		direction := capacity.TransactWrite
+		for i := range actions {
+			tm := m.of(actions[i].table)
+			if res.Replayed {
+				direction = capacity.TransactRead
+				tm.Table += capacity.TransactReadUnits(res.Sizes[i])
+				continue
+			}
+			r := &res.Results[i]
+			tm.Table += capacity.TransactWriteUnits(r.OldSize(), r.NewSize())
+			meterIndexes(tm, x.Actions[i].Table, r)
+		}
+		out.ConsumedCapacity = m.consumed(in.ReturnConsumedCapacity, direction)
+	}
+	if in.ReturnItemCollectionMetrics.Value == api.ReturnItemCollectionMetricsSize && !res.Replayed {
+		for i := range actions {
+			if actions[i].kind != plan.WriteCheck {
+				out.ItemCollectionMetrics = addMetrics(out.ItemCollectionMetrics, actions[i].table,
+					collectionMetrics(&x.Actions[i].Table.Table, actions[i].item))
+			}
+		}
+	}
+	return out
+}
+
+// addMetrics adds a collection to those of its table, once.
+func addMetrics(list []api.ItemCollectionMetricsPerTableEntry, table string, m *api.ItemCollectionMetrics) []api.ItemCollectionMetricsPerTableEntry {
+	if m == nil {
+		return list
+	}
+	for i := range list {
+		if list[i].Key != table {
+			continue
+		}
+		for _, old := range list[i].Value {
+			if bytes.Equal(old.ItemCollectionKey, m.ItemCollectionKey) {
+				return list
+			}
+		}
+		list[i].Value = append(list[i].Value, *m)
+		return list
+	}
+	return append(list, api.ItemCollectionMetricsPerTableEntry{
+		Key: table, Value: []api.ItemCollectionMetrics{*m},
+	})
+}
+
+// transactReadMaxBytes bounds the items of TransactGetItems together.
+const transactReadMaxBytes = 4 << 20
+
+// TransactGetItems reads up to 100 items at one moment.
+func (db *DB) TransactGetItems(ctx context.Context, in *api.TransactGetItemsInput) (*api.TransactGetItemsOutput, error) {
+	projections := make([]*expr.Projection, len(in.TransactItems))
+	err := validate.TransactGetItemsWith(in, db.rules, func(i int) error {
+		g := in.TransactItems[i].Get
+		p, err := db.projection(g.ProjectionExpression, g.ExpressionAttributeNames)
+		projections[i] = p
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var tables handles
+	defer tables.leave()
+	gets, err := db.bindGets(ctx, in, projections, &tables)
+	if err != nil {
+		return nil, err
+	}
+	items, err := db.exec.GetMany(ctx, gets)
+	if err != nil {
+		return nil, err
+	}
+	out := &api.TransactGetItemsOutput{Responses: make([]api.ItemResponse, len(items))}
+	var m meters
+	total := 0
+	for i, item := range items {
+		size := sizeOf(item)
+		total += size
+		m.of(in.TransactItems[i].Get.TableName.Value).Table += capacity.TransactReadUnits(size)
+		out.Responses[i].Item = project(item, projections[i])
+	}
+	if total > transactReadMaxBytes {
+		return nil, api.Errorf(api.Validation, api.MsgTransactSize)
+	}
+	out.ConsumedCapacity = m.consumed(in.ReturnConsumedCapacity, capacity.TransactRead)
+	return out, nil
+}
+
+func (db *DB) bindGets(ctx context.Context, in *api.TransactGetItemsInput, projections []*expr.Projection, tables *handles) ([]exec.Get, error) {
+	gets := make([]exec.Get, len(in.TransactItems))
+	for i := range gets {
+		g := in.TransactItems[i].Get
+		t, err := tables.enter(ctx, db, g.TableName.Value, g.Key)
+		if err != nil {
+			return nil, err
+		}
+		gets[i].Table = t.Table
+	}
+	for i := range gets {
+		k, err := plan.Get(&gets[i].Table.Table, in.TransactItems[i].Get.Key, projections[i])
+		if err != nil {
+			return nil, err
+		}
+		for j := range i {
+			if bytes.Equal(gets[j].Key, k) {
+				return nil, api.Errorf(api.Validation, api.MsgTransactDuplicate)
+			}
+		}
+		gets[i].Key = k
+	}
+	return gets, nil
+}
