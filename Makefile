@@ -1,0 +1,34 @@
+# The one entry point for people and CI. `make help` lists what there is.
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+FUZZ_SECONDS ?= 20
+
+.DEFAULT_GOAL := help
+.PHONY: help build serve run test night fuzz bench generate
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+build: ## build the static binary bin/kstone
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/kstone ./cmd/kstone
+
+serve: build ## build and start a server on localhost:8000, data in ./kstone.keystone
+	./bin/kstone serve
+
+run: serve ## the same as serve
+
+test: ## all checks and tests, quickest first; CI runs the same
+	@scripts/ci/test
+
+night: ## the long fuzz, crash and model runs, at most 60 minutes
+	@scripts/ci/night
+
+fuzz: ## every fuzz target for FUZZ_SECONDS (20)
+	@KSTONE_FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/ci/night fuzz
+
+bench: ## benchmarks of the hot paths, with allocations
+	go test -run '^$$' -bench . -benchmem ./engine/... ./expr/... ./dynamowire/...
+
+generate: ## make the generated code anew from scripts/gen/model.json
+	go run ./scripts/gen

@@ -1,0 +1,125 @@
+package lint
+
+import "strings"
+
+const modulePath = "github.com/keystone-db/kstone/"
+
+// anything as an allowed import stands for every package of the module.
+const anything = "*"
+
+// importTable says which packages of the module each package may import, tests aside. An entry
+// that ends with "/..." stands for the package and everything below it.
+//
+// Data flows down, imports point down: doors know engine/api and engine/attr, never the engine's
+// insides; exec never sees expression text; nothing above engine/storage knows files.
+var importTable = map[string][]string{
+	// values, contract, language
+	"engine/number":   {},
+	"engine/attr":     {"engine/number"},
+	"engine/api":      {"engine/attr"},
+	"engine/schema":   {"engine/attr"},
+	"engine/key":      {"engine/attr", "engine/number", "engine/schema"},
+	"engine/validate": {"engine/api", "engine/attr", "engine/number"},
+	"engine/capacity": {"engine/api", "engine/attr"},
+	"expr":            {"engine/attr", "engine/number"},
+
+	// semantics
+	"engine/plan":    {"engine/api", "engine/attr", "engine/key", "engine/schema", "expr"},
+	"engine/index":   {"engine/schema", "engine/attr", "engine/key"},
+	"engine/catalog": {"engine/storage", "engine/schema", "engine/key", "engine/api"},
+	"engine/exec": {"engine/plan", "expr", "engine/schema", "engine/attr", "engine/number",
+		"engine/key", "engine/index", "engine/capacity", "engine/storage", "engine/catalog",
+		"engine/api"},
+	"engine": {"engine/...", "expr"},
+
+	// storage
+	"engine/storage":             {},
+	"engine/storage/storagetest": {"engine/storage"},
+	"engine/storage/memstore":    {"engine/storage"},
+	"engine/lsm":                 {"engine/storage", "engine/lsm/internal/..."},
+
+	// inside the LSM: each part only the ones below it
+	"engine/lsm/internal/bug":        {},
+	"engine/lsm/internal/invariants": {},
+	"engine/lsm/internal/base":       {"engine/storage"},
+	"engine/lsm/internal/vfs":        {"engine/storage", "engine/lsm/internal/base"},
+	"engine/lsm/internal/cache":      lsmParts("base", "bug", "invariants"),
+	"engine/lsm/internal/merge":      lsmParts("base", "bug", "invariants"),
+	"engine/lsm/internal/memtable":   lsmParts("base", "bug", "invariants", "merge"),
+	"engine/lsm/internal/log":        lsmParts("base", "bug", "invariants", "vfs"),
+	"engine/lsm/internal/table":      lsmParts("base", "bug", "invariants", "vfs", "cache", "merge"),
+	"engine/lsm/internal/superblock": lsmParts("base", "bug", "invariants", "vfs", "log"),
+	"engine/lsm/internal/space":      lsmParts("base", "bug", "invariants", "vfs", "log"),
+	"engine/lsm/internal/manifest": lsmParts("base", "bug", "invariants", "vfs", "log", "space",
+		"superblock", "table"),
+
+	// doors
+	"dynamowire/codec": {"engine/api", "engine/attr", "engine/number"},
+	"dynamowire":       {"dynamowire/codec", "engine/api", "engine/attr", "engine/number"},
+
+	// programs, tests of the built binary, tools
+	"cmd/kstone":          {anything},
+	"cmd/internal/serve":  {anything},
+	"compat":              {},
+	"compat/crash":        {},
+	"compat/internal/...": {},
+	"scripts/...":         {},
+}
+
+// lsmParts names parts of the LSM, beside the contract that all of them may know.
+func lsmParts(names ...string) []string {
+	parts := []string{"engine/storage"}
+	for _, name := range names {
+		parts = append(parts, "engine/lsm/internal/"+name)
+	}
+	return parts
+}
+
+// moduleTable says who may import a third-party module; who is not named may import all modules
+// that are not here.
+var moduleTable = map[string][]string{
+	"github.com/aws/":                     {"compat/...", "dynamowire/awslocal", "cmd/..."},
+	"github.com/spf13/cobra":              {"cmd/..."},
+	"github.com/go-chi/chi":               {"dynamowire"},
+	"github.com/klauspost/compress/":      {"engine/lsm/...", "dynamowire"},
+	"github.com/rs/zerolog":               {"engine", "dynamowire", "cmd/..."},
+	"github.com/cockroachdb/apd":          {"engine/number"},
+	"golang.org/x/sys":                    {"engine/lsm/internal/vfs", "cmd/..."},
+	"github.com/rogpeppe/go-internal":     {},
+	"github.com/cockroachdb/datadriven":   {},
+	"github.com/anishathalye/porcupine":   {"engine/storage/storagetest"},
+	"github.com/stretchr/testify/assert":  {"engine/storage/storagetest"},
+	"github.com/stretchr/testify/require": {"engine/storage/storagetest", "compat/..."},
+}
+
+// allowedImports finds a package's row, "/..." rows included.
+func allowedImports(pkg string) ([]string, bool) {
+	if row, ok := importTable[pkg]; ok {
+		return row, true
+	}
+	for name, row := range importTable {
+		if strings.HasSuffix(name, "/...") && covers(name, pkg) {
+			return row, true
+		}
+	}
+	return nil, false
+}
+
+// covers says whether the entry of a table stands for the package.
+func covers(entry, pkg string) bool {
+	if entry == anything || entry == pkg {
+		return true
+	}
+	prefix, ok := strings.CutSuffix(entry, "/...")
+	return ok && (pkg == prefix || strings.HasPrefix(pkg, prefix+"/"))
+}
+
+// coversAny says whether one of the entries stands for the package.
+func coversAny(entries []string, pkg string) bool {
+	for _, entry := range entries {
+		if covers(entry, pkg) {
+			return true
+		}
+	}
+	return false
+}

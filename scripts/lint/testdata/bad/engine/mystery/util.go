@@ -1,0 +1,2 @@
+// Package util is badly named and in no table.
+package util

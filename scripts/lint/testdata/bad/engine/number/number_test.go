@@ -1,0 +1,5 @@
+package number
+
+import "time"
+
+func wait() { time.Sleep(1) }
