@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
+	"github.com/keystone-db/kstone/engine/lsm/internal/bug"
 	"github.com/keystone-db/kstone/engine/lsm/internal/vfs"
 )
 
@@ -208,6 +209,9 @@ func (r *Reader) candidates() ([]head, error) {
 }
 
 func (r *Reader) succeeds(h *Header) bool {
+	if bug.Enabled(bug.OldLapAccepted) {
+		return true
+	}
 	return h.Seq == r.pos.Seq && h.Digest == r.pos.Digest && h.Epoch >= r.pos.Epoch
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
+	"github.com/keystone-db/kstone/engine/lsm/internal/bug"
 	"github.com/keystone-db/kstone/engine/lsm/internal/vfs"
 )
 
@@ -106,6 +107,9 @@ func (c *Chain) Seal(g *Group, firstLSN base.LSN, synced Seq) Sealed {
 	}
 	buf := g.buf[:length]
 	clear(buf[used:])
+	if bug.Enabled(bug.SyncedTooHigh) {
+		synced = c.next.Seq
+	}
 	header := Header{
 		Ident: c.ident, Epoch: c.epoch, Count: uint32(g.count), Salt: c.salt, Seq: c.next.Seq,
 		Position: c.next.Offset, FirstLSN: firstLSN, Digest: c.next.Digest, Synced: synced,
