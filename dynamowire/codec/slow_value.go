@@ -282,6 +282,9 @@ func appendSlowItem(dst []byte, it attr.Item) []byte {
 }
 
 func appendSlowValue(dst []byte, v attr.Value) []byte {
+	if v == nil {
+		return append(dst, "null"...)
+	}
 	dst = append(dst, `{"`...)
 	typ := v.Type()
 	switch typ {
