@@ -256,7 +256,7 @@ func updatedAttributes(w *written, returns string) attr.Item {
 		}
 	case api.ReturnValueUpdatedNew:
 		if w.update != nil && w.New != nil {
-			return w.update.Project(w.New)
+			return w.update.ProjectNew(w.New)
 		}
 	}
 	return nil

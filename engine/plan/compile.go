@@ -7,7 +7,6 @@
 package plan
 
 import (
-	"strings"
 	"sync"
 
 	"github.com/keystone-db/kstone/engine/api"
@@ -85,27 +84,4 @@ func (c *Compiler) Compile(t *Texts) (Expressions, error) {
 // Any says whether the request has an expression.
 func (t *Texts) Any() bool {
 	return t.Update.Set || t.Condition.Set || t.KeyCondition.Set || t.Filter.Set || t.Projection.Set
-}
-
-// arnTablePrefix is how the resource part of a table's ARN begins.
-const arnTablePrefix = "table/"
-
-// arnParts is the number of parts of an ARN; the last is the resource.
-const arnParts = 6
-
-// TableName returns the name that a TableName member means: a name, or the ARN of a table, whose
-// region and account are not looked at.
-func TableName(nameOrARN string) string {
-	if !strings.HasPrefix(nameOrARN, "arn:") {
-		return nameOrARN
-	}
-	parts := strings.SplitN(nameOrARN, ":", arnParts)
-	if len(parts) < arnParts || !strings.HasPrefix(parts[arnParts-1], arnTablePrefix) {
-		return nameOrARN
-	}
-	name := parts[arnParts-1][len(arnTablePrefix):]
-	if i := strings.IndexByte(name, '/'); i >= 0 {
-		return nameOrARN
-	}
-	return name
 }
