@@ -1,0 +1,331 @@
+package validate
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/keystone-db/kstone/engine/api"
+)
+
+func define(names ...string) []api.AttributeDefinition {
+	out := make([]api.AttributeDefinition, len(names))
+	for i, n := range names {
+		out[i] = api.AttributeDefinition{AttributeName: str(n), AttributeType: str("S")}
+	}
+	return out
+}
+
+// keySchema makes a key schema of names with the type behind a colon; HASH, RANGE by default.
+func keySchema(parts ...string) []api.KeySchemaElement {
+	out := make([]api.KeySchemaElement, len(parts))
+	for i, p := range parts {
+		typ := "HASH"
+		if i > 0 {
+			typ = "RANGE"
+		}
+		var name string
+		if n, _ := fmt.Sscanf(p, "%1s:%s", &name, &typ); n < 2 {
+			name = p
+		}
+		out[i] = api.KeySchemaElement{AttributeName: str(name), KeyType: str(typ)}
+	}
+	return out
+}
+
+func all() *api.Projection { return &api.Projection{ProjectionType: str("ALL")} }
+
+func units(read, write int64) *api.ProvisionedThroughput {
+	return &api.ProvisionedThroughput{ReadCapacityUnits: num(read), WriteCapacityUnits: num(write)}
+}
+
+func lsi(name string, key ...string) api.LocalSecondaryIndex {
+	return api.LocalSecondaryIndex{IndexName: str(name), KeySchema: keySchema(key...), Projection: all()}
+}
+
+func gsi(name string, key ...string) api.GlobalSecondaryIndex {
+	return api.GlobalSecondaryIndex{IndexName: str(name), KeySchema: keySchema(key...), Projection: all()}
+}
+
+func onDemand(key ...string) *api.CreateTableInput {
+	return &api.CreateTableInput{
+		TableName: str("Tab"), BillingMode: str("PAY_PER_REQUEST"),
+		KeySchema: keySchema(key...), AttributeDefinitions: define("a", "b", "c"),
+	}
+}
+
+const inv = "One or more parameter values were invalid: "
+
+// Rows of wire-facts §6.1.
+func TestCreateTableStatic(t *testing.T) { //nolint:funlen // one table
+	for _, tc := range []struct {
+		row  string
+		edit func(*api.CreateTableInput)
+		want string
+	}{
+		{"4", func(in *api.CreateTableInput) { in.ProvisionedThroughput = units(1, 1) },
+			inv + "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is " +
+				"PAY_PER_REQUEST"},
+		{"5", func(in *api.CreateTableInput) { in.BillingMode = api.Opt[string]{} },
+			inv + "ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is " +
+				"PROVISIONED"},
+		{"6 read", func(in *api.CreateTableInput) {
+			in.BillingMode, in.ProvisionedThroughput = str("PROVISIONED"), units(1_000_000_000_001, 1_000_000_000_001)
+		}, "Given value 1000000000001 for ReadCapacityUnits is out of bounds"},
+		{"6 write", func(in *api.CreateTableInput) {
+			in.BillingMode, in.ProvisionedThroughput = str("PROVISIONED"), units(1_000_000_000_000, 1_000_000_000_001)
+		}, "Given value 1000000000001 for WriteCapacityUnits is out of bounds"},
+		{"7", func(in *api.CreateTableInput) { in.AttributeDefinitions = define("a") },
+			"Invalid KeySchema: Some index key attribute have no definition"},
+		{"8", func(in *api.CreateTableInput) { in.KeySchema = keySchema("a", "x") },
+			inv + "Some index key attributes are not defined in AttributeDefinitions. Keys: [a, x], " +
+				"AttributeDefinitions: [a, b, c]"},
+		{"9", func(in *api.CreateTableInput) { in.KeySchema = keySchema("a:RANGE", "a") },
+			"Both the Hash Key and the Range Key element in the KeySchema have the same name"},
+		{"10", func(in *api.CreateTableInput) { in.KeySchema = keySchema("a:RANGE", "b:HASH") },
+			"Invalid KeySchema: The first KeySchemaElement is not a HASH key type"},
+		{"11", func(in *api.CreateTableInput) { in.KeySchema = keySchema("a", "b:HASH") },
+			"Invalid KeySchema: The second KeySchemaElement is not a RANGE key type"},
+		{"12", func(*api.CreateTableInput) {},
+			inv + "Number of attributes in KeySchema does not exactly match number of attributes " +
+				"defined in AttributeDefinitions"},
+		{"13", func(in *api.CreateTableInput) { in.LocalSecondaryIndexes = []api.LocalSecondaryIndex{} },
+			inv + "List of LocalSecondaryIndexes is empty"},
+		{"14", func(in *api.CreateTableInput) {
+			in.KeySchema = keySchema("a")
+			in.LocalSecondaryIndexes = []api.LocalSecondaryIndex{lsi("idx", "a", "c")}
+		}, inv + "Table KeySchema does not have a range key, which is required when specifying a " +
+			"LocalSecondaryIndex"},
+		{"15", func(in *api.CreateTableInput) {
+			in.LocalSecondaryIndexes = []api.LocalSecondaryIndex{lsi("idx", "a", "x")}
+		}, inv + "Some index key attributes are not defined in AttributeDefinitions. Keys: [a, x], " +
+			"AttributeDefinitions: [a, b, c]"},
+		{"16", func(in *api.CreateTableInput) {
+			in.LocalSecondaryIndexes = []api.LocalSecondaryIndex{lsi("idx", "a")}
+		}, inv + "Index KeySchema does not have a range key for index: idx"},
+		{"17", func(in *api.CreateTableInput) {
+			in.LocalSecondaryIndexes = []api.LocalSecondaryIndex{lsi("idx", "b", "c")}
+		}, inv + "Index KeySchema does not have the same leading hash key as table KeySchema for index: " +
+			"idx. index hash key: b, table hash key: a"},
+		{"18", func(in *api.CreateTableInput) {
+			ix := gsi("idx", "c")
+			ix.Projection = &api.Projection{}
+			in.GlobalSecondaryIndexes = []api.GlobalSecondaryIndex{ix}
+		}, inv + "Unknown ProjectionType: null"},
+		{"19", func(in *api.CreateTableInput) {
+			ix := gsi("idx", "c")
+			ix.Projection = &api.Projection{ProjectionType: str("KEYS_ONLY"), NonKeyAttributes: []string{"x"}}
+			in.GlobalSecondaryIndexes = []api.GlobalSecondaryIndex{ix}
+		}, inv + "ProjectionType is KEYS_ONLY, but NonKeyAttributes is specified"},
+		{"20", func(in *api.CreateTableInput) {
+			ix := gsi("idx", "c")
+			ix.Projection = &api.Projection{ProjectionType: str("INCLUDE")}
+			in.GlobalSecondaryIndexes = []api.GlobalSecondaryIndex{ix}
+		}, inv + "ProjectionType is INCLUDE, but NonKeyAttributes is not specified"},
+		{"21", func(in *api.CreateTableInput) {
+			in.LocalSecondaryIndexes = []api.LocalSecondaryIndex{lsi("idx", "a", "c")}
+			in.GlobalSecondaryIndexes = []api.GlobalSecondaryIndex{gsi("idx", "c")}
+		}, inv + "Duplicate index name: idx"},
+		{"22", func(in *api.CreateTableInput) {
+			for i := range 6 {
+				in.LocalSecondaryIndexes = append(in.LocalSecondaryIndexes, lsi(fmt.Sprint("idx", i), "a", "c"))
+			}
+		}, inv + "Number of LocalSecondaryIndexes exceeds per-table limit of 5"},
+		{"23", func(in *api.CreateTableInput) { in.GlobalSecondaryIndexes = []api.GlobalSecondaryIndex{} },
+			inv + "List of GlobalSecondaryIndexes is empty"},
+		{"24", func(in *api.CreateTableInput) {
+			ix := gsi("idx", "c")
+			ix.ProvisionedThroughput = units(1, 1)
+			in.GlobalSecondaryIndexes = []api.GlobalSecondaryIndex{ix}
+		}, inv + "ProvisionedThroughput should not be specified for index: idx when BillingMode is " +
+			"PAY_PER_REQUEST"},
+		{"25", func(in *api.CreateTableInput) {
+			in.BillingMode, in.ProvisionedThroughput = api.Opt[string]{}, units(1, 1)
+			in.GlobalSecondaryIndexes = []api.GlobalSecondaryIndex{gsi("idx", "c")}
+		}, inv + "ProvisionedThroughput is not specified for index: idx"},
+		{"26", func(in *api.CreateTableInput) {
+			for i := range 21 {
+				in.GlobalSecondaryIndexes = append(in.GlobalSecondaryIndexes, gsi(fmt.Sprint("idx", i), "c"))
+			}
+		}, inv + "GlobalSecondaryIndex count exceeds the per-table limit of 20"},
+		{"27", func(in *api.CreateTableInput) {
+			in.GlobalSecondaryIndexes = []api.GlobalSecondaryIndex{gsi("idx", "b")}
+		}, inv + "Some AttributeDefinitions are not used. AttributeDefinitions: [a, b, c], keys used: [a, b]"},
+		{"28 count", func(in *api.CreateTableInput) {
+			for i := range 6 {
+				ix := gsi(fmt.Sprint("idx", i), "c")
+				ix.Projection = &api.Projection{ProjectionType: str("INCLUDE")}
+				for j := range 17 {
+					ix.Projection.NonKeyAttributes = append(ix.Projection.NonKeyAttributes, fmt.Sprint(j))
+				}
+				in.GlobalSecondaryIndexes = append(in.GlobalSecondaryIndexes, ix)
+			}
+		}, inv + "Number of NonKeyAttributes over all indexes exceeds per-table limit of 100"},
+		{"28 definitions", func(in *api.CreateTableInput) {
+			in.AttributeDefinitions = define("a", "b", "c", "a")
+			in.GlobalSecondaryIndexes = []api.GlobalSecondaryIndex{gsi("idx", "c")}
+		}, inv + "Duplicate AttributeName in AttributeDefinitions: a"},
+		{"28 attributes", func(in *api.CreateTableInput) {
+			ix := gsi("idx", "c")
+			ix.Projection = &api.Projection{ProjectionType: str("INCLUDE"), NonKeyAttributes: []string{"x", "x"}}
+			in.GlobalSecondaryIndexes = []api.GlobalSecondaryIndex{ix}
+		}, inv + "Duplicate attribute in NonKeyAttributes: x"},
+		{"29", func(in *api.CreateTableInput) {
+			in.AttributeDefinitions = define("a", "b")
+			in.StreamSpecification = &api.StreamSpecification{StreamEnabled: api.Some(true)}
+		}, inv + "StreamViewType must be specified when StreamEnabled is true"},
+		{"30", func(in *api.CreateTableInput) {
+			in.AttributeDefinitions = define("a", "b")
+			in.StreamSpecification = &api.StreamSpecification{
+				StreamEnabled: api.Some(false), StreamViewType: str("NEW_IMAGE"),
+			}
+		}, inv + "StreamViewType can not be specified when StreamEnabled is false"},
+		{"31 table", func(in *api.CreateTableInput) {
+			in.AttributeDefinitions = define("a", "b")
+			in.BillingMode, in.ProvisionedThroughput = api.Opt[string]{}, units(5, 5)
+			in.WarmThroughput = &api.WarmThroughput{ReadUnitsPerSecond: num(4), WriteUnitsPerSecond: num(4)}
+		}, inv + "Requested ReadUnitsPerSecond for WarmThroughput for table is lower than " +
+			"ReadCapacityUnits of ProvisionedThroughput"},
+		{"31 index", func(in *api.CreateTableInput) {
+			ix := gsi("idx", "c")
+			ix.WarmThroughput = &api.WarmThroughput{ReadUnitsPerSecond: num(12000), WriteUnitsPerSecond: num(1)}
+			in.GlobalSecondaryIndexes = []api.GlobalSecondaryIndex{ix}
+		}, inv + "Requested WriteUnitsPerSecond for WarmThroughput for index idx is lower than initial " +
+			"throughput for OnDemand"},
+		{"GSI same name", func(in *api.CreateTableInput) {
+			in.GlobalSecondaryIndexes = []api.GlobalSecondaryIndex{gsi("idx", "c", "c")}
+		}, "Both the Hash Key and the Range Key element in the KeySchema have the same name"},
+		{"GSI first", func(in *api.CreateTableInput) {
+			in.GlobalSecondaryIndexes = []api.GlobalSecondaryIndex{gsi("idx", "c:RANGE")}
+		}, "Invalid KeySchema: The first KeySchemaElement is not a HASH key type"},
+		{"GSI order", func(in *api.CreateTableInput) {
+			in.GlobalSecondaryIndexes = []api.GlobalSecondaryIndex{gsi("idx", "c", "a", "b:HASH")}
+		}, inv + "Index KeySchema can contain at most 4 HASH elements followed by at most 4 RANGE " +
+			"elements for index: idx"},
+		{"tags", func(in *api.CreateTableInput) {
+			in.AttributeDefinitions = define("a", "b")
+			in.Tags = []api.Tag{{Key: str("aws:x"), Value: str("")}}
+		}, inv + "Tag keys can not begin with aws: aws:x"},
+		{"later members", func(in *api.CreateTableInput) { in.VectorIndexes = []api.VectorIndex{} },
+			"The parameter VectorIndexes is known and not supported by this version"},
+		{"good", func(in *api.CreateTableInput) {
+			in.LocalSecondaryIndexes = []api.LocalSecondaryIndex{lsi("lsi", "a", "c")}
+			in.GlobalSecondaryIndexes = []api.GlobalSecondaryIndex{gsi("gsi", "c", "b:HASH", "a")}
+			in.StreamSpecification = &api.StreamSpecification{
+				StreamEnabled: api.Some(true), StreamViewType: str("KEYS_ONLY"),
+			}
+			in.Tags = []api.Tag{{Key: str("k"), Value: str("")}}
+		}, ""},
+	} {
+		t.Run(tc.row, func(t *testing.T) {
+			in := onDemand("a", "b")
+			tc.edit(in)
+			requireText(t, CreateTable(in, Options{}), tc.want)
+		})
+	}
+	requireText(t, CreateTable(&api.CreateTableInput{
+		TableName: str("Tab"), GlobalTableSourceArn: str("arn"),
+	}, Options{}), "The parameter GlobalTableSourceArn is known and not supported by this version")
+}
+
+// Rows of wire-facts §6.2.
+func TestUpdateTableStatic(t *testing.T) {
+	update := func(name string, p *api.ProvisionedThroughput) api.GlobalSecondaryIndexUpdate {
+		return api.GlobalSecondaryIndexUpdate{Update: &api.UpdateGlobalSecondaryIndexAction{
+			IndexName: str(name), ProvisionedThroughput: p,
+		}}
+	}
+	refused := func(name string) string {
+		return "The parameter " + name + " is known and not supported by this version"
+	}
+	for want, in := range map[string]*api.UpdateTableInput{
+		"At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, " +
+			"GlobalSecondaryIndexUpdates or SSESpecification or ReplicaUpdates is required": {},
+		inv + "ProvisionedThroughput must be specified when BillingMode is PROVISIONED": {
+			BillingMode: str("PROVISIONED"),
+		},
+		"Given value 1000000000001 for ReadCapacityUnits is out of bounds": {
+			ProvisionedThroughput: units(1_000_000_000_001, 1),
+		},
+		inv + "One of GlobalSecondaryIndexUpdate.Update, GlobalSecondaryIndexUpdate.Create, " +
+			"GlobalSecondaryIndexUpdate.Delete must not be null": {
+			GlobalSecondaryIndexUpdates: []api.GlobalSecondaryIndexUpdate{{}},
+		},
+		inv + "Only one global secondary index update per index is allowed simultaneously. Index: idx": {
+			GlobalSecondaryIndexUpdates: []api.GlobalSecondaryIndexUpdate{
+				update("idx", units(1, 1)), update("idx", units(1, 1)),
+			},
+		},
+		refused("GlobalSecondaryIndexUpdates.Delete"): {
+			GlobalSecondaryIndexUpdates: []api.GlobalSecondaryIndexUpdate{
+				update("idx", units(1, 1)), {Delete: &api.DeleteGlobalSecondaryIndexAction{IndexName: str("two")}},
+			},
+		},
+		refused("StreamSpecification"): {
+			StreamSpecification: &api.StreamSpecification{StreamEnabled: api.Some(true)},
+		},
+		refused("ReplicaUpdates"):                  {ReplicaUpdates: []api.ReplicationGroupUpdate{{}}},
+		refused("VectorIndexUpdates"):              {VectorIndexUpdates: []api.VectorIndexUpdate{}},
+		refused("DisassociationProtectionEnabled"): {DisassociationProtectionEnabled: api.Some(false)},
+		refused("MultiRegionConsistency"):          {MultiRegionConsistency: str("STRONG")},
+	} {
+		in.TableName = str("Tab")
+		requireText(t, UpdateTable(in, Options{}), want)
+	}
+	for _, in := range []*api.UpdateTableInput{
+		{DeletionProtectionEnabled: api.Some(false)}, {TableClass: str("STANDARD")},
+		{BillingMode: str("PAY_PER_REQUEST")}, {ProvisionedThroughput: units(1, 2)},
+		{GlobalSecondaryIndexUpdates: []api.GlobalSecondaryIndexUpdate{update("idx", units(1, 1))}},
+	} {
+		in.TableName = str("Tab")
+		requireText(t, UpdateTable(in, Options{}), "")
+	}
+}
+
+func TestTimeToLive(t *testing.T) {
+	requireText(t, UpdateTimeToLive(&api.UpdateTimeToLiveInput{TableName: str("Tab")}, Options{}),
+		ve(cv("null", "timeToLiveSpecification", null)))
+	requireText(t, UpdateTimeToLive(&api.UpdateTimeToLiveInput{
+		TableName:               str("Tab"),
+		TimeToLiveSpecification: &api.TimeToLiveSpecification{AttributeName: str("")},
+	}, Options{}), ve(cv("null", "timeToLiveSpecification.enabled", null),
+		cv("''", "timeToLiveSpecification.attributeName", "Member must have length greater than or equal to 1")))
+	requireText(t, DescribeTimeToLive(&api.DescribeTimeToLiveInput{TableName: str("Tab")}, Options{}), "")
+}
+
+// Rows of wire-facts §6.17.
+func TestTags(t *testing.T) {
+	const arn = "arn:aws:dynamodb:us-east-1:123456789012:table/Tab"
+	tag := func(in *api.TagResourceInput) error { return TagResource(in, Options{Account: "123456789012"}) }
+	requireText(t, tag(&api.TagResourceInput{}), "Invalid TableArn")
+	err := tag(&api.TagResourceInput{ResourceArn: str("Tab")})
+	require.Equal(t, api.AccessDenied, api.CodeOf(err))
+	require.Equal(t, "AccessDeniedException: User: arn:aws:iam::123456789012:root is not authorized to "+
+		"perform: dynamodb:TagResource on resource: Tab", err.Error())
+	requireText(t, tag(&api.TagResourceInput{ResourceArn: str("a:b:c:d:e:f/g")}),
+		ve(cv("null", "tags", null)))
+	requireText(t, tag(&api.TagResourceInput{ResourceArn: str("a:b:c:d:e:f/g"), Tags: []api.Tag{}}),
+		"Invalid TableArn: Invalid ResourceArn provided as input a:b:c:d:e:f/g")
+	requireText(t, tag(&api.TagResourceInput{ResourceArn: str(arn), Tags: []api.Tag{}}),
+		"Atleast one Tag needs to be provided as Input.")
+	requireText(t, UntagResource(&api.UntagResourceInput{ResourceArn: str(arn), TagKeys: []string{}}, Options{}),
+		"Atleast one Tag Key needs to be provided as Input.")
+	requireText(t, UntagResource(&api.UntagResourceInput{ResourceArn: str(arn)}, Options{}),
+		ve(cv("null", "tagKeys", null)))
+	requireText(t, ListTagsOfResource(&api.ListTagsOfResourceInput{ResourceArn: str(arn + "/index/i")}, Options{}),
+		"Invalid TableArn: Invalid ResourceArn provided as input "+arn+"/index/i")
+	requireText(t, ListTagsOfResource(&api.ListTagsOfResourceInput{ResourceArn: str(arn)}, Options{}), "")
+	many := make([]api.Tag, 51)
+	for i := range many {
+		many[i] = api.Tag{Key: str(fmt.Sprint(i)), Value: str("")}
+	}
+	requireText(t, tag(&api.TagResourceInput{ResourceArn: str(arn), Tags: many}),
+		inv+"Number of tags exceeds per-resource limit of 50")
+	requireText(t, tag(&api.TagResourceInput{ResourceArn: str(arn), Tags: many[:50]}), "")
+	requireText(t, tag(&api.TagResourceInput{ResourceArn: str(arn), Tags: []api.Tag{many[0], many[0]}}),
+		inv+"Duplicate tag key: 0")
+	requireText(t, tag(&api.TagResourceInput{ResourceArn: str(arn), Tags: []api.Tag{{Key: str("")}}}),
+		ve(cv("''", "tags.1.member.key", "Member must have length greater than or equal to 1"),
+			cv("null", "tags.1.member.value", null)))
+}
