@@ -86,9 +86,6 @@ func (e *Error) Error() string {
 
 // Errorf returns an error with a formatted message.
 func Errorf(code Code, format string, args ...any) *Error {
-	if len(args) == 0 {
-		return &Error{Code: code, Message: format}
-	}
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
 }
 

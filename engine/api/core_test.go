@@ -56,8 +56,8 @@ func TestBase(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	e := api.Errorf(api.Validation, "100%")
-	require.Equal(t, "100%", e.Message, "a text without arguments is taken as it is")
+	e := api.Errorf(api.Validation, "a %s: %d%%", "text", 5)
+	require.Equal(t, "a text: 5%", e.Message)
 	require.Equal(t, api.Validation, api.CodeOf(fmt.Errorf("wrapped: %w", e)))
 	require.Equal(t, api.InternalServerError, api.CodeOf(errors.New("x")))
 	require.Equal(t, api.Code(""), api.CodeOf(nil))
