@@ -37,7 +37,7 @@ func TestTextsGolden(t *testing.T) {
 			names = append(names, n)
 		}
 		sort.Strings(names)
-		fmt.Fprintf(&b, "# %s\n", strings.TrimLeft(filepath.ToSlash(dir), "./"))
+		fmt.Fprintf(&b, "# %s\n", strings.TrimLeft(filepath.ToSlash(filepath.Join("engine/api", dir)), "/"))
 		for _, n := range names {
 			fmt.Fprintf(&b, "%s = %q\n", n, texts[n])
 		}
