@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
+	"github.com/keystone-db/kstone/engine/lsm/internal/bug"
 )
 
 // CompactorOptions say what a Compactor may leave out.
@@ -72,6 +73,9 @@ func (c *Compactor) keep() bool {
 	kind, bottom := c.it.Kind(), false
 	if newer == 0 && kind == base.KindTombstone && c.opts.Bottom != nil {
 		bottom = c.opts.Bottom(c.key)
+	}
+	if bug.Enabled(bug.TombstoneDroppedEarly) {
+		bottom = true
 	}
 	return !Droppable(kind, c.it.LSN(), newer, c.opts.Horizon, bottom)
 }
