@@ -3,7 +3,7 @@
 package validate
 
 // inputShape returns the shape of an operation's request, nil for unknown operations.
-func inputShape(operation string) *shape {
+func inputShape(operation string) *shape { //nolint:funlen // one flat switch
 	switch operation {
 	case "BatchExecuteStatement":
 		return shapeBatchExecuteStatementInput
