@@ -1,18 +1,159 @@
 package lsm
 
 import (
+	"context"
+	"fmt"
+	"io"
 	"runtime"
+	"sync"
+	"sync/atomic"
 
+	"github.com/keystone-db/kstone/engine/lsm/internal/base"
+	"github.com/keystone-db/kstone/engine/lsm/internal/cache"
+	"github.com/keystone-db/kstone/engine/lsm/internal/log"
+	"github.com/keystone-db/kstone/engine/lsm/internal/memtable"
+	"github.com/keystone-db/kstone/engine/lsm/internal/merge"
+	"github.com/keystone-db/kstone/engine/lsm/internal/superblock"
+	"github.com/keystone-db/kstone/engine/lsm/internal/table"
 	"github.com/keystone-db/kstone/engine/storage"
 )
 
 // DB is one open database. It is safe for concurrent use.
 type DB struct {
-	storage.Store
-	opts Options
+	opts    Options
+	stripes [base.StripeCount]stripe
+	keys    *keyLocks
+	updates sync.Pool
+	snaps   snapshots
+	seqs    seqs
+	wal     wal
+
+	memBytes atomic.Int64 // held by memtables or reserved for them
+	delay    atomic.Int64 // of the gate, in nanoseconds
+	closed   atomic.Bool
+	ticks    atomic.Int64 // nanoseconds by the flusher's ticks, without a Clock
+	objects  atomic.Uint64
+	figures  figures
+
+	// The file; all zero in memory.
+	lock      io.Closer
+	files     []io.Closer
+	super     superblock.Superblock // guarded by man.mu
+	superAt   int                   // the copy that is written last
+	heap      heap
+	man       catalogue
+	cache     *cache.Cache
+	resident  *table.Resident
+	inlineMax int
+
+	spillMu sync.Mutex
+	spills  []*spill // live: in the log, in LSN order
+
+	passMu  sync.Mutex // one pass at a time; held during I/O
+	needMu  sync.Mutex // guards flushErr
+	flushed error      // of the last pass
+
+	wakeup     chan struct{}
+	stop       context.CancelFunc
+	stopped    context.Context //nolint:containedctx // ends the background work of this database
+	background sync.WaitGroup
 }
 
-// hooks let tests stand between the steps of the protocol; nil members are skipped.
-type hooks struct{}
+// hook is called between two steps by tests; nil does nothing.
+type hook func()
+
+func (h hook) call() {
+	if h != nil {
+		h()
+	}
+}
+
+// hooks let tests stand between the steps of the protocol.
+type hooks struct {
+	afterEnqueue hook // between steps 5 and 6
+	beforeSeal   hook // the leader has taken a group
+	beforeWrite  hook // sealed, not written
+	afterWrite   hook // written, not published
+	beforeRecord hook // a pass has synced its tables, the record is not written
+}
 
 func defaultWorkers() int { return min(max(1, runtime.GOMAXPROCS(0)/2), WorkersMax) }
+
+// newDB is a database with nothing in it, not yet open.
+func newDB(opts Options) *DB {
+	db := &DB{opts: opts, keys: newKeyLocks(), wakeup: make(chan struct{}, 1)}
+	db.updates.New = func() any { return &update{db: db} }
+	db.snaps.pins = make(map[base.LSN]int)
+	db.snaps.oldest.Store(noPin)
+	for i := range db.stripes {
+		db.stripes[i].active = memtable.New()
+		db.stripes[i].tables = newVersion(version{}.levels, merge.Dead{})
+	}
+	db.cache = cache.New(opts.CacheBytes)
+	db.resident = table.NewResident(opts.ResidentBytes)
+	db.stopped, db.stop = context.WithCancel(context.Background())
+	w := &db.wal
+	w.cond = sync.NewCond(&w.mu)
+	w.hooks, w.now, w.mem, w.wanted = opts.hooks, db.clock, &db.memBytes, db.wake
+	w.relaxed = opts.Sync != SyncAlways
+	w.poisons = func(err error) {
+		db.log("the store takes no more writes until it is opened again", err)
+		db.seqs.fail(fmt.Errorf("%w: the log has failed: %w", storage.ErrUnavailable, err))
+	}
+	return db
+}
+
+func (db *DB) log(message string, err error) {
+	if db.opts.Logger != nil {
+		db.opts.Logger(message, err)
+	}
+}
+
+// clock is in nanoseconds.
+func (db *DB) clock() int64 {
+	if db.opts.Clock != nil {
+		return db.opts.Clock().UnixNano()
+	}
+	return db.ticks.Load()
+}
+
+// begin sets the numbers of a new epoch.
+func (db *DB) begin(epoch base.Epoch) {
+	db.objects.Store(uint64(epoch) << base.CounterBits)
+	db.seqs.begin(epoch)
+	db.wal.next = base.MakeLSN(epoch, 1)
+}
+
+func (db *DB) nextObject() base.ObjectNum { return base.ObjectNum(db.objects.Add(1)) }
+
+func (db *DB) newSalt() (salt log.Salt, err error) {
+	if _, err = io.ReadFull(db.opts.Rand, salt[:]); err != nil {
+		err = fmt.Errorf("draw a salt: %w", err)
+	}
+	return salt, err
+}
+
+// poison ends all writing for good.
+func (db *DB) poison(err error) {
+	db.wal.mu.Lock()
+	db.wal.poisonLocked(err)
+	db.wal.mu.Unlock()
+}
+
+// wake tells the flusher that there may be something to do; it never blocks.
+func (db *DB) wake() {
+	select {
+	case db.wakeup <- struct{}{}:
+	default:
+	}
+}
+
+// Presplit does nothing: stripes are fixed.
+func (db *DB) Presplit(context.Context, [][]byte) error { return nil }
+
+// Limits of the backend.
+func (db *DB) Limits() storage.Limits {
+	return storage.Limits{
+		MaxKey: storage.KeyMaxBytes, MaxValue: storage.ValueMaxBytes, MaxUpdate: UpdateMaxBytes,
+	}
+}

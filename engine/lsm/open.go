@@ -1,6 +1,25 @@
 package lsm
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+
+	"github.com/keystone-db/kstone/engine/lsm/internal/base"
+	"github.com/keystone-db/kstone/engine/lsm/internal/log"
+	"github.com/keystone-db/kstone/engine/lsm/internal/manifest"
+	"github.com/keystone-db/kstone/engine/lsm/internal/space"
+	"github.com/keystone-db/kstone/engine/lsm/internal/superblock"
+	"github.com/keystone-db/kstone/engine/lsm/internal/vfs"
+	"github.com/keystone-db/kstone/engine/storage"
+)
+
+var _ storage.Store = (*DB)(nil)
+
+// epochsExhausted is what an open says that would pass the last epoch.
+var errEpochs = errors.New("lsm: the epochs of this file are used up: " +
+	"restore it from a backup into a new file")
 
 // Open opens the database at path, and creates it when there is no file. With Options.InMemory the
 // path is empty. The errors are of storage's closed list or of the operating system.
@@ -9,5 +28,176 @@ func Open(path string, opts Options) (*DB, error) {
 	if err := opts.validate(path); err != nil {
 		return nil, err
 	}
-	return nil, errors.New("lsm: skeleton")
+	db := newDB(opts)
+	if opts.InMemory {
+		db.begin(1)
+		db.start()
+		return db, nil
+	}
+	if err := db.openFile(path); err != nil {
+		db.stop()
+		return nil, fmt.Errorf("open %s: %w", path, errors.Join(err, db.closeFiles()))
+	}
+	db.start()
+	return db, nil
+}
+
+func (db *DB) openFile(path string) error {
+	db.wal.memCap = db.opts.MemtableBytes * 3 / 2
+	if !db.opts.ReadOnly {
+		err := db.create(path)
+		if err == nil || !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+	}
+	if err := db.takeLock(path); err != nil {
+		return err
+	}
+	return db.recover(path)
+}
+
+func (db *DB) takeLock(path string) (err error) {
+	mode := vfs.LockExclusive
+	if db.opts.ReadOnly {
+		mode = vfs.LockShared
+	}
+	db.lock, err = db.opts.FS.Lock(path, mode)
+	return err
+}
+
+// openDescriptors opens the file in its roles.
+func (db *DB) openDescriptors(path string, alignMax int) error {
+	open := func(role vfs.Role) (vfs.File, error) {
+		f, err := db.opts.FS.Open(path, vfs.OpenOptions{
+			Role: role, ReadOnly: db.opts.ReadOnly, AlignMax: alignMax,
+		})
+		if err == nil {
+			db.files = append(db.files, f)
+		}
+		return f, err
+	}
+	var err error
+	if db.heap.file, err = open(vfs.Heap); err != nil {
+		return err
+	}
+	if db.man.file, err = open(vfs.Log); err != nil {
+		return err
+	}
+	db.wal.file = db.man.file
+	if db.wal.relaxed && !db.opts.ReadOnly {
+		db.wal.file, err = open(vfs.RelaxedLog)
+	}
+	return err
+}
+
+func (db *DB) closeFiles() error {
+	var errs []error
+	for _, f := range db.files {
+		errs = append(errs, f.Close())
+	}
+	if db.lock != nil {
+		errs = append(errs, db.lock.Close())
+	}
+	db.files, db.lock = nil, nil
+	return errors.Join(errs...)
+}
+
+// setAlign fixes the alignment of groups, which the file keeps for ever.
+func (db *DB) setAlign(align int) {
+	db.super.Align = align
+	db.wal.align, db.man.align = align, align
+	largest := (db.opts.SegmentBytes - int64(4*align)) / 2
+	db.inlineMax = int(min(log.GroupTargetBytes, largest))
+}
+
+// create makes a new database; fs.ErrExist when there is a file. The superblocks are written last:
+// an interrupted creation leaves a file without a valid one.
+func (db *DB) create(path string) error {
+	f, err := db.opts.FS.Open(path, vfs.OpenOptions{Role: vfs.Heap, Create: true})
+	if err != nil {
+		return err
+	}
+	db.files = append(db.files, f)
+	if err := db.takeLock(path); err != nil {
+		return err
+	}
+	if err := db.openDescriptors(path, 0); err != nil {
+		return err
+	}
+	for _, id := range [][]byte{db.super.Database[:], db.super.Timeline[:]} {
+		if _, err := io.ReadFull(db.opts.Rand, id); err != nil {
+			return fmt.Errorf("draw an id: %w", err)
+		}
+	}
+	db.setAlign(max(db.wal.file.Align(), db.man.file.Align()))
+	db.super.Epoch, db.super.Generation = 1, 1
+	db.begin(1)
+	if db.heap.space, err = space.New(superblock.AreaBytes, superblock.AreaBytes, nil); err != nil {
+		return err
+	}
+	if err := db.createLogs(); err != nil {
+		return err
+	}
+	if err := db.opts.FS.SyncDir(path); err != nil {
+		return err
+	}
+	db.superAt = 1
+	return db.writeSuper(db.super)
+}
+
+// createLogs makes the first two segments and the manifest.
+func (db *DB) createLogs() error {
+	db.man.state = manifest.NewState()
+	db.man.next = base.MakeLSN(1, 1)
+	segments := make([]*segment, 0, 2)
+	for range 2 {
+		e, err := db.newLogExtent(db.opts.SegmentBytes, reserveBytes+manifestReserveBytes)
+		if err != nil {
+			return err
+		}
+		s := &segment{Segment: manifest.Segment{Num: db.nextObject(), Extent: e}}
+		db.man.state.Segments[s.Num] = e
+		segments = append(segments, s)
+	}
+	first := segments[0]
+	start := log.Start(first.Extent)
+	db.man.state.Tail = tailOf(db.wal.next, start, first.Num)
+	extent, err := db.newLogExtent(manifestExtentBytes, 0)
+	if err != nil {
+		return err
+	}
+	if err := db.startManifest(extent); err != nil {
+		return err
+	}
+	// The segments may be used once a group stands behind the record that adds them.
+	if err := db.man.group(nil); err != nil {
+		return err
+	}
+	db.super.ManifestLog, db.super.ManifestFirst = db.man.id, extent
+	w := &db.wal
+	w.live, w.free = segments[:1:1], segments[1:]
+	return w.begin(db, start, 0)
+}
+
+// begin makes the log ready to write at a position. last is the LSN of the last frame before it.
+func (w *wal) begin(db *DB, at log.Position, last base.LSN) error {
+	salt, err := db.newSalt()
+	if err != nil {
+		return err
+	}
+	ident := log.Ident{Log: log.WAL, Database: db.super.Database}
+	w.chain = log.NewChain(ident, db.super.Epoch, salt, w.align, at)
+	w.current = w.live[len(w.live)-1]
+	w.pos, w.end = at.Offset, at
+	w.sealedLSN, w.writtenLSN, w.syncedLSN = last, last, last
+	w.written, w.synced = at.Seq-1, at.Seq-1
+	w.visible.Store(uint64(last))
+	return nil
+}
+
+func tailOf(lsn base.LSN, at log.Position, num base.ObjectNum) manifest.Tail {
+	return manifest.Tail{
+		LSN: lsn, Seq: at.Seq, Segment: num, Offset: at.Offset - at.Extent.Offset,
+		Digest: at.Digest, Epoch: at.Epoch,
+	}
 }

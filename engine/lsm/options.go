@@ -1,6 +1,7 @@
 package lsm
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -103,6 +104,9 @@ type Options struct {
 func (o Options) withDefaults() Options {
 	if o.FS == nil {
 		o.FS = vfs.OS()
+	}
+	if o.Rand == nil {
+		o.Rand = rand.Reader
 	}
 	setDefault(&o.SyncInterval, SyncIntervalDefault)
 	setDefault(&o.MemtableBytes, MemtableBytesDefault)

@@ -1,0 +1,256 @@
+package lsm
+
+import (
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/keystone-db/kstone/engine/lsm/internal/base"
+	"github.com/keystone-db/kstone/engine/lsm/internal/log"
+	"github.com/keystone-db/kstone/engine/lsm/internal/manifest"
+	"github.com/keystone-db/kstone/engine/lsm/internal/space"
+	"github.com/keystone-db/kstone/engine/lsm/internal/superblock"
+	"github.com/keystone-db/kstone/engine/lsm/internal/vfs"
+)
+
+const (
+	// manifestExtentBytes is the size of one extent of the manifest.
+	manifestExtentBytes = 256 << 10
+	// manifestSwitchBytes is where a manifest is written anew, unless its last snapshot was large.
+	manifestSwitchBytes = 1 << 20
+)
+
+// catalogue is the manifest of an open database: its log and the state that it adds up to. The
+// mutex is held during I/O; it stands before the log's mutex and the stripes' locks in the order.
+type catalogue struct {
+	file  vfs.File // of the role log, in every sync mode
+	align int
+
+	mu       sync.Mutex
+	state    *manifest.State
+	chain    *log.Chain
+	buf      log.Group
+	id       base.ObjectNum
+	extents  []log.Extent // of this manifest, in order
+	next     base.LSN     // record number
+	bytes    int64        // written into this manifest
+	snapshot int64        // bytes of its snapshot
+	synced   log.Seq
+	failed   error
+}
+
+// edit makes an edit durable and then installs it. Edits are installed in their order. An error
+// poisons the store, except for want of space before anything was written.
+func (db *DB) edit(e *manifest.Edit, install func()) error {
+	c := &db.man
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.failed != nil {
+		return c.failed
+	}
+	if c.bytes > max(manifestSwitchBytes, 2*c.snapshot) {
+		// Without space for a new manifest the old one goes on.
+		if err := db.switchManifest(); err != nil && c.failed != nil {
+			return err
+		}
+	}
+	if err := db.appendRecord(e.Append(nil)); err != nil {
+		return err
+	}
+	if err := c.state.Apply(e); err != nil {
+		return db.manifestFailed(err)
+	}
+	if install != nil {
+		install()
+	}
+	return nil
+}
+
+func (db *DB) manifestFailed(err error) error {
+	db.man.failed = err
+	db.poison(err)
+	return err
+}
+
+// group writes one group, with the record or empty; durable at return.
+func (c *catalogue) group(record []byte) error {
+	c.buf.Reset()
+	if record != nil {
+		c.buf.Add(log.AppendFrame(nil, c.next, record))
+	}
+	first := c.next
+	if record != nil {
+		c.next++
+	}
+	sealed := c.chain.Seal(&c.buf, first, c.synced)
+	if _, err := c.file.WriteAt(sealed.Bytes, sealed.Offset); err != nil {
+		return fmt.Errorf("write manifest group %d: %w", sealed.Seq, err)
+	}
+	c.synced = sealed.Seq
+	c.bytes += int64(len(sealed.Bytes))
+	return nil
+}
+
+// appendRecord writes a record, in a new extent when it does not fit.
+func (db *DB) appendRecord(record []byte) error {
+	c := &db.man
+	at := c.chain.Position()
+	if !log.FitsManifest(at.Extent, at.Offset, log.FrameBytes(len(record)), c.align) {
+		if err := db.extendManifest(int64(len(record))); err != nil {
+			return err
+		}
+	}
+	if err := c.group(record); err != nil {
+		return db.manifestFailed(err)
+	}
+	return nil
+}
+
+// extendManifest links a prepared extent. Nothing is written into it before the group with next
+// and an empty one after it are durable.
+func (db *DB) extendManifest(record int64) error {
+	c := &db.man
+	e, err := db.newLogExtent(max(manifestExtentBytes, space.Round(record+4*vfs.AlignMaxBytes)), 0)
+	if err != nil {
+		return err
+	}
+	link := manifest.Edit{Next: &e}
+	if err := c.group(link.Append(nil)); err != nil {
+		return db.manifestFailed(err)
+	}
+	if err := c.group(nil); err != nil {
+		return db.manifestFailed(err)
+	}
+	c.chain.MoveTo(e)
+	c.extents = append(c.extents, e)
+	return nil
+}
+
+// newLogExtent takes space and writes zeros over it through the log's descriptor.
+func (db *DB) newLogExtent(n, keep int64) (log.Extent, error) {
+	e, err := db.heap.alloc(n, keep)
+	if err != nil {
+		return log.Extent{}, err
+	}
+	if err := log.Prepare(db.man.file, e); err != nil {
+		// What a failed write left behind is unknown: the extent stays out of use until reopen.
+		return log.Extent{}, err
+	}
+	return e, nil
+}
+
+// switchManifest begins a new manifest in fresh extents with a snapshot, switches the superblock
+// and frees the old one. The catalogue's mutex is held.
+func (db *DB) switchManifest() error {
+	c := &db.man
+	first, err := db.newLogExtent(manifestExtentBytes, 0)
+	if err != nil {
+		return err
+	}
+	old := c.extents
+	if err := db.startManifest(first); err != nil {
+		return err
+	}
+	super := db.super
+	super.Generation++
+	super.ManifestLog, super.ManifestFirst = c.id, first
+	if err := db.writeSuper(super); err != nil {
+		return db.manifestFailed(err)
+	}
+	for _, e := range old {
+		db.freeExtent(e)
+	}
+	return nil
+}
+
+// startManifest writes the snapshot of the state into a new manifest that begins in first.
+func (db *DB) startManifest(first log.Extent) error {
+	c := &db.man
+	c.id = db.nextObject()
+	salt, err := db.newSalt()
+	if err != nil {
+		return err
+	}
+	c.extents = []log.Extent{first}
+	c.chain = log.NewChain(log.Ident{Log: c.id, Database: db.super.Database}, db.super.Epoch, salt,
+		c.align, log.Start(first))
+	c.bytes, c.synced = 0, 0
+	for _, record := range c.state.Snapshot() {
+		if err := db.appendRecord(record); err != nil {
+			return db.manifestFailed(err)
+		}
+	}
+	c.snapshot = c.bytes
+	return nil
+}
+
+// writeSuper switches both copies of the superblock.
+func (db *DB) writeSuper(s superblock.Superblock) error {
+	if err := superblock.Write(db.man.file, &s, db.superAt); err != nil {
+		return err
+	}
+	db.super = s
+	return nil
+}
+
+// readManifest adds up the records and returns where the log ends.
+func readManifest(file io.ReaderAt, s *superblock.Superblock) (*manifestRead, error) {
+	cfg := log.ReaderConfig{
+		File: file, Ident: log.Ident{Log: s.ManifestLog, Database: s.Database}, EpochMax: s.Epoch,
+		Start: log.Start(s.ManifestFirst), Region: "manifest",
+	}
+	if s.Clean != nil {
+		cfg.Clean = &s.Clean.Manifest
+	}
+	m := &manifestRead{state: manifest.NewState(), extents: []log.Extent{s.ManifestFirst}}
+	r := log.NewReader(cfg)
+	for r.Next() {
+		h := r.Header()
+		m.bytes += int64(h.Length)
+		m.linkOnly = false
+		for i := range int(h.Count) {
+			if err := m.add(r, r.Payload(i)); err != nil {
+				return nil, &base.CorruptError{Region: "manifest", Offset: h.Position, Reason: err.Error()}
+			}
+		}
+	}
+	if err := r.Err(); err != nil {
+		return nil, err
+	}
+	if !m.state.Whole {
+		return nil, &base.CorruptError{
+			Region: "manifest", Offset: s.ManifestFirst.Offset, Reason: "its snapshot has no end",
+		}
+	}
+	m.end = r.End()
+	return m, nil
+}
+
+// manifestRead is a manifest as read back.
+type manifestRead struct {
+	state    *manifest.State
+	extents  []log.Extent
+	bytes    int64
+	snapshot int64
+	linkOnly bool // the last group holds next, and nothing follows
+	end      log.End
+}
+
+func (m *manifestRead) add(r *log.Reader, record []byte) error {
+	e, err := manifest.Decode(record)
+	if err != nil {
+		return err
+	}
+	if e.Next != nil {
+		m.extents = append(m.extents, *e.Next)
+		m.linkOnly = true
+		r.Link(*e.Next)
+	}
+	if err := m.state.Apply(&e); err != nil {
+		return err
+	}
+	if e.SnapshotEnd {
+		m.snapshot = m.bytes
+	}
+	return nil
+}

@@ -1,0 +1,232 @@
+package lsm
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/keystone-db/kstone/engine/lsm/internal/base"
+	"github.com/keystone-db/kstone/engine/lsm/internal/log"
+	"github.com/keystone-db/kstone/engine/lsm/internal/manifest"
+	"github.com/keystone-db/kstone/engine/lsm/internal/memtable"
+	"github.com/keystone-db/kstone/engine/lsm/internal/merge"
+	"github.com/keystone-db/kstone/engine/storage"
+)
+
+// passKind says why a pass is made.
+type passKind uint8
+
+const (
+	passBudget passKind = iota // memory: stripes below a quarter of the mean are left out
+	passLog                    // the tail must move: nobody who pins it is left out
+	passAge                    // stripes that have been idle for long
+	passAll                    // everything
+)
+
+// frozenStripe is what a pass writes of one stripe: all its frozen memtables.
+type frozenStripe struct {
+	index  int
+	tables []*memtable.Memtable // newest first
+}
+
+// pass freezes memtables of many stripes, writes their tables in one run with one sync, and names
+// them in one manifest record that also moves the tail (STORAGE §6).
+func (db *DB) pass(kind passKind) error {
+	db.passMu.Lock()
+	defer db.passMu.Unlock()
+	visible := db.wal.visibleLSN()
+	chosen := db.freeze(kind)
+	tail, at := db.newTail(visible, chosen)
+	// A version may have been dropped, and the tail moved, because of an entry that only visible
+	// covered: the log must be synced through it before the record.
+	through := db.wal.visibleLSN()
+	for _, f := range chosen {
+		for _, m := range f.tables {
+			through = max(through, m.MaxLSN())
+		}
+	}
+	if err := db.wal.syncThrough(through); err != nil {
+		return err
+	}
+	if len(chosen) == 0 && tail <= db.tailLSN() {
+		return nil
+	}
+	r := db.newRun(manifestReserveBytes, nil)
+	if err := db.writePass(r, chosen); err != nil {
+		r.abandon(errors.Is(err, storage.ErrFull))
+		return err
+	}
+	db.opts.hooks.beforeRecord.call()
+	return db.recordPass(r.tables, chosen, tail, at)
+}
+
+func (db *DB) tailLSN() base.LSN {
+	db.man.mu.Lock()
+	defer db.man.mu.Unlock()
+	return db.man.state.Tail.LSN
+}
+
+// freeze makes the chosen active memtables frozen and returns all stripes that have frozen ones,
+// those of an earlier pass that failed included.
+func (db *DB) freeze(kind passKind) []frozenStripe {
+	least := int64(1)
+	if kind == passBudget {
+		least = max(1, db.memBytes.Load()/base.StripeCount/4)
+	}
+	now := db.clock()
+	var out []frozenStripe
+	for i := range db.stripes {
+		s := &db.stripes[i]
+		s.mu.Lock()
+		old := kind != passAge || now-s.since >= int64(db.opts.FlushAge)
+		if !s.active.Empty() && s.active.Bytes() >= least && old {
+			s.frozen = slices.Insert(slices.Clone(s.frozen), 0, s.active)
+			s.active = memtable.New()
+		}
+		if len(s.frozen) > 0 {
+			out = append(out, frozenStripe{index: i, tables: s.frozen})
+		}
+		s.mu.Unlock()
+	}
+	return out
+}
+
+// newTail is min(visible + 1, the smallest LSN in any memtable that is not in this pass). visible
+// was read before the freeze.
+func (db *DB) newTail(visible base.LSN, chosen []frozenStripe) (base.LSN, log.Position) {
+	tail := visible + 1
+	for i := range db.stripes {
+		s := &db.stripes[i]
+		s.mu.RLock()
+		if m := s.active.MinLSN(); m != 0 {
+			tail = min(tail, m)
+		}
+		for _, f := range s.frozen {
+			in := slices.ContainsFunc(chosen, func(c frozenStripe) bool {
+				return c.index == i && slices.Contains(c.tables, f)
+			})
+			if !in {
+				tail = min(tail, f.MinLSN())
+			}
+		}
+		s.mu.RUnlock()
+	}
+	db.wal.mu.Lock()
+	defer db.wal.mu.Unlock()
+	return tail, db.wal.positionLocked(tail)
+}
+
+// writePass writes the tables. Their log is synced already.
+func (db *DB) writePass(r *run, chosen []frozenStripe) error {
+	horizon := db.horizon()
+	for _, f := range chosen {
+		var sources []base.Iterator
+		for _, m := range f.tables {
+			sources = append(sources, m.NewIter(nil, memtable.IterOptions{}))
+		}
+		s := &db.stripes[f.index]
+		s.mu.RLock()
+		dead := s.tables.dead
+		s.mu.RUnlock()
+		c := merge.NewCompactor(merge.New(sources...), merge.CompactorOptions{
+			Horizon: horizon, Dead: dead,
+		})
+		r.begin(uint8(f.index), 0)
+		for c.Next() {
+			if err := r.add(c.Entry(), c.NewKey()); err != nil {
+				return errors.Join(err, c.Close())
+			}
+		}
+		if err := errors.Join(c.Err(), c.Close(), r.endTable()); err != nil {
+			return err
+		}
+	}
+	return r.finish()
+}
+
+// recordPass makes the record durable, then gives the stripes their tables, frees the memtables
+// and the log before the tail.
+func (db *DB) recordPass(
+	tables []manifest.Table, chosen []frozenStripe, tail base.LSN, at log.Position,
+) error {
+	num, ok := db.segmentAt(at)
+	if !ok {
+		return errors.New("lsm: the tail is in no segment")
+	}
+	t := tailOf(tail, at, num)
+	e := &manifest.Edit{TableAdd: tables, Tail: &t}
+	err := db.edit(e, func() { db.installPass(tables, chosen) })
+	if err != nil {
+		return err
+	}
+	db.releaseSpills(tail)
+	db.wal.mu.Lock()
+	db.wal.releaseLocked(at)
+	db.wal.mu.Unlock()
+	db.figures.passes.Add(1)
+	for _, t := range tables {
+		db.figures.flushedBytes.Add(uint64(t.Meta.Length))
+	}
+	return nil
+}
+
+func (db *DB) segmentAt(at log.Position) (base.ObjectNum, bool) {
+	w := &db.wal
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, s := range w.live {
+		if s.Extent == at.Extent {
+			return s.Num, true
+		}
+	}
+	return 0, false
+}
+
+// installPass runs when the record is durable.
+func (db *DB) installPass(tables []manifest.Table, chosen []frozenStripe) {
+	byStripe := make(map[uint8][]*liveTable)
+	for _, t := range tables {
+		byStripe[t.Stripe] = append(byStripe[t.Stripe], db.openTable(t))
+	}
+	var freed int64
+	for _, f := range chosen {
+		s := &db.stripes[f.index]
+		s.mu.Lock()
+		s.frozen = slices.DeleteFunc(slices.Clone(s.frozen), func(m *memtable.Memtable) bool {
+			return slices.Contains(f.tables, m)
+		})
+		for _, m := range f.tables {
+			freed += m.Bytes()
+		}
+		old := s.tables
+		s.tables = old.with(byStripe[uint8(f.index)], nil, old.dead)
+		s.l0.Store(int32(len(s.tables.levels[0])))
+		s.mu.Unlock()
+		db.release(old)
+	}
+	db.memBytes.Add(-freed)
+}
+
+// checkpoint passes until everything that is visible is in tables.
+func (db *DB) checkpoint() error {
+	for {
+		if err := db.pass(passAll); err != nil {
+			return err
+		}
+		if db.tailLSN() > db.wal.visibleLSN() {
+			return nil
+		}
+	}
+}
+
+const (
+	// tickEvery is how often the flusher looks around: idle logs are closed off after one to two
+	// ticks, which makes about the 50 ms of STORAGE §4.
+	tickEvery = 50 * time.Millisecond
+	// retryEvery is how often a flush is tried again that has failed for want of space.
+	retryEvery = time.Second
+	// ageEveryTicks is how many ticks pass between two looks for stripes that are idle for long.
+	ageEveryTicks = 100
+	// holesEachTick is how many holes are punched between two ticks: 40 a second.
+	holesEachTick = 2
+)

@@ -1,0 +1,268 @@
+package lsm
+
+import (
+	"errors"
+	"time"
+
+	"github.com/keystone-db/kstone/engine/lsm/internal/manifest"
+	"github.com/keystone-db/kstone/engine/storage"
+)
+
+// start begins the background work.
+func (db *DB) start() {
+	if db.opts.manual || db.opts.InMemory || db.opts.ReadOnly {
+		return
+	}
+	db.background.Add(1)
+	go func() {
+		defer db.background.Done()
+		db.flushLoop()
+	}()
+	if db.opts.Sync == SyncInterval {
+		db.background.Add(1)
+		go func() {
+			defer db.background.Done()
+			db.syncLoop()
+		}()
+	}
+}
+
+// syncLoop syncs the log in the mode interval.
+func (db *DB) syncLoop() {
+	ticker := time.NewTicker(db.opts.SyncInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-db.stopped.Done():
+			return
+		case <-ticker.C:
+			// A failure poisons, which tells everybody.
+			_ = db.wal.syncThrough(db.wal.visibleLSN())
+		}
+	}
+}
+
+// flushLoop is the one flusher.
+func (db *DB) flushLoop() {
+	ticker := time.NewTicker(tickEvery)
+	defer ticker.Stop()
+	var ticks int64
+	var seen uint64 // groups at the last tick
+	var failedAt int64
+	for {
+		select {
+		case <-db.stopped.Done():
+			return
+		case <-db.wakeup:
+		case <-ticker.C:
+			ticks++
+			db.ticks.Add(int64(tickEvery))
+			seen = db.tick(ticks, seen)
+		}
+		if failedAt != 0 && ticks-failedAt < int64(retryEvery/tickEvery) {
+			continue
+		}
+		failedAt = 0
+		if err := db.tend(ticks); err != nil {
+			db.log("a flush failed", err)
+			failedAt = max(ticks, 1)
+		}
+	}
+}
+
+// tick closes off an idle log and gives free space back.
+func (db *DB) tick(ticks int64, seen uint64) uint64 {
+	w := &db.wal
+	w.mu.Lock()
+	groups := w.stats.groups
+	w.mu.Unlock()
+	if groups == seen {
+		w.idle()
+		w.mu.Lock()
+		groups = w.stats.groups
+		w.mu.Unlock()
+	}
+	if err := db.heap.tidy(holesEachTick); err != nil {
+		db.log("a hole was not punched", err)
+	}
+	if ticks%ageEveryTicks == 0 {
+		if err := db.pass(passAge); err != nil {
+			db.log("a flush failed", err)
+		}
+	}
+	return groups
+}
+
+// tend makes the passes that memory and log ask for, and keeps the ring in shape.
+func (db *DB) tend(ticks int64) error {
+	w := &db.wal
+	for {
+		if db.stopped.Err() != nil {
+			return nil
+		}
+		kind, needed := db.neededPass()
+		if !needed {
+			db.setPressure(nil)
+			return db.tendRing()
+		}
+		err := db.pass(kind)
+		db.setPressure(err)
+		if err != nil {
+			return err
+		}
+		if err := db.tendRing(); err != nil {
+			return err
+		}
+		w.mu.Lock()
+		w.cond.Broadcast()
+		w.mu.Unlock()
+	}
+}
+
+// neededPass says which pass is due. While a writer waits for room passes are repeated as long as
+// the tail is below visible + 1.
+func (db *DB) neededPass() (passKind, bool) {
+	use, total, waiting := db.logUse()
+	if waiting && db.tailLSN() <= db.wal.visibleLSN() {
+		return passLog, true
+	}
+	if use > total/2 && db.tailLSN() <= db.wal.visibleLSN() && total > 0 {
+		return passLog, true
+	}
+	return passBudget, db.memBytes.Load() > db.opts.MemtableBytes
+}
+
+// logUse counts the bytes of segments that are not free, spills included, against all.
+func (db *DB) logUse() (use, total int64, waiting bool) {
+	w := &db.wal
+	w.mu.Lock()
+	for _, s := range w.live {
+		if s != w.current {
+			use += s.Extent.Length
+		}
+		total += s.Extent.Length
+	}
+	if w.current != nil {
+		use += w.pos - w.current.Extent.Offset
+	}
+	for _, s := range w.free {
+		total += s.Extent.Length
+	}
+	waiting = w.waiting > 0
+	w.mu.Unlock()
+	if spilled := db.spillBytes(); spilled > max(total, db.opts.LogBytes)/2 {
+		use += spilled
+	}
+	return use, total, waiting
+}
+
+// setPressure tells the gate how close memory and log are to their ends, and makes the store full
+// when flushes fail for space while the log passes three quarters.
+func (db *DB) setPressure(err error) {
+	use, total, _ := db.logUse()
+	full := errors.Is(err, storage.ErrFull) && use*4 > total*3
+	w := &db.wal
+	w.mu.Lock()
+	changed := w.full != full
+	w.full = full
+	if changed {
+		w.cond.Broadcast()
+	}
+	w.mu.Unlock()
+	var delay int64
+	memory := db.memBytes.Load()
+	if over := memory - db.opts.MemtableBytes*5/4; over > 0 {
+		delay = int64(time.Millisecond) * (1 + 8*over/db.opts.MemtableBytes)
+	}
+	db.delay.Store(delay)
+}
+
+const (
+	// lapFast is the time of a lap below which the log grows, lapSlow the one above which spare
+	// segments are dropped.
+	lapFast = 30 * time.Second
+	lapSlow = 10 * time.Minute
+	// ringStepMax bounds the segments that are prepared at once.
+	ringStepMax = 8
+)
+
+// tendRing prepares segments up to the target while laps are quick, and drops spare ones.
+func (db *DB) tendRing() error {
+	w := &db.wal
+	w.mu.Lock()
+	count := len(w.live) + len(w.free)
+	oldest := w.live[0].claimed
+	lap := time.Duration(w.now() - oldest)
+	started := oldest != 0 || w.stats.laps > 0
+	short := len(w.free) < 1+count/4
+	spare := len(w.free) > 1 && count > 2
+	w.mu.Unlock()
+	target := int(db.opts.LogBytes / db.opts.SegmentBytes)
+	switch {
+	case short && count < target && started && lap < lapFast:
+		return db.addSegments(min(count, target-count, ringStepMax))
+	case spare && lap > lapSlow:
+		return db.dropSegment()
+	}
+	return nil
+}
+
+// addSegments adds n segments to the ring. They are used only when their record and a group after
+// it are durable.
+func (db *DB) addSegments(n int) error {
+	var added []*segment
+	e := &manifest.Edit{}
+	for range n {
+		extent, err := db.newLogExtent(db.opts.SegmentBytes, reserveBytes+manifestReserveBytes)
+		if errors.Is(err, storage.ErrFull) {
+			break // the ring stays as it is
+		}
+		if err != nil {
+			db.poison(err)
+			return err
+		}
+		s := &segment{Segment: manifest.Segment{Num: db.nextObject(), Extent: extent}}
+		added = append(added, s)
+		e.SegmentAdd = append(e.SegmentAdd, s.Segment)
+	}
+	if len(added) == 0 {
+		return nil
+	}
+	if err := db.edit(e, nil); err != nil {
+		return err
+	}
+	if err := db.vouchManifest(); err != nil {
+		return err
+	}
+	w := &db.wal
+	w.mu.Lock()
+	w.free = append(w.free, added...)
+	w.cond.Broadcast()
+	w.mu.Unlock()
+	return nil
+}
+
+// vouchManifest writes an empty group behind the last record of the manifest.
+func (db *DB) vouchManifest() error {
+	return db.edit(&manifest.Edit{}, nil)
+}
+
+// dropSegment gives one spare segment back to the heap, once its drop is durable.
+func (db *DB) dropSegment() error {
+	w := &db.wal
+	w.mu.Lock()
+	if len(w.free) < 2 {
+		w.mu.Unlock()
+		return nil
+	}
+	s := w.free[len(w.free)-1]
+	w.free = w.free[:len(w.free)-1]
+	w.mu.Unlock()
+	e := &manifest.Edit{}
+	e.SegmentDrop = append(e.SegmentDrop, s.Num)
+	if err := db.edit(e, nil); err != nil {
+		return err
+	}
+	db.freeExtent(s.Extent)
+	return nil
+}

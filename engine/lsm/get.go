@@ -1,0 +1,59 @@
+package lsm
+
+import (
+	"context"
+
+	"github.com/keystone-db/kstone/engine/lsm/internal/base"
+	"github.com/keystone-db/kstone/engine/storage"
+)
+
+// Get returns the newest committed value; see storage.Store.
+func (db *DB) Get(ctx context.Context, key []byte) (storage.Value, error) {
+	if err := ctx.Err(); err != nil {
+		return storage.Value{}, err
+	}
+	return db.get(key, 0)
+}
+
+// get reads at a snapshot's LSN, or at visible with 0. The stripe's lock is taken before visible is
+// loaded: a version is dropped under the lock only when its next newer one is visible.
+func (db *DB) get(key []byte, at base.LSN) (storage.Value, error) {
+	if db.closed.Load() {
+		return storage.Value{}, storage.ErrClosed
+	}
+	s := &db.stripes[base.StripeOf(key)]
+	s.mu.RLock()
+	if s.tables.dead.Has(key) {
+		s.mu.RUnlock()
+		return storage.Value{}, nil
+	}
+	if at == 0 {
+		at = db.wal.visibleLSN()
+	}
+	if v := s.newestLocked(key, at); v != nil {
+		s.mu.RUnlock()
+		return present(v.Kind(), v.Value()), nil
+	}
+	if s.tables.count == 0 {
+		s.mu.RUnlock()
+		return storage.Value{}, nil
+	}
+	tables := s.tables.acquire()
+	s.mu.RUnlock()
+	defer db.release(tables)
+	e, ok, err := tables.get(key, at)
+	if err != nil || !ok {
+		return storage.Value{}, err
+	}
+	return present(e.Kind, e.Value), nil
+}
+
+func present(kind base.Kind, value []byte) storage.Value {
+	if kind != base.KindPut {
+		return storage.Value{}
+	}
+	if value == nil {
+		value = []byte{}
+	}
+	return storage.Value{Data: value, Present: true}
+}

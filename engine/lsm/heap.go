@@ -1,0 +1,191 @@
+package lsm
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/keystone-db/kstone/engine/lsm/internal/log"
+	"github.com/keystone-db/kstone/engine/lsm/internal/space"
+	"github.com/keystone-db/kstone/engine/lsm/internal/vfs"
+	"github.com/keystone-db/kstone/engine/storage"
+)
+
+const (
+	// growStepMinBytes and growStepMaxBytes bound by how much the file grows at once: an eighth of
+	// its size.
+	growStepMinBytes = 1 << 20
+	growStepMaxBytes = 64 << 20
+	// heapPieceBytes is the largest write into the heap; the log's p99 depends on it.
+	heapPieceBytes = 1 << 20
+	// reserveBytes stay free for compaction and flushes when the disk is full, manifestReserveBytes
+	// for the manifest and its switch.
+	reserveBytes         = 2 << 20
+	manifestReserveBytes = 1 << 20
+)
+
+// heap is the part of the file behind the superblocks: its descriptor, its free space, and the one
+// function that syncs it.
+type heap struct {
+	file vfs.File
+
+	mu    sync.Mutex // guards space
+	space *space.Map
+
+	growMu sync.Mutex // one growth at a time; held during I/O
+
+	syncMu sync.Mutex // held during I/O
+	writes map[*heapWrite]struct{}
+}
+
+// heapWrite is a series of writes that one later sync shall cover.
+type heapWrite struct {
+	heap   *heap
+	failed bool // guarded by heap.syncMu
+}
+
+var errLostWrites = errors.New("a sync of the heap failed: its writes are lost")
+
+// begin registers a series of writes.
+func (h *heap) begin() *heapWrite {
+	w := &heapWrite{heap: h}
+	h.syncMu.Lock()
+	if h.writes == nil {
+		h.writes = make(map[*heapWrite]struct{})
+	}
+	h.writes[w] = struct{}{}
+	h.syncMu.Unlock()
+	return w
+}
+
+// end forgets a series that was given up.
+func (w *heapWrite) end() {
+	w.heap.syncMu.Lock()
+	delete(w.heap.writes, w)
+	w.heap.syncMu.Unlock()
+}
+
+func (w *heapWrite) writeAt(p []byte, off int64) error {
+	for len(p) > 0 {
+		n := min(len(p), heapPieceBytes)
+		if _, err := w.heap.file.WriteAt(p[:n], off); err != nil {
+			return fmt.Errorf("write heap at %d: %w", off, err)
+		}
+		p, off = p[n:], off+int64(n)
+	}
+	return nil
+}
+
+// sync makes the series durable and ends it. All heap syncs go through here: the kernel reports a
+// lost write once, to whoever syncs first, so that a failure fails every series that is under way.
+func (w *heapWrite) sync() error { return w.heap.syncWith(w, vfs.File.Sync) }
+
+func (h *heap) syncWith(w *heapWrite, sync func(vfs.File) error) error {
+	h.syncMu.Lock()
+	defer h.syncMu.Unlock()
+	if w != nil {
+		defer delete(h.writes, w)
+		if w.failed {
+			return errLostWrites
+		}
+	}
+	if err := sync(h.file); err != nil {
+		for other := range h.writes {
+			other.failed = true
+		}
+		return fmt.Errorf("sync heap: %w", err)
+	}
+	return nil
+}
+
+// alloc takes space and leaves keep bytes free for those who are more urgent. It grows the file
+// when it must; growth is durable before it returns.
+func (h *heap) alloc(n, keep int64) (log.Extent, error) {
+	for {
+		h.mu.Lock()
+		e, hole, ok := h.space.Alloc(n, keep)
+		h.mu.Unlock()
+		if ok {
+			if hole {
+				if err := h.file.Allocate(e.Offset, e.Length); err != nil {
+					h.free(e)
+					return log.Extent{}, fmt.Errorf("%w: %w", storage.ErrFull, err)
+				}
+			}
+			return e, nil
+		}
+		if err := h.grow(n, keep); err != nil {
+			// Without room to grow the urgent ones may still use what is kept.
+			return log.Extent{}, err
+		}
+	}
+}
+
+func (h *heap) grow(n, keep int64) error {
+	h.growMu.Lock()
+	defer h.growMu.Unlock()
+	h.mu.Lock()
+	end := h.space.End()
+	missing := h.space.Missing(n)
+	short := space.Round(n) + keep - h.space.FreeBytes()
+	h.mu.Unlock()
+	if missing == 0 && short <= 0 {
+		return nil
+	}
+	least := max(missing, space.Round(short), space.Unit)
+	step := space.Round(max(least, min(max(end/8, growStepMinBytes), growStepMaxBytes)))
+	err := h.file.Allocate(end, step)
+	if err != nil && step > least {
+		step = least
+		err = h.file.Allocate(end, step)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: grow the file: %w", storage.ErrFull, err)
+	}
+	if err := h.syncWith(nil, vfs.File.SyncFull); err != nil {
+		return err
+	}
+	h.mu.Lock()
+	h.space.Grow(end + step)
+	h.mu.Unlock()
+	return nil
+}
+
+func (h *heap) free(e log.Extent) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := h.space.Free(e); err != nil {
+		panic(fmt.Sprintf("lsm: an extent is freed twice: %v", err))
+	}
+}
+
+// tidy punches a few holes and cuts a long free tail. Failing at it loses space only.
+func (h *heap) tidy(holesMax int) error {
+	for range holesMax {
+		h.mu.Lock()
+		e, ok := h.space.TakeHole()
+		h.mu.Unlock()
+		if !ok {
+			break
+		}
+		err := h.file.PunchHole(e.Offset, e.Length)
+		h.mu.Lock()
+		if err == nil {
+			err = h.space.Punched(e)
+		} else if freed := h.space.Free(e); freed != nil {
+			err = freed
+		}
+		h.mu.Unlock()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// freeExtent gives an extent back, unless the database is closed or in memory.
+func (db *DB) freeExtent(e log.Extent) {
+	if db.heap.space != nil && e.Length > 0 {
+		db.heap.free(e)
+	}
+}

@@ -1,0 +1,166 @@
+package lsm
+
+import (
+	"bytes"
+
+	"github.com/keystone-db/kstone/engine/lsm/internal/base"
+	"github.com/keystone-db/kstone/engine/lsm/internal/log"
+	"github.com/keystone-db/kstone/engine/lsm/internal/manifest"
+	"github.com/keystone-db/kstone/engine/lsm/internal/space"
+	"github.com/keystone-db/kstone/engine/lsm/internal/table"
+)
+
+// runExtentBytes is how much space a run takes at once; what is left over is given back.
+const runExtentBytes = 8 << 20
+
+// run writes tables back to back into the heap, for one pass or one compaction: one series of
+// writes, one sync.
+type run struct {
+	db    *DB
+	write *heapWrite
+	keep  int64 // bytes that stay free for the more urgent
+	pace  func(bytes int)
+
+	extent log.Extent // where tables go
+	used   int64      // of extent
+	out    []byte     // collected, not written
+	outAt  int64
+
+	stripe, level uint8
+	table         bytes.Buffer
+	writer        *table.Writer
+	tables        []manifest.Table
+	bytes         int64
+}
+
+// newRun begins a run. pace, if not nil, is asked before each piece.
+func (db *DB) newRun(keep int64, pace func(bytes int)) *run {
+	return &run{db: db, write: db.heap.begin(), keep: keep, pace: pace}
+}
+
+// begin says where the next tables belong.
+func (r *run) begin(stripe, level uint8) { r.stripe, r.level = stripe, level }
+
+// add appends a version; newKey says that its key differs from the one before, so that a full
+// table may be cut here.
+func (r *run) add(e base.Entry, newKey bool) error {
+	if r.writer != nil && newKey && r.writer.Size() >= table.SizeTargetBytes {
+		if err := r.endTable(); err != nil {
+			return err
+		}
+	}
+	if r.writer == nil {
+		r.table.Reset()
+		r.writer = table.NewWriter(&r.table, table.WriterOptions{
+			DatabaseID: table.DatabaseID(r.db.super.Database), Num: r.db.nextObject(),
+			BlockBytes: r.db.opts.BlockBytes,
+		})
+	}
+	return r.writer.Add(e)
+}
+
+// endTable finishes the table at hand, if there is one, and places it.
+func (r *run) endTable() error {
+	if r.writer == nil {
+		return nil
+	}
+	meta, err := r.writer.Finish()
+	r.writer = nil
+	if err != nil {
+		return err
+	}
+	meta.Smallest = manifest.ShortenSmallest(meta.Smallest)
+	meta.Largest = manifest.ShortenLargest(meta.Largest)
+	at, err := r.place(r.table.Bytes())
+	if err != nil {
+		return err
+	}
+	r.bytes += meta.Length
+	r.tables = append(r.tables, manifest.Table{
+		Stripe: r.stripe, Level: r.level, Offset: at, Meta: meta,
+	})
+	return nil
+}
+
+// place puts a whole table behind the one before.
+func (r *run) place(data []byte) (int64, error) {
+	n := space.Round(int64(len(data)))
+	if r.extent.Length-r.used < n {
+		if err := r.flush(); err != nil {
+			return 0, err
+		}
+		r.giveBack()
+		e, err := r.db.heap.alloc(max(n, runExtentBytes), r.keep)
+		if err != nil {
+			// A smaller piece may still fit.
+			if e, err = r.db.heap.alloc(n, r.keep); err != nil {
+				return 0, err
+			}
+		}
+		r.extent, r.used = e, 0
+	}
+	at := r.extent.Offset + r.used
+	r.used += n
+	if len(r.out) == 0 {
+		r.outAt = at
+	}
+	r.out = append(r.out, data...)
+	r.out = append(r.out, make([]byte, int(n)-len(data))...)
+	if len(r.out) >= heapPieceBytes {
+		return at, r.flush()
+	}
+	return at, nil
+}
+
+// flush writes what is collected.
+func (r *run) flush() error {
+	for at := 0; at < len(r.out); at += heapPieceBytes {
+		piece := r.out[at:min(at+heapPieceBytes, len(r.out))]
+		if r.pace != nil {
+			r.pace(len(piece))
+		}
+		if err := r.write.writeAt(piece, r.outAt+int64(at)); err != nil {
+			return err
+		}
+	}
+	r.out = r.out[:0]
+	return nil
+}
+
+// giveBack returns the unused end of the extent.
+func (r *run) giveBack() {
+	if rest := r.extent.Length - r.used; rest > 0 {
+		r.db.freeExtent(log.Extent{Offset: r.extent.Offset + r.used, Length: rest})
+	}
+	r.extent.Length = r.used
+}
+
+// finish ends the last table and makes all of them durable.
+func (r *run) finish() error {
+	err := r.endTable()
+	if err == nil {
+		err = r.flush()
+	}
+	if err != nil {
+		return err
+	}
+	r.giveBack()
+	if len(r.tables) == 0 {
+		r.write.end()
+		return nil
+	}
+	return r.write.sync()
+}
+
+// abandon gives the run up. After a failed write or sync nothing is known about the blocks, so
+// their extents stay out of use until the next open; after want of space they are free again.
+func (r *run) abandon(reuse bool) {
+	r.write.end()
+	if !reuse {
+		return
+	}
+	r.giveBack()
+	for _, t := range r.tables {
+		r.db.freeExtent(log.Extent{Offset: t.Offset, Length: space.Round(t.Meta.Length)})
+	}
+}

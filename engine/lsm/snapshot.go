@@ -1,0 +1,81 @@
+package lsm
+
+import (
+	"context"
+	"sync/atomic"
+
+	"github.com/keystone-db/kstone/engine/lsm/internal/base"
+	"github.com/keystone-db/kstone/engine/storage"
+)
+
+// snapshot is one registered LSN.
+type snapshot struct {
+	db       *DB
+	lsn, pin base.LSN
+	closed   atomic.Bool
+}
+
+// Snapshot opens a consistent view; see storage.Store.
+func (db *DB) Snapshot(ctx context.Context, _ storage.SnapshotOptions) (storage.Snapshot, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if db.closed.Load() {
+		return nil, storage.ErrClosed
+	}
+	s := &snapshot{db: db}
+	s.lsn, s.pin = db.pin()
+	return s, nil
+}
+
+func (s *snapshot) check(ctx context.Context) error {
+	if s.closed.Load() {
+		return storage.ErrSnapshotGone
+	}
+	return ctx.Err()
+}
+
+// at is the LSN to read at. A snapshot of an empty database reads at the smallest LSN, which
+// nothing has, since 0 stands for the newest.
+func (s *snapshot) at() base.LSN { return max(s.lsn, 1) }
+
+// Get reads one key.
+func (s *snapshot) Get(ctx context.Context, key []byte) (storage.Value, error) {
+	if err := s.check(ctx); err != nil {
+		return storage.Value{}, err
+	}
+	return s.db.get(key, s.at())
+}
+
+// GetMany reads keys in the given order.
+func (s *snapshot) GetMany(ctx context.Context, keys [][]byte) ([]storage.Value, error) {
+	values := make([]storage.Value, len(keys))
+	for i, key := range keys {
+		if err := s.check(ctx); err != nil {
+			return nil, err
+		}
+		v, err := s.db.get(key, s.at())
+		if err != nil {
+			return nil, err
+		}
+		values[i] = v
+	}
+	return values, nil
+}
+
+// Iter walks a range.
+func (s *snapshot) Iter(
+	ctx context.Context, r storage.Range, opts storage.IterOptions,
+) (storage.Iterator, error) {
+	if err := s.check(ctx); err != nil {
+		return nil, err
+	}
+	return newIter(ctx, s, r, opts), nil
+}
+
+// Close gives the snapshot back; iterators opened before must be closed too.
+func (s *snapshot) Close() {
+	if s.closed.CompareAndSwap(false, true) {
+		s.db.unpin(s.pin)
+	}
+}

@@ -1,0 +1,172 @@
+package lsm
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"sync/atomic"
+
+	"github.com/keystone-db/kstone/engine/lsm/internal/cache"
+	"github.com/keystone-db/kstone/engine/lsm/internal/memtable"
+	"github.com/keystone-db/kstone/engine/storage"
+)
+
+// figures are counted while the database is open.
+type figures struct {
+	passes, flushedBytes      atomic.Uint64
+	compactions               atomic.Uint64
+	compactRead, compactWrote atomic.Uint64
+}
+
+// Metrics of a database at one moment; counters since Open.
+type Metrics struct {
+	MemtableBytes int64
+	FrozenStripes int
+	// LogUse of LogTotal bytes are not free; Segments in all.
+	LogUse, LogTotal int64
+	Segments         int
+	// Groups written with Frames in them, LogBytes in all; Syncs of the log beside its writes;
+	// Claims of segments.
+	Groups, Frames, LogBytes, Syncs, Claims uint64
+	// Tables, of which Level0, and the most of level 0 that one stripe has.
+	Tables, Level0, Level0Max int
+	TableBytes                int64
+	// Passes of the flusher wrote FlushedBytes; compaction read and wrote the others.
+	Passes, FlushedBytes, Compactions, CompactRead, CompactWritten uint64
+	Cache                                                          cache.Stats
+	ResidentBytes                                                  int64
+	FileBytes, FreeBytes, HoleBytes                                int64
+	// OldestSnapshot is by how many batches the oldest snapshot is behind; 0 without any.
+	OldestSnapshot uint64
+	// Poisoned is why no more writes are taken; nil usually.
+	Poisoned error
+}
+
+// Metrics counts.
+func (db *DB) Metrics() Metrics {
+	m := Metrics{
+		MemtableBytes: db.memBytes.Load(), Cache: db.cache.Stats(), ResidentBytes: db.resident.Bytes(),
+		Passes: db.figures.passes.Load(), FlushedBytes: db.figures.flushedBytes.Load(),
+		Compactions: db.figures.compactions.Load(), CompactRead: db.figures.compactRead.Load(),
+		CompactWritten: db.figures.compactWrote.Load(),
+	}
+	m.LogUse, m.LogTotal, _ = db.logUse()
+	w := &db.wal
+	w.mu.Lock()
+	m.Segments = len(w.live) + len(w.free)
+	m.Groups, m.Frames, m.LogBytes = w.stats.groups, w.stats.frames, w.stats.bytes
+	m.Syncs, m.Claims, m.Poisoned = w.stats.syncs, w.stats.laps, w.poison
+	w.mu.Unlock()
+	for i := range db.stripes {
+		s := &db.stripes[i]
+		s.mu.RLock()
+		if len(s.frozen) > 0 {
+			m.FrozenStripes++
+		}
+		v := s.tables.acquire()
+		s.mu.RUnlock()
+		m.Tables += v.count
+		m.Level0 += len(v.levels[0])
+		m.Level0Max = max(m.Level0Max, len(v.levels[0]))
+		for _, level := range v.levels {
+			for _, t := range level {
+				m.TableBytes += t.Meta.Length
+			}
+		}
+		db.release(v)
+	}
+	if db.heap.space != nil {
+		db.heap.mu.Lock()
+		m.FileBytes, m.FreeBytes = db.heap.space.End(), db.heap.space.FreeBytes()
+		m.HoleBytes = db.heap.space.HoleBytes()
+		db.heap.mu.Unlock()
+	}
+	if oldest := db.snaps.oldest.Load(); oldest != noPin {
+		m.OldestSnapshot = db.wal.visible.Load() - oldest
+	}
+	return m
+}
+
+// Stats estimates a range from the counts per 12-byte prefix of memtables and tables; a part of a
+// prefix counts by its share of the hashes. It is exact where one source holds all of a prefix.
+func (db *DB) Stats(ctx context.Context, r storage.Range) (storage.Stats, error) {
+	sum := storage.Stats{Exact: true}
+	for i := range db.stripes {
+		if err := ctx.Err(); err != nil {
+			return storage.Stats{}, err
+		}
+		if err := db.stripeStats(&db.stripes[i], r, &sum); err != nil {
+			return storage.Stats{}, err
+		}
+	}
+	sum.Keys, sum.Bytes = max(sum.Keys, 0), max(sum.Bytes, 0)
+	return sum, nil
+}
+
+func (db *DB) stripeStats(s *stripe, r storage.Range, sum *storage.Stats) error {
+	sources := 0
+	count := func(prefix []byte, keys, tombstones, size int64) {
+		share := shareOf(prefix, r)
+		if share == 0 {
+			return
+		}
+		sources++
+		if share < 1 || sources > 1 {
+			sum.Exact = false
+		}
+		// A tombstone is there for an older value; where it is not, the estimate is low.
+		sum.Keys += int64(share * float64(keys))
+		sum.Bytes += int64(share * float64(size))
+		if tombstones > 0 && sources > 1 {
+			sum.Keys -= int64(share * float64(tombstones))
+		}
+	}
+	s.mu.RLock()
+	tables := s.tables.acquire()
+	defer db.release(tables)
+	for _, m := range append([]*memtable.Memtable{s.active}, s.frozen...) {
+		m.Prefixes(func(p memtable.PrefixCount) { count(p.Prefix, p.Keys, p.Tombstones, p.Bytes) })
+	}
+	s.mu.RUnlock()
+	for _, level := range tables.levels {
+		for _, t := range level {
+			if tables.dead.Covers(t.Meta.Smallest, t.Meta.Largest) {
+				continue
+			}
+			p, err := t.reader.Properties()
+			if err != nil {
+				return err
+			}
+			for _, c := range p.Prefixes {
+				count(c.Prefix, c.Keys-c.Tombstones, c.Tombstones, c.Bytes)
+			}
+		}
+	}
+	return nil
+}
+
+// shareOf is the share of a prefix's hashes that a range covers.
+func shareOf(prefix []byte, r storage.Range) float64 {
+	from, to := 0.0, 1.0
+	if c := bytes.Compare(r.Start, prefix); c > 0 {
+		if !bytes.HasPrefix(r.Start, prefix) {
+			return 0
+		}
+		from = fraction(r.Start[len(prefix):])
+	}
+	if r.End != nil {
+		switch {
+		case bytes.Compare(r.End, prefix) <= 0:
+			return 0
+		case bytes.HasPrefix(r.End, prefix):
+			to = fraction(r.End[len(prefix):])
+		}
+	}
+	return max(to-from, 0)
+}
+
+func fraction(hash []byte) float64 {
+	var b [4]byte
+	copy(b[:], hash)
+	return float64(binary.BigEndian.Uint32(b[:])) / (1 << 32)
+}

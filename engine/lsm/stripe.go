@@ -1,0 +1,90 @@
+package lsm
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/keystone-db/kstone/engine/lsm/internal/base"
+	"github.com/keystone-db/kstone/engine/lsm/internal/memtable"
+)
+
+// stripe is 1/256 of the keys. Readers hold the lock for microseconds and never during I/O.
+type stripe struct {
+	mu     sync.RWMutex
+	active *memtable.Memtable
+	frozen []*memtable.Memtable // newest first; nobody inserts into them
+	tables *version
+	since  int64 // of the first write into active, in nanoseconds of the clock
+
+	l0 atomic.Int32 // tables of level 0, for the gate
+	_  [32]byte     // keeps neighbours off a busy lock's cache line
+}
+
+// newestLocked returns the newest version of a key in the memtables at or below maxLSN.
+func (s *stripe) newestLocked(key []byte, maxLSN base.LSN) *memtable.Version {
+	if v := s.active.Get(key, maxLSN); v != nil {
+		return v
+	}
+	for _, m := range s.frozen {
+		if v := m.Get(key, maxLSN); v != nil {
+			return v
+		}
+	}
+	return nil
+}
+
+// insert adds one entry and returns by how much the memtable grew.
+func (db *DB) insert(e base.Entry, multi bool, horizon base.LSN) int64 {
+	s := &db.stripes[base.StripeOf(e.Key)]
+	s.mu.Lock()
+	if s.active.Empty() {
+		s.since = db.clock()
+	}
+	grown := s.active.Insert(e, multi, horizon)
+	s.mu.Unlock()
+	return grown
+}
+
+// snapshots are the registered ones.
+type snapshots struct {
+	mu     sync.Mutex
+	pins   map[base.LSN]int
+	oldest atomic.Uint64 // the smallest pin, noPin without any
+}
+
+const noPin = ^uint64(0)
+
+// horizon is the lower of visible, read first, and all registered snapshots: the only rule of
+// garbage. See pin for why the order matters.
+func (db *DB) horizon() base.LSN {
+	visible := db.wal.visible.Load()
+	return base.LSN(min(visible, db.snaps.oldest.Load()))
+}
+
+// pin registers a snapshot and returns its LSN and the pin to give back. The pin is announced
+// before the snapshot's LSN is read: whoever computed a horizon without seeing it had read a
+// visible that is not above the snapshot.
+func (db *DB) pin() (lsn, pin base.LSN) {
+	s := &db.snaps
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	pin = db.wal.visibleLSN()
+	s.pins[pin]++
+	s.oldest.Store(min(s.oldest.Load(), uint64(pin)))
+	return db.wal.visibleLSN(), pin
+}
+
+func (db *DB) unpin(pin base.LSN) {
+	s := &db.snaps
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.pins[pin]--; s.pins[pin] > 0 {
+		return
+	}
+	delete(s.pins, pin)
+	oldest := noPin
+	for p := range s.pins {
+		oldest = min(oldest, uint64(p))
+	}
+	s.oldest.Store(oldest)
+}

@@ -1,0 +1,303 @@
+package lsm
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/keystone-db/kstone/engine/lsm/internal/base"
+	"github.com/keystone-db/kstone/engine/lsm/internal/log"
+	"github.com/keystone-db/kstone/engine/lsm/internal/memtable"
+	"github.com/keystone-db/kstone/engine/storage"
+)
+
+// frameKeepBytes is the largest frame buffer that is kept for the next update.
+const frameKeepBytes = 64 << 10
+
+// update is one Update or Apply on its way; kept in a pool.
+type update struct {
+	db     *DB
+	multi  bool
+	wants  []lockWant
+	values []storage.Value
+	ops    []storage.Op
+	frame  []byte
+	seq    uint64 // 0 until asked for
+	read   base.LSN
+}
+
+// Value of the i-th named key.
+func (u *update) Value(i int) storage.Value { return u.values[i] }
+
+// Put writes a key.
+func (u *update) Put(key, value []byte) {
+	u.ops = append(u.ops, storage.Op{Key: key, Value: value})
+}
+
+// Delete deletes a key.
+func (u *update) Delete(key []byte) { u.ops = append(u.ops, storage.Op{Key: key, Delete: true}) }
+
+// Seq of the update: issued and registered as unfinished at the first call.
+func (u *update) Seq() storage.Seq {
+	if u.seq == 0 {
+		u.seq = u.db.seqs.issue()
+	}
+	return storage.Seq(u.seq)
+}
+
+func (db *DB) getUpdate(opts storage.UpdateOptions) *update {
+	u := db.updates.Get().(*update)
+	u.multi, u.seq, u.read = opts.Multi, 0, 0
+	return u
+}
+
+func (db *DB) putUpdate(u *update) {
+	clear(u.wants)
+	clear(u.values)
+	clear(u.ops)
+	u.wants, u.values, u.ops = u.wants[:0], u.values[:0], u.ops[:0]
+	if cap(u.frame) > frameKeepBytes {
+		u.frame = nil
+	}
+	db.updates.Put(u)
+}
+
+// Update runs fn on one state of the named keys and commits what it wrote; see storage.Store.
+func (db *DB) Update(
+	ctx context.Context, named []storage.Named, opts storage.UpdateOptions, fn func(storage.Tx) error,
+) error {
+	if err := db.gate(ctx, named); err != nil {
+		return err
+	}
+	u := db.getUpdate(opts)
+	defer db.putUpdate(u)
+	for i := range named {
+		if err := checkKey(named[i].Key); err != nil {
+			return err
+		}
+		u.wants = append(u.wants, lockWant{
+			key: named[i].Key, shared: named[i].Shared, noWait: named[i].NoWait, multi: opts.Multi,
+		})
+	}
+	u.wants = normalize(u.wants)
+	if err := db.keys.lockAll(ctx, u.wants, db.opts.LockWait); err != nil {
+		return err
+	}
+	p, err := db.runLocked(ctx, u, named, fn)
+	if err != nil || p.group == nil {
+		return db.finishUnwritten(u, err)
+	}
+	return db.finishWritten(u, p)
+}
+
+// finishUnwritten ends an update that wrote nothing: its answer must not reveal a state that may
+// vanish, so it waits until what it read is visible (step 4).
+func (db *DB) finishUnwritten(u *update, err error) error {
+	if u.seq != 0 {
+		db.seqs.finish(u.seq)
+	}
+	if wait := db.wal.waitVisible(u.read); wait != nil {
+		return wait
+	}
+	return err
+}
+
+// finishWritten waits for visibility. The Seq of a poisoned update stays unfinished.
+func (db *DB) finishWritten(u *update, p place) error {
+	err := db.wal.commit(p)
+	if err == nil && u.seq != 0 {
+		db.seqs.finish(u.seq)
+	}
+	return err
+}
+
+// runLocked is steps 3 to 7; the keys are locked at entry and unlocked at return. A place without
+// a group means that nothing was written.
+func (db *DB) runLocked(
+	ctx context.Context, u *update, named []storage.Named, fn func(storage.Tx) error,
+) (p place, err error) {
+	defer func() { db.keys.unlockAll(u.wants) }()
+	for i := range named {
+		if err := db.readNamed(u, &named[i]); err != nil {
+			return place{}, err
+		}
+	}
+	if err := fn(u); err != nil || len(u.ops) == 0 {
+		return place{}, err
+	}
+	return db.write(ctx, u)
+}
+
+// readNamed reads the newest version of a key, those above visible included.
+func (db *DB) readNamed(u *update, n *storage.Named) error {
+	e, multi, err := db.newest(n.Key)
+	if err != nil {
+		return err
+	}
+	u.read = max(u.read, e.LSN)
+	if n.NoWait && multi && e.LSN > db.wal.visibleLSN() {
+		return conflict(n.Key, true)
+	}
+	v := storage.Value{}
+	if e.Kind == base.KindPut {
+		v = storage.Value{Data: e.Value, Present: true}
+		if v.Data == nil {
+			v.Data = []byte{}
+		}
+	}
+	u.values = append(u.values, v)
+	return nil
+}
+
+// newest returns the newest version of a key whether it is visible or not; the zero entry when
+// there is none.
+func (db *DB) newest(key []byte) (e base.Entry, multi bool, err error) {
+	s := &db.stripes[base.StripeOf(key)]
+	s.mu.RLock()
+	if s.tables.dead.Has(key) {
+		s.mu.RUnlock()
+		return base.Entry{}, false, nil
+	}
+	if v := s.newestLocked(key, math.MaxUint64); v != nil {
+		s.mu.RUnlock()
+		return base.Entry{LSN: v.LSN(), Kind: v.Kind(), Value: v.Value()}, v.Multi(), nil
+	}
+	if s.tables.count == 0 {
+		s.mu.RUnlock()
+		return base.Entry{}, false, nil
+	}
+	tables := s.tables.acquire()
+	s.mu.RUnlock()
+	e, _, err = tables.get(key, math.MaxUint64)
+	db.release(tables)
+	return e, false, err
+}
+
+// Apply commits a blind batch: all its keys are locked, nothing is read; see storage.Store.
+func (db *DB) Apply(ctx context.Context, batch *storage.Batch, opts storage.UpdateOptions) error {
+	if err := db.gate(ctx, nil); err != nil {
+		return err
+	}
+	if len(batch.Ops) == 0 {
+		return nil
+	}
+	u := db.getUpdate(opts)
+	defer db.putUpdate(u)
+	u.ops = append(u.ops, batch.Ops...)
+	for i := range u.ops {
+		u.wants = append(u.wants, lockWant{key: u.ops[i].Key, multi: opts.Multi})
+	}
+	u.wants = normalize(u.wants)
+	if err := db.keys.lockAll(ctx, u.wants, db.opts.LockWait); err != nil {
+		return err
+	}
+	p, err := db.write(ctx, u)
+	db.keys.unlockAll(u.wants)
+	if err != nil {
+		return err
+	}
+	return db.finishWritten(u, p)
+}
+
+func checkKey(key []byte) error {
+	if len(key) > storage.KeyMaxBytes {
+		return fmt.Errorf("%w: key of %d bytes", storage.ErrTooLarge, len(key))
+	}
+	return nil
+}
+
+// checkOps returns what the entries will take in memtables, and whether there is a put.
+func checkOps(ops []storage.Op) (mem int64, put bool, err error) {
+	for i := range ops {
+		op := &ops[i]
+		if err := checkKey(op.Key); err != nil {
+			return 0, false, err
+		}
+		if len(op.Value) > storage.ValueMaxBytes {
+			return 0, false, fmt.Errorf("%w: value of %d bytes", storage.ErrTooLarge, len(op.Value))
+		}
+		put = put || !op.Delete
+		mem += int64(len(op.Key)+len(op.Value)) + memtable.EntryOverheadBytes
+	}
+	return mem, put, nil
+}
+
+// write is steps 5 and 6: encode, enqueue, insert. The keys of the ops are protected by the caller.
+func (db *DB) write(ctx context.Context, u *update) (place, error) {
+	mem, put, err := checkOps(u.ops)
+	if err != nil {
+		return place{}, err
+	}
+	if opsBytes(u.ops) > UpdateMaxBytes+len(u.ops)*16 {
+		return place{}, fmt.Errorf("%w: batch of more than %d bytes", storage.ErrTooLarge, UpdateMaxBytes)
+	}
+	u.frame, _ = log.BeginFrame(u.frame[:0])
+	u.frame = append(u.frame, payloadInline)
+	u.frame = appendOps(u.frame, u.ops)
+	var spilled *spill
+	if len(u.frame) > db.inlineMax && !db.opts.InMemory {
+		if spilled, err = db.spillFrame(u); err != nil {
+			return place{}, err
+		}
+	}
+	u.frame = log.EndFrame(u.frame)
+	p, err := db.wal.enqueue(ctx, u.frame, mem, put)
+	if err != nil {
+		db.dropSpill(spilled)
+		return place{}, err
+	}
+	db.opts.hooks.afterEnqueue.call()
+	db.keepSpill(spilled, p.lsn)
+	horizon := db.horizon()
+	var grown int64
+	for i := range u.ops {
+		op := &u.ops[i]
+		e := base.Entry{Key: op.Key, LSN: p.lsn, Kind: base.KindPut, Value: op.Value}
+		if op.Delete {
+			e.Kind, e.Value = base.KindTombstone, nil
+		}
+		grown += db.insert(e, u.multi, horizon)
+	}
+	if db.memBytes.Add(grown-mem) > db.opts.MemtableBytes && !db.opts.InMemory {
+		db.wake()
+	}
+	return p, nil
+}
+
+// gate is step 1; no locks are held.
+func (db *DB) gate(ctx context.Context, named []storage.Named) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	switch {
+	case db.closed.Load():
+		return storage.ErrClosed
+	case db.opts.ReadOnly:
+		return storage.ErrReadOnly
+	}
+	delay := db.delay.Load()
+	if len(named) > 0 {
+		if n := db.stripes[base.StripeOf(named[0].Key)].l0.Load(); n > l0SlowTables {
+			delay = max(delay, int64(n-l0SlowTables)*int64(time.Millisecond))
+		}
+	}
+	if delay == 0 {
+		return nil
+	}
+	timer := time.NewTimer(time.Duration(min(delay, int64(gateDelayMax))))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+const (
+	// l0SlowTables of level 0 in a stripe make its writers wait a little.
+	l0SlowTables = 12
+	// gateDelayMax bounds the delay of one write by the gate.
+	gateDelayMax = 50 * time.Millisecond
+)

@@ -1,0 +1,477 @@
+package lsm
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"github.com/keystone-db/kstone/engine/lsm/internal/base"
+	"github.com/keystone-db/kstone/engine/lsm/internal/log"
+	"github.com/keystone-db/kstone/engine/lsm/internal/manifest"
+	"github.com/keystone-db/kstone/engine/lsm/internal/vfs"
+	"github.com/keystone-db/kstone/engine/storage"
+)
+
+// markEveryBytes is how densely positions of groups are remembered for the tail.
+const markEveryBytes = 64 << 10
+
+// group is a group of the log from its first frame to its publication. Guarded by wal.mu.
+type group struct {
+	segment    *segment // nil in memory
+	frames     [][]byte // owned by the writers, who wait until the group is written or failed
+	frameBytes int
+	first      base.LSN // of frame 0; the next LSN when there is no frame
+	last       base.LSN
+	pending    int // frames whose entries are not all inserted
+	sealed     bool
+	written    bool
+	failed     bool
+}
+
+// segment of the ring.
+type segment struct {
+	manifest.Segment
+	claimed int64 // when it was claimed last, in nanoseconds of the clock
+}
+
+// mark remembers where a group begins.
+type mark struct {
+	lsn base.LSN // of its first frame
+	pos log.Position
+}
+
+// wal is the write-ahead log as the commit protocol of STORAGE §5 sees it. In memory it has the
+// same groups, pending counts and waits, without segments and writes.
+type wal struct {
+	visible atomic.Uint64 // last LSN of the last finished group; written under mu
+
+	file    vfs.File // of the role that fits the sync mode; nil in memory
+	align   int
+	relaxed bool // a write is durable only after a sync
+	hooks   *hooks
+	now     func() int64
+	memCap  int64         // of memBytes; 0 without bound
+	mem     *atomic.Int64 // reserved and used by memtables
+	wanted  func()        // tells the flusher that somebody waits for room
+	poisons func(error)   // told once, with mu held
+
+	mu         sync.Mutex
+	cond       *sync.Cond
+	open       *group
+	closed     []*group // not sealed, in order
+	unfinished []*group // from the oldest on, the open one included
+	spare      []*group
+	writing    bool
+	lastFrames int // of the last group
+	waiting    int // writers that wait for room
+	oversize   bool
+	poison     error
+	shut       bool
+	full       bool // flushes fail for space: only deletes are taken
+	next       base.LSN
+
+	current *segment // of the open group, or where the next one begins
+	pos     int64    // in the file, where the open group begins
+	live    []*segment
+	free    []*segment
+
+	marks      []mark
+	end        log.Position // behind the last sealed group
+	sealedLSN  base.LSN     // of the last sealed frame
+	written    log.Seq
+	writtenLSN base.LSN
+	synced     log.Seq
+	syncedLSN  base.LSN
+	idleDone   bool // the last group has a successor, or is empty itself
+
+	// Used by the leader alone.
+	chain *log.Chain
+	buf   log.Group
+
+	syncMu sync.Mutex // one sync at a time, in relaxed modes
+	stats  walStats
+}
+
+type walStats struct {
+	groups, frames, bytes, syncs, laps uint64
+}
+
+func (w *wal) visibleLSN() base.LSN { return base.LSN(w.visible.Load()) }
+
+// refusal says why no write is taken.
+func (w *wal) refusalLocked(put bool) error {
+	switch {
+	case w.shut:
+		return storage.ErrClosed
+	case w.poison != nil:
+		return fmt.Errorf("%w: the log has failed: %w", storage.ErrUnavailable, w.poison)
+	case w.full && put:
+		return fmt.Errorf("%w: tables cannot be written", storage.ErrFull)
+	}
+	return nil
+}
+
+// place is where a frame went.
+type place struct {
+	group    *group
+	lsn      base.LSN
+	oversize bool
+}
+
+// enqueue gives a frame its LSN and its place in the open group: step 5. memBytes are reserved. The
+// frame must stay as it is until commit returns.
+func (w *wal) enqueue(ctx context.Context, frame []byte, memBytes int64, put bool) (place, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var stop func() bool
+	for {
+		if err := w.refusalLocked(put); err != nil {
+			return place{}, err
+		}
+		oversize, ok := w.memRoomLocked(memBytes)
+		if ok && w.placeLocked(len(frame)) {
+			w.oversize = w.oversize || oversize
+			w.mem.Add(memBytes)
+			return w.appendLocked(frame, oversize), nil
+		}
+		if err := ctx.Err(); err != nil {
+			return place{}, err
+		}
+		if stop == nil {
+			stop = context.AfterFunc(ctx, func() {
+				w.mu.Lock()
+				w.cond.Broadcast()
+				w.mu.Unlock()
+			})
+			defer stop()
+		}
+		w.waiting++
+		w.wanted()
+		w.cond.Wait()
+		w.waiting--
+	}
+}
+
+// memRoomLocked says whether the memtables may take n more bytes. One large update at a time may
+// exceed the cap.
+func (w *wal) memRoomLocked(n int64) (oversize, ok bool) {
+	if w.memCap == 0 || w.mem.Load()+n <= w.memCap {
+		return false, true
+	}
+	return true, !w.oversize && n > w.memCap/4
+}
+
+// placeLocked makes sure that the open group takes n more bytes of frames.
+func (w *wal) placeLocked(n int) bool {
+	g := w.open
+	if g != nil && g.frameBytes+n <= log.GroupTargetBytes &&
+		(w.file == nil || log.FitsWAL(w.current.Extent, w.pos, g.frameBytes+n, w.align)) {
+		return true
+	}
+	w.closeOpenLocked()
+	if w.file != nil && !log.FitsWAL(w.current.Extent, w.pos, n, w.align) && !w.claimLocked() {
+		return false
+	}
+	w.open = w.newGroupLocked()
+	return true
+}
+
+func (w *wal) newGroupLocked() *group {
+	g := &group{}
+	if n := len(w.spare); n > 0 {
+		g, w.spare = w.spare[n-1], w.spare[:n-1]
+	}
+	*g = group{segment: w.current, frames: g.frames[:0], first: w.next, last: w.next - 1}
+	w.unfinished = append(w.unfinished, g)
+	return g
+}
+
+func (w *wal) closeOpenLocked() {
+	if g := w.open; g != nil {
+		w.open = nil
+		w.closed = append(w.closed, g)
+		if w.file != nil {
+			w.pos += log.GroupBytes(g.frameBytes, w.align)
+		}
+	}
+}
+
+// claimLocked moves on to a whole free segment.
+func (w *wal) claimLocked() bool {
+	if len(w.free) == 0 {
+		return false
+	}
+	w.current = w.free[0]
+	w.free = append(w.free[:0], w.free[1:]...)
+	w.live = append(w.live, w.current)
+	w.pos = w.current.Extent.Offset
+	w.current.claimed = w.now()
+	w.stats.laps++
+	if len(w.free) == 0 || len(w.live) > len(w.free) {
+		w.wanted()
+	}
+	return true
+}
+
+func (w *wal) appendLocked(frame []byte, oversize bool) place {
+	g := w.open
+	p := place{group: g, lsn: w.next, oversize: oversize}
+	g.frames = append(g.frames, frame)
+	g.frameBytes += len(frame)
+	g.last = w.next
+	g.pending++
+	w.next++
+	w.idleDone = false
+	return p
+}
+
+// commit uncounts an inserted frame and returns when it is visible, or has failed: steps 8 to 10.
+func (w *wal) commit(p place) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	g := p.group
+	g.pending--
+	if p.oversize {
+		w.oversize = false
+	}
+	if g.pending == 0 && g.written && w.advanceLocked() {
+		w.cond.Broadcast()
+	}
+	for {
+		switch {
+		case w.visibleLSN() >= p.lsn:
+			return nil
+		case g.failed:
+			return fmt.Errorf("%w: the log has failed: %w", storage.ErrUncertain, w.poison)
+		case w.poison != nil && !g.sealed:
+			return fmt.Errorf("%w: the log has failed: %w", storage.ErrUnavailable, w.poison)
+		case w.canLeadLocked():
+			w.leadLocked()
+		default:
+			w.cond.Wait()
+		}
+	}
+}
+
+func (w *wal) canLeadLocked() bool {
+	return !w.writing && w.poison == nil && (w.open != nil || len(w.closed) > 0)
+}
+
+// leadLocked writes one group: the oldest that is not sealed. The mutex is not held during the
+// write; one write is in flight.
+func (w *wal) leadLocked() {
+	w.writing = true
+	if w.file != nil && w.lastFrames > 1 && len(w.closed) == 0 {
+		// The writers that were just woken shall queue into this group instead of the next.
+		w.mu.Unlock()
+		runtime.Gosched()
+		w.mu.Lock()
+	}
+	if w.poison != nil {
+		w.writing = false
+		w.cond.Broadcast()
+		return
+	}
+	if len(w.closed) == 0 {
+		w.closeOpenLocked()
+	}
+	g := w.closed[0]
+	w.closed = append(w.closed[:0], w.closed[1:]...)
+	w.writeLocked(g)
+}
+
+// writeLocked seals and writes g, with writing set.
+func (w *wal) writeLocked(g *group) {
+	g.sealed = true
+	w.lastFrames = len(g.frames)
+	var err error
+	if w.file != nil {
+		synced := w.synced
+		w.mu.Unlock()
+		var at log.Position
+		at, err = w.write(g, synced)
+		w.mu.Lock()
+		w.sealedLocked(g, at)
+	}
+	w.writing = false
+	if err != nil {
+		g.failed = true
+		w.poisonLocked(err)
+	} else {
+		g.written = true
+		w.writtenLSN = g.last
+		w.written = w.end.Seq - 1
+		if !w.relaxed {
+			w.synced, w.syncedLSN = w.written, w.writtenLSN
+		}
+		w.advanceLocked()
+	}
+	w.cond.Broadcast()
+}
+
+// write seals the frames and writes the group. Only the leader is here.
+func (w *wal) write(g *group, synced log.Seq) (log.Position, error) {
+	w.hooks.beforeSeal.call()
+	if w.chain.Position().Extent != g.segment.Extent {
+		w.chain.MoveTo(g.segment.Extent)
+	}
+	at := w.chain.Position()
+	w.buf.Reset()
+	for i, frame := range g.frames {
+		log.SealFrame(frame, g.first+base.LSN(i))
+		w.buf.Add(frame)
+	}
+	sealed := w.chain.Seal(&w.buf, g.first, synced)
+	w.hooks.beforeWrite.call()
+	_, err := w.file.WriteAt(sealed.Bytes, sealed.Offset)
+	w.hooks.afterWrite.call()
+	if err != nil {
+		err = fmt.Errorf("write log group %d: %w", sealed.Seq, err)
+	}
+	return at, err
+}
+
+// sealedLocked keeps the books of a sealed group.
+func (w *wal) sealedLocked(g *group, at log.Position) {
+	w.end = w.chain.Position()
+	w.sealedLSN = g.last
+	w.stats.groups++
+	w.stats.frames += uint64(len(g.frames))
+	w.stats.bytes += uint64(w.end.Offset - at.Offset)
+	w.markLocked(g.first, at)
+}
+
+func (w *wal) markLocked(first base.LSN, at log.Position) {
+	if n := len(w.marks); n > 0 {
+		last := w.marks[n-1].pos
+		if last.Extent == at.Extent && at.Offset-last.Offset < markEveryBytes {
+			return
+		}
+	}
+	w.marks = append(w.marks, mark{lsn: first, pos: at})
+}
+
+// advanceLocked publishes finished groups, in group order only.
+func (w *wal) advanceLocked() bool {
+	n := 0
+	for n < len(w.unfinished) && w.unfinished[n].written && w.unfinished[n].pending == 0 {
+		g := w.unfinished[n]
+		if g.last > w.visibleLSN() {
+			w.visible.Store(uint64(g.last))
+		}
+		clear(g.frames)
+		w.spare = append(w.spare, g)
+		n++
+	}
+	if n > 0 {
+		w.unfinished = append(w.unfinished[:0], w.unfinished[n:]...)
+	}
+	return n > 0
+}
+
+// poisonLocked ends all writing for good: nothing is retried.
+func (w *wal) poisonLocked(err error) {
+	if w.poison == nil {
+		w.poison = err
+		w.poisons(err)
+	}
+	w.cond.Broadcast()
+}
+
+// waitVisible waits until everything up to lsn is published. It never leads: the owners of the
+// frames do.
+func (w *wal) waitVisible(lsn base.LSN) error {
+	if w.visibleLSN() >= lsn {
+		return nil
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for w.visibleLSN() < lsn {
+		if w.poison != nil {
+			return fmt.Errorf("%w: the log has failed: %w", storage.ErrUnavailable, w.poison)
+		}
+		w.cond.Wait()
+	}
+	return nil
+}
+
+// syncThrough makes the log durable up to lsn, which is visible.
+func (w *wal) syncThrough(lsn base.LSN) error {
+	if w.file == nil {
+		return nil
+	}
+	if err := w.waitVisible(lsn); err != nil {
+		return err
+	}
+	w.syncMu.Lock()
+	defer w.syncMu.Unlock()
+	w.mu.Lock()
+	seq, last, done, poison := w.written, w.writtenLSN, w.syncedLSN >= lsn, w.poison
+	w.mu.Unlock()
+	if done {
+		return nil
+	}
+	if poison != nil {
+		return fmt.Errorf("%w: the log has failed: %w", storage.ErrUnavailable, poison)
+	}
+	err := w.file.Sync()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stats.syncs++
+	if err != nil {
+		err = fmt.Errorf("sync log: %w", err)
+		w.poisonLocked(err)
+		return err
+	}
+	if seq > w.synced {
+		w.synced, w.syncedLSN = seq, last
+	}
+	return nil
+}
+
+// idle writes one empty group behind the last one, once that is synced, so that the last
+// acknowledged group has a successor that vouches for it.
+func (w *wal) idle() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.file == nil || w.idleDone || w.writing || w.poison != nil || w.open != nil ||
+		len(w.closed) > 0 || w.synced < w.written {
+		return
+	}
+	if log.EmptyGroupBytes(w.align) > w.current.Extent.End()-w.pos && !w.claimLocked() {
+		return
+	}
+	w.idleDone = true
+	g := w.newGroupLocked()
+	w.pos += log.EmptyGroupBytes(w.align)
+	w.writing = true
+	w.writeLocked(g)
+}
+
+// position returns where the group that holds lsn begins, or one before it.
+func (w *wal) positionLocked(lsn base.LSN) log.Position {
+	if lsn > w.sealedLSN || len(w.marks) == 0 {
+		return w.end
+	}
+	i := len(w.marks) - 1
+	for i > 0 && w.marks[i].lsn > lsn {
+		i--
+	}
+	return w.marks[i].pos
+}
+
+// releaseLocked makes the segments that the durable tail has left free.
+func (w *wal) releaseLocked(tail log.Position) {
+	for len(w.live) > 1 && w.live[0].Extent != tail.Extent {
+		w.free = append(w.free, w.live[0])
+		w.live = append(w.live[:0], w.live[1:]...)
+	}
+	n := 0
+	for n+1 < len(w.marks) && w.marks[n+1].pos.Seq <= tail.Seq {
+		n++
+	}
+	w.marks = append(w.marks[:0], w.marks[n:]...)
+	w.cond.Broadcast()
+}
