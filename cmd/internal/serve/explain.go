@@ -1,0 +1,66 @@
+package serve
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	"github.com/keystone-db/kstone/engine"
+	"github.com/keystone-db/kstone/engine/storage"
+)
+
+// explainListen says in one line why the server cannot listen, and the remedy.
+func explainListen(c Config, err error) error {
+	where := net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port)))
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("port %d of %s is taken: stop the program that listens there, or choose "+
+			"another with --port (0 picks a free one)", c.Port, c.Host)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("no permission to listen on %s: choose a port from 1024 up with --port", where)
+	}
+	return fmt.Errorf("cannot listen on %s: choose an address of this machine with --host: %w", where, err)
+}
+
+// checkPath looks at what stands at the path before the engine does, for faults that deserve their
+// own words.
+func checkPath(path string) error {
+	info, err := os.Stat(path)
+	if err == nil && info.IsDir() {
+		return fmt.Errorf("%s is a folder, as the older KeystoneDB kept its databases; that format "+
+			"cannot be opened: give --db a file, such as %s, and load the data anew",
+			path, filepath.Join(path, "kstone.keystone"))
+	}
+	if err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is no regular file: give --db another path", path)
+	}
+	if dir := filepath.Dir(path); errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("folder %s does not exist: make it (mkdir -p %s), or give --db another path", dir, dir)
+		}
+	}
+	return nil
+}
+
+// explainOpen says in one line why the database cannot be opened, and the remedy.
+func explainOpen(path string, err error) error {
+	switch {
+	case errors.Is(err, engine.ErrLocked):
+		return fmt.Errorf("%s is in use by another kstone: stop that one, or give --db another path", path)
+	case errors.Is(err, storage.ErrCorrupt):
+		return fmt.Errorf("%s is damaged or no database of kstone (%w): restore a copy, or give --db "+
+			"another path", path, err)
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		return fmt.Errorf("cannot write %s (%w): allow this user to write there, or give --db another path", path, err)
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, storage.ErrFull):
+		return fmt.Errorf("no space left for %s: make room, or give --db a path on another disk", path)
+	case errors.Is(err, syscall.ENOTDIR):
+		return fmt.Errorf("cannot make %s: a part of its path is a file: give --db another path", path)
+	}
+	return fmt.Errorf("cannot open %s: %w: give --db another path", path, err)
+}

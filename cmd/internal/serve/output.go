@@ -1,0 +1,71 @@
+package serve
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// clientHost is the name by which a client of this machine reaches the server.
+func clientHost(host string) string {
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		return HostDefault
+	}
+	return host
+}
+
+// printStart writes where the server listens and what to paste to use it. The last line is "ready",
+// for scripts that wait.
+func printStart(w io.Writer, c Config, listeners []net.Listener) error {
+	endpoint := "http://" + net.JoinHostPort(clientHost(c.Host), strconv.Itoa(portOf(listeners[0])))
+	var b strings.Builder
+	fmt.Fprintf(&b, "kstone %s, %s\n", c.Version, dataText(c))
+	for _, l := range listeners {
+		fmt.Fprintf(&b, "listening on http://%s\n", l.Addr())
+	}
+	fmt.Fprintf(&b, `
+export AWS_ENDPOINT_URL_DYNAMODB=%[1]s
+export AWS_ENDPOINT_URL_DYNAMODB_STREAMS=%[1]s
+export AWS_REGION=%[2]s
+export AWS_DEFAULT_REGION=%[2]s
+export AWS_ACCESS_KEY_ID=local
+export AWS_SECRET_ACCESS_KEY=local
+
+aws dynamodb list-tables --endpoint-url %[1]s
+
+ready
+`, endpoint, c.Region)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func dataText(c Config) string {
+	if c.InMemory {
+		return "in memory: nothing outlives the process"
+	}
+	return fmt.Sprintf("data in %s, sync %s", c.Path, c.Sync)
+}
+
+// writePortFile writes the port in one step: a reader sees the whole number or no file.
+func writePortFile(path string, port int) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".port-*")
+	if err != nil {
+		return fmt.Errorf("cannot write --port-file: %w", err)
+	}
+	_, err = f.WriteString(strconv.Itoa(port) + "\n")
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+		return fmt.Errorf("cannot write --port-file: %w", err)
+	}
+	return nil
+}

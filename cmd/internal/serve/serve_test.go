@@ -1,0 +1,82 @@
+package serve
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/keystone-db/kstone/engine"
+	"github.com/keystone-db/kstone/engine/storage"
+)
+
+func TestListenLocalhostSharesOnePort(t *testing.T) {
+	listeners, err := listen(t.Context(), HostDefault, 0)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, closeAll(listeners)) }()
+	require.NotEmpty(t, listeners)
+	for _, l := range listeners {
+		assert.Equal(t, portOf(listeners[0]), portOf(l))
+		assert.True(t, l.Addr().(*net.TCPAddr).IP.IsLoopback())
+	}
+	_, err = listen(t.Context(), HostDefault, uint16(portOf(listeners[0])))
+	require.ErrorIs(t, err, syscall.EADDRINUSE)
+}
+
+func TestIsLoopback(t *testing.T) {
+	for host, want := range map[string]bool{
+		"localhost": true, "127.0.0.1": true, "127.8.8.8": true, "::1": true,
+		"0.0.0.0": false, "::": false, "192.0.2.1": false, "": false, "example.test": false,
+	} {
+		assert.Equal(t, want, isLoopback(host), host)
+	}
+}
+
+// TestExplainOpen names the remedy of each fault; those that scripts meet as well are here too,
+// since not every machine can be made read-only or full (root writes everywhere).
+func TestExplainOpen(t *testing.T) {
+	for _, tt := range []struct {
+		err  error
+		want string
+	}{
+		{engine.ErrLocked, "in use by another kstone"},
+		{fmt.Errorf("superblock: %w", storage.ErrCorrupt), "damaged"},
+		{&fs.PathError{Op: "open", Path: "p", Err: syscall.EACCES}, "cannot write p"},
+		{syscall.EROFS, "cannot write p"},
+		{syscall.ENOSPC, "no space left"},
+		{syscall.ENOTDIR, "a part of its path is a file"},
+		{errors.New("odd"), "cannot open p: odd"},
+	} {
+		got := explainOpen("p", fmt.Errorf("open: %w", tt.err))
+		require.ErrorContains(t, got, tt.want)
+		assert.NotContains(t, got.Error(), "\n")
+	}
+}
+
+func TestExplainListen(t *testing.T) {
+	c := Config{Host: "localhost", Port: 80}
+	require.ErrorContains(t, explainListen(c, syscall.EACCES), "no permission to listen on localhost:80")
+	require.ErrorContains(t, explainListen(c, syscall.EADDRINUSE), "port 80 of localhost is taken")
+	require.ErrorContains(t, explainListen(c, syscall.EADDRNOTAVAIL), "choose an address of this machine")
+}
+
+func TestWritePortFile(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "port")
+	require.NoError(t, os.WriteFile(path, []byte("an old, longer text"), 0o600))
+	require.NoError(t, writePortFile(path, 8000))
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Equal(t, "8000\n", string(text))
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	assert.Len(t, entries, 1, "no temporary file stays")
+	require.ErrorContains(t, writePortFile(filepath.Join(dir, "none", "port"), 1), "cannot write --port-file")
+}

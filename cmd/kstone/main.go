@@ -1,0 +1,88 @@
+// Command kstone is the database server and its small tools.
+//
+//	kstone serve      start the server
+//	kstone health     ask a running server whether it is well, for container health checks
+//	kstone version    print the version
+//
+// The flags that users of local substitutes type from memory (-port, -inMemory, -dbPath, …) work
+// too, with or without a sub-command; see localflags.go.
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// version is set by the linker: -X main.version=….
+var version string
+
+// exitFailed is the exit code of every failure.
+const exitFailed = 1
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run executes one command line and returns the exit code. A failure is one line on stderr.
+func run(args []string, stdout, stderr io.Writer) int {
+	root := newRoot()
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	args, ignored := translateLocalFlags(args)
+	root.SetArgs(args)
+	if len(ignored) > 0 {
+		fmt.Fprintf(stderr, "kstone: ignored, they mean nothing here: %s\n", strings.Join(ignored, " "))
+	}
+	if err := root.Execute(); err != nil {
+		fmt.Fprintf(stderr, "kstone: %s\n", oneLine(err))
+		return exitFailed
+	}
+	return 0
+}
+
+// oneLine keeps a joined error on one line.
+func oneLine(err error) string { return strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ") }
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "kstone",
+		Short:         "A DynamoDB-compatible database in one file",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Version:       versionText(),
+	}
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetVersionTemplate("kstone {{.Version}}\n")
+	root.AddCommand(newServe(), newHealth(), newVersion())
+	return root
+}
+
+func newVersion() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "kstone %s %s %s/%s\n",
+				versionText(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			return err
+		},
+	}
+}
+
+// versionText is the version that the linker set, else the one of the module, as `go install` knows it.
+func versionText() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "unknown"
+}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"kstone": main})
+}
+
+// TestScripts runs testdata/script: the command line as a person meets it.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: filepath.Join("testdata", "script"),
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"start": start, "stop": stop, "get": get,
+		},
+	})
+}
+
+// child is a server that a script started.
+type child struct {
+	cmd    *exec.Cmd
+	stdout bytes.Buffer
+	stderr bytes.Buffer
+}
+
+// start ARGS…: run kstone in the background until it says "ready". $URL, $PORT are set; its output so
+// far is in the file stdout.
+func start(ts *testscript.TestScript, neg bool, args []string) {
+	if neg {
+		ts.Fatalf("start cannot be negated: use exec")
+	}
+	path, err := lookPath(ts.Getenv("PATH"), "kstone")
+	ts.Check(err)
+	c := &child{cmd: exec.Command(path, args...)}
+	c.cmd.Dir = ts.Getenv("WORK")
+	c.cmd.Env = environment(ts)
+	c.cmd.Stderr = &c.stderr
+	out, err := c.cmd.StdoutPipe()
+	ts.Check(err)
+	ts.Check(c.cmd.Start())
+	ts.Defer(func() { _ = c.cmd.Process.Kill(); _ = c.cmd.Wait() })
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		fmt.Fprintln(&c.stdout, lines.Text())
+		if url, ok := strings.CutPrefix(lines.Text(), "export AWS_ENDPOINT_URL_DYNAMODB="); ok {
+			ts.Setenv("URL", url)
+			ts.Setenv("PORT", url[strings.LastIndex(url, ":")+1:])
+		}
+		if lines.Text() == "ready" {
+			ts.Check(os.WriteFile(ts.MkAbs("stdout"), c.stdout.Bytes(), 0o600))
+			running.Store(ts, c)
+			return
+		}
+	}
+	_ = c.cmd.Wait()
+	ts.Fatalf("kstone %v did not become ready: %s", args, c.stderr.String())
+}
+
+// running holds the last server of each script; scripts run in parallel.
+var running sync.Map // *testscript.TestScript → *child
+
+// stop [SIGNAL]: end the server that start began, with TERM or INT, which must exit 0. Its logs are in
+// the file stderr then.
+func stop(ts *testscript.TestScript, neg bool, args []string) {
+	value, ok := running.LoadAndDelete(ts)
+	if !ok || neg {
+		ts.Fatalf("stop: no server")
+	}
+	c := value.(*child)
+	signal := syscall.SIGTERM
+	if len(args) > 0 && args[0] == "INT" {
+		signal = syscall.SIGINT
+	}
+	ts.Check(c.cmd.Process.Signal(signal))
+	err := c.cmd.Wait()
+	ts.Check(os.WriteFile(ts.MkAbs("stderr"), c.stderr.Bytes(), 0o600))
+	if err != nil {
+		ts.Fatalf("after %v: %v: %s", signal, err, c.stderr.String())
+	}
+}
+
+// get URL: fails unless the answer has status 200.
+func get(ts *testscript.TestScript, neg bool, args []string) {
+	answer, err := http.Get(args[0])
+	if err == nil {
+		err = answer.Body.Close()
+	}
+	good := err == nil && answer.StatusCode == http.StatusOK
+	if good == neg {
+		ts.Fatalf("get %s: %v", args[0], err)
+	}
+}
+
+// environment is the script's own: testscript gives no list of it.
+func environment(ts *testscript.TestScript) []string {
+	env := []string{"PATH=" + ts.Getenv("PATH"), "HOME=" + ts.Getenv("HOME")}
+	for _, name := range []string{"HOST", "PORT", "PORT_FILE", "DB", "IN_MEMORY", "SYNC", "REGION", "NO_AUTH", "LOG_LEVEL"} {
+		if v := ts.Getenv("KSTONE_" + name); v != "" {
+			env = append(env, "KSTONE_"+name+"="+v)
+		}
+	}
+	return env
+}
+
+func lookPath(path, name string) (string, error) {
+	for _, dir := range filepath.SplitList(path) {
+		if full, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
+			return full, nil
+		}
+	}
+	return "", fmt.Errorf("no %s in %s", name, path)
+}

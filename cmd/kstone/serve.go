@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os/signal"
+	"syscall"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"github.com/keystone-db/kstone/cmd/internal/serve"
+	"github.com/keystone-db/kstone/engine"
+)
+
+func newServe() *cobra.Command {
+	var c serve.Config
+	var sync, level string
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Start the server",
+		Long: "Start the server. Every flag is also an environment variable: --sync-interval is\n" +
+			"KSTONE_SYNC_INTERVAL. A flag wins over the environment, which wins over the default.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := applyEnvironment(cmd.Flags()); err != nil {
+				return err
+			}
+			if err := settle(cmd, &c, sync, level); err != nil {
+				return err
+			}
+			return runServe(cmd, c)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&c.Path, "db", "./"+databaseFile, "database file, created when absent")
+	f.BoolVar(&c.InMemory, "in-memory", false, "keep everything in memory and nothing on disk")
+	f.StringVar(&c.Host, "host", serve.HostDefault, "address to listen on; localhost is 127.0.0.1 and ::1")
+	f.Uint16Var(&c.Port, "port", serve.PortDefault, "port to listen on; 0 picks a free one")
+	f.StringVar(&c.PortFile, "port-file", "", "write the port to this file once the server listens")
+	f.StringVar(&sync, "sync", "always", "when a write is acknowledged: always (survives a power loss), "+
+		"interval or off (survive a killed process)")
+	f.DurationVar(&c.SyncInterval, "sync-interval", engine.DefaultSyncInterval, "time between syncs with --sync interval")
+	f.StringVar(&c.Region, "region", engine.DefaultRegion, "region in ARNs")
+	f.StringVar(&c.Account, "account", engine.DefaultAccount, "account in ARNs")
+	f.BoolVar(&c.NoAuth, "no-auth", false, "accept any credentials from other machines too")
+	f.DurationVar(&c.TableDelay, "table-delay", 0, "how long tables stay CREATING and DELETING")
+	f.BoolVar(&c.ClassicErrors, "classic-errors", false, "error texts of PutItem and UpdateItem as before 2026")
+	f.StringVar(&level, "log-level", "info", "least level of logs on stderr: debug, info, warn, error, disabled")
+	return cmd
+}
+
+// settle parses what flags give as text and decides between a file and memory.
+func settle(cmd *cobra.Command, c *serve.Config, sync, level string) error {
+	modes := map[string]engine.SyncMode{
+		"always": engine.SyncAlways, "interval": engine.SyncInterval, "off": engine.SyncOff,
+	}
+	var ok bool
+	if c.Sync, ok = modes[sync]; !ok {
+		return fmt.Errorf("--sync %q: want always, interval or off", sync)
+	}
+	var err error
+	if c.LogLevel, err = zerolog.ParseLevel(level); err != nil {
+		return fmt.Errorf("--log-level %q: want debug, info, warn, error or disabled", level)
+	}
+	memory, db := cmd.Flags().Changed("in-memory"), cmd.Flags().Changed("db")
+	if memory && db && c.InMemory {
+		return fmt.Errorf("--in-memory and --db exclude each other: leave one out")
+	}
+	// A flag wins over the environment: --db over KSTONE_IN_MEMORY.
+	if db && !memory {
+		c.InMemory = false
+	}
+	c.Version = versionText()
+	return nil
+}
+
+// runServe serves until SIGTERM or SIGINT; a second signal ends the process at once.
+func runServe(cmd *cobra.Command, c serve.Config) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	return serve.Run(ctx, c, cmd.OutOrStdout(), cmd.ErrOrStderr())
+}
