@@ -64,20 +64,27 @@ func (h *History) NewValue() Cell { return Cell(h.value.Add(1)) }
 
 // Record runs one operation of a client and keeps what it returns.
 func (h *History) Record(client int, do func() Step) {
+	h.RecordAll(client, func() []Step { return []Step{do()} })
+}
+
+// RecordAll is Record for a call whose parts each happen at an instant of their own, such as a
+// batch that is not a transaction.
+func (h *History) RecordAll(client int, do func() []Step) {
 	call := h.clock.Add(1)
-	step := do()
+	steps := do()
 	ret := h.clock.Add(1)
-	if step.Outcome == Never {
-		return
-	}
-	if step.Outcome == Maybe {
-		ret = forever
-	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.ops = append(h.ops, porcupine.Operation{
-		ClientId: client, Input: step, Call: call, Return: ret,
-	})
+	for _, step := range steps {
+		op := porcupine.Operation{ClientId: client, Input: step, Call: call, Return: ret}
+		switch step.Outcome {
+		case Never:
+			continue
+		case Maybe:
+			op.Return = forever
+		}
+		h.ops = append(h.ops, op)
+	}
 }
 
 // Len is the number of recorded operations.

@@ -62,7 +62,7 @@ func checkConditionWaits(t testing.TB, open Open) {
 	defer release()
 	writing, condition := e.dependentCondition(k)
 	_, done := linger(condition)
-	assert.False(t, done, "answered from a state that may vanish")
+	require.False(t, done, "answered from a state that may vanish")
 	release()
 	require.NoError(t, <-writing)
 	require.ErrorIs(t, <-condition, errMine)
@@ -108,7 +108,8 @@ func checkFailedSync(t testing.TB, open Open) {
 		_, err := e.s.Watermark(e.ctx, mark+1_000_000)
 		return err
 	})
-	linger(condition)
+	_, done := linger(condition)
+	require.False(t, done, "answered from a state that may vanish")
 	failer.FailLog()
 	release()
 	err = <-writing

@@ -45,6 +45,9 @@ func checkDropRange(t testing.TB, open Open) {
 	last := keyIn(before, 0, 255, "\xff\xff")
 	b.Put(last, []byte("last"))
 	s[string(last)] = "last"
+	first := keyIn(dead, 1, 0, "") // right at the end of the dead range
+	b.Put(first, []byte("first"))
+	s[string(first)] = "first"
 	require.NoError(t, e.apply(&b))
 	for range 2 {
 		require.NoError(t, e.s.DropRange(e.ctx, prefixOf(dead)))

@@ -205,7 +205,7 @@ func checkInvisible(t testing.TB, open Open) {
 	assert.Equal(t, []string{"old", absent}, []string{e.get(k), e.get(l)})
 	assert.Equal(t, []pair{{string(k), "old"}}, inSnap())
 	_, done := linger(writing)
-	assert.False(t, done, "acknowledged before it is visible")
+	require.False(t, done, "acknowledged before it is visible")
 	release()
 	require.NoError(t, <-writing)
 	assert.Equal(t, []string{"new", "new"}, []string{e.get(k), e.get(l)})
