@@ -298,7 +298,7 @@ func isolationPlants() []plant {
 					return out, err
 				}
 			})
-		}, []string{"SnapshotsAreMonotonic", "BankSum", "StrictlySerializable"}},
+		}, []string{"BankSum", "StrictlySerializable"}},
 		{"answers come before visibility", func(b *broken) {
 			b.apply = func(ctx context.Context, batch *storage.Batch, opts storage.UpdateOptions) error {
 				copied := &storage.Batch{Ops: slices.Clone(batch.Ops)}
