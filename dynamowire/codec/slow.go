@@ -1,16 +1,17 @@
 package codec
 
 import (
-	"bytes"
-	"encoding/json"
 	"reflect"
 	"sort"
+	"strconv"
+	"time"
 
 	"github.com/keystone-db/kstone/engine/api"
 )
 
 // The slow codec serves all operations but the ten hot ones. It walks generated tables of shapes
-// and fills structs by reflection: these operations are rare, so clarity wins over speed.
+// and fills structs by reflection: these operations are rare, so clarity wins over speed. Scalars,
+// values and texts are those of Decoder.
 
 // slowKind is the kind of a shape.
 type slowKind uint8
@@ -63,229 +64,155 @@ func DecodeSlow(operation string, body []byte) (any, error) {
 	if !ok {
 		return nil, api.Errorf(api.UnknownOperation, "")
 	}
-	d := &slowDecoder{dec: json.NewDecoder(bytes.NewReader(body))}
-	d.dec.UseNumber()
-	if !json.Valid(body) {
+	var d slowDecoder
+	d.begin(body)
+	if d.s.Peek() != '{' {
 		return nil, api.Errorf(api.Serialization, "")
 	}
-	tok, err := d.dec.Token()
-	if err != nil || tok != json.Delim('{') {
-		return nil, api.Errorf(api.Serialization, "")
-	}
+	d.s.Object()
 	v := reflect.ValueOf(op.in).Elem()
-	if err := d.structure(v, op.input, ""); err != nil {
+	d.structure(v, op.input, "")
+	if err := d.finish(body); err != nil {
 		return nil, err
 	}
-	if bad := v.FieldByName("Bad"); bad.IsValid() && d.bad != nil {
-		bad.Set(reflect.ValueOf(d.bad))
+	if bad := v.FieldByName("Bad"); bad.IsValid() && d.faults() != nil {
+		bad.Set(reflect.ValueOf(d.faults()))
 	}
 	return op.in, nil
 }
 
-// slowDecoder fills a request from the tokens of its body, which is known to be JSON.
-type slowDecoder struct {
-	dec *json.Decoder
-	bad []api.BadValue
-}
+// slowDecoder fills a request along its shapes. After a fault all methods of Decoder report that
+// nothing is left, so that the loops here end.
+type slowDecoder struct{ Decoder }
 
-// slowMismatch is a JSON type that the model does not have there.
-func slowMismatch(text string) error { return api.Errorf(api.Serialization, "%s", text) }
-
-// structure reads members up to the closing brace; its opening one is read.
-func (d *slowDecoder) structure(v reflect.Value, s *slowShape, place string) error {
-	for d.dec.More() {
-		name, err := d.name()
-		if err != nil {
-			return err
-		}
-		i := slowMemberIndex(s, name)
+// structure reads the members of a structure whose brace is taken.
+func (d *slowDecoder) structure(v reflect.Value, s *slowShape, path string) {
+	for key, ok := d.s.Key(true); ok; key, ok = d.s.Key(false) {
+		i := slowMemberIndex(s, key)
 		if i < 0 {
-			if err := d.skip(); err != nil {
-				return err
-			}
+			d.s.Skip()
 			continue
 		}
+		m := &s.members[i]
 		v.Field(i).SetZero()
-		if err := d.member(v.Field(i), s.members[i].shape, slowPlace(place, name)); err != nil {
-			return err
-		}
+		d.member(v.Field(i), m.shape, slowPath(path, m.name))
 	}
-	return d.end()
 }
 
-func slowMemberIndex(s *slowShape, name string) int {
+func slowMemberIndex(s *slowShape, name []byte) int {
 	for i := range s.members {
-		if s.members[i].name == name {
+		if s.members[i].name == string(name) {
 			return i
 		}
 	}
 	return -1
 }
 
-func slowPlace(place, name string) string {
-	if place == "" {
+func slowPath(path, name string) string {
+	if path == "" {
 		return name
 	}
-	return place + "." + name
+	return path + "." + name
 }
 
-func (d *slowDecoder) name() (string, error) {
-	tok, err := d.dec.Token()
-	name, ok := tok.(string)
-	if err != nil || !ok {
-		return "", api.Errorf(api.Serialization, "")
-	}
-	return name, nil
-}
-
-func (d *slowDecoder) end() error {
-	if _, err := d.dec.Token(); err != nil {
-		return api.Errorf(api.Serialization, "")
-	}
-	return nil
-}
-
-func (d *slowDecoder) skip() error {
-	var raw json.RawMessage
-	if err := d.dec.Decode(&raw); err != nil {
-		return api.Errorf(api.Serialization, "")
-	}
-	return nil
-}
-
-// member reads a member of a structure: an Opt, a pointer to a structure or a slice.
-func (d *slowDecoder) member(f reflect.Value, s *slowShape, place string) error {
+// member reads a member of a structure: an Opt, a pointer to a structure, a slice or bytes.
+func (d *slowDecoder) member(f reflect.Value, s *slowShape, path string) {
 	switch s.kind {
-	case slowItem, slowValue:
-		return d.attribute(f, s, place)
 	case slowStructure:
-		tok, err := d.open('{', msgFieldType, msgUnrecognizedClass+structurePackage+s.name)
-		if err != nil || tok == nil {
-			return err
+		if d.object(msgFieldType, s.name) {
+			f.Set(reflect.New(f.Type().Elem()))
+			d.structure(f.Elem(), s, path)
 		}
-		f.Set(reflect.New(f.Type().Elem()))
-		return d.structure(f.Elem(), s, place)
-	case slowList, slowMap, slowNames, slowValues:
-		return d.collection(f, s, place)
+	case slowList, slowMap, slowNames, slowValues, slowItem, slowValue, slowBlob:
+		d.element(f, s, path)
+	default:
+		f.Field(1).SetBool(d.scalar(f.Field(0), s))
+	}
+}
+
+// element reads a list element, a map value, or a member that Go holds without an Opt; null leaves
+// it zero.
+func (d *slowDecoder) element(v reflect.Value, s *slowShape, path string) {
+	switch s.kind {
+	case slowStructure:
+		if d.object(msgValueType, s.name) {
+			d.structure(v, s, path)
+		}
+	case slowList:
+		d.elements(v, s, path)
+	case slowMap, slowNames, slowValues:
+		d.entriesOf(v, s, path)
+	case slowItem:
+		v.SetBytes(d.item(place{head: path}))
+	case slowValue:
+		if !d.s.Null() {
+			v.SetBytes(d.standalone(place{head: path}, msgValueType))
+		}
 	case slowBlob:
-		tok, err := d.token()
-		if err != nil || tok == nil {
-			return err
+		if d.s.Null() {
+			return
 		}
-		return slowScalar(f, s, tok)
-	}
-	tok, err := d.token()
-	if err != nil || tok == nil {
-		return err
-	}
-	f.Field(1).SetBool(true)
-	return slowScalar(f.Field(0), s, tok)
-}
-
-// element reads a list element or map value; null leaves it zero.
-func (d *slowDecoder) element(v reflect.Value, s *slowShape, place string) error {
-	switch s.kind {
-	case slowItem, slowValue:
-		return d.attribute(v, s, place)
-	case slowStructure:
-		tok, err := d.open('{', msgValueType, msgUnrecognizedClass+structurePackage+s.name)
-		if err != nil || tok == nil {
-			return err
+		if b, ok := d.blob(); ok {
+			v.SetBytes(append([]byte{}, b...))
 		}
-		return d.structure(v, s, place)
-	case slowList, slowMap, slowNames, slowValues:
-		return d.collection(v, s, place)
+	default:
+		d.scalar(v, s)
 	}
-	tok, err := d.token()
-	if err != nil || tok == nil {
-		return err
-	}
-	return slowScalar(v, s, tok)
 }
 
-// token reads the next token; nil for null.
-func (d *slowDecoder) token() (json.Token, error) {
-	tok, err := d.dec.Token()
-	if err != nil {
-		return nil, api.Errorf(api.Serialization, "")
+func (d *slowDecoder) elements(v reflect.Value, s *slowShape, path string) {
+	if !d.list() {
+		return
 	}
-	return tok, nil
+	v.Set(reflect.MakeSlice(v.Type(), 0, 0))
+	i := 0
+	for ok := d.s.Elem(true); ok; ok = d.s.Elem(false) {
+		elem := reflect.New(v.Type().Elem()).Elem()
+		d.element(elem, s.of, slowPath(path, strconv.Itoa(i)))
+		v.Set(reflect.Append(v, elem))
+		i++
+	}
 }
 
-// open reads the opening delimiter that is wanted, or null. Scalars answer one text, the other
-// delimiter the other text.
-func (d *slowDecoder) open(want json.Delim, scalarText, otherText string) (json.Token, error) {
-	tok, err := d.token()
-	if err != nil || tok == nil {
-		return nil, err
+// entriesOf reads the entries of a map, sorts them by key and keeps the last of each key.
+func (d *slowDecoder) entriesOf(v reflect.Value, s *slowShape, path string) {
+	if !d.mapping(slowValueClass(s)) {
+		return
 	}
-	switch tok {
-	case want:
-		return tok, nil
-	case json.Delim('{'), json.Delim('['):
-		return nil, slowMismatch(otherText)
+	v.Set(reflect.MakeSlice(v.Type(), 0, 0))
+	for key, ok := d.s.Key(true); ok; key, ok = d.s.Key(false) {
+		entry := reflect.New(v.Type().Elem()).Elem()
+		name := string(key)
+		entry.Field(0).SetString(name)
+		d.element(entry.Field(1), s.of, slowPath(path, name))
+		v.Set(reflect.Append(v, entry))
 	}
-	return nil, slowMismatch(scalarText)
+	sortEntries(v)
 }
 
-func (d *slowDecoder) collection(f reflect.Value, s *slowShape, place string) error {
-	if s.kind == slowList {
-		tok, err := d.open('[', msgFieldType, msgStructureStart)
-		if err != nil || tok == nil {
-			return err
-		}
-		return d.list(f, s, place)
+// slowValueClass is the class of a map's values in the text about an array in its place.
+func slowValueClass(s *slowShape) string {
+	switch {
+	case s.kind == slowValues:
+		return classValue
+	case s.kind == slowMap && s.of.kind == slowStructure:
+		return structurePackage + s.of.name
 	}
-	tok, err := d.open('{', msgFieldType, msgUnrecognizedMap+mapValueClass(s)+">")
-	if err != nil || tok == nil {
-		return err
-	}
-	return d.mapping(f, s, place)
+	return classString
 }
 
-func (d *slowDecoder) list(f reflect.Value, s *slowShape, place string) error {
-	f.Set(reflect.MakeSlice(f.Type(), 0, 0))
-	for i := 0; d.dec.More(); i++ {
-		elem := reflect.New(f.Type().Elem()).Elem()
-		if err := d.element(elem, s.of, slowPlaceIndex(place, i)); err != nil {
-			return err
-		}
-		f.Set(reflect.Append(f, elem))
-	}
-	return d.end()
-}
-
-// mapping reads the entries of a map, sorts them by key and keeps the last of each key.
-func (d *slowDecoder) mapping(f reflect.Value, s *slowShape, place string) error {
-	f.Set(reflect.MakeSlice(f.Type(), 0, 0))
-	for d.dec.More() {
-		key, err := d.name()
-		if err != nil {
-			return err
-		}
-		entry := reflect.New(f.Type().Elem()).Elem()
-		entry.Field(0).SetString(key)
-		if err := d.element(entry.Field(1), s.of, slowPlace(place, key)); err != nil {
-			return err
-		}
-		f.Set(reflect.Append(f, entry))
-	}
-	sortEntries(f)
-	return d.end()
-}
-
-func sortEntries(f reflect.Value) {
-	key := func(i int) string { return f.Index(i).Field(0).String() }
-	sort.Stable(&entrySort{f.Len(), key, reflect.Swapper(f.Interface())})
+func sortEntries(v reflect.Value) {
+	key := func(i int) string { return v.Index(i).Field(0).String() }
+	sort.Stable(&entrySort{v.Len(), key, reflect.Swapper(v.Interface())})
 	n := 0
-	for i := range f.Len() {
+	for i := range v.Len() {
 		if n > 0 && key(n-1) == key(i) {
 			n--
 		}
-		f.Index(n).Set(f.Index(i))
+		v.Index(n).Set(v.Index(i))
 		n++
 	}
-	f.SetLen(n)
+	v.SetLen(n)
 }
 
 // entrySort sorts a slice that only reflection knows.
@@ -298,3 +225,79 @@ type entrySort struct {
 func (s *entrySort) Len() int           { return s.n }
 func (s *entrySort) Less(i, j int) bool { return s.key(i) < s.key(j) }
 func (s *entrySort) Swap(i, j int)      { s.swap(i, j) }
+
+// scalar reads a scalar; false for null and wrong types.
+func (d *slowDecoder) scalar(v reflect.Value, s *slowShape) bool {
+	if d.s.Null() {
+		return false
+	}
+	switch s.kind {
+	case slowString:
+		b, ok := d.text()
+		v.SetString(string(b))
+		return ok
+	case slowBoolean:
+		var o api.Opt[bool]
+		d.boolean(&o)
+		v.SetBool(o.Value)
+		return o.Set
+	}
+	if c := d.s.Peek(); c != '-' && c-'0' > 9 {
+		d.convert(slowClass(s.kind))
+		return false
+	}
+	text, ok := d.s.Number()
+	if ok {
+		slowNumber(v, s, string(text))
+	}
+	return ok
+}
+
+// slowClass is the class of a number in texts.
+func slowClass(k slowKind) string {
+	switch k {
+	case slowLong:
+		return "Long"
+	case slowDouble:
+		return "Double"
+	case slowTimestamp:
+		return "Date" // unsure: the sheet has no row for timestamps
+	}
+	return "Integer"
+}
+
+// slowNumber fills a number or timestamp from its text, which is a JSON number.
+func slowNumber(v reflect.Value, s *slowShape, text string) {
+	switch s.kind {
+	case slowDouble, slowTimestamp:
+		f, err := strconv.ParseFloat(text, 64)
+		if err != nil { // out of range: a fault of no member of the contract, so any number will do
+			f = 0
+		}
+		if s.kind == slowDouble {
+			v.SetFloat(f)
+			return
+		}
+		v.Set(reflect.ValueOf(slowTime(f)))
+	default:
+		v.SetInt(whole(text))
+	}
+}
+
+// Timestamps.
+const (
+	// timestampMaxSeconds bounds timestamps on both sides: about the years -30000 to 34000, whose
+	// milliseconds float64 holds exactly.
+	timestampMaxSeconds = 1e12
+	millisPerSecond     = 1000
+)
+
+// slowTime turns seconds since 1970 into a time of millisecond precision.
+func slowTime(f float64) time.Time {
+	f = max(-timestampMaxSeconds, min(timestampMaxSeconds, f))
+	half := 0.5
+	if f < 0 {
+		half = -half
+	}
+	return time.UnixMilli(int64(f*millisPerSecond + half)).UTC()
+}

@@ -2,7 +2,6 @@ package codec
 
 import (
 	"encoding/base64"
-	"math"
 	"reflect"
 	"strconv"
 	"time"
@@ -74,14 +73,17 @@ func appendSlow(dst []byte, v reflect.Value, s *slowShape) []byte {
 			if i > 0 {
 				dst = append(dst, ',')
 			}
-			dst = append(appendSlowText(dst, v.Index(i).Field(0).String()), ':')
+			dst = append(AppendJSONString(dst, v.Index(i).Field(0).String()), ':')
 			dst = appendSlow(dst, v.Index(i).Field(1), s.of)
 		}
 		return append(dst, '}')
 	case slowItem:
-		return appendSlowItem(dst, attr.Item(v.Bytes()))
+		return AppendItem(dst, attr.Item(v.Bytes()))
 	case slowValue:
-		return appendSlowValue(dst, attr.Value(v.Bytes()))
+		if v.IsNil() {
+			return append(dst, "null"...)
+		}
+		return AppendValue(dst, attr.Value(v.Bytes()))
 	case slowBlob:
 		dst = append(dst, '"')
 		return append(base64.StdEncoding.AppendEncode(dst, v.Bytes()), '"')
@@ -92,27 +94,19 @@ func appendSlow(dst []byte, v reflect.Value, s *slowShape) []byte {
 func appendSlowScalar(dst []byte, v reflect.Value, s *slowShape) []byte {
 	switch s.kind {
 	case slowString:
-		return appendSlowText(dst, v.String())
+		return AppendJSONString(dst, v.String())
 	case slowInteger, slowLong:
 		return strconv.AppendInt(dst, v.Int(), 10)
 	case slowBoolean:
 		return strconv.AppendBool(dst, v.Bool())
 	case slowDouble:
-		return appendSlowDouble(dst, v.Float())
+		return AppendJSONFloat(dst, v.Float())
 	}
 	t, _ := v.Interface().(time.Time)
 	return appendSlowTime(dst, t)
 }
 
-// appendSlowDouble writes a number with at least one digit of fraction, as the service does.
-func appendSlowDouble(dst []byte, f float64) []byte {
-	if f == math.Trunc(f) {
-		return strconv.AppendFloat(dst, f, 'f', 1, 64)
-	}
-	return strconv.AppendFloat(dst, f, 'f', -1, 64)
-}
-
 // appendSlowTime writes seconds since 1970 with milliseconds as fraction.
 func appendSlowTime(dst []byte, t time.Time) []byte {
-	return strconv.AppendFloat(dst, float64(t.UnixMilli())/1000, 'f', -1, 64)
+	return strconv.AppendFloat(dst, float64(t.UnixMilli())/millisPerSecond, 'f', -1, 64)
 }

@@ -44,17 +44,17 @@ func TestSlowCreateTable(t *testing.T) {
 // Texts of wire-facts §2.
 func TestSlowMismatches(t *testing.T) {
 	for body, want := range map[string]string{
-		`{"TableName":true}`:                    "TRUE_VALUE cannot be converted to String",
-		`{"TableName":false}`:                   "FALSE_VALUE cannot be converted to String",
-		`{"TableName":1}`:                       "NUMBER_VALUE cannot be converted to String",
-		`{"TableName":1.5}`:                     "DECIMAL_VALUE cannot be converted to String",
-		`{"TableName":[]}`:                      "Unrecognized collection type class java.lang.String",
-		`{"TableName":{}}`:                      "Start of structure or map found where not expected",
-		`{"DeletionProtectionEnabled":1}`:       "NUMBER_VALUE cannot be converted to Boolean",
-		`{"DeletionProtectionEnabled":1.5}`:     "DECIMAL_VALUE cannot be converted to Boolean",
-		`{"DeletionProtectionEnabled":"maybe"}`: "Unexpected token received from parser",
-		`{"DeletionProtectionEnabled":[]}`:      "Unrecognized collection type class java.lang.Boolean",
-		`{"DeletionProtectionEnabled":{}}`:      "Start of structure or map found where not expected",
+		`{"TableName":true}`:                                   "TRUE_VALUE cannot be converted to String",
+		`{"TableName":false}`:                                  "FALSE_VALUE cannot be converted to String",
+		`{"TableName":1}`:                                      "NUMBER_VALUE cannot be converted to String",
+		`{"TableName":1.5}`:                                    "DECIMAL_VALUE cannot be converted to String",
+		`{"TableName":[]}`:                                     "Unrecognized collection type class java.lang.String",
+		`{"TableName":{}}`:                                     "Start of structure or map found where not expected",
+		`{"DeletionProtectionEnabled":1}`:                      "NUMBER_VALUE cannot be converted to Boolean",
+		`{"DeletionProtectionEnabled":1.5}`:                    "DECIMAL_VALUE cannot be converted to Boolean",
+		`{"DeletionProtectionEnabled":"maybe"}`:                "Unexpected token received from parser",
+		`{"DeletionProtectionEnabled":[]}`:                     "Unrecognized collection type class java.lang.Boolean",
+		`{"DeletionProtectionEnabled":{}}`:                     "Start of structure or map found where not expected",
 		`{"ProvisionedThroughput":{"ReadCapacityUnits":true}}`: "TRUE_VALUE cannot be converted to Long",
 		`{"ProvisionedThroughput":{"ReadCapacityUnits":"1"}}`:  "STRING_VALUE cannot be converted to Long",
 		`{"ProvisionedThroughput":{"ReadCapacityUnits":[]}}`: "Unrecognized collection type class " +
@@ -156,7 +156,7 @@ func TestSlowValues(t *testing.T) {
 		strings.Replace(slowStatement, "%", all, 1))
 	require.Empty(t, in.Bad)
 	require.Len(t, in.Parameters, 1)
-	require.Equal(t, all, string(appendSlowValue(nil, in.Parameters[0])))
+	require.Equal(t, all, string(AppendValue(nil, in.Parameters[0])))
 
 	deep := strings.Repeat(`{"L":[`, 32) + `{"S":"a"}` + strings.Repeat(`]}`, 32)
 	for text, want := range map[string]attr.ErrorKind{

@@ -1,0 +1,23 @@
+package codec
+
+// Texts of SerializationException (wire-facts §2).
+const (
+	msgFieldType         = "Unexpected field type"
+	msgValueType         = "Unexpected value type in payload"
+	msgStructureStart    = "Start of structure or map found where not expected"
+	msgUnrecognizedClass = "Unrecognized collection type class "
+	msgUnrecognizedMap   = "Unrecognized collection type java.util.Map<java.lang.String, "
+	msgUnexpectedToken   = "Unexpected token received from parser"
+	msgConvert           = "_VALUE cannot be converted to "
+	msgBase64Only        = "only base-64-encoded strings are convertible to bytes"
+	msgBase64Length      = "Base64 encoded length is expected a multiple of 4 bytes but found: "
+	// DynamoDB does write "dectected": TestSlowBlob.
+	msgBase64Last = "Invalid last non-pad Base64 character dectected"
+)
+
+// Java names in texts.
+const (
+	structurePackage = "com.amazonaws.dynamodb.v20120810."
+	classString      = "java.lang.String"
+	classBytes       = "java.nio.ByteBuffer"
+)
