@@ -34,6 +34,7 @@ type DB struct {
 	ticks    atomic.Int64 // nanoseconds by the flusher's ticks, without a Clock
 	objects  atomic.Uint64
 	figures  figures
+	compact  compactions
 
 	// The file; all zero in memory.
 	lock      io.Closer
@@ -68,13 +69,23 @@ func (h hook) call() {
 	}
 }
 
+// failHook may make the step fail.
+type failHook func() error
+
+func (h failHook) call() error {
+	if h == nil {
+		return nil
+	}
+	return h()
+}
+
 // hooks let tests stand between the steps of the protocol.
 type hooks struct {
-	afterEnqueue hook // between steps 5 and 6
-	beforeSeal   hook // the leader has taken a group
-	beforeWrite  hook // sealed, not written
-	afterWrite   hook // written, not published
-	beforeRecord hook // a pass has synced its tables, the record is not written
+	afterEnqueue hook     // between steps 5 and 6
+	beforeSeal   hook     // the leader has taken a group
+	beforeWrite  failHook // sealed, not written; an error is the write's
+	afterWrite   hook     // written, not published
+	beforeRecord hook     // a pass has synced its tables, the record is not written
 }
 
 func defaultWorkers() int { return min(max(1, runtime.GOMAXPROCS(0)/2), WorkersMax) }
@@ -91,6 +102,7 @@ func newDB(opts Options) *DB {
 	}
 	db.cache = cache.New(opts.CacheBytes)
 	db.resident = table.NewResident(opts.ResidentBytes)
+	db.compact.wake = make(chan struct{}, 1)
 	db.stopped, db.stop = context.WithCancel(context.Background())
 	w := &db.wal
 	w.cond = sync.NewCond(&w.mu)

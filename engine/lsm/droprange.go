@@ -115,9 +115,6 @@ func (db *DB) editDead(e *manifest.Edit) error {
 			s.l0.Store(int32(len(s.tables.levels[0])))
 			s.mu.Unlock()
 		}
-		db.compact.mu.Lock()
-		db.compact.generation++
-		db.compact.mu.Unlock()
 	}
 	var err error
 	if bug.Enabled(bug.DropRangeForgotten) {
@@ -262,28 +259,21 @@ func (t *liveTable) holdsDead(dead merge.Dead) (bool, error) {
 	return false, it.Close()
 }
 
-// deadGeneration returns the number of a version's dead list, 0 when it is not the newest one.
-func (c *compactions) deadGeneration(v *version) uint64 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if v.deadAt != c.generation {
-		return 0
-	}
-	return c.generation
-}
-
-// setClean notes that new tables have no dead keys, and forgets the old ones.
-func (c *compactions) setClean(out []manifest.Table, in []input, generation uint64) {
+// setClean notes that new tables have no keys of a dead list, and forgets the old ones.
+func (c *compactions) setClean(out []manifest.Table, in []input, dead merge.Dead) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.clean == nil {
-		c.clean = make(map[base.ObjectNum]uint64)
+		c.clean = make(map[base.ObjectNum]merge.Dead)
 	}
 	for _, t := range in {
 		delete(c.clean, t.Meta.Num)
 	}
+	if dead.Len() == 0 {
+		return
+	}
 	for _, t := range out {
-		c.clean[t.Meta.Num] = generation
+		c.clean[t.Meta.Num] = dead
 	}
 }
 
@@ -340,16 +330,15 @@ func (db *DB) dirty(t *liveTable, v *version) (bool, error) {
 	if !v.dead.Overlaps(t.Meta.Smallest, t.Meta.Largest) {
 		return false, nil
 	}
-	generation := db.compact.deadGeneration(v)
 	db.compact.mu.Lock()
-	known := generation != 0 && db.compact.clean[t.Meta.Num] == generation
+	known, ok := db.compact.clean[t.Meta.Num]
 	db.compact.mu.Unlock()
-	if known {
+	if ok && known.Same(v.dead) {
 		return false, nil
 	}
 	held, err := t.holdsDead(v.dead)
 	if err == nil && !held {
-		db.compact.setClean([]manifest.Table{t.Table}, nil, generation)
+		db.compact.setClean([]manifest.Table{{Meta: t.Meta}}, nil, v.dead)
 	}
 	return held, err
 }

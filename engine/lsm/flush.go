@@ -163,6 +163,7 @@ func (db *DB) recordPass(
 	db.wal.mu.Lock()
 	db.wal.releaseLocked(at)
 	db.wal.mu.Unlock()
+	db.wakeCompaction()
 	db.figures.passes.Add(1)
 	for _, t := range tables {
 		db.figures.flushedBytes.Add(uint64(t.Meta.Length))

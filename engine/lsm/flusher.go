@@ -18,6 +18,7 @@ func (db *DB) start() {
 		defer db.background.Done()
 		db.flushLoop()
 	}()
+	db.startCompaction()
 	if db.opts.Sync == SyncInterval {
 		db.background.Add(1)
 		go func() {
@@ -122,7 +123,7 @@ func (db *DB) tend(ticks int64) error {
 // neededPass says which pass is due. While a writer waits for room passes are repeated as long as
 // the tail is below visible + 1.
 func (db *DB) neededPass() (passKind, bool) {
-	use, total, waiting := db.logUse()
+	use, total, waiting := db.ringUse()
 	if waiting && db.tailLSN() <= db.wal.visibleLSN() {
 		return passLog, true
 	}
@@ -132,8 +133,8 @@ func (db *DB) neededPass() (passKind, bool) {
 	return passBudget, db.memBytes.Load() > db.opts.MemtableBytes
 }
 
-// logUse counts the bytes of segments that are not free, spills included, against all.
-func (db *DB) logUse() (use, total int64, waiting bool) {
+// ringUse counts the bytes of segments that are not free, spills included, against all.
+func (db *DB) ringUse() (use, total int64, waiting bool) {
 	w := &db.wal
 	w.mu.Lock()
 	for _, s := range w.live {
@@ -159,7 +160,7 @@ func (db *DB) logUse() (use, total int64, waiting bool) {
 // setPressure tells the gate how close memory and log are to their ends, and makes the store full
 // when flushes fail for space while the log passes three quarters.
 func (db *DB) setPressure(err error) {
-	use, total, _ := db.logUse()
+	use, total, _ := db.ringUse()
 	full := errors.Is(err, storage.ErrFull) && use*4 > total*3
 	w := &db.wal
 	w.mu.Lock()

@@ -87,6 +87,10 @@ func (db *DB) Watermark(ctx context.Context, after storage.Seq) (storage.Seq, er
 	for {
 		s.mu.Lock()
 		w := storage.Seq(s.watermarkLocked())
+		if db.closed.Load() {
+			s.mu.Unlock()
+			return 0, storage.ErrClosed
+		}
 		if w > after || after == 0 {
 			s.mu.Unlock()
 			return w, nil

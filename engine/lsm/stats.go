@@ -50,7 +50,7 @@ func (db *DB) Metrics() Metrics {
 		Compactions: db.figures.compactions.Load(), CompactRead: db.figures.compactRead.Load(),
 		CompactWritten: db.figures.compactWrote.Load(),
 	}
-	m.LogUse, m.LogTotal, _ = db.logUse()
+	m.LogUse, m.LogTotal, _ = db.ringUse()
 	w := &db.wal
 	w.mu.Lock()
 	m.Segments = len(w.live) + len(w.free)
@@ -87,8 +87,12 @@ func (db *DB) Metrics() Metrics {
 	return m
 }
 
+// statsCountMax is how many keys Stats counts one by one where its estimate is not exact.
+const statsCountMax = 4096
+
 // Stats estimates a range from the counts per 12-byte prefix of memtables and tables; a part of a
-// prefix counts by its share of the hashes. It is exact where one source holds all of a prefix.
+// prefix counts by its share of the hashes. It is exact where one source of each stripe holds all
+// of a prefix; a range that seems small is counted.
 func (db *DB) Stats(ctx context.Context, r storage.Range) (storage.Stats, error) {
 	sum := storage.Stats{Exact: true}
 	for i := range db.stripes {
@@ -100,47 +104,96 @@ func (db *DB) Stats(ctx context.Context, r storage.Range) (storage.Stats, error)
 		}
 	}
 	sum.Keys, sum.Bytes = max(sum.Keys, 0), max(sum.Bytes, 0)
+	if !sum.Exact && sum.Keys <= statsCountMax {
+		if counted, err := db.countRange(ctx, r); err != nil || counted.Exact {
+			return counted, err
+		}
+	}
 	return sum, nil
 }
 
-func (db *DB) stripeStats(s *stripe, r storage.Range, sum *storage.Stats) error {
-	sources := 0
-	count := func(prefix []byte, keys, tombstones, size int64) {
-		share := shareOf(prefix, r)
-		if share == 0 {
-			return
-		}
-		sources++
-		if share < 1 || sources > 1 {
-			sum.Exact = false
-		}
-		// A tombstone is there for an older value; where it is not, the estimate is low.
-		sum.Keys += int64(share * float64(keys))
-		sum.Bytes += int64(share * float64(size))
-		if tombstones > 0 && sources > 1 {
-			sum.Keys -= int64(share * float64(tombstones))
+// countRange counts the keys of a range, up to some more than statsCountMax.
+func (db *DB) countRange(ctx context.Context, r storage.Range) (storage.Stats, error) {
+	snap, err := db.Snapshot(ctx, storage.SnapshotOptions{})
+	if err != nil {
+		return storage.Stats{}, err
+	}
+	defer snap.Close()
+	it, err := snap.Iter(ctx, r, storage.IterOptions{})
+	if err != nil {
+		return storage.Stats{}, err
+	}
+	defer it.Close()
+	n := storage.Stats{Exact: true}
+	for it.Next() {
+		n.Keys++
+		n.Bytes += int64(len(it.Key()) + len(it.Value()))
+		if n.Keys > 2*statsCountMax {
+			n.Exact = false
+			break
 		}
 	}
+	return n, it.Err()
+}
+
+// prefixStats adds up what the sources of one stripe say of one prefix.
+type prefixStats struct {
+	share                   float64
+	keys, tombstones, bytes int64
+	sources, last           int // last is the number of the source counted last
+}
+
+func (db *DB) stripeStats(s *stripe, r storage.Range, sum *storage.Stats) error {
+	byPrefix := make(map[string]*prefixStats)
 	s.mu.RLock()
 	tables := s.tables.acquire()
 	defer db.release(tables)
+	source := 0
+	count := func(prefix []byte, keys, tombstones, size int64) {
+		share := shareOf(prefix, r)
+		if share == 0 || tables.dead.Covers(prefix, append(bytes.Clone(prefix), 0xff, 0xff, 0xff, 0xff)) {
+			return
+		}
+		p := byPrefix[string(prefix)]
+		if p == nil {
+			p = &prefixStats{share: share}
+			byPrefix[string(prefix)] = p
+		}
+		p.keys, p.tombstones, p.bytes = p.keys+keys, p.tombstones+tombstones, p.bytes+size
+		if p.last != source {
+			p.sources, p.last = p.sources+1, source
+		}
+	}
 	for _, m := range append([]*memtable.Memtable{s.active}, s.frozen...) {
+		source++
 		m.Prefixes(func(p memtable.PrefixCount) { count(p.Prefix, p.Keys, p.Tombstones, p.Bytes) })
 	}
 	s.mu.RUnlock()
-	for _, level := range tables.levels {
+	for l, level := range tables.levels {
+		source++
 		for _, t := range level {
-			if tables.dead.Covers(t.Meta.Smallest, t.Meta.Largest) {
-				continue
+			if l == 0 {
+				source++ // the tables of the other levels share no keys
 			}
 			p, err := t.reader.Properties()
 			if err != nil {
 				return err
 			}
 			for _, c := range p.Prefixes {
-				count(c.Prefix, c.Keys-c.Tombstones, c.Tombstones, c.Bytes)
+				count(c.Prefix, c.Keys, c.Tombstones, c.Bytes)
 			}
 		}
+	}
+	for prefix, p := range byPrefix {
+		if p.share < 1 || p.sources > 1 || tables.dead.Overlaps([]byte(prefix), []byte(prefix+"\xff\xff\xff\xff")) {
+			sum.Exact = false
+		}
+		if p.sources > 1 {
+			// A tombstone is there for an older value; where it is not, the estimate is low.
+			p.keys -= p.tombstones
+		}
+		sum.Keys += int64(p.share * float64(p.keys))
+		sum.Bytes += int64(p.share * float64(p.bytes))
 	}
 	return nil
 }

@@ -1,7 +1,9 @@
 package lsm
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -126,7 +128,34 @@ func (db *DB) runLocked(
 	if err := fn(u); err != nil || len(u.ops) == 0 {
 		return place{}, err
 	}
+	if err := u.checkGuards(); err != nil {
+		return place{}, err
+	}
 	return db.write(ctx, u)
+}
+
+// errGuard: fn broke the contract's first rule; nothing is written.
+var errGuard = errors.New("lsm: an update wrote a key that is only read or that no named key guards")
+
+// checkGuards refuses writes of keys that are named as only read, and any without a named key that
+// is not shared.
+func (u *update) checkGuards() error {
+	guarded := false
+	for i := range u.wants {
+		if !u.wants[i].shared {
+			guarded = true
+			continue
+		}
+		for j := range u.ops {
+			if bytes.Equal(u.ops[j].Key, u.wants[i].key) {
+				return errGuard
+			}
+		}
+	}
+	if !guarded {
+		return errGuard
+	}
+	return nil
 }
 
 // readNamed reads the newest version of a key, those above visible included.

@@ -324,8 +324,10 @@ func (w *wal) write(g *group, synced log.Seq) (log.Position, error) {
 		w.buf.Add(frame)
 	}
 	sealed := w.chain.Seal(&w.buf, g.first, synced)
-	w.hooks.beforeWrite.call()
-	_, err := w.file.WriteAt(sealed.Bytes, sealed.Offset)
+	err := w.hooks.beforeWrite.call()
+	if err == nil {
+		_, err = w.file.WriteAt(sealed.Bytes, sealed.Offset)
+	}
 	w.hooks.afterWrite.call()
 	if err != nil {
 		err = fmt.Errorf("write log group %d: %w", sealed.Seq, err)

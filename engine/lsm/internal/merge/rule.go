@@ -51,6 +51,11 @@ func NewDead(ranges []storage.Range) Dead {
 	return Dead{ranges: out}
 }
 
+// Same says whether two lists are copies of one, without comparing what is in them.
+func (d Dead) Same(o Dead) bool {
+	return len(d.ranges) == len(o.ranges) && (len(d.ranges) == 0 || &d.ranges[0] == &o.ranges[0])
+}
+
 // Len is the number of ranges after joining.
 func (d Dead) Len() int { return len(d.ranges) }
 

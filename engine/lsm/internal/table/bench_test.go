@@ -105,7 +105,7 @@ func BenchmarkScan20(b *testing.B) {
 			i := 0
 			b.ReportAllocs()
 			for b.Loop() {
-				it := rd.NewIter(IterOptions{})
+				it := rd.NewIter()
 				key := es[i*7919%len(es)].Key
 				if back {
 					for n, ok := 0, it.SeekLT(key); ok && n < 20; n++ {

@@ -17,7 +17,7 @@ import (
 
 // readAll reads a table as its users do and checks that nothing wrong comes out.
 func readAll(t *testing.T, rd *Reader, es []base.Entry) error {
-	it := rd.NewIter(IterOptions{})
+	it := rd.NewIter()
 	i := 0
 	for ok := it.First(); ok; ok = it.Next() {
 		same(t, es[i], current(it))
@@ -166,7 +166,7 @@ func FuzzReader(f *testing.F) {
 		rd := open(b, nil, nil)
 		_ = rd.Verify(context.Background())
 		_, _, _ = rd.Get(itemKey(1, 2, "a"), 1<<60)
-		it := rd.NewIter(IterOptions{})
+		it := rd.NewIter()
 		for ok := it.First(); ok; ok = it.Next() {
 		}
 		for ok := it.Last(); ok; ok = it.Prev() {

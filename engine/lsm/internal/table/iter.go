@@ -42,7 +42,10 @@ type stop struct {
 
 // NewIter returns an iterator over all versions, in both directions. Values stay valid and
 // unchanged as long as they are referenced; keys until the next positioning call.
-func (r *Reader) NewIter(opts IterOptions) base.Iterator {
+func (r *Reader) NewIter() base.Iterator { return r.NewIterWith(IterOptions{}) }
+
+// NewIterWith is NewIter with options.
+func (r *Reader) NewIterWith(opts IterOptions) base.Iterator {
 	return &iter{r: r, opts: opts, blockAt: -1, interval: -1}
 }
 

@@ -167,9 +167,9 @@ func TestRoundTrip(t *testing.T) {
 				}
 				return k
 			}
-			walk(t, r, rd.NewIter(IterOptions{NoFill: true}), es, key)
+			walk(t, r, rd.NewIterWith(IterOptions{NoFill: true}), es, key)
 			checkGets(t, r, rd, es, key)
-			walk(t, r, rd.NewIter(IterOptions{}), es, key)
+			walk(t, r, rd.NewIter(), es, key)
 		})
 	}
 }

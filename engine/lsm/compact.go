@@ -1,0 +1,420 @@
+package lsm
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/keystone-db/kstone/engine/lsm/internal/base"
+	"github.com/keystone-db/kstone/engine/lsm/internal/manifest"
+	"github.com/keystone-db/kstone/engine/lsm/internal/merge"
+)
+
+const (
+	// compactTick is how often an idle worker looks whether the database has become idle. After an
+	// error, too, it waits that long.
+	compactTick = time.Second
+	// levelFanout is the ratio of the sizes of neighbouring levels.
+	levelFanout = 8
+	// levelMinBytes is the size below which a level is not worth another one above it.
+	levelMinBytes = 8 << 20
+	// l0Start is the number of level 0 tables of a stripe at which compaction begins; l0SlowTables
+	// is where the gate slows writers.
+	l0Start = 4
+	// idleShare: once nothing is written, level 0 goes down when it is more than 1/idleShare of
+	// what lies below, so that the space wasted stays under 1/4 + 1/8 + 1/64.
+	idleShare = 4
+	// moveMinBytes is the smallest table that may move down unwritten: small ones are joined with
+	// others when there are any to join.
+	moveMinBytes = 64 << 10
+	levelLast    = manifest.LevelCount - 1
+)
+
+// compactions is the state of the background compaction.
+type compactions struct {
+	wake chan struct{}
+	idle atomic.Bool // nothing became visible for a tick
+
+	mu      sync.Mutex
+	running []*span
+	next    int // the stripe that is looked at first
+	// clean remembers for which dead list a table was found, or written, without dead keys: its
+	// bounds may overlap a dead range all the same.
+	clean map[base.ObjectNum]merge.Dead
+	// deadSince is the LSN up to which the log may hold keys of a dead range.
+	deadSince map[string]base.LSN
+}
+
+// span is a key range of a stripe that a compaction, or a dropped range, works on. Both bounds are
+// included. Spans of one stripe do not overlap.
+type span struct {
+	stripe      int
+	first, last []byte
+}
+
+func (s *span) conflicts(o *span) bool {
+	return s.stripe == o.stripe &&
+		bytes.Compare(s.first, o.last) <= 0 && bytes.Compare(o.first, s.last) <= 0
+}
+
+// claim registers a span; false when it is taken.
+func (c *compactions) claim(s *span) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, r := range c.running {
+		if s.conflicts(r) {
+			return false
+		}
+	}
+	c.running = append(c.running, s)
+	return true
+}
+
+func (c *compactions) unclaim(s *span) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, r := range c.running {
+		if r == s {
+			c.running = append(c.running[:i], c.running[i+1:]...)
+			return
+		}
+	}
+}
+
+// compaction is one job: tables of a key range of a stripe that become tables of level to.
+type compaction struct {
+	span
+	version *version // pinned
+	inputs  []input
+	to      int
+	move    bool // the one input only changes its level
+}
+
+type input struct {
+	*liveTable
+	level int
+}
+
+// startCompaction starts the workers. The flusher calls wakeCompaction when it has added tables.
+func (db *DB) startCompaction() {
+	for range db.opts.Workers {
+		db.background.Go(db.compactLoop)
+	}
+}
+
+func (db *DB) wakeCompaction() {
+	select {
+	case db.compact.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (db *DB) compactLoop() {
+	tick := time.NewTicker(compactTick)
+	defer tick.Stop()
+	var seen base.LSN
+	for db.stopped.Err() == nil {
+		worked, err := db.compactOnce(db.stopped, db.compact.idle.Load())
+		if err != nil && !errors.Is(err, context.Canceled) {
+			db.log("a compaction was given up", err)
+		}
+		if worked && err == nil {
+			continue
+		}
+		wake := db.compact.wake
+		if err != nil {
+			wake = nil
+		}
+		select {
+		case <-db.stopped.Done():
+		case <-wake:
+		case <-tick.C:
+			visible := db.wal.visibleLSN()
+			db.compact.idle.Store(visible == seen)
+			seen = visible
+			if err := db.retireDead(); err != nil {
+				db.log("a dropped range stays listed", err)
+			}
+		}
+	}
+}
+
+// compactAll compacts until there is nothing to do, as in an idle database. Tests and closing use
+// it; it stops at the first error.
+func (db *DB) compactAll(ctx context.Context) error {
+	for {
+		worked, err := db.compactOnce(ctx, true)
+		if err != nil || !worked {
+			return err
+		}
+	}
+}
+
+// compactOnce does the most urgent job, if there is one.
+func (db *DB) compactOnce(ctx context.Context, idle bool) (worked bool, err error) {
+	c, err := db.pickCompaction(idle)
+	if c == nil || err != nil {
+		return false, err
+	}
+	defer db.compact.unclaim(&c.span)
+	defer db.release(c.version)
+	if c.move {
+		return true, db.moveDown(c)
+	}
+	return true, db.rewrite(ctx, c)
+}
+
+// pickCompaction returns a job whose span it has claimed and whose version is pinned.
+func (db *DB) pickCompaction(idle bool) (*compaction, error) {
+	db.compact.mu.Lock()
+	start := db.compact.next
+	db.compact.next = (start + 1) % base.StripeCount
+	db.compact.mu.Unlock()
+	var best *compaction
+	var bestScore float64
+	drop := func() {
+		if best != nil {
+			db.compact.unclaim(&best.span)
+			db.release(best.version)
+			best = nil
+		}
+	}
+	for i := range base.StripeCount {
+		n := (start + i) % base.StripeCount
+		s := &db.stripes[n]
+		s.mu.RLock()
+		v := s.tables.acquire()
+		s.mu.RUnlock()
+		score, level := v.score(idle)
+		if score < 1 || score <= bestScore {
+			db.release(v)
+			continue
+		}
+		c := v.job(n, level)
+		if c == nil || !db.compact.claim(&c.span) {
+			db.release(v)
+			continue
+		}
+		drop()
+		best, bestScore = c, score
+	}
+	if best != nil {
+		return best, nil
+	}
+	return db.pickDead(start)
+}
+
+// levelBytes and levelEntries of a version.
+func (v *version) levelBytes(l int) (n int64) {
+	for _, t := range v.levels[l] {
+		n += t.Meta.Length
+	}
+	return n
+}
+
+func (v *version) levelEntries(l int) (n int64) {
+	for _, t := range v.levels[l] {
+		n += t.Meta.Entries
+	}
+	return n
+}
+
+// baseLevel is where level 0 goes: the last level, until that is so large that levels above it
+// spare work; never below a level that has tables.
+func (v *version) baseLevel() int {
+	l := levelLast
+	for target := v.levelBytes(levelLast) / levelFanout; target > levelMinBytes && l > 1; l-- {
+		target /= levelFanout
+	}
+	for above := 1; above < l; above++ {
+		if len(v.levels[above]) > 0 {
+			return above
+		}
+	}
+	return l
+}
+
+// score says how urgent a stripe is, from 1 on, and which level has to go down.
+func (v *version) score(idle bool) (score float64, level int) {
+	if v.count == 0 {
+		return 0, 0
+	}
+	score = float64(len(v.levels[0])) / l0Start
+	if idle && score < 1 && len(v.levels[0]) > 0 {
+		var size, entries int64
+		for l := 1; l <= levelLast; l++ {
+			size += v.levelBytes(l)
+			entries += v.levelEntries(l)
+		}
+		if idleShare*v.levelBytes(0) > size || idleShare*v.levelEntries(0) > entries {
+			score = 1
+		}
+	}
+	target := v.levelBytes(levelLast) / levelFanout
+	for l := levelLast - 1; l > 0; l-- {
+		if s := float64(v.levelBytes(l)) / float64(max(target, levelMinBytes)); s > 1 && s > score {
+			score, level = s, l
+		}
+		target /= levelFanout
+	}
+	// Levels that a shrunk last level has left too high go down at leisure.
+	if idle && score < 1 {
+		for l := 1; l < levelLast; l++ {
+			if n := v.levelBytes(l); n > 0 && idleShare*n > v.levelBytes(levelLast) {
+				return 1, l
+			}
+		}
+	}
+	return score, level
+}
+
+// job returns what takes tables of a level one down; nil when there are none. The caller's
+// reference of the version goes to the job.
+func (v *version) job(stripe, level int) *compaction {
+	if len(v.levels[level]) == 0 {
+		return nil
+	}
+	c := &compaction{span: span{stripe: stripe}, version: v, to: level + 1}
+	if level == 0 {
+		c.to = v.baseLevel()
+		// The oldest, and whatever overlaps it: newer versions must not go below older ones.
+		c.add(v.levels[0][len(v.levels[0])-1], 0)
+		c.expand(v.levels[0], 0)
+	} else {
+		c.add(v.pickTable(level), level)
+	}
+	upper := len(c.inputs)
+	first, last := c.first, c.last
+	for _, t := range v.levels[c.to] {
+		if t.overlaps(first, last) {
+			c.add(t, c.to)
+		}
+	}
+	c.move = upper == 1 && len(c.inputs) == 1 && !v.dead.Overlaps(first, last) &&
+		(c.inputs[0].Meta.Length >= moveMinBytes || len(v.levels[c.to]) == 0)
+	if upper == 1 && len(c.inputs) == 1 && !c.move {
+		c.joinNeighbour(v.levels[c.to])
+	}
+	return c
+}
+
+// joinNeighbour adds a small table next to the only input, so that small tables become few.
+func (c *compaction) joinNeighbour(level []*liveTable) {
+	for i := len(level) - 1; i >= 0; i-- {
+		if bytes.Compare(level[i].Meta.Largest, c.first) < 0 || i == 0 {
+			c.add(level[i], c.to)
+			// What lies between is nothing, or a table that overlaps the bounds now.
+			c.expand(level, c.to)
+			return
+		}
+	}
+}
+
+func (t *liveTable) overlaps(first, last []byte) bool {
+	return bytes.Compare(t.Meta.Smallest, last) <= 0 && bytes.Compare(first, t.Meta.Largest) <= 0
+}
+
+func (c *compaction) has(t *liveTable) bool {
+	for _, in := range c.inputs {
+		if in.liveTable == t {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *compaction) add(t *liveTable, level int) {
+	if len(c.inputs) == 0 || bytes.Compare(t.Meta.Smallest, c.first) < 0 {
+		c.first = t.Meta.Smallest
+	}
+	if len(c.inputs) == 0 || bytes.Compare(t.Meta.Largest, c.last) > 0 {
+		c.last = t.Meta.Largest
+	}
+	c.inputs = append(c.inputs, input{t, level})
+}
+
+// expand adds the tables of a level that overlap the inputs, until there are none.
+func (c *compaction) expand(tables []*liveTable, level int) {
+	for again := true; again; {
+		again = false
+		for _, t := range tables {
+			if t.overlaps(c.first, c.last) && !c.has(t) {
+				c.add(t, level)
+				again = true
+			}
+		}
+	}
+}
+
+// pickTable returns the table of a level with the least to rewrite below it for its size.
+func (v *version) pickTable(level int) *liveTable {
+	best, bestCost := v.levels[level][0], -1.0
+	for _, t := range v.levels[level] {
+		var below int64
+		for _, o := range v.levels[level+1] {
+			if t.overlaps(o.Meta.Smallest, o.Meta.Largest) {
+				below += o.Meta.Length
+			}
+		}
+		if cost := float64(below) / float64(t.Meta.Length); bestCost < 0 || cost < bestCost {
+			best, bestCost = t, cost
+		}
+	}
+	return best
+}
+
+// bottom says whether no table below the outputs can hold a key. The rest of the inputs' range
+// above them was written later than the inputs.
+func (c *compaction) bottom(key []byte) bool {
+	for l := c.to + 1; l <= levelLast; l++ {
+		for _, t := range c.version.levels[l] {
+			if t.contains(key) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// moveDown gives a table that overlaps nothing its new level without writing it.
+func (db *DB) moveDown(c *compaction) error {
+	in := c.inputs[0]
+	moved := manifest.Table{
+		Stripe: uint8(c.stripe), Level: uint8(c.to), Offset: in.Offset, Meta: in.Meta,
+	}
+	e := &manifest.Edit{TableDrop: []manifest.TableRef{c.ref(in)}, TableAdd: []manifest.Table{moved}}
+	return db.installTables(e, c.stripe, func() []*liveTable {
+		// Read under the manifest's mutex only, as here.
+		in.liveTable.Level = uint8(c.to)
+		return []*liveTable{in.liveTable}
+	})
+}
+
+func (c *compaction) ref(in input) manifest.TableRef {
+	return manifest.TableRef{Stripe: uint8(c.stripe), Level: uint8(in.level), Num: in.Meta.Num}
+}
+
+// installTables makes an edit of one stripe's tables durable and shows it.
+func (db *DB) installTables(e *manifest.Edit, stripe int, add func() []*liveTable) error {
+	s := &db.stripes[stripe]
+	drop := make([]base.ObjectNum, 0, len(e.TableDrop))
+	for _, r := range e.TableDrop {
+		drop = append(drop, r.Num)
+	}
+	var old *version
+	err := db.edit(e, func() {
+		added := add()
+		s.mu.Lock()
+		old = s.tables
+		s.tables = old.with(added, drop, old.dead)
+		s.l0.Store(int32(len(s.tables.levels[0])))
+		s.mu.Unlock()
+	})
+	if old != nil {
+		db.release(old)
+	}
+	return err
+}
