@@ -48,7 +48,26 @@ func TestTextsGolden(t *testing.T) {
 	}
 	want, err := os.ReadFile(goldenTexts)
 	require.NoError(t, err)
-	require.Equal(t, string(want), b.String(), "go test ./engine/api -rewrite, then read the difference")
+	gone, come := difference(string(want), b.String()), difference(b.String(), string(want))
+	if len(gone)+len(come) > 0 {
+		t.Fatalf("go test ./engine/api -rewrite, then read the difference\nonly in the file:\n%s\n"+
+			"only in the sources:\n%s", strings.Join(gone, "\n"), strings.Join(come, "\n"))
+	}
+}
+
+// difference returns the lines of a that b lacks.
+func difference(a, b string) []string {
+	in := make(map[string]bool)
+	for line := range strings.Lines(b) {
+		in[line] = true
+	}
+	var out []string
+	for line := range strings.Lines(a) {
+		if !in[line] {
+			out = append(out, strings.TrimSuffix(line, "\n"))
+		}
+	}
+	return out
 }
 
 // isText says whether a constant of that name holds a text.
