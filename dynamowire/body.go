@@ -1,0 +1,124 @@
+package dynamowire
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zlib"
+
+	"github.com/keystone-db/kstone/dynamowire/codec"
+)
+
+// Errors of reading a body.
+var (
+	errTooLarge = errors.New("dynamowire: body is too large")
+	errEncoding = errors.New("dynamowire: body is not what its Content-Encoding says")
+)
+
+// bodyStallTimeout is how long a client may pause within a body; a body that keeps coming may take
+// as long as it likes.
+const bodyStallTimeout = 30 * time.Second
+
+// bodyChunkBytes is how much of a body must come within one stall timeout.
+const bodyChunkBytes = 64 << 10
+
+// readBody reads a whole body into a pooled buffer: the length is checked before anything is read.
+// held is what was taken from the budget of large bodies; the caller gives it back.
+func (h *Handler) readBody(w http.ResponseWriter, r *http.Request, in *buffer) (held int64, err error) {
+	if r.ContentLength == 0 {
+		return 0, nil
+	}
+	if r.ContentLength > BodyMaxBytes {
+		return 0, errTooLarge
+	}
+	if r.ContentLength < 0 || r.ContentLength > bodyLargeBytes {
+		if held, err = h.holdLarge(r.Context(), r.ContentLength); err != nil {
+			return 0, err
+		}
+	}
+	src := io.Reader(r.Body)
+	if r.ContentLength < 0 || r.ContentLength > bodyChunkBytes {
+		src = &patient{r: r.Body, control: http.NewResponseController(w), clock: h.opts.Clock}
+	}
+	size := int(max(r.ContentLength, 0))
+	switch encoding := r.Header.Get(headerEncoding); {
+	case encoding == "" || strings.EqualFold(encoding, "identity"):
+	case strings.EqualFold(encoding, "gzip"):
+		src, err = gzip.NewReader(src)
+		size *= 4
+	case strings.EqualFold(encoding, "deflate"):
+		src, err = zlib.NewReader(src)
+		size *= 4
+	}
+	if err != nil {
+		return held, errEncoding
+	}
+	in.b, err = readAll(in.b[:0], src, min(size, BodyMaxBytes))
+	return held, err
+}
+
+// holdLarge waits for room in the budget of large bodies.
+func (h *Handler) holdLarge(ctx context.Context, length int64) (int64, error) {
+	if length < 0 {
+		length = BodyMaxBytes
+	}
+	return length, h.large.Acquire(ctx, length)
+}
+
+// readAll appends all of src to dst, at most BodyMaxBytes. size is what to expect.
+func readAll(dst []byte, src io.Reader, size int) ([]byte, error) {
+	if cap(dst) <= size {
+		dst = make([]byte, 0, size+1)
+	}
+	for {
+		if len(dst) == cap(dst) {
+			dst = append(dst, 0)[:len(dst)]
+		}
+		n, err := src.Read(dst[len(dst):cap(dst)])
+		dst = dst[:len(dst)+n]
+		if len(dst) > BodyMaxBytes {
+			return dst, errTooLarge
+		}
+		if errors.Is(err, io.EOF) {
+			return dst, nil
+		}
+		if err != nil {
+			return dst, err
+		}
+	}
+}
+
+// patient moves the connection's read deadline on as long as a long body keeps coming.
+type patient struct {
+	r       io.Reader
+	control *http.ResponseController
+	clock   func() time.Time
+	left    int
+}
+
+func (p *patient) Read(b []byte) (int, error) {
+	if p.left <= 0 {
+		p.left = bodyChunkBytes
+		// Not every ResponseWriter has deadlines; then the server's own time-out stands.
+		_ = p.control.SetReadDeadline(p.clock().Add(bodyStallTimeout))
+	}
+	n, err := p.r.Read(b)
+	p.left -= n
+	return n, err
+}
+
+// refuseBody answers a body that could not be read.
+func (a *answer) refuseBody(err error) {
+	if errors.Is(err, errTooLarge) {
+		a.w.Header()[headerType] = nil
+		a.w.Header().Set("Connection", "close")
+		a.finish(http.StatusRequestEntityTooLarge, nil)
+		return
+	}
+	a.write(errNotJSON.Code.Class().Status, contentTypeDefault, codec.AppendError(nil, errNotJSON), false)
+}

@@ -1,0 +1,247 @@
+// Package dynamowire serves api.Service as the service does: DynamoDB JSON over HTTP.
+//
+// One request takes the steps of wire-facts §1.2, in this order: size, CORS, health, method and
+// content type, JSON, target, authentication, empty body, then the operation's own checks behind
+// api.Service. The core, Handler.call, knows no HTTP: bytes in, status and bytes out, so another
+// front can be put before it.
+//
+// The hot path reads the body once into a pooled buffer, decodes it in one pass, appends the answer
+// to another pooled buffer and writes it once, with the checksum in the header.
+package dynamowire
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/keystone-db/kstone/dynamowire/codec"
+	"github.com/keystone-db/kstone/engine/api"
+)
+
+// Options of a handler.
+type Options struct {
+	// Region is named by the health text; default us-east-1.
+	Region string
+	// Seed of the request ids, which are for logs, not secrets.
+	Seed uint64
+	// Logger gets what clients must not see: the text of internal errors, panics.
+	Logger zerolog.Logger
+	// Clock is asked for the time of deadlines. Required.
+	Clock func() time.Time
+	// Ready says whether the database answers, for /readyz; nil means always.
+	Ready func() bool
+	// InFlightBytes bounds the large bodies that are held at once; 0 means InFlightBytesDefault.
+	InFlightBytes int64
+	// CompressMinBytes is the size from which answers are compressed for clients that ask; 0 means
+	// CompressMinBytesDefault.
+	CompressMinBytes int
+}
+
+// Limits of the door.
+const (
+	// BodyMaxBytes is the largest body, plain or once decompressed: 16 MB.
+	BodyMaxBytes = 16 << 20
+	// InFlightBytesDefault bounds bodies over bodyLargeBytes together.
+	InFlightBytesDefault = 256 << 20
+	// CompressMinBytesDefault: unsure (wire-facts §10 #21).
+	CompressMinBytesDefault = 4 << 10
+
+	bodyLargeBytes = 1 << 20
+	// pooledMaxBytes is the largest buffer that goes back to the pool.
+	pooledMaxBytes = 1 << 20
+	bufferBytes    = 4 << 10
+)
+
+// Handler answers HTTP requests from an api.Service. It is safe for concurrent use.
+type Handler struct {
+	svc     api.Service
+	opts    Options
+	ops     map[string]*operation
+	router  chi.Router
+	health  []byte
+	large   *semaphore.Weighted
+	buffers sync.Pool // *buffer
+	ids     sync.Pool // *rand.Rand
+	seed    atomic.Uint64
+}
+
+// buffer is a pooled byte slice.
+type buffer struct{ b []byte }
+
+// NewHandler makes the handler of a service.
+func NewHandler(svc api.Service, opts Options) *Handler {
+	if opts.Region == "" {
+		opts.Region = "us-east-1"
+	}
+	if opts.InFlightBytes == 0 {
+		opts.InFlightBytes = InFlightBytesDefault
+	}
+	if opts.CompressMinBytes == 0 {
+		opts.CompressMinBytes = CompressMinBytesDefault
+	}
+	h := &Handler{
+		svc: svc, opts: opts, ops: register(), large: semaphore.NewWeighted(max(opts.InFlightBytes, BodyMaxBytes)),
+		health: []byte("healthy: dynamodb." + opts.Region + ".amazonaws.com "),
+	}
+	h.seed.Store(opts.Seed)
+	h.buffers.New = func() any { return &buffer{b: make([]byte, 0, bufferBytes)} }
+	h.ids.New = func() any { return rand.New(rand.NewPCG(opts.Seed, h.seed.Add(1))) }
+	h.router = chi.NewRouter()
+	h.router.Get(healthPath, h.serveAlive)
+	h.router.Get(readyPath, h.serveReady)
+	h.router.HandleFunc("/*", h.serveOperation)
+	h.router.NotFound(h.serveOperation)
+	h.router.MethodNotAllowed(h.serveOperation)
+	return h
+}
+
+// ServeHTTP answers one request.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.router.ServeHTTP(w, r) }
+
+// request is what call needs of a request.
+type request struct {
+	target  string
+	header  http.Header
+	query   string
+	service string // the prefix of the target
+}
+
+// serveOperation takes a request through the steps of wire-facts §1.2.
+func (h *Handler) serveOperation(w http.ResponseWriter, r *http.Request) {
+	a := answer{w: w, h: h}
+	a.begin(r)
+	defer h.recovered(&a)
+	if a.cors(r) {
+		return
+	}
+	if r.Method == http.MethodGet {
+		a.text(h.health)
+		return
+	}
+	in := h.buffers.Get().(*buffer)
+	defer h.release(in)
+	held, err := h.readBody(w, r, in)
+	if held > 0 {
+		defer h.large.Release(held)
+	}
+	if err != nil {
+		a.refuseBody(err)
+		return
+	}
+	contentType := contentTypeOf(r.Header)
+	if r.Method != http.MethodPost || len(in.b) > 0 && contentType == "" {
+		a.unknownRoute()
+		return
+	}
+	out := h.buffers.Get().(*buffer)
+	defer h.release(out)
+	req := request{target: r.Header.Get(headerTarget), header: r.Header, query: r.URL.RawQuery}
+	status, body := h.call(r.Context(), &req, in.b, out.b[:0])
+	out.b = body
+	a.write(status, contentType, body, h.compresses(r.Header, len(body)))
+}
+
+// release puts a buffer back, unless a large request has blown it up.
+func (h *Handler) release(b *buffer) {
+	if cap(b.b) <= pooledMaxBytes {
+		b.b = b.b[:0]
+		h.buffers.Put(b)
+	}
+}
+
+// call answers one request without HTTP: the answer is appended to dst.
+func (h *Handler) call(ctx context.Context, req *request, body, dst []byte) (int, []byte) {
+	op, err := h.admit(req, body)
+	if err == nil {
+		dst, err = op.call(ctx, h.svc, body, dst)
+	}
+	if err == nil {
+		return http.StatusOK, dst
+	}
+	return h.fail(req, err, body, dst[:0])
+}
+
+// admit makes the checks before an operation is reached. JSON is looked at first only where an
+// error is to be reported anyway: decoding finds bad JSON by itself.
+func (h *Handler) admit(req *request, body []byte) (*operation, error) {
+	op := h.lookup(req.target)
+	if op == nil {
+		if len(body) > 0 && !json.Valid(body) {
+			return nil, errNotJSON
+		}
+		return nil, api.Errorf(api.UnknownOperation, "")
+	}
+	if err := authenticate(req.header, req.query); err != nil {
+		if len(body) > 0 && !json.Valid(body) {
+			return nil, errNotJSON
+		}
+		return nil, err
+	}
+	if len(body) == 0 {
+		return nil, errNotJSON
+	}
+	return op, nil
+}
+
+// errNotJSON is a body that is no JSON object: the service sends no text.
+var errNotJSON = api.Errorf(api.Serialization, "")
+
+// fail renders an error. A type mismatch in a body that is no JSON at all is reported as that.
+func (h *Handler) fail(req *request, err error, body, dst []byte) (int, []byte) {
+	var e *api.Error
+	switch {
+	case !errors.As(err, &e):
+		h.opts.Logger.Error().Err(err).Str("target", req.target).Msg("internal error")
+		e = api.Errorf(api.InternalServerError, api.MsgInternal)
+	case e.Code == api.Serialization && e.Message != "" && !json.Valid(body):
+		e = errNotJSON
+	}
+	return e.Code.Class().Status, codec.AppendError(dst, e)
+}
+
+// recovered turns a panic into an internal error: a client's input never ends the process.
+func (h *Handler) recovered(a *answer) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	if p == http.ErrAbortHandler {
+		panic(p)
+	}
+	h.opts.Logger.Error().Str("panic", fmt.Sprint(p)).Bytes("stack", debug.Stack()).Msg("panic")
+	if !a.sent {
+		e := api.Errorf(api.InternalServerError, api.MsgInternal)
+		a.write(e.Code.Class().Status, contentTypeDefault, codec.AppendError(nil, e), false)
+	}
+}
+
+// Prefixes of targets, by service.
+const (
+	prefixDynamoDB = "DynamoDB_20120810"
+	prefixStreams  = "DynamoDBStreams_20120810"
+)
+
+// lookup finds the operation of a target; nil when the target is malformed or unknown.
+func (h *Handler) lookup(target string) *operation {
+	service, name, ok := strings.Cut(target, ".")
+	if !ok {
+		return nil
+	}
+	op := h.ops[name]
+	if op == nil || op.prefix != service {
+		return nil
+	}
+	return op
+}

@@ -1,0 +1,127 @@
+package dynamowire
+
+import (
+	"bytes"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/stretchr/testify/require"
+)
+
+// post sends a signed GetItem.
+func post(t *testing.T, url string, body io.Reader, change func(*http.Request)) *http.Response {
+	t.Helper()
+	req, err := http.NewRequest(http.MethodPost, url, body)
+	require.NoError(t, err)
+	req.Header.Set(headerTarget, prefixDynamoDB+".GetItem")
+	req.Header.Set(headerType, contentTypeAmazon)
+	req.Header.Set(headerAmzDate, "20260101T000000Z")
+	req.Header.Set(headerAuthorization, "AWS4-HMAC-SHA256 Credential=a, SignedHeaders=b, Signature=c")
+	if change != nil {
+		change(req)
+	}
+	res, err := http.DefaultTransport.RoundTrip(req)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, res.Body.Close()) })
+	return res
+}
+
+func getBody(table string) string {
+	return `{"TableName":"` + table + `","Key":{"pk":{"S":"a"}}}`
+}
+
+func TestCompressedRequest(t *testing.T) {
+	srv := httptest.NewServer(testHandler())
+	defer srv.Close()
+	var packed bytes.Buffer
+	zip := gzip.NewWriter(&packed)
+	_, err := zip.Write([]byte(getBody("Empty")))
+	require.NoError(t, err)
+	require.NoError(t, zip.Close())
+	res := post(t, srv.URL, &packed, func(r *http.Request) { r.Header.Set("Content-Encoding", "gzip") })
+	require.Equal(t, http.StatusOK, res.StatusCode)
+
+	res = post(t, srv.URL, strings.NewReader("not gzip"), func(r *http.Request) {
+		r.Header.Set("Content-Encoding", "gzip")
+	})
+	require.Equal(t, http.StatusBadRequest, res.StatusCode)
+}
+
+// A small body must not become a large one.
+func TestCompressedBombIsBounded(t *testing.T) {
+	srv := httptest.NewServer(testHandler())
+	defer srv.Close()
+	var packed bytes.Buffer
+	zip := gzip.NewWriter(&packed)
+	_, err := zip.Write(make([]byte, BodyMaxBytes+1))
+	require.NoError(t, err)
+	require.NoError(t, zip.Close())
+	res := post(t, srv.URL, &packed, func(r *http.Request) { r.Header.Set("Content-Encoding", "gzip") })
+	require.Equal(t, http.StatusRequestEntityTooLarge, res.StatusCode)
+}
+
+func TestCompressedAnswer(t *testing.T) {
+	srv := httptest.NewServer(testHandler())
+	defer srv.Close()
+	accept := func(r *http.Request) { r.Header.Set("Accept-Encoding", "br, gzip;q=0.8") }
+	res := post(t, srv.URL, strings.NewReader(getBody("Large")), accept)
+	require.Equal(t, "gzip", res.Header.Get("Content-Encoding"))
+	packed, err := io.ReadAll(res.Body)
+	require.NoError(t, err)
+	require.Equal(t, fmt.Sprint(crc32.ChecksumIEEE(packed)), res.Header.Get(headerCRC),
+		"the checksum is that of the bytes as sent")
+	zip, err := gzip.NewReader(bytes.NewReader(packed))
+	require.NoError(t, err)
+	plain, err := io.ReadAll(zip)
+	require.NoError(t, err)
+	require.True(t, bytes.HasPrefix(plain, []byte(`{"Item":{"pk":{"S":"xxx`)))
+
+	res = post(t, srv.URL, strings.NewReader(getBody("Empty")), accept)
+	require.Empty(t, res.Header.Get("Content-Encoding"), "small answers stay as they are")
+}
+
+func TestBodyTooLarge(t *testing.T) {
+	srv := httptest.NewServer(testHandler())
+	defer srv.Close()
+	res := post(t, srv.URL, bytes.NewReader(make([]byte, BodyMaxBytes+1)), nil)
+	require.Equal(t, http.StatusRequestEntityTooLarge, res.StatusCode)
+	// The same without a length: the body is cut off where it passes the limit.
+	res = post(t, srv.URL, io.MultiReader(bytes.NewReader(make([]byte, BodyMaxBytes+1))), nil)
+	require.Equal(t, http.StatusRequestEntityTooLarge, res.StatusCode)
+}
+
+func TestChunkedBody(t *testing.T) {
+	srv := httptest.NewServer(testHandler())
+	defer srv.Close()
+	res := post(t, srv.URL, io.MultiReader(strings.NewReader(getBody("Empty"))), nil)
+	require.Equal(t, http.StatusOK, res.StatusCode)
+}
+
+func TestHealthPaths(t *testing.T) {
+	ready := false
+	srv := httptest.NewServer(NewHandler(canned{}, Options{Ready: func() bool { return ready }}))
+	defer srv.Close()
+	status := func(path string) int {
+		res, err := http.Get(srv.URL + path)
+		require.NoError(t, err)
+		require.NoError(t, res.Body.Close())
+		return res.StatusCode
+	}
+	require.Equal(t, http.StatusOK, status(healthPath))
+	require.Equal(t, http.StatusServiceUnavailable, status(readyPath))
+	ready = true
+	require.Equal(t, http.StatusOK, status(readyPath))
+}
+
+// TestEmptyAnswer: TagResource answers with no body at all, see testdata/golden/answers; every
+// operation is registered under its own prefix.
+func TestEmptyAnswer(t *testing.T) {
+	require.True(t, emptyAnswer("TagResource"))
+	require.Len(t, register(), 66)
+}
