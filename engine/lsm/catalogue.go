@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
+	"github.com/keystone-db/kstone/engine/lsm/internal/bug"
 	"github.com/keystone-db/kstone/engine/lsm/internal/log"
 	"github.com/keystone-db/kstone/engine/lsm/internal/manifest"
 	"github.com/keystone-db/kstone/engine/lsm/internal/space"
@@ -48,7 +49,11 @@ func (db *DB) edit(e *manifest.Edit, install func()) error {
 	if c.failed != nil {
 		return c.failed
 	}
-	if c.bytes > max(manifestSwitchBytes, 2*c.snapshot) {
+	least := int64(manifestSwitchBytes)
+	if db.opts.manifestSwitch != 0 {
+		least = db.opts.manifestSwitch
+	}
+	if c.bytes > max(least, 2*c.snapshot) {
 		// Without space for a new manifest the old one goes on.
 		if err := db.switchManifest(); err != nil && c.failed != nil {
 			return err
@@ -143,11 +148,17 @@ func (db *DB) newLogExtent(n, keep int64) (log.Extent, error) {
 // and frees the old one. The catalogue's mutex is held.
 func (db *DB) switchManifest() error {
 	c := &db.man
+	old := c.extents
+	if bug.Enabled(bug.ExtentReusedEarly) {
+		for _, e := range old {
+			db.freeExtent(e)
+		}
+		old = nil
+	}
 	first, err := db.newLogExtent(manifestExtentBytes, 0)
 	if err != nil {
 		return err
 	}
-	old := c.extents
 	if err := db.startManifest(first); err != nil {
 		return err
 	}
@@ -175,6 +186,14 @@ func (db *DB) startManifest(first log.Extent) error {
 	c.chain = log.NewChain(log.Ident{Log: c.id, Database: db.super.Database}, db.super.Epoch, salt,
 		c.align, log.Start(first))
 	c.bytes, c.synced = 0, 0
+	if bug.Enabled(bug.SuperblockBeforeData) {
+		super := db.super
+		super.Generation++
+		super.ManifestLog, super.ManifestFirst = c.id, first
+		if err := db.writeSuper(super); err != nil {
+			return err
+		}
+	}
 	for _, record := range c.state.Snapshot() {
 		if err := db.appendRecord(record); err != nil {
 			return db.manifestFailed(err)

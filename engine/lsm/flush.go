@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
+	"github.com/keystone-db/kstone/engine/lsm/internal/bug"
 	"github.com/keystone-db/kstone/engine/lsm/internal/log"
 	"github.com/keystone-db/kstone/engine/lsm/internal/manifest"
 	"github.com/keystone-db/kstone/engine/lsm/internal/memtable"
@@ -44,6 +45,9 @@ func (db *DB) pass(kind passKind) error {
 		for _, m := range f.tables {
 			through = max(through, m.MaxLSN())
 		}
+	}
+	if bug.Enabled(bug.FlushUnsynced) {
+		through = 0
 	}
 	if err := db.wal.syncThrough(through); err != nil {
 		return err
@@ -95,6 +99,11 @@ func (db *DB) freeze(kind passKind) []frozenStripe {
 // was read before the freeze.
 func (db *DB) newTail(visible base.LSN, chosen []frozenStripe) (base.LSN, log.Position) {
 	tail := visible + 1
+	if bug.Enabled(bug.TailTooFar) {
+		db.wal.mu.Lock()
+		defer db.wal.mu.Unlock()
+		return tail, db.wal.positionLocked(tail)
+	}
 	for i := range db.stripes {
 		s := &db.stripes[i]
 		s.mu.RLock()
@@ -155,6 +164,11 @@ func (db *DB) recordPass(
 	}
 	t := tailOf(tail, at, num)
 	e := &manifest.Edit{TableAdd: tables, Tail: &t}
+	if bug.Enabled(bug.SegmentReusedEarly) {
+		db.wal.mu.Lock()
+		db.wal.releaseLocked(at)
+		db.wal.mu.Unlock()
+	}
 	err := db.edit(e, func() { db.installPass(tables, chosen) })
 	if err != nil {
 		return err

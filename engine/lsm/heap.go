@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/keystone-db/kstone/engine/lsm/internal/bug"
 	"github.com/keystone-db/kstone/engine/lsm/internal/log"
 	"github.com/keystone-db/kstone/engine/lsm/internal/space"
 	"github.com/keystone-db/kstone/engine/lsm/internal/vfs"
@@ -142,7 +143,12 @@ func (h *heap) grow(n, keep int64) error {
 	if err != nil {
 		return fmt.Errorf("%w: grow the file: %w", storage.ErrFull, err)
 	}
-	if err := h.syncWith(nil, vfs.File.SyncFull); err != nil {
+	if bug.Enabled(bug.GrowSyncLeftOut) {
+		err = nil
+	} else {
+		err = h.syncWith(nil, vfs.File.SyncFull)
+	}
+	if err != nil {
 		return err
 	}
 	h.mu.Lock()

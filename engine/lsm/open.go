@@ -7,6 +7,7 @@ import (
 	"io/fs"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
+	"github.com/keystone-db/kstone/engine/lsm/internal/bug"
 	"github.com/keystone-db/kstone/engine/lsm/internal/log"
 	"github.com/keystone-db/kstone/engine/lsm/internal/manifest"
 	"github.com/keystone-db/kstone/engine/lsm/internal/space"
@@ -84,6 +85,10 @@ func (db *DB) openDescriptors(path string, alignMax int) error {
 		return err
 	}
 	db.wal.file = db.man.file
+	if bug.Enabled(bug.LogSyncLeftOut) {
+		db.wal.file, err = open(vfs.RelaxedLog)
+		return err
+	}
 	if db.wal.relaxed && !db.opts.ReadOnly {
 		db.wal.file, err = open(vfs.RelaxedLog)
 	}

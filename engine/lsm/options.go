@@ -96,6 +96,8 @@ type Options struct {
 	hooks *hooks
 	// counterMax, when not 0, replaces base.CounterMax in tests of epoch renewal.
 	counterMax uint64
+	// manifestSwitch, when not 0, replaces manifestSwitchBytes in tests of the switch.
+	manifestSwitch int64
 	// manual leaves out the background goroutines: tests call passes by hand.
 	manual bool
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
+	"github.com/keystone-db/kstone/engine/lsm/internal/bug"
 	"github.com/keystone-db/kstone/engine/lsm/internal/log"
 	"github.com/keystone-db/kstone/engine/lsm/internal/manifest"
 	"github.com/keystone-db/kstone/engine/lsm/internal/merge"
@@ -142,7 +143,9 @@ func (db *DB) claimFile(m *manifestRead, s *scanned) error {
 	if db.super.Epoch >= base.EpochMax {
 		return errEpochs
 	}
-	if err := db.heap.file.SyncFull(); err != nil {
+	if bug.Enabled(bug.RecoveryWithoutRewrite) {
+		m.end.Unsynced, s.end.Unsynced = nil, nil
+	} else if err := db.heap.file.SyncFull(); err != nil {
 		return fmt.Errorf("sync the file before recovery: %w", err)
 	}
 	for _, places := range [][]log.Extent{m.end.Unsynced, s.end.Unsynced} {
@@ -153,7 +156,9 @@ func (db *DB) claimFile(m *manifestRead, s *scanned) error {
 	super := db.super
 	super.Epoch++
 	super.Generation++
-	super.Clean = nil
+	if !bug.Enabled(bug.CleanMarkKept) {
+		super.Clean = nil
+	}
 	if err := db.writeSuper(super); err != nil {
 		return err
 	}
@@ -305,7 +310,11 @@ func (db *DB) applyFrame(lsn base.LSN, payload []byte, offset int64) error {
 		return corrupt("unknown kind of batch")
 	}
 	// Nobody reads yet, and the frame is accepted: it counts as visible.
+	n := 0
 	err := eachOp(body, func(kind base.Kind, key, value []byte) {
+		if n++; n == 2 && bug.Enabled(bug.ReplayHalf) {
+			return
+		}
 		e := base.Entry{Key: key, LSN: lsn, Kind: kind, Value: value}
 		db.memBytes.Add(db.insert(e, false, lsn))
 	})

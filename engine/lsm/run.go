@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
+	"github.com/keystone-db/kstone/engine/lsm/internal/bug"
 	"github.com/keystone-db/kstone/engine/lsm/internal/log"
 	"github.com/keystone-db/kstone/engine/lsm/internal/manifest"
 	"github.com/keystone-db/kstone/engine/lsm/internal/space"
@@ -145,7 +146,7 @@ func (r *run) finish() error {
 		return err
 	}
 	r.giveBack()
-	if len(r.tables) == 0 {
+	if len(r.tables) == 0 || bug.Enabled(bug.TableSyncLeftOut) {
 		r.write.end()
 		return nil
 	}

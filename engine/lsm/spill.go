@@ -9,6 +9,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
+	"github.com/keystone-db/kstone/engine/lsm/internal/bug"
 	"github.com/keystone-db/kstone/engine/lsm/internal/log"
 	"github.com/keystone-db/kstone/engine/lsm/internal/space"
 	"github.com/keystone-db/kstone/engine/storage"
@@ -99,6 +100,10 @@ func (db *DB) spillFrame(u *update) (*spill, error) {
 		db.dropSpill(s)
 		return nil, err
 	}
+	if bug.Enabled(bug.SpillSyncLeftOut) {
+		u.frame = s.append(u.frame[:log.FrameHeadBytes])
+		return s, nil
+	}
 	if err := w.sync(); err != nil {
 		// The extents are not used again before the next open.
 		return nil, fmt.Errorf("%w: %w", storage.ErrUnavailable, err)
@@ -146,6 +151,10 @@ func (db *DB) readSpill(s *spill) ([]byte, error) {
 // keepSpill gives a spill to the log.
 func (db *DB) keepSpill(s *spill, lsn base.LSN) {
 	if s == nil {
+		return
+	}
+	if bug.Enabled(bug.SpillFreedEarly) {
+		db.dropSpill(s)
 		return
 	}
 	s.lsn = lsn

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
+	"github.com/keystone-db/kstone/engine/lsm/internal/bug"
 	"github.com/keystone-db/kstone/engine/lsm/internal/log"
 	"github.com/keystone-db/kstone/engine/lsm/internal/manifest"
 	"github.com/keystone-db/kstone/engine/lsm/internal/vfs"
@@ -241,7 +242,7 @@ func (w *wal) commit(p place) error {
 	}
 	for {
 		switch {
-		case w.visibleLSN() >= p.lsn:
+		case w.visibleLSN() >= p.lsn || bug.Enabled(bug.AckBeforeWrite) && g.sealed:
 			return nil
 		case g.failed:
 			return fmt.Errorf("%w: the log has failed: %w", storage.ErrUncertain, w.poison)

@@ -30,6 +30,7 @@ import (
 	"io"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
+	"github.com/keystone-db/kstone/engine/lsm/internal/bug"
 	"github.com/keystone-db/kstone/engine/lsm/internal/log"
 	"github.com/keystone-db/kstone/engine/lsm/internal/vfs"
 )
@@ -225,6 +226,12 @@ func isZero(b []byte) bool {
 func Write(dst io.WriterAt, s *Superblock, at int) error {
 	buf := vfs.AlignedBuffer(CopyBytes)
 	s.Encode(buf)
+	if bug.Enabled(bug.SuperblocksTogether) {
+		both := vfs.AlignedBuffer(AreaBytes)
+		copy(both[copy(both, buf):], buf)
+		_, err := dst.WriteAt(both, 0)
+		return err
+	}
 	for _, copyAt := range [2]int{1 - at, at} {
 		if _, err := dst.WriteAt(buf, int64(copyAt)*CopyBytes); err != nil {
 			return fmt.Errorf("write superblock %d: %w", copyAt, err)
