@@ -11,6 +11,7 @@ import (
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
 	"github.com/keystone-db/kstone/engine/lsm/internal/manifest"
 	"github.com/keystone-db/kstone/engine/lsm/internal/merge"
+	"github.com/keystone-db/kstone/engine/storage"
 )
 
 const (
@@ -37,6 +38,8 @@ const (
 type compactions struct {
 	wake chan struct{}
 	idle atomic.Bool // nothing became visible for a tick
+	// idleAt is visible when idle was set: it holds only until something is committed.
+	idleAt atomic.Uint64
 
 	mu      sync.Mutex
 	running []*span
@@ -44,6 +47,9 @@ type compactions struct {
 	// clean remembers for which dead list a table was found, or written, without dead keys: its
 	// bounds may overlap a dead range all the same.
 	clean map[base.ObjectNum]merge.Dead
+	// corrupt are stripes with a table that does not verify: they are left alone until the next
+	// open, so that the others are not kept waiting.
+	corrupt map[int]struct{}
 	// deadSince is the LSN up to which the log may hold keys of a dead range.
 	deadSince map[string]base.LSN
 }
@@ -84,6 +90,26 @@ func (c *compactions) unclaim(s *span) {
 	}
 }
 
+// claimCurrent claims the span of a job, unless the stripe has got other tables since the job was
+// made: another job may have ended in between. From here on only flushes change what the span
+// holds, and they add to level 0.
+func (db *DB) claimCurrent(c *compaction) bool {
+	db.compact.mu.Lock()
+	_, corrupt := db.compact.corrupt[c.stripe]
+	db.compact.mu.Unlock()
+	if corrupt || !db.compact.claim(&c.span) {
+		return false
+	}
+	s := &db.stripes[c.stripe]
+	s.mu.RLock()
+	current := s.tables == c.version
+	s.mu.RUnlock()
+	if !current {
+		db.compact.unclaim(&c.span)
+	}
+	return current
+}
+
 // compaction is one job: tables of a key range of a stripe that become tables of level to.
 type compaction struct {
 	span
@@ -117,7 +143,7 @@ func (db *DB) compactLoop() {
 	defer tick.Stop()
 	var seen base.LSN
 	for db.stopped.Err() == nil {
-		worked, err := db.compactOnce(db.stopped, db.compact.idle.Load())
+		worked, err := db.compactOnce(db.stopped, db.isIdle())
 		if err != nil && !errors.Is(err, context.Canceled) {
 			db.log("a compaction was given up", err)
 		}
@@ -133,6 +159,7 @@ func (db *DB) compactLoop() {
 		case <-wake:
 		case <-tick.C:
 			visible := db.wal.visibleLSN()
+			db.compact.idleAt.Store(uint64(visible))
 			db.compact.idle.Store(visible == seen)
 			seen = visible
 			if err := db.retireDead(); err != nil {
@@ -140,6 +167,11 @@ func (db *DB) compactLoop() {
 			}
 		}
 	}
+}
+
+// isIdle says that nothing was committed lately.
+func (db *DB) isIdle() bool {
+	return db.compact.idle.Load() && db.compact.idleAt.Load() == db.wal.visible.Load()
 }
 
 // compactAll compacts until there is nothing to do, as in an idle database. Tests and closing use
@@ -164,7 +196,20 @@ func (db *DB) compactOnce(ctx context.Context, idle bool) (worked bool, err erro
 	if c.move {
 		return true, db.moveDown(c)
 	}
-	return true, db.rewrite(ctx, c)
+	err = db.rewrite(ctx, c)
+	if errors.Is(err, storage.ErrCorrupt) {
+		db.compact.setCorrupt(c.stripe)
+	}
+	return true, err
+}
+
+func (c *compactions) setCorrupt(stripe int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.corrupt == nil {
+		c.corrupt = make(map[int]struct{})
+	}
+	c.corrupt[stripe] = struct{}{}
 }
 
 // pickCompaction returns a job whose span it has claimed and whose version is pinned.
@@ -194,7 +239,7 @@ func (db *DB) pickCompaction(idle bool) (*compaction, error) {
 			continue
 		}
 		c := v.job(n, level)
-		if c == nil || !db.compact.claim(&c.span) {
+		if c == nil || !db.claimCurrent(c) {
 			db.release(v)
 			continue
 		}

@@ -312,3 +312,39 @@ func TestPace(t *testing.T) {
 	require.Equal(t, time.Second/2, paceFor(64_000_000, 0.5))
 	require.Zero(t, paceFor(64_000_000, 1))
 }
+
+func TestAStaleJobIsNotClaimed(t *testing.T) {
+	db := openManual(t, vfs.NewMemFS(6))
+	for i := range 3 {
+		mustPut(t, db, testKey(1, "k"), fmt.Sprint(i))
+		flushAll(t, db)
+	}
+	s := &db.stripes[1]
+	old := s.tables.acquire()
+	stale := old.job(1, 0)
+	require.Len(t, stale.inputs, 3)
+	require.NoError(t, db.compactAll(context.Background()))
+	require.False(t, db.claimCurrent(stale))
+	require.Empty(t, db.compact.running)
+	db.release(old)
+	require.NoError(t, db.Close())
+}
+
+func TestACorruptStripeDoesNotHoldUpTheOthers(t *testing.T) {
+	db := openManual(t, vfs.NewMemFS(7))
+	ctx := context.Background()
+	for i := range l0Start {
+		mustPut(t, db, testKey(1, "k"), fmt.Sprint(i))
+		mustPut(t, db, testKey(2, "k"), fmt.Sprint(i))
+		flushAll(t, db)
+	}
+	bad := db.stripes[1].tables.levels[0][0]
+	_, err := db.heap.file.WriteAt([]byte{0xff}, bad.Offset+90)
+	require.NoError(t, err)
+	require.ErrorIs(t, db.compactAll(ctx), storage.ErrCorrupt)
+	require.NoError(t, db.compactAll(ctx))
+	require.Len(t, db.stripes[1].tables.levels[0], l0Start)
+	require.Empty(t, db.stripes[2].tables.levels[0])
+	require.Equal(t, fmt.Sprint(l0Start-1), mustGet(t, db, testKey(2, "k")))
+	require.NoError(t, db.Close())
+}

@@ -317,7 +317,7 @@ func (db *DB) deadJob(v *version, stripe int) (*compaction, error) {
 			} else {
 				c.add(t, l)
 			}
-			if db.compact.claim(&c.span) {
+			if db.claimCurrent(c) {
 				return c, nil
 			}
 		}
