@@ -94,6 +94,9 @@ const statsCountMax = 4096
 // prefix counts by its share of the hashes. It is exact where one source of each stripe holds all
 // of a prefix; a range that seems small is counted.
 func (db *DB) Stats(ctx context.Context, r storage.Range) (storage.Stats, error) {
+	if db.closed.Load() {
+		return storage.Stats{}, storage.ErrClosed
+	}
 	sum := storage.Stats{Exact: true}
 	for i := range db.stripes {
 		if err := ctx.Err(); err != nil {

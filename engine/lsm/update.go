@@ -27,6 +27,8 @@ type update struct {
 	frame  []byte
 	seq    uint64 // 0 until asked for
 	read   base.LSN
+	// reveals: the answer is fn's, and shows what was read.
+	reveals bool
 }
 
 // Value of the i-th named key.
@@ -50,7 +52,7 @@ func (u *update) Seq() storage.Seq {
 
 func (db *DB) getUpdate(opts storage.UpdateOptions) *update {
 	u := db.updates.Get().(*update)
-	u.multi, u.seq, u.read = opts.Multi, 0, 0
+	u.multi, u.seq, u.read, u.reveals = opts.Multi, 0, 0, false
 	return u
 }
 
@@ -99,8 +101,10 @@ func (db *DB) finishUnwritten(u *update, err error) error {
 	if u.seq != 0 {
 		db.seqs.finish(u.seq)
 	}
-	if wait := db.wal.waitVisible(u.read); wait != nil {
-		return wait
+	if u.reveals {
+		if wait := db.wal.waitVisible(u.read); wait != nil {
+			return wait
+		}
 	}
 	return err
 }
@@ -126,6 +130,7 @@ func (db *DB) runLocked(
 		}
 	}
 	if err := fn(u); err != nil || len(u.ops) == 0 {
+		u.reveals = true
 		return place{}, err
 	}
 	if err := u.checkGuards(); err != nil {
