@@ -11,7 +11,6 @@ type indexBuilder struct {
 	entries []byte
 	n       int
 	prev    []byte
-	first   []byte
 }
 
 func appendShared(dst, prev, key []byte) []byte {
