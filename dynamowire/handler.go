@@ -59,8 +59,9 @@ const (
 	CompressMinBytesDefault = 4 << 10
 
 	bodyLargeBytes = 1 << 20
-	// pooledMaxBytes is the largest buffer that goes back to the pool.
-	pooledMaxBytes = 1 << 20
+	// pooledMaxBytes is the largest buffer that goes back to the pool: a page of 1 MB of items is up
+	// to three times that as JSON.
+	pooledMaxBytes = 4 << 20
 	bufferBytes    = 4 << 10
 )
 

@@ -34,7 +34,6 @@ type pageReader struct {
 	ttl   string
 	now   time.Time
 	snap  storage.Snapshot
-	arena arena
 	page  Page
 	bytes int
 }
@@ -54,7 +53,7 @@ func (e *Executor) Read(ctx context.Context, t *catalog.Table, r *plan.Read) (Pa
 		return p.finish(), nil
 	}
 	it, err := snap.Iter(ctx, storage.Range(r.Range),
-		storage.IterOptions{Reverse: r.Reverse, LimitHint: r.Limit})
+		storage.IterOptions{Reverse: r.Reverse, LimitHint: r.Limit, KeepValues: true})
 	if err != nil {
 		return Page{}, storeError(err)
 	}
@@ -79,7 +78,7 @@ func (p *pageReader) finish() Page {
 	return p.page
 }
 
-// add takes one entry and reports whether it ends the page. The entry is valid only during the call.
+// add takes one entry, which may be kept, and reports whether it ends the page.
 func (p *pageReader) add(ctx context.Context, entry attr.Item) (bool, error) {
 	p.page.Scanned++
 	p.bytes += entry.Size()
@@ -101,7 +100,7 @@ func (p *pageReader) add(ctx context.Context, entry attr.Item) (bool, error) {
 	if p.plan.Projection != nil {
 		p.page.Items = append(p.page.Items, p.plan.Projection.Apply(nil, item))
 	} else {
-		p.page.Items = append(p.page.Items, p.arena.copy(item))
+		p.page.Items = append(p.page.Items, item)
 	}
 	return full, nil
 }
@@ -142,27 +141,4 @@ func (p *pageReader) behind(ctx context.Context, entry attr.Item) (attr.Item, er
 		return nil, err
 	}
 	return attr.Item(v.Data), nil
-}
-
-// Sizes of the arena's chunks in bytes: they double, so that a page costs few allocations and a
-// short answer little memory.
-const (
-	arenaFirstBytes = 4 << 10
-	arenaMaxBytes   = 256 << 10
-)
-
-// arena copies the items of a page into few large pieces.
-type arena struct {
-	free []byte
-	next int
-}
-
-func (a *arena) copy(item attr.Item) attr.Item {
-	if len(item) > cap(a.free)-len(a.free) {
-		a.next = min(max(2*a.next, arenaFirstBytes), arenaMaxBytes)
-		a.free = make([]byte, 0, max(a.next, len(item)))
-	}
-	start := len(a.free)
-	a.free = append(a.free, item...)
-	return attr.Item(a.free[start:len(a.free):len(a.free)])
 }

@@ -98,6 +98,9 @@ type IterOptions struct {
 	Reverse bool
 	// LimitHint is the number of entries that the caller expects to take; zero means unknown.
 	LimitHint int
+	// KeepValues: the caller keeps values beyond the next step. They stay valid and unchanged, at
+	// the price of the memory that they lie in; a backend that cannot share its memory copies them.
+	KeepValues bool
 }
 
 // Stats are approximate figures of a range.
@@ -190,7 +193,8 @@ type Snapshot interface {
 //	if err := it.Err(); err != nil { ... }
 type Iterator interface {
 	Next() bool
-	// Key and Value are valid until the next call of Next or Close; copy what outlives it.
+	// Key and Value are valid until the next call of Next or Close; copy what outlives it, unless
+	// IterOptions.KeepValues was set, which is for values only.
 	Key() []byte
 	Value() []byte
 	Err() error

@@ -93,7 +93,8 @@ func (s *snapshot) Iter(
 	if err := s.use(ctx); err != nil {
 		return nil, err
 	}
-	return &iterator{ctx: ctx, snap: s, tree: s.tree.Iter(), bounds: r, reverse: opts.Reverse}, nil
+	return &iterator{ctx: ctx, snap: s, tree: s.tree.Iter(), bounds: r, reverse: opts.Reverse,
+		keep: opts.KeepValues}, nil
 }
 
 // Close implements storage.Snapshot. It may be called again.
@@ -113,6 +114,7 @@ type iterator struct {
 	tree    btree.IterG[entry]
 	bounds  storage.Range
 	reverse bool
+	keep    bool // values outlive the step
 	begun   bool
 	over    bool
 	key     []byte
@@ -166,7 +168,9 @@ func (it *iterator) step() bool {
 func (it *iterator) drop() {
 	if it.snap.store.core.opts.Mangle {
 		mangle(it.key)
-		mangle(it.value)
+		if !it.keep {
+			mangle(it.value)
+		}
 	}
 	it.key, it.value = nil, nil
 }
