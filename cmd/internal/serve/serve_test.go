@@ -47,12 +47,13 @@ func TestExplainOpen(t *testing.T) {
 		want string
 	}{
 		{engine.ErrLocked, "in use by another kstone"},
+		{engine.ErrForeign, "no database of kstone"},
 		{fmt.Errorf("superblock: %w", storage.ErrCorrupt), "damaged"},
 		{&fs.PathError{Op: "open", Path: "p", Err: syscall.EACCES}, "cannot write p"},
 		{syscall.EROFS, "cannot write p"},
 		{syscall.ENOSPC, "no space left"},
 		{syscall.ENOTDIR, "a part of its path is a file"},
-		{errors.New("odd"), "cannot open p: odd"},
+		{errors.New("odd"), "cannot open p: open: odd"},
 	} {
 		got := explainOpen("p", fmt.Errorf("open: %w", tt.err))
 		require.ErrorContains(t, got, tt.want)
