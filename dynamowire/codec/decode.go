@@ -26,6 +26,7 @@ type Decoder struct {
 	bad  []api.BadValue
 	b64  []byte
 	slab slabs
+	last hotOp
 
 	getItem            api.GetItemInput
 	putItem            api.PutItemInput
@@ -60,15 +61,59 @@ const (
 // Release drops what the last request left behind, so that an idle Decoder in a pool holds no
 // items and no memory of unusual size.
 func (d *Decoder) Release() {
-	*d = Decoder{
-		s:    Scanner{text: keepBytes(d.s.text)},
-		enc:  d.enc,
-		bad:  keepSlab(d.bad),
-		b64:  keepBytes(d.b64),
-		slab: d.slab.emptied(),
-	}
+	d.s = Scanner{text: keepBytes(d.s.text)}
 	d.enc.Reset(nil)
+	d.bad = keepSlab(d.bad)
+	d.b64 = keepBytes(d.b64)
+	d.slab = d.slab.emptied()
+	d.wipe()
 }
+
+// wipe empties the request that was decoded last. The lists of batches and transactions keep their
+// memory.
+func (d *Decoder) wipe() {
+	switch d.last {
+	case opGetItem:
+		d.getItem = api.GetItemInput{}
+	case opPutItem:
+		d.putItem = api.PutItemInput{}
+	case opUpdateItem:
+		d.updateItem = api.UpdateItemInput{}
+	case opDeleteItem:
+		d.deleteItem = api.DeleteItemInput{}
+	case opQuery:
+		d.query = api.QueryInput{}
+	case opScan:
+		d.scan = api.ScanInput{}
+	case opBatchGetItem:
+		d.batchGetItem = api.BatchGetItemInput{RequestItems: keepSlab(d.batchGetItem.RequestItems)}
+	case opBatchWriteItem:
+		d.batchWriteItem = api.BatchWriteItemInput{RequestItems: keepSlab(d.batchWriteItem.RequestItems)}
+	case opTransactGetItems:
+		d.transactGetItems = api.TransactGetItemsInput{TransactItems: keepSlab(d.transactGetItems.TransactItems)}
+	case opTransactWriteItems:
+		d.transactWriteItems = api.TransactWriteItemsInput{
+			TransactItems: keepSlab(d.transactWriteItems.TransactItems)}
+	}
+	d.last = opNone
+}
+
+// hotOp is a hot operation.
+type hotOp uint8
+
+const (
+	opNone hotOp = iota
+	opGetItem
+	opPutItem
+	opUpdateItem
+	opDeleteItem
+	opQuery
+	opScan
+	opBatchGetItem
+	opBatchWriteItem
+	opTransactGetItems
+	opTransactWriteItems
+)
 
 func (s slabs) emptied() slabs {
 	return slabs{keepSlab(s.names), keepSlab(s.values), keepSlab(s.items), keepSlab(s.writes),

@@ -18,10 +18,9 @@ const (
 // BatchGetItem reads the body of a BatchGetItem.
 func (d *Decoder) BatchGetItem(body []byte) (*api.BatchGetItemInput, error) {
 	in := &d.batchGetItem
-	*in = api.BatchGetItemInput{RequestItems: in.RequestItems}
 	tables := in.RequestItems[:0]
-	in.RequestItems = nil
-	if d.top(body) {
+	*in = api.BatchGetItemInput{}
+	if d.top(opBatchGetItem, body) {
 		for key, ok := d.s.Key(true); ok; key, ok = d.s.Key(false) {
 			switch string(key) {
 			case "RequestItems":
@@ -119,7 +118,7 @@ func (d *Decoder) BatchWriteItem(body []byte) (*api.BatchWriteItemInput, error) 
 	in := &d.batchWriteItem
 	tables := in.RequestItems[:0]
 	*in = api.BatchWriteItemInput{}
-	if d.top(body) {
+	if d.top(opBatchWriteItem, body) {
 		for key, ok := d.s.Key(true); ok; key, ok = d.s.Key(false) {
 			switch string(key) {
 			case "RequestItems":

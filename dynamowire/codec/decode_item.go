@@ -2,8 +2,9 @@ package codec
 
 import "github.com/keystone-db/kstone/engine/api"
 
-// top opens the body, which must be an object.
-func (d *Decoder) top(body []byte) bool {
+// top opens the body of an operation, which must be an object.
+func (d *Decoder) top(op hotOp, body []byte) bool {
+	d.last = op
 	d.begin(body)
 	return d.s.Object()
 }
@@ -12,7 +13,7 @@ func (d *Decoder) top(body []byte) bool {
 func (d *Decoder) GetItem(body []byte) (*api.GetItemInput, error) {
 	in := &d.getItem
 	*in = api.GetItemInput{}
-	if d.top(body) {
+	if d.top(opGetItem, body) {
 		for key, ok := d.s.Key(true); ok; key, ok = d.s.Key(false) {
 			switch string(key) {
 			case "TableName":
@@ -42,7 +43,7 @@ func (d *Decoder) GetItem(body []byte) (*api.GetItemInput, error) {
 func (d *Decoder) PutItem(body []byte) (*api.PutItemInput, error) {
 	in := &d.putItem
 	*in = api.PutItemInput{}
-	if d.top(body) {
+	if d.top(opPutItem, body) {
 		for key, ok := d.s.Key(true); ok; key, ok = d.s.Key(false) {
 			switch string(key) {
 			case "TableName":
@@ -80,7 +81,7 @@ func (d *Decoder) PutItem(body []byte) (*api.PutItemInput, error) {
 func (d *Decoder) UpdateItem(body []byte) (*api.UpdateItemInput, error) {
 	in := &d.updateItem
 	*in = api.UpdateItemInput{}
-	if d.top(body) {
+	if d.top(opUpdateItem, body) {
 		for key, ok := d.s.Key(true); ok; key, ok = d.s.Key(false) {
 			switch string(key) {
 			case "TableName":
@@ -122,7 +123,7 @@ func (d *Decoder) UpdateItem(body []byte) (*api.UpdateItemInput, error) {
 func (d *Decoder) DeleteItem(body []byte) (*api.DeleteItemInput, error) {
 	in := &d.deleteItem
 	*in = api.DeleteItemInput{}
-	if d.top(body) {
+	if d.top(opDeleteItem, body) {
 		for key, ok := d.s.Key(true); ok; key, ok = d.s.Key(false) {
 			switch string(key) {
 			case "TableName":

@@ -6,7 +6,7 @@ import "github.com/keystone-db/kstone/engine/api"
 func (d *Decoder) Query(body []byte) (*api.QueryInput, error) {
 	in := &d.query
 	*in = api.QueryInput{}
-	if d.top(body) {
+	if d.top(opQuery, body) {
 		for key, ok := d.s.Key(true); ok; key, ok = d.s.Key(false) {
 			d.queryMember(in, key)
 		}
@@ -60,7 +60,7 @@ func (d *Decoder) queryMember(in *api.QueryInput, key []byte) {
 func (d *Decoder) Scan(body []byte) (*api.ScanInput, error) {
 	in := &d.scan
 	*in = api.ScanInput{}
-	if d.top(body) {
+	if d.top(opScan, body) {
 		for key, ok := d.s.Key(true); ok; key, ok = d.s.Key(false) {
 			d.scanMember(in, key)
 		}

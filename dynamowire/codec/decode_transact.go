@@ -9,7 +9,7 @@ func (d *Decoder) TransactWriteItems(body []byte) (*api.TransactWriteItemsInput,
 	in := &d.transactWriteItems
 	room := in.TransactItems[:0]
 	*in = api.TransactWriteItemsInput{}
-	if d.top(body) {
+	if d.top(opTransactWriteItems, body) {
 		for key, ok := d.s.Key(true); ok; key, ok = d.s.Key(false) {
 			switch string(key) {
 			case "TransactItems":
@@ -168,7 +168,7 @@ func (d *Decoder) TransactGetItems(body []byte) (*api.TransactGetItemsInput, err
 	in := &d.transactGetItems
 	room := in.TransactItems[:0]
 	*in = api.TransactGetItemsInput{}
-	if d.top(body) {
+	if d.top(opTransactGetItems, body) {
 		for key, ok := d.s.Key(true); ok; key, ok = d.s.Key(false) {
 			switch string(key) {
 			case "TransactItems":

@@ -25,23 +25,26 @@ type Encoder struct {
 	sorted []byte
 }
 
-// frame is an open container: its head's place and the name or member that
-// came last.
+// frame is an open container.
 type frame struct {
 	head     int  // index of the placeholder for the head; for an item, of its first byte
-	last     span // the name that came last
+	spans    int  // index in Encoder.spans of its first entry
 	typ      Type // 0: an item, which has no head
-	named    bool // last is set
 	unsorted bool
 }
 
-// span is a part of Encoder.buf: an entry (or member) and its name (or bytes).
-type span struct{ start, name, end, next int }
+// span is an entry (or member) in Encoder.buf: where it starts, where its name (or content) starts
+// and ends, and where the next one starts.
+type span struct {
+	prefix                 uint64 // the first bytes of the name: most comparisons are of integers
+	start, name, end, next int
+}
 
 // Reset begins a new run: what follows is appended to dst.
 func (e *Encoder) Reset(dst []byte) {
 	e.buf = dst
 	e.stack = e.stack[:0]
+	e.spans = e.spans[:0]
 }
 
 // Bytes is all that was written so far behind what Reset got. A later write may
@@ -64,7 +67,9 @@ func (e *Encoder) Rewind(n int) { e.buf = e.buf[:n] }
 func (e *Encoder) From(n int) []byte { return e.buf[n:len(e.buf):len(e.buf)] }
 
 // BeginItem opens an item.
-func (e *Encoder) BeginItem() { e.stack = append(e.stack, frame{head: len(e.buf)}) }
+func (e *Encoder) BeginItem() {
+	e.stack = append(e.stack, frame{head: len(e.buf), spans: len(e.spans)})
+}
 
 // EndItem closes the item; the result stays valid and unchanged for as long as
 // the memory given to Reset is not written by others.
@@ -105,7 +110,7 @@ func (e *Encoder) EndSet() *ValueError {
 }
 
 func (e *Encoder) begin(t Type) {
-	e.stack = append(e.stack, frame{head: len(e.buf), typ: t})
+	e.stack = append(e.stack, frame{head: len(e.buf), spans: len(e.spans), typ: t})
 	e.buf = append(e.buf, byte(t))
 }
 
@@ -118,14 +123,40 @@ func (e *Encoder) pop() frame {
 // Name begins an entry of the open map or item; its value must come next.
 func (e *Encoder) Name(name []byte) {
 	f := &e.stack[len(e.stack)-1]
-	if f.named && !f.unsorted && bytes.Compare(e.buf[f.last.name:f.last.end], name) >= 0 {
-		f.unsorted = true
-	}
+	s := span{prefix: prefixOf(name), start: len(e.buf)}
 	e.buf = binary.AppendUvarint(e.buf, uint64(len(name)))
-	f.last.name = len(e.buf)
+	s.name = len(e.buf)
 	e.buf = append(e.buf, name...)
-	f.last.end = len(e.buf)
-	f.named = true
+	s.end = len(e.buf)
+	if n := len(e.spans); n > f.spans {
+		before := &e.spans[n-1]
+		before.next = s.start
+		f.unsorted = f.unsorted || e.compare(before, &s) >= 0
+	}
+	e.spans = append(e.spans, s)
+}
+
+// prefixOf is the first eight bytes as a number that orders as they do.
+func prefixOf(b []byte) uint64 {
+	if len(b) >= 8 {
+		return binary.BigEndian.Uint64(b)
+	}
+	p := uint64(0)
+	for i, c := range b {
+		p |= uint64(c) << (56 - 8*i)
+	}
+	return p
+}
+
+// compare orders two spans by name.
+func (e *Encoder) compare(a, b *span) int {
+	switch {
+	case a.prefix < b.prefix:
+		return -1
+	case a.prefix > b.prefix:
+		return 1
+	}
+	return bytes.Compare(e.buf[a.name:a.end], e.buf[b.name:b.end])
 }
 
 // String writes an S.
@@ -176,36 +207,25 @@ func (e *Encoder) NumberMember(text []byte) *ValueError {
 	return nil
 }
 
-// closeEntries brings the entries from start on into order.
+// closeEntries brings the entries, which lie from start on, into order. The last of a name wins.
 func (e *Encoder) closeEntries(f frame, start int) {
+	spans := e.spans[f.spans:]
+	e.spans = e.spans[:f.spans]
 	if !f.unsorted {
 		return
 	}
-	spans := e.spans[:0]
-	for at := start; at < len(e.buf); {
-		name, rest, ok := cutBytes(e.buf[at:])
-		if !ok {
-			break
-		}
-		end := len(e.buf) - len(rest)
-		next := end + valueLen(rest)
-		spans = append(spans, span{start: at, name: end - len(name), end: end, next: next})
-		at = next
-	}
-	e.spans = spans
+	spans[len(spans)-1].next = len(e.buf)
 	e.sortSpans(spans)
 	out := e.sorted[:0]
-	for i, s := range spans {
-		if i+1 < len(spans) && bytes.Equal(e.key(s), e.key(spans[i+1])) {
-			continue // the last of a name wins: the sort is stable
+	for i := range spans {
+		if i+1 < len(spans) && e.compare(&spans[i], &spans[i+1]) == 0 {
+			continue // the sort is stable
 		}
-		out = append(out, e.buf[s.start:s.next]...)
+		out = append(out, e.buf[spans[i].start:spans[i].next]...)
 	}
 	e.sorted = out
 	e.buf = append(e.buf[:start], out...)
 }
-
-func (e *Encoder) key(s span) []byte { return e.buf[s.name:s.end] }
 
 // insertionMax is the number of spans up to which insertion beats a general
 // sort: most maps have fewer entries.
@@ -213,16 +233,13 @@ const insertionMax = 16
 
 func (e *Encoder) sortSpans(spans []span) {
 	if len(spans) > insertionMax {
-		slices.SortStableFunc(spans, func(a, b span) int {
-			return bytes.Compare(e.key(a), e.key(b))
-		})
+		slices.SortStableFunc(spans, func(a, b span) int { return e.compare(&a, &b) })
 		return
 	}
 	for i := 1; i < len(spans); i++ {
 		s := spans[i]
-		k := e.key(s)
 		j := i
-		for ; j > 0 && bytes.Compare(e.key(spans[j-1]), k) > 0; j-- {
+		for ; j > 0 && e.compare(&spans[j-1], &s) > 0; j-- {
 			spans[j] = spans[j-1]
 		}
 		spans[j] = s
@@ -236,11 +253,12 @@ func (e *Encoder) closeSet(f frame) *ValueError {
 		return &ValueError{Kind: EmptySS + ErrorKind(f.typ-SS)}
 	}
 	sorted := e.memberSpans(start)
-	spans := e.spans
+	spans := e.spans[f.spans:]
+	e.spans = e.spans[:f.spans]
 	if !sorted {
 		e.sortSpans(spans)
 		for i := 1; i < len(spans); i++ {
-			if bytes.Equal(e.key(spans[i-1]), e.key(spans[i])) {
+			if e.compare(&spans[i-1], &spans[i]) == 0 {
 				return e.duplicates(f.typ, start)
 			}
 		}
@@ -253,8 +271,8 @@ func (e *Encoder) closeSet(f frame) *ValueError {
 	}
 	if !sorted {
 		out := e.sorted[:0]
-		for _, s := range spans {
-			out = append(out, e.buf[s.start:s.next]...)
+		for i := range spans {
+			out = append(out, e.buf[spans[i].start:spans[i].next]...)
 		}
 		e.sorted = out
 		e.buf = append(e.buf[:start], out...)
@@ -263,24 +281,24 @@ func (e *Encoder) closeSet(f frame) *ValueError {
 	return nil
 }
 
-// memberSpans finds the members that lie from start on and reports whether
-// they ascend strictly.
+// memberSpans appends to spans the members that lie from start on and reports whether they ascend
+// strictly.
 func (e *Encoder) memberSpans(start int) (sorted bool) {
 	sorted = true
-	spans := e.spans[:0]
+	first := len(e.spans)
 	for at := start; at < len(e.buf); {
 		member, rest, ok := cutBytes(e.buf[at:])
 		if !ok {
 			break
 		}
 		next := len(e.buf) - len(rest)
-		if n := len(spans); n > 0 && bytes.Compare(e.key(spans[n-1]), member) >= 0 {
+		s := span{prefix: prefixOf(member), start: at, name: next - len(member), end: next, next: next}
+		if n := len(e.spans); n > first && e.compare(&e.spans[n-1], &s) >= 0 {
 			sorted = false
 		}
-		spans = append(spans, span{start: at, name: next - len(member), end: next, next: next})
+		e.spans = append(e.spans, s)
 		at = next
 	}
-	e.spans = spans
 	return sorted
 }
 
