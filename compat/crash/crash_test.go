@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"strconv"
 	"sync"
@@ -254,6 +255,32 @@ func createTable(t *testing.T, s *server) {
 		"AttributeDefinitions": []object{{"AttributeName": "pk", "AttributeType": "S"}},
 	})
 	require.True(t, a.ok(), "%+v", a)
+}
+
+// TestLossIsFound proves the checks: a file from before the load lacks what was acknowledged.
+func TestLossIsFound(t *testing.T) {
+	bin, file := binary(t), filepath.Join(t.TempDir(), "crash.keystone")
+	c := &client{rnd: rand.New(rand.NewPCG(seed, 1))}
+	s := start(t, bin, file)
+	createTable(t, s)
+	s.kill()
+	before, err := os.ReadFile(file)
+	require.NoError(t, err)
+	s = start(t, bin, file)
+	for i := range plainItems {
+		c.version++
+		gone, err := c.write(t.Context(), s, i)
+		require.NoError(t, err)
+		require.False(t, gone)
+	}
+	c.version++
+	gone, err := c.transact(t.Context(), s, &transfer{token: "crash-loss", value: c.version})
+	require.NoError(t, err)
+	require.False(t, gone)
+	require.NoError(t, c.verify(t.Context(), s))
+	s.kill()
+	require.NoError(t, os.WriteFile(file, before, 0o600))
+	require.ErrorContains(t, c.verify(t.Context(), start(t, bin, file)), "acknowledged")
 }
 
 // TestKill kills a durable server under load, again and again.
