@@ -107,6 +107,10 @@ func newDB(opts Options) *DB {
 	w := &db.wal
 	w.cond = sync.NewCond(&w.mu)
 	w.hooks, w.now, w.mem, w.wanted = opts.hooks, db.clock, &db.memBytes, db.wake
+	w.counterMax = base.CounterMax
+	if opts.counterMax != 0 {
+		w.counterMax = opts.counterMax
+	}
 	w.relaxed = opts.Sync != SyncAlways
 	w.poisons = func(err error) {
 		db.log("the store takes no more writes until it is opened again", err)

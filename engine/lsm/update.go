@@ -309,6 +309,10 @@ func (db *DB) gate(ctx context.Context, named []storage.Named) error {
 		return storage.ErrClosed
 	case db.opts.ReadOnly:
 		return storage.ErrReadOnly
+	case db.wal.ill.Load():
+		db.wal.mu.Lock()
+		defer db.wal.mu.Unlock()
+		return db.wal.refusalLocked(false)
 	}
 	delay := db.delay.Load()
 	if len(named) > 0 {

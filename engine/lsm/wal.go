@@ -47,16 +47,19 @@ type mark struct {
 // same groups, pending counts and waits, without segments and writes.
 type wal struct {
 	visible atomic.Uint64 // last LSN of the last finished group; written under mu
+	ill     atomic.Bool   // poison is set
 
 	file    vfs.File // of the role that fits the sync mode; nil in memory
 	align   int
 	relaxed bool // a write is durable only after a sync
 	hooks   *hooks
 	now     func() int64
-	memCap  int64         // of memBytes; 0 without bound
-	mem     *atomic.Int64 // reserved and used by memtables
-	wanted  func()        // tells the flusher that somebody waits for room
-	poisons func(error)   // told once, with mu held
+	// counterMax is where the LSNs of an epoch end; the next open takes a new epoch.
+	counterMax uint64
+	memCap     int64         // of memBytes; 0 without bound
+	mem        *atomic.Int64 // reserved and used by memtables
+	wanted     func()        // tells the flusher that somebody waits for room
+	poisons    func(error)   // told once, with mu held
 
 	mu         sync.Mutex
 	cond       *sync.Cond
@@ -101,13 +104,16 @@ type walStats struct {
 
 func (w *wal) visibleLSN() base.LSN { return base.LSN(w.visible.Load()) }
 
-// refusal says why no write is taken.
+// refusalLocked says why no write is taken.
 func (w *wal) refusalLocked(put bool) error {
 	switch {
 	case w.shut:
 		return storage.ErrClosed
 	case w.poison != nil:
 		return fmt.Errorf("%w: the log has failed: %w", storage.ErrUnavailable, w.poison)
+	case w.next.Counter() >= w.counterMax:
+		return fmt.Errorf("%w: the numbers of this open are used up: close and open again",
+			storage.ErrUnavailable)
 	case w.full && put:
 		return fmt.Errorf("%w: tables cannot be written", storage.ErrFull)
 	}
@@ -378,6 +384,7 @@ func (w *wal) advanceLocked() bool {
 func (w *wal) poisonLocked(err error) {
 	if w.poison == nil {
 		w.poison = err
+		w.ill.Store(true)
 		w.poisons(err)
 	}
 	w.cond.Broadcast()
@@ -453,7 +460,7 @@ func (w *wal) idle() {
 	w.writeLocked(g)
 }
 
-// position returns where the group that holds lsn begins, or one before it.
+// positionLocked returns where the group that holds lsn begins, or one before it.
 func (w *wal) positionLocked(lsn base.LSN) log.Position {
 	if lsn > w.sealedLSN || len(w.marks) == 0 {
 		return w.end
