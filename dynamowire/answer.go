@@ -159,7 +159,9 @@ func (a *answer) write(status int, contentType string, body []byte, compress boo
 		packed := a.h.buffers.Get().(*buffer)
 		defer a.h.release(packed)
 		sink := bytes.NewBuffer(packed.b[:0])
-		zip := gzip.NewWriter(sink)
+		zip := a.h.zips.Get().(*gzip.Writer)
+		defer a.h.zips.Put(zip)
+		zip.Reset(sink)
 		if _, err := zip.Write(body); err == nil && zip.Close() == nil {
 			a.set(headerEncoding, "gzip")
 			packed.b = sink.Bytes()

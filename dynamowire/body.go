@@ -1,7 +1,6 @@
 package dynamowire
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -36,10 +35,11 @@ func (h *Handler) readBody(w http.ResponseWriter, r *http.Request, in *buffer) (
 	if r.ContentLength > BodyMaxBytes {
 		return 0, errTooLarge
 	}
-	if r.ContentLength < 0 || r.ContentLength > bodyLargeBytes {
-		if held, err = h.holdLarge(r.Context(), r.ContentLength); err != nil {
+	if most := bodyMost(r); most > bodyLargeBytes {
+		if err = h.large.Acquire(r.Context(), most); err != nil {
 			return 0, err
 		}
+		held = most
 	}
 	src := io.Reader(r.Body)
 	if r.ContentLength < 0 || r.ContentLength > bodyChunkBytes {
@@ -62,12 +62,19 @@ func (h *Handler) readBody(w http.ResponseWriter, r *http.Request, in *buffer) (
 	return held, err
 }
 
-// holdLarge waits for room in the budget of large bodies.
-func (h *Handler) holdLarge(ctx context.Context, length int64) (int64, error) {
-	if length < 0 {
-		length = BodyMaxBytes
+// inflateMax is the most that deflate can expand a body.
+const inflateMax = 1032
+
+// bodyMost is the most bytes that the body can turn out to have: its length, unless that is not
+// told or the body is compressed.
+func bodyMost(r *http.Request) int64 {
+	switch {
+	case r.ContentLength < 0:
+		return BodyMaxBytes
+	case r.Header.Get(headerEncoding) == "":
+		return r.ContentLength
 	}
-	return length, h.large.Acquire(ctx, length)
+	return min(r.ContentLength*inflateMax, BodyMaxBytes)
 }
 
 // readAll appends all of src to dst, at most BodyMaxBytes. size is what to expect.

@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/klauspost/compress/gzip"
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/semaphore"
 
@@ -75,6 +76,7 @@ type Handler struct {
 	large   *semaphore.Weighted
 	buffers sync.Pool // *buffer
 	ids     sync.Pool // *rand.Rand
+	zips    sync.Pool // *gzip.Writer: making one costs far more than using it
 	seed    atomic.Uint64
 }
 
@@ -99,6 +101,7 @@ func NewHandler(svc api.Service, opts Options) *Handler {
 	h.seed.Store(opts.Seed)
 	h.buffers.New = func() any { return &buffer{b: make([]byte, 0, bufferBytes)} }
 	h.ids.New = func() any { return rand.New(rand.NewPCG(opts.Seed, h.seed.Add(1))) }
+	h.zips.New = func() any { return gzip.NewWriter(nil) }
 	h.router = chi.NewRouter()
 	h.router.Get(healthPath, h.serveAlive)
 	h.router.Get(readyPath, h.serveReady)

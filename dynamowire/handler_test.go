@@ -2,6 +2,7 @@ package dynamowire
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -9,9 +10,12 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/stretchr/testify/require"
+
+	"github.com/keystone-db/kstone/engine/api"
 )
 
 // post sends a signed GetItem.
@@ -124,4 +128,63 @@ func TestHealthPaths(t *testing.T) {
 func TestEmptyAnswer(t *testing.T) {
 	require.True(t, emptyAnswer("TagResource"))
 	require.Len(t, register(), 66)
+}
+
+// A compressed body is counted for what it may become.
+func TestBudgetOfBodies(t *testing.T) {
+	request := func(length int64, encoding string) *http.Request {
+		r := httptest.NewRequest(http.MethodPost, "/", nil)
+		r.ContentLength = length
+		if encoding != "" {
+			r.Header.Set(headerEncoding, encoding)
+		}
+		return r
+	}
+	require.EqualValues(t, 1000, bodyMost(request(1000, "")))
+	require.EqualValues(t, 1000*inflateMax, bodyMost(request(1000, "gzip")))
+	require.EqualValues(t, BodyMaxBytes, bodyMost(request(1<<20, "gzip")))
+	require.EqualValues(t, BodyMaxBytes, bodyMost(request(-1, "")))
+}
+
+// silent is a ResponseWriter that costs nothing.
+type silent struct{ header http.Header }
+
+func (s silent) Header() http.Header         { return s.header }
+func (s silent) Write(b []byte) (int, error) { return len(b), nil }
+func (s silent) WriteHeader(int)             {}
+
+// again is a body that can be read again and again.
+type again struct{ *strings.Reader }
+
+func (again) Close() error { return nil }
+
+// TestAllocations: what the door itself allocates for a request of a hot operation is the memory
+// of the request and that of the answer's headers (DESIGN §8).
+func TestAllocations(t *testing.T) {
+	h := NewHandler(fixed{out: &api.GetItemOutput{}}, Options{Clock: time.Now})
+	const body = `{"TableName":"Any","Key":{"pk":{"S":"a"}}}`
+	text := strings.NewReader(body)
+	r := httptest.NewRequest(http.MethodPost, "/", nil)
+	r.Header.Set(headerTarget, prefixDynamoDB+".GetItem")
+	r.Header.Set(headerType, contentTypeAmazon)
+	r.Header.Set(headerAmzDate, "20260101T000000Z")
+	r.Header.Set(headerAuthorization, "AWS4-HMAC-SHA256 Credential=a, SignedHeaders=b, Signature=c")
+	r.Body, r.ContentLength = again{text}, int64(len(body))
+	w := silent{http.Header{}}
+	got := testing.AllocsPerRun(100, func() {
+		text.Reset(body)
+		h.serveOperation(w, r)
+	})
+	require.Equal(t, "2", w.header[headerLength][0])
+	require.LessOrEqual(t, got, 2.0+raceAllocations)
+}
+
+// fixed answers every GetItem with the same.
+type fixed struct {
+	api.Base
+	out *api.GetItemOutput
+}
+
+func (f fixed) GetItem(context.Context, *api.GetItemInput) (*api.GetItemOutput, error) {
+	return f.out, nil
 }

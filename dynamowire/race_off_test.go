@@ -1,0 +1,5 @@
+//go:build !race
+
+package dynamowire
+
+const raceAllocations = 0
