@@ -8,6 +8,7 @@ package exec
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -23,6 +24,9 @@ type Executor struct {
 	clock func() time.Time
 	// tokens numbers the windows of request tokens.
 	tokens tokenClock
+	// running holds the tokens of transactions that run now. Storage may report a conflict on an
+	// item before it comes to the token, and could not tell a repeated call from a foreign one.
+	running sync.Map
 	// latest is the highest time handed out, in milliseconds: time never goes back here.
 	latest atomic.Int64
 }

@@ -41,6 +41,12 @@ type TransactResult struct {
 // TransactWrite runs all actions or none. What depends on stored items cancels the transaction with
 // one reason an action.
 func (e *Executor) TransactWrite(ctx context.Context, x *Transaction) (TransactResult, error) {
+	if x.Token != "" {
+		if _, runs := e.running.LoadOrStore(x.Token, nil); runs {
+			return TransactResult{}, api.Errorf(api.TransactionInProgress, api.MsgTransactRunning)
+		}
+		defer e.running.Delete(x.Token)
+	}
 	now := e.Now()
 	tokens, err := e.tokens.keys(ctx, e.store, x.Token, now)
 	if err != nil {
