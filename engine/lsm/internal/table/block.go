@@ -106,11 +106,15 @@ type blockEntry struct {
 	next   int // offset of the entry behind it
 }
 
-// uvarintAt is binary.Uvarint with the one-byte case first; the second result is 0 on bad bytes.
+// uvarintAt is binary.Uvarint with the one-byte case inlined; the second result is 0 on bad bytes.
 func uvarintAt(b []byte, off int) (uint64, int) {
 	if off < len(b) && b[off] < 0x80 {
 		return uint64(b[off]), off + 1
 	}
+	return longUvarintAt(b, off)
+}
+
+func longUvarintAt(b []byte, off int) (uint64, int) {
 	if off >= len(b) {
 		return 0, 0
 	}
@@ -126,19 +130,29 @@ func (b *block) entry(e *blockEntry, off int) bool {
 	if off < blockBaseBytes {
 		return false
 	}
-	shared, off := uvarintAt(b.data, off)
-	if off == 0 {
-		return false
+	var shared, unshared, size uint64
+	d := b.data
+	if off+4 <= len(d) && d[off]|d[off+1] < 0x80 && d[off+3] < 0x80 {
+		// Nearly always: short keys, and a value below 8 KiB. d[off+3] may already be the next
+		// number when the value is below 64 bytes.
+		shared, unshared, size = uint64(d[off]), uint64(d[off+1]), uint64(d[off+2])
+		off += 3
+		if size >= 0x80 {
+			size = size&0x7f | uint64(d[off])<<7
+			off++
+		}
+	} else {
+		if shared, off = uvarintAt(d, off); off == 0 {
+			return false
+		}
+		if unshared, off = uvarintAt(d, off); off == 0 {
+			return false
+		}
+		if size, off = uvarintAt(d, off); off == 0 {
+			return false
+		}
 	}
-	unshared, off := uvarintAt(b.data, off)
-	if off == 0 {
-		return false
-	}
-	size, off := uvarintAt(b.data, off)
-	if off == 0 {
-		return false
-	}
-	zigzag, off := uvarintAt(b.data, off)
+	zigzag, off := uvarintAt(d, off)
 	left := uint64(len(b.data) - off)
 	if off == 0 || unshared > left || size>>1 > left-unshared || shared > blockRawMaxBytes {
 		return false

@@ -187,6 +187,10 @@ func (it *iter) SeekLT(key []byte) bool {
 
 // collect fills stops with the entries of restart r that begin before limit.
 func (it *iter) collect(r, limit int) bool {
+	if it.stops == nil {
+		it.stops = make([]stop, 0, restartInterval)
+		it.slab = make([]byte, 0, 64*restartInterval)
+	}
 	it.stops, it.slab, it.interval = it.stops[:0], it.slab[:0], r
 	if r+1 < it.b.n {
 		limit = min(limit, it.b.restart(r+1))
