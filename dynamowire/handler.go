@@ -119,7 +119,6 @@ type request struct {
 	target  string
 	header  http.Header
 	query   string
-	service string // the prefix of the target
 }
 
 // serveOperation takes a request through the steps of wire-facts §1.2.
