@@ -116,9 +116,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.router.S
 
 // request is what call needs of a request.
 type request struct {
-	target  string
-	header  http.Header
-	query   string
+	target string
+	header http.Header
+	query  string
 }
 
 // serveOperation takes a request through the steps of wire-facts §1.2.

@@ -76,7 +76,7 @@ func (o Options) withDefaults() Options {
 		o.SyncInterval = DefaultSyncInterval
 	}
 	if o.Clock == nil {
-		o.Clock = time.Now //lint:clock the one place where the engine's time comes from
+		o.Clock = time.Now //nolint:clock // the one place where the time of an embedded database comes from
 	}
 	if o.Rand == nil {
 		o.Rand = rand.Reader
