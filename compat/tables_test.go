@@ -210,6 +210,8 @@ func TestTableDelay(t *testing.T) {
 	require.NoError(t, err)
 	_, err = c.DeleteTable(t.Context(), &dynamodb.DeleteTableInput{TableName: &table})
 	wantError(t, err, inUse, "Attempt to change a resource which is still in use: Table is being deleted: "+table)
-	gone := dynamodb.NewTableNotExistsWaiter(c, func(o *dynamodb.TableNotExistsWaiterOptions) { o.MinDelay, o.MaxDelay = 20*time.Millisecond, time.Second })
+	gone := dynamodb.NewTableNotExistsWaiter(c, func(o *dynamodb.TableNotExistsWaiterOptions) {
+		o.MinDelay, o.MaxDelay = 20*time.Millisecond, time.Second
+	})
 	require.NoError(t, gone.Wait(t.Context(), describe, 20*time.Second))
 }

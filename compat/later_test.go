@@ -1,0 +1,82 @@
+package compat
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestLaterOperations: what is known but not built says so, and is not taken for a typing error.
+func TestLaterOperations(t *testing.T) {
+	_, err := db.CreateBackup(t.Context(), &dynamodb.CreateBackupInput{TableName: aws.String(hashTable), BackupName: aws.String("backup")})
+	require.ErrorContains(t, err, "UnknownOperationException")
+	require.ErrorContains(t, err, "CreateBackup")
+	_, err = db.ExecuteStatement(t.Context(), &dynamodb.ExecuteStatementInput{Statement: aws.String("SELECT * FROM x")})
+	require.ErrorContains(t, err, "UnknownOperationException")
+	status, body := raw(t, "NoSuchOperation", "{}")
+	assert.Equal(t, http.StatusBadRequest, status)
+	assert.Equal(t, `{"__type":"com.amazon.coral.service#UnknownOperationException"}`, body)
+}
+
+// TestLegacyParameters are refused, never ignored: a condition that is not checked loses data.
+func TestLegacyParameters(t *testing.T) {
+	key := hashKey(t)
+	_, err := db.PutItem(t.Context(), &dynamodb.PutItemInput{
+		TableName: aws.String(hashTable), Item: key,
+		Expected: map[string]types.ExpectedAttributeValue{"pk": {Exists: aws.Bool(true), Value: str("x")}},
+	})
+	require.ErrorContains(t, err, validation)
+	assert.Nil(t, get(t, hashTable, key))
+	_, err = db.UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
+		TableName: aws.String(hashTable), Key: key,
+		AttributeUpdates: map[string]types.AttributeValueUpdate{"a": {Value: num("1")}},
+	})
+	require.ErrorContains(t, err, validation)
+	assert.Nil(t, get(t, hashTable, key))
+	_, err = db.Query(t.Context(), &dynamodb.QueryInput{
+		TableName:     aws.String(hashTable),
+		KeyConditions: map[string]types.Condition{"pk": {ComparisonOperator: types.ComparisonOperatorEq, AttributeValueList: []types.AttributeValue{str("x")}}},
+	})
+	require.ErrorContains(t, err, validation)
+}
+
+// TestWireErrors sends what no SDK would (wire-facts §1.4, §1.9, §2, §3).
+func TestWireErrors(t *testing.T) {
+	for _, tt := range []struct{ label, operation, body, want string }{
+		{"no JSON", "GetItem", "{", `{"__type":"com.amazon.coral.service#SerializationException"}`},
+		{"empty", "GetItem", "", `{"__type":"com.amazon.coral.service#SerializationException"}`},
+		{"wrong type", "GetItem", `{"TableName":1}`, `{"__type":"com.amazon.coral.service#SerializationException","Message":"NUMBER_VALUE cannot be converted to String"}`},
+		{"nothing", "PutItem", `{}`, `{"__type":"com.amazon.coral.validate#ValidationException","message":"2 validation errors detected: Value null at 'tableName' failed to satisfy constraint: Member must not be null; Value null at 'item' failed to satisfy constraint: Member must not be null"}`},
+		{"unknown table", "DescribeTable", `{"TableName":"Pets"}`, `{"__type":"com.amazonaws.dynamodb.v20120810#ResourceNotFoundException","message":"Requested resource not found: Table: Pets not found"}`},
+		{"two types", "PutItem", `{"TableName":"Pets","Item":{"a":{"S":"x","N":"1"}}}`, `{"__type":"com.amazon.coral.validate#ValidationException","message":"1 validation error detected: Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes"}`},
+		{"no type", "PutItem", `{"TableName":"Pets","Item":{"a":{}}}`, `{"__type":"com.amazon.coral.validate#ValidationException","message":"1 validation error detected: Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"}`},
+	} {
+		t.Run(tt.label, func(t *testing.T) {
+			status, body := raw(t, tt.operation, tt.body)
+			assert.Equal(t, http.StatusBadRequest, status)
+			assert.Equal(t, tt.want, body)
+		})
+	}
+	// Unknown members are ignored, null counts as absent.
+	status, body := raw(t, "ListTables", `{"Bogus":[1,{"x":2}],"Limit":null}`)
+	assert.Equal(t, http.StatusOK, status, body)
+}
+
+func TestUnsignedAndHealth(t *testing.T) {
+	answer, err := http.Post(shared.url, "application/x-amz-json-1.0", strings.NewReader("{}"))
+	require.NoError(t, err)
+	require.NoError(t, answer.Body.Close())
+	assert.Equal(t, http.StatusBadRequest, answer.StatusCode)
+	for _, path := range []string{"/healthz", "/readyz", "/", "/any/path"} {
+		answer, err := http.Get(shared.url + path)
+		require.NoError(t, err)
+		require.NoError(t, answer.Body.Close())
+		assert.Equal(t, http.StatusOK, answer.StatusCode, path)
+	}
+}
