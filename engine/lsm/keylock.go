@@ -109,9 +109,11 @@ func (s *lockShard) findLocked(hash uint64, key []byte) *keyLock {
 }
 
 func (s *lockShard) addLocked(w *lockWant) *keyLock {
-	l := &keyLock{}
+	var l *keyLock
 	if n := len(s.spare); n > 0 {
 		l, s.spare = s.spare[n-1], s.spare[:n-1]
+	} else {
+		l = &keyLock{}
 	}
 	l.key = append(l.key[:0], w.key...)
 	l.chained = s.held[w.hash]

@@ -485,3 +485,10 @@ func (w *wal) releaseLocked(tail log.Position) {
 	w.marks = append(w.marks[:0], w.marks[n:]...)
 	w.cond.Broadcast()
 }
+
+// nextLSN is what the next frame will get.
+func (w *wal) nextLSN() base.LSN {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.next
+}

@@ -1,0 +1,261 @@
+package lsm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/keystone-db/kstone/engine/lsm/internal/vfs"
+	"github.com/keystone-db/kstone/engine/storage"
+)
+
+func memOptions(fsys *vfs.MemFS) Options {
+	return Options{
+		FS: fsys, SegmentBytes: 64 << 10, LogBytes: 128 << 10, MemtableBytes: 96 << 10,
+		CacheBytes: 64 << 10, BlockBytes: 1 << 10,
+	}
+}
+
+func openMem(t testing.TB, fsys *vfs.MemFS, opts Options) *DB {
+	t.Helper()
+	opts.FS = fsys
+	db, err := Open("dir/db", opts)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+// TestLaps overwrites the same keys until the log has lapped many times, and reopens in between.
+func TestLaps(t *testing.T) {
+	fsys := vfs.NewMemFS(1)
+	model := map[string]string{}
+	rnd := rand.New(rand.NewPCG(3, 4))
+	var claims uint64
+	for round := range 4 {
+		db, err := Open("dir/db", memOptions(fsys))
+		require.NoError(t, err)
+		for k, v := range model {
+			require.Equal(t, v, mustGet(t, db, []byte(k)), "round %d", round)
+		}
+		for i := range 1500 {
+			k := testKey(byte(rnd.IntN(256)), fmt.Sprint(rnd.IntN(300)))
+			v := fmt.Sprint(round, i, strings.Repeat("x", rnd.IntN(900)))
+			mustPut(t, db, k, v)
+			model[string(k)] = v
+		}
+		m := db.Metrics()
+		claims += m.Claims
+		assert.Equal(t, 2, m.Segments)
+		assert.LessOrEqual(t, m.LogUse, m.LogTotal)
+		require.NoError(t, db.Close())
+	}
+	assert.Greater(t, claims, uint64(40), "segments were used again and again")
+}
+
+// TestIterWalksStripesBothWays compares a scan over tables and memtables with a sorted list.
+func TestIterWalksStripesBothWays(t *testing.T) {
+	db := openMem(t, vfs.NewMemFS(1), memOptions(nil))
+	model := map[string]string{}
+	rnd := rand.New(rand.NewPCG(5, 6))
+	for i := range 2000 {
+		k := testKey(byte(rnd.IntN(256)), fmt.Sprintf("%03d", rnd.IntN(500)))
+		if rnd.IntN(4) == 0 {
+			var b storage.Batch
+			b.Delete(k)
+			require.NoError(t, db.Apply(context.Background(), &b, storage.UpdateOptions{}))
+			delete(model, string(k))
+			continue
+		}
+		mustPut(t, db, k, fmt.Sprint(i))
+		model[string(k)] = fmt.Sprint(i)
+	}
+	var keys []string
+	for k := range model {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	s, err := db.Snapshot(context.Background(), storage.SnapshotOptions{})
+	require.NoError(t, err)
+	defer s.Close()
+	prefix := testKey(0, "")[:storage.PrefixBytes]
+	after := slices.Clone(prefix)
+	after[len(after)-1]++
+	for _, r := range []storage.Range{{}, {Start: prefix, End: after}, {Start: prefix}} {
+		for _, reverse := range []bool{false, true} {
+			it, err := s.Iter(context.Background(), r, storage.IterOptions{Reverse: reverse})
+			require.NoError(t, err)
+			var got []string
+			for it.Next() {
+				got = append(got, string(it.Key()))
+				require.Equal(t, model[string(it.Key())], string(it.Value()))
+			}
+			require.NoError(t, it.Err())
+			it.Close()
+			want := slices.Clone(keys)
+			if reverse {
+				slices.Reverse(want)
+			}
+			require.Equal(t, want, got)
+		}
+	}
+}
+
+// TestStallBetweenEnqueueAndInsert holds a writer between steps 5 and 6 during a pass: the tail
+// must not pass its frame, and nobody sees a later group before it.
+func TestStallBetweenEnqueueAndInsert(t *testing.T) {
+	fsys := vfs.NewMemFS(1)
+	var stall atomic.Bool
+	reached, release := make(chan struct{}), make(chan struct{})
+	opts := memOptions(fsys)
+	opts.manual = true
+	opts.hooks = &hooks{afterEnqueue: func() {
+		if stall.CompareAndSwap(true, false) {
+			close(reached)
+			<-release
+		}
+	}}
+	db := openMem(t, fsys, opts)
+	mustPut(t, db, testKey(1, "before"), "1")
+	stall.Store(true)
+	var wg sync.WaitGroup
+	wg.Go(func() { mustPut(t, db, testKey(2, "stalled"), "2") })
+	<-reached
+	wg.Go(func() { mustPut(t, db, testKey(3, "behind"), "3") })
+	for db.wal.nextLSN().Counter() < 4 {
+		// The third put has its place in the log before we look.
+		continue
+	}
+	passed := make(chan error, 1)
+	go func() { passed <- db.pass(passAll) }()
+	for frozen := false; !frozen; {
+		s := &db.stripes[3]
+		s.mu.RLock()
+		frozen = len(s.frozen) > 0
+		s.mu.RUnlock()
+	}
+	assert.Equal(t, "1", mustGet(t, db, testKey(1, "before")))
+	assert.Equal(t, "-", mustGet(t, db, testKey(2, "stalled")))
+	assert.Equal(t, "-", mustGet(t, db, testKey(3, "behind")), "published before the group in front")
+	close(release)
+	wg.Wait()
+	require.NoError(t, <-passed)
+	assert.Equal(t, uint64(2), db.tailLSN().Counter(), "the stalled frame is in no table")
+	assert.Equal(t, "3", mustGet(t, db, testKey(3, "behind")))
+	crashed := fsys.CrashClone(vfs.CrashLoseAll, 1)
+	again := openMem(t, crashed, memOptions(nil))
+	assert.Equal(t, "2", mustGet(t, again, testKey(2, "stalled")))
+	assert.Equal(t, "3", mustGet(t, again, testKey(3, "behind")))
+}
+
+// TestPoison: a failed write of the log is final, and every waiter hears of it.
+func TestPoison(t *testing.T) {
+	fsys := vfs.NewMemFS(1)
+	boom := errors.New("boom")
+	var fail atomic.Bool
+	opts := memOptions(nil)
+	opts.hooks = &hooks{beforeWrite: func() error {
+		if fail.Load() {
+			return boom
+		}
+		return nil
+	}}
+	db := openMem(t, fsys, opts)
+	mustPut(t, db, testKey(1, "a"), "1")
+	fail.Store(true)
+	var b storage.Batch
+	b.Put(testKey(1, "a"), []byte("2"))
+	err := db.Apply(context.Background(), &b, storage.UpdateOptions{})
+	require.ErrorIs(t, err, storage.ErrUncertain)
+	require.ErrorIs(t, err, boom)
+	fail.Store(false)
+	require.ErrorIs(t, db.Apply(context.Background(), &b, storage.UpdateOptions{}), storage.ErrUnavailable)
+	assert.Equal(t, "1", mustGet(t, db, testKey(1, "a")), "reads go on")
+	_, err = db.Watermark(context.Background(), 1<<62)
+	require.ErrorIs(t, err, storage.ErrUnavailable)
+	require.NoError(t, db.Close())
+	require.Nil(t, openMem(t, fsys, memOptions(nil)).Metrics().Poisoned)
+}
+
+// TestSpill: a batch above the limit of a frame goes through the heap, and its space comes back.
+func TestSpill(t *testing.T) {
+	fsys := vfs.NewMemFS(1)
+	opts := memOptions(nil)
+	opts.manual = true
+	db := openMem(t, fsys, opts)
+	big := strings.Repeat("b", 200<<10)
+	mustPut(t, db, testKey(1, "big"), big)
+	assert.Positive(t, db.spillBytes())
+	crashed := openMem(t, fsys.CrashClone(vfs.CrashLoseAll, 1), memOptions(nil))
+	assert.Equal(t, big, mustGet(t, crashed, testKey(1, "big")))
+	require.NoError(t, db.checkpoint())
+	assert.Zero(t, db.spillBytes())
+	assert.Equal(t, big, mustGet(t, db, testKey(1, "big")))
+}
+
+// TestReadOnly opens a crashed file beside another reader and writes nothing.
+func TestReadOnly(t *testing.T) {
+	fsys := vfs.NewMemFS(1)
+	db := openMem(t, fsys, memOptions(nil))
+	mustPut(t, db, testKey(1, "a"), "1")
+	crashed := fsys.CrashClone(vfs.CrashLoseAll, 1)
+	opts := memOptions(nil)
+	opts.ReadOnly = true
+	one, two := openMem(t, crashed, opts), openMem(t, crashed, opts)
+	assert.Equal(t, "1", mustGet(t, one, testKey(1, "a")))
+	assert.Equal(t, "1", mustGet(t, two, testKey(1, "a")))
+	var b storage.Batch
+	b.Put(testKey(1, "a"), nil)
+	require.ErrorIs(t, one.Apply(context.Background(), &b, storage.UpdateOptions{}), storage.ErrReadOnly)
+	_, err := Open("dir/db", Options{FS: crashed})
+	require.Error(t, err, "a writer beside readers")
+	require.NoError(t, one.Close())
+	require.NoError(t, two.Close())
+	assert.Equal(t, "1", mustGet(t, openMem(t, crashed, memOptions(nil)), testKey(1, "a")))
+}
+
+// TestManifestIsWrittenAnew makes many records and reopens.
+func TestManifestIsWrittenAnew(t *testing.T) {
+	fsys := vfs.NewMemFS(1)
+	opts := memOptions(nil)
+	opts.manual = true
+	db := openMem(t, fsys, opts)
+	first := db.man.id
+	for i := 0; db.man.id == first; i++ {
+		mustPut(t, db, testKey(byte(i), fmt.Sprint(i)), "v")
+		require.NoError(t, db.pass(passAll))
+		if i%64 == 0 {
+			require.NoError(t, db.compactAll(context.Background()))
+		}
+		require.Less(t, i, 20_000)
+	}
+	mustPut(t, db, testKey(1, "last"), "v")
+	again := openMem(t, fsys.CrashClone(vfs.CrashLoseAll, 1), memOptions(nil))
+	assert.Equal(t, "v", mustGet(t, again, testKey(1, "last")))
+	assert.Equal(t, "v", mustGet(t, again, testKey(0, "0")))
+}
+
+// TestCounterNeverRunsIntoTheEpoch: writes are refused, and the next open has room again.
+func TestCounterNeverRunsIntoTheEpoch(t *testing.T) {
+	fsys := vfs.NewMemFS(1)
+	opts := memOptions(nil)
+	opts.counterMax = 3
+	db := openMem(t, fsys, opts)
+	mustPut(t, db, testKey(1, "a"), "1")
+	mustPut(t, db, testKey(1, "a"), "2")
+	var b storage.Batch
+	b.Put(testKey(1, "a"), []byte("3"))
+	require.ErrorIs(t, db.Apply(context.Background(), &b, storage.UpdateOptions{}), storage.ErrUnavailable)
+	require.NoError(t, db.Close())
+	again := openMem(t, fsys, opts)
+	mustPut(t, again, testKey(1, "a"), "3")
+	assert.Equal(t, "3", mustGet(t, again, testKey(1, "a")))
+}
