@@ -99,21 +99,39 @@ func (h *heap) syncWith(w *heapWrite, sync func(vfs.File) error) error {
 	return nil
 }
 
+// allocBetween takes most bytes of what is free, or a half, a quarter and so on down to least, before
+// the file grows for least: small pieces between tables are used before new space.
+func (h *heap) allocBetween(least, most, keep int64) (log.Extent, error) {
+	for n := most; n > least; n /= 2 {
+		e, ok, err := h.tryAlloc(space.Round(n), keep)
+		if ok || err != nil {
+			return e, err
+		}
+	}
+	return h.alloc(least, keep)
+}
+
+// tryAlloc takes space without growing the file; false when there is none.
+func (h *heap) tryAlloc(n, keep int64) (e log.Extent, ok bool, err error) {
+	h.mu.Lock()
+	e, hole, ok := h.space.Alloc(n, keep)
+	h.mu.Unlock()
+	if ok && hole {
+		if err := h.file.Allocate(e.Offset, e.Length); err != nil {
+			h.free(e)
+			return log.Extent{}, false, fmt.Errorf("%w: %w", storage.ErrFull, err)
+		}
+	}
+	return e, ok, nil
+}
+
 // alloc takes space and leaves keep bytes free for those who are more urgent. It grows the file
 // when it must; growth is durable before it returns.
 func (h *heap) alloc(n, keep int64) (log.Extent, error) {
 	for {
-		h.mu.Lock()
-		e, hole, ok := h.space.Alloc(n, keep)
-		h.mu.Unlock()
-		if ok {
-			if hole {
-				if err := h.file.Allocate(e.Offset, e.Length); err != nil {
-					h.free(e)
-					return log.Extent{}, fmt.Errorf("%w: %w", storage.ErrFull, err)
-				}
-			}
-			return e, nil
+		e, ok, err := h.tryAlloc(n, keep)
+		if ok || err != nil {
+			return e, err
 		}
 		if err := h.grow(n, keep); err != nil {
 			// Without room to grow the urgent ones may still use what is kept.

@@ -91,12 +91,9 @@ func (r *run) place(data []byte) (int64, error) {
 			return 0, err
 		}
 		r.giveBack()
-		e, err := r.db.heap.alloc(max(n, runExtentBytes), r.keep)
+		e, err := r.db.heap.allocBetween(n, runExtentBytes, r.keep)
 		if err != nil {
-			// A smaller piece may still fit.
-			if e, err = r.db.heap.alloc(n, r.keep); err != nil {
-				return 0, err
-			}
+			return 0, err
 		}
 		r.extent, r.used = e, 0
 	}

@@ -131,11 +131,12 @@ func (n *memNode) truncate(size int64) (freed int64) {
 	return freed
 }
 
-// allocate fills holes with allocated zeros.
+// allocate fills holes with allocated zeros. Either reads as zeros, so that it makes no version for
+// a crash to choose from.
 func (n *memNode) allocate(off, length int64) {
 	for i := off / SectorBytes; i*SectorBytes < off+length; i++ {
 		if at(n.current, i) == nil {
-			n.set(i, zeroSector)
+			n.current = put(n.current, i, zeroSector)
 		}
 	}
 	if off+length > n.size {
