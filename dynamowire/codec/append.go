@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/bits"
 	"strconv"
+	"unsafe"
 
 	"github.com/keystone-db/kstone/engine/api"
 	"github.com/keystone-db/kstone/engine/attr"
@@ -17,16 +18,8 @@ const hexDigits = "0123456789abcdef"
 // AppendJSONString appends s as a JSON string. Items and texts are valid UTF-8; other bytes pass
 // as they are.
 func AppendJSONString(dst []byte, s string) []byte {
-	dst = append(dst, '"')
-	for {
-		n := plainPrefix(s)
-		dst = append(dst, s[:n]...)
-		if n == len(s) {
-			return append(dst, '"')
-		}
-		dst = appendEscape(dst, s[n])
-		s = s[n+1:]
-	}
+	// The bytes are only read, and only during the call.
+	return appendBytes(dst, unsafe.Slice(unsafe.StringData(s), len(s)))
 }
 
 // appendBytes is AppendJSONString for bytes.
@@ -44,11 +37,10 @@ func appendBytes(dst, s []byte) []byte {
 }
 
 // plainPrefix is the number of bytes in front of the first that needs an escape.
-func plainPrefix[T string | []byte](s T) int {
+func plainPrefix(s []byte) int {
 	i := 0
 	for ; i+8 <= len(s); i += 8 {
-		x := uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
-			uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
+		x := binary.LittleEndian.Uint64(s[i:])
 		q, b := x^quotes, x^backs
 		if m := ((q-lows)&^q | (b-lows)&^b | (x-blanks)&^x) & highs; m != 0 {
 			return i + bits.TrailingZeros64(m)/8
