@@ -44,6 +44,9 @@ func (db *DB) closeClean() error {
 	if err := db.checkpoint(); err != nil {
 		return err
 	}
+	if err := db.wal.syncAll(); err != nil {
+		return err
+	}
 	c := &db.man
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
 	"github.com/keystone-db/kstone/engine/lsm/internal/bug"
@@ -192,6 +193,9 @@ func (w *wal) begin(db *DB, at log.Position, last base.LSN) error {
 	}
 	ident := log.Ident{Log: log.WAL, Database: db.super.Database}
 	w.chain = log.NewChain(ident, db.super.Epoch, salt, w.align, at)
+	for _, s := range slices.Concat(w.live, w.free) {
+		s.claimed = w.now() // laps are counted from here
+	}
 	w.current = w.live[len(w.live)-1]
 	w.pos, w.end = at.Offset, at
 	w.sealedLSN, w.writtenLSN, w.syncedLSN = last, last, last

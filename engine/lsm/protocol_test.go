@@ -259,3 +259,20 @@ func TestCounterNeverRunsIntoTheEpoch(t *testing.T) {
 	mustPut(t, again, testKey(1, "a"), "3")
 	assert.Equal(t, "3", mustGet(t, again, testKey(1, "a")))
 }
+
+// TestCleanMarkIsBelievedAfterPowerLoss: in the mode off the empty group of an idle log is the last
+// one; the mark names it, so that it must be durable.
+func TestCleanMarkIsBelievedAfterPowerLoss(t *testing.T) {
+	for _, mode := range []SyncMode{SyncAlways, SyncInterval, SyncOff} {
+		fsys := vfs.NewMemFS(1)
+		opts := memOptions(nil)
+		opts.Sync, opts.manual = mode, true
+		db := openMem(t, fsys, opts)
+		mustPut(t, db, testKey(1, "a"), "1")
+		require.NoError(t, db.wal.syncThrough(db.wal.visibleLSN()))
+		db.wal.idle()
+		require.NoError(t, db.Close())
+		again := openMem(t, fsys.CrashClone(vfs.CrashLoseAll, 1), memOptions(nil))
+		assert.Equal(t, "1", mustGet(t, again, testKey(1, "a")), "%v", mode)
+	}
+}
