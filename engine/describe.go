@@ -45,15 +45,7 @@ func (db *DB) describe(ctx context.Context, t *catalog.Table) (*api.TableDescrip
 // describeSettings adds what was stored and is only shown.
 func describeSettings(d *api.TableDescription, t *catalog.Table, arn string) {
 	b := &t.Billing
-	if b.OnDemand || b.Switched {
-		mode := api.BillingModeProvisioned
-		if b.OnDemand {
-			mode = api.BillingModePayPerRequest
-		}
-		d.BillingModeSummary = &api.BillingModeSummary{
-			BillingMode: api.Some(mode), LastUpdateToPayPerRequestDateTime: fromMillis(b.SwitchedMs),
-		}
-	}
+	d.BillingModeSummary = billingSummary(t)
 	if b.Max != nil {
 		d.OnDemandThroughput = &api.OnDemandThroughput{
 			MaxReadRequestUnits: api.Some(b.Max.Read), MaxWriteRequestUnits: api.Some(b.Max.Write),
@@ -84,6 +76,29 @@ func describeSettings(d *api.TableDescription, t *catalog.Table, arn string) {
 			KMSMasterKeyArn: api.Some(kmsARN(arn, s.KeyID)),
 		}
 	}
+}
+
+// billingSummary is shown on demand and after a switch. A table that was created on demand shows
+// the time of its creation once it is active.
+func billingSummary(t *catalog.Table) *api.BillingModeSummary {
+	b := &t.Billing
+	switch {
+	case b.OnDemand:
+		at := b.SwitchedMs
+		if at == 0 && t.Status != catalog.StatusCreating {
+			at = t.CreatedMs
+		}
+		return &api.BillingModeSummary{
+			BillingMode:                       api.Some(api.BillingModePayPerRequest),
+			LastUpdateToPayPerRequestDateTime: fromMillis(at),
+		}
+	case b.Switched:
+		return &api.BillingModeSummary{
+			BillingMode:                       api.Some(api.BillingModeProvisioned),
+			LastUpdateToPayPerRequestDateTime: fromMillis(b.SwitchedMs),
+		}
+	}
+	return nil
 }
 
 // warmOf is the warm throughput: as asked for, else what the billing mode implies.
@@ -118,7 +133,7 @@ func (db *DB) describeIndexes(ctx context.Context, d *api.TableDescription, t *c
 		g := api.GlobalSecondaryIndexDescription{
 			IndexName: api.Some(ix.Name), KeySchema: keySchema(&ix.Key), Projection: projection(ix),
 			IndexArn: ixARN, ItemCount: api.Some(items), IndexSizeBytes: api.Some(bytes),
-			IndexStatus:           api.Some(indexStatus(t)),
+			IndexStatus:           api.Some(indexStatus(t, ix.Name)),
 			ProvisionedThroughput: provisioned(t.Billing.Indexes[ix.Name], &t.Billing),
 		}
 		if m, ok := t.Billing.IndexMax[ix.Name]; ok {
@@ -131,10 +146,13 @@ func (db *DB) describeIndexes(ctx context.Context, d *api.TableDescription, t *c
 	return nil
 }
 
-// indexStatus of a global index follows its table's creation.
-func indexStatus(t *catalog.Table) string {
-	if t.Status == catalog.StatusCreating {
+// indexStatus of a global index follows its table's creation and the change of its own throughput.
+func indexStatus(t *catalog.Table, name string) string {
+	switch {
+	case t.Status == catalog.StatusCreating:
 		return api.IndexStatusCreating
+	case t.Pending != nil && t.Pending.Indexes[name] != t.Billing.Indexes[name]:
+		return api.IndexStatusUpdating
 	}
 	return api.IndexStatusActive
 }
@@ -179,9 +197,10 @@ const countExactMax = 10_000
 // ones are counted one by one, so that a test sees what it wrote; for large ones storage's figures
 // stand, which count bytes in binary form.
 func (db *DB) count(ctx context.Context, t *catalog.Table, sub uint32) (items, size int64, err error) {
-	if t.Status == catalog.StatusDeleting || t.Status == catalog.StatusCreating {
+	if t.Status == catalog.StatusDeleting || t.Status == catalog.StatusCreating || !t.Hold(0) {
 		return 0, 0, nil
 	}
+	defer t.Leave(0)
 	r := storage.Range(key.SpaceRange(key.TableSpace(t.Table.ID), sub))
 	stats, err := db.store.Stats(ctx, r)
 	if err != nil || stats.Keys > countExactMax {

@@ -128,12 +128,12 @@ type handle struct {
 func (h handle) leave() { h.Leave(h.shard) }
 
 // enter finds the table of a data operation. The item only spreads the count of running operations.
-func (db *DB) enter(ctx context.Context, name string, item attr.Item) (handle, error) {
+func (db *DB) enter(name string, item attr.Item) (handle, error) {
 	var shard uint32
 	if n := len(item); n > 0 {
 		shard = uint32(item[n-1]) ^ uint32(item[n/2])
 	}
-	t, err := db.catalog.Enter(ctx, tableName(name), shard)
+	t, err := db.catalog.Enter(tableName(name), shard)
 	if err == catalog.ErrNotFound { //nolint:errorlint // a sentinel that nobody wraps, on the hot path
 		return handle{}, api.Errorf(api.ResourceNotFound, api.MsgNotFound)
 	}

@@ -28,7 +28,7 @@ func (db *DB) GetItem(ctx context.Context, in *api.GetItemInput) (*api.GetItemOu
 	if err != nil {
 		return nil, err
 	}
-	t, err := db.enter(ctx, in.TableName.Value, in.Key)
+	t, err := db.enter(in.TableName.Value, in.Key)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +110,7 @@ func (db *DB) write(ctx context.Context, q *writeRequest, item attr.Item,
 			return written{}, err
 		}
 	}
-	t, err := db.enter(ctx, q.table, item)
+	t, err := db.enter(q.table, item)
 	if err != nil {
 		return written{}, err
 	}

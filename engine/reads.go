@@ -30,7 +30,7 @@ func (db *DB) read(ctx context.Context, q *readRequest,
 			return exec.Page{}, nil, err
 		}
 	}
-	t, err := db.enter(ctx, q.table, q.bound.StartKey)
+	t, err := db.enter(q.table, q.bound.StartKey)
 	if err != nil {
 		return exec.Page{}, nil, err
 	}

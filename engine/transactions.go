@@ -23,13 +23,13 @@ type handles struct {
 }
 
 // enter returns the table of that name, entering it at its first use.
-func (h *handles) enter(ctx context.Context, db *DB, name string, item attr.Item) (handle, error) {
+func (h *handles) enter(db *DB, name string, item attr.Item) (handle, error) {
 	for i := range h.names {
 		if h.names[i] == name {
 			return h.list[i], nil
 		}
 	}
-	t, err := db.enter(ctx, name, item)
+	t, err := db.enter(name, item)
 	if err == nil {
 		h.names, h.list = append(h.names, name), append(h.list, t)
 	}
@@ -123,7 +123,7 @@ func (db *DB) TransactWriteItems(ctx context.Context, in *api.TransactWriteItems
 	var tables handles
 	defer tables.leave()
 	x := exec.Transaction{Actions: make([]exec.Action, len(actions)), Token: in.ClientRequestToken.Value}
-	if err := db.bindActions(ctx, actions, &tables, &x); err != nil {
+	if err := db.bindActions(actions, &tables, &x); err != nil {
 		return nil, err
 	}
 	if x.Token != "" {
@@ -137,9 +137,9 @@ func (db *DB) TransactWriteItems(ctx context.Context, in *api.TransactWriteItems
 }
 
 // bindActions looks up all tables before it binds, and refuses two actions on one item.
-func (db *DB) bindActions(ctx context.Context, actions []action, tables *handles, x *exec.Transaction) error {
+func (db *DB) bindActions(actions []action, tables *handles, x *exec.Transaction) error {
 	for i := range actions {
-		t, err := tables.enter(ctx, db, actions[i].table, actions[i].item)
+		t, err := tables.enter(db, actions[i].table, actions[i].item)
 		if err != nil {
 			return err
 		}
@@ -277,7 +277,7 @@ func (db *DB) TransactGetItems(ctx context.Context, in *api.TransactGetItemsInpu
 	}
 	var tables handles
 	defer tables.leave()
-	gets, err := db.bindGets(ctx, in, projections, &tables)
+	gets, err := db.bindGets(in, projections, &tables)
 	if err != nil {
 		return nil, err
 	}
@@ -301,11 +301,11 @@ func (db *DB) TransactGetItems(ctx context.Context, in *api.TransactGetItemsInpu
 	return out, nil
 }
 
-func (db *DB) bindGets(ctx context.Context, in *api.TransactGetItemsInput, projections []*expr.Projection, tables *handles) ([]exec.Get, error) {
+func (db *DB) bindGets(in *api.TransactGetItemsInput, projections []*expr.Projection, tables *handles) ([]exec.Get, error) {
 	gets := make([]exec.Get, len(in.TransactItems))
 	for i := range gets {
 		g := in.TransactItems[i].Get
-		t, err := tables.enter(ctx, db, g.TableName.Value, g.Key)
+		t, err := tables.enter(db, g.TableName.Value, g.Key)
 		if err != nil {
 			return nil, err
 		}

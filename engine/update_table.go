@@ -68,10 +68,13 @@ func nextBilling(in *api.UpdateTableInput, r *catalog.Record, now int64) (catalo
 	if next.OnDemand {
 		next.Table, next.Indexes = catalog.Throughput{}, nil
 	}
-	if err := indexThroughput(in, r, &next); err != nil {
+	if err := checkIndexUnits(in, r, &next); err != nil {
 		return next, err
 	}
 	if err := tableThroughput(in, r, &next, now); err != nil {
+		return next, err
+	}
+	if err := indexThroughput(in, r, &next); err != nil {
 		return next, err
 	}
 	if in.OnDemandThroughput != nil {
@@ -98,26 +101,36 @@ func updatesThroughput(in *api.UpdateTableInput) bool {
 	})
 }
 
-// indexThroughput applies the updates of indexes; a switch to provisioned needs one for each.
-func indexThroughput(in *api.UpdateTableInput, r *catalog.Record, next *catalog.Billing) error {
-	given := map[string]bool{}
+// indexUnitsMax is the largest throughput that an index update may ask for.
+const indexUnitsMax = 1_000_000_000_000
+
+// indexUnits calls f for each update of an index's throughput.
+func indexUnits(in *api.UpdateTableInput, f func(name string, p catalog.Throughput) error) error {
 	for _, u := range in.GlobalSecondaryIndexUpdates {
 		if u.Update == nil || u.Update.ProvisionedThroughput == nil {
 			continue
 		}
-		name, p := u.Update.IndexName.Value, throughput(u.Update.ProvisionedThroughput)
-		if ix := r.Table.Index(name); ix == nil || ix.Local {
-			return api.Errorf(api.ResourceNotFound, api.MsgNotFound)
+		err := f(u.Update.IndexName.Value, throughput(u.Update.ProvisionedThroughput))
+		if err != nil {
+			return err
 		}
-		if old := r.Billing.Indexes[name]; old == p && !r.Billing.OnDemand {
-			return api.Errorf(api.Validation, api.MsgUnitsSameIndex, name,
-				old.Read, p.Read, old.Write, p.Write)
-		}
-		given[name] = true
-		next.Indexes[name] = p
 	}
-	if next.OnDemand || !r.Billing.OnDemand {
+	return nil
+}
+
+// checkIndexUnits makes the checks 4 and 5: what is beyond all reason, and a switch to provisioned
+// that leaves out an index.
+func checkIndexUnits(in *api.UpdateTableInput, r *catalog.Record, next *catalog.Billing) error {
+	given := map[string]bool{}
+	err := indexUnits(in, func(name string, p catalog.Throughput) error {
+		given[name] = true
+		if max(p.Read, p.Write) > indexUnitsMax {
+			return api.Errorf(api.Validation, api.MsgIndexUnitsBlocked)
+		}
 		return nil
+	})
+	if err != nil || next.OnDemand || !r.Billing.OnDemand {
+		return err
 	}
 	var missing []string
 	for i := range r.Table.Indexes {
@@ -129,6 +142,28 @@ func indexThroughput(in *api.UpdateTableInput, r *catalog.Record, next *catalog.
 		return api.Errorf(api.Validation, api.MsgIndexUnitsAbsent, strings.Join(missing, ","))
 	}
 	return nil
+}
+
+// indexThroughput applies the updates of indexes: 6, throughput that stays the same, before 10, an
+// index that is not there.
+func indexThroughput(in *api.UpdateTableInput, r *catalog.Record, next *catalog.Billing) error {
+	err := indexUnits(in, func(name string, p catalog.Throughput) error {
+		if old, ok := r.Billing.Indexes[name]; ok && old == p && !r.Billing.OnDemand {
+			return api.Errorf(api.Validation, api.MsgUnitsSameIndex, name,
+				old.Read, p.Read, old.Write, p.Write)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return indexUnits(in, func(name string, p catalog.Throughput) error {
+		if ix := r.Table.Index(name); ix == nil || ix.Local {
+			return api.Errorf(api.ResourceNotFound, api.MsgNotFound)
+		}
+		next.Indexes[name] = p
+		return nil
+	})
 }
 
 func tableThroughput(in *api.UpdateTableInput, r *catalog.Record, next *catalog.Billing, now int64) error {

@@ -6,8 +6,9 @@
 // the row first. The data plane enters a table before it works on it and leaves it afterwards, so
 // a deletion takes effect when no operation that was bound before it is left.
 //
-// Passing states (CREATING, UPDATING, DELETING) end by the injected clock: whoever looks at a table
-// next moves it on, so that they end without a timer and in tests by moving the clock.
+// Passing states (CREATING, UPDATING, DELETING) end by the injected clock: whoever of the control
+// plane looks at a table next moves it on, so that they end without a timer and in tests by moving
+// the clock. The data plane only reads the clock.
 package catalog
 
 import (
@@ -60,7 +61,11 @@ type Table struct {
 // nil when they hold all.
 func (t *Table) ProjectedNames(i int) []string { return t.projected[i] }
 
-// Leave ends an Enter with the same shard.
+// Hold keeps the table from being removed until Leave, as Enter does; it reports false when the
+// removal has begun.
+func (t *Table) Hold(shard uint32) bool { return t.gate.enter(shard) }
+
+// Leave ends an Enter or Hold with the same shard.
 func (t *Table) Leave(shard uint32) { t.gate.leave(shard) }
 
 // Catalog of one database. It is safe for concurrent use.
@@ -69,7 +74,7 @@ type Catalog struct {
 	opts  Options
 	// tables is replaced whole; readers take no lock.
 	tables atomic.Pointer[map[string]*Table]
-	// transient counts tables in a passing state: while it is zero nobody looks at the clock.
+	// transient counts tables in a passing state: while it is zero no step can be due.
 	transient atomic.Int64
 	// control serializes all changes. It is held during I/O: the control plane is slow by nature.
 	control sync.Mutex
@@ -79,7 +84,6 @@ type Catalog struct {
 func Open(ctx context.Context, store storage.Store, opts Options) (*Catalog, error) {
 	c := &Catalog{store: store, opts: opts}
 	tables := make(map[string]*Table)
-	c.tables.Store(&tables)
 	snap, err := store.Snapshot(ctx, storage.SnapshotOptions{})
 	if err != nil {
 		return nil, err
@@ -95,11 +99,12 @@ func Open(ctx context.Context, store storage.Store, opts Options) (*Catalog, err
 		if err != nil {
 			return nil, err
 		}
-		c.put(r, newGate())
+		tables[r.Table.Name] = newTable(r, newGate())
 	}
 	if err := it.Err(); err != nil {
 		return nil, err
 	}
+	c.publish(tables)
 	return c, c.finishAll(ctx)
 }
 
@@ -107,16 +112,19 @@ func (c *Catalog) snapshot() map[string]*Table { return *c.tables.Load() }
 
 // put places a record in the cache.
 func (c *Catalog) put(r *Record, g *gate) *Table {
-	t := &Table{Record: *r, gate: g, projected: projections(&r.Table)}
+	t := newTable(r, g)
 	c.replace(r.Table.Name, t)
 	return t
+}
+
+func newTable(r *Record, g *gate) *Table {
+	return &Table{Record: *r, gate: g, projected: projections(&r.Table)}
 }
 
 // replace swaps the cached map for one in which name is t, or absent when t is nil.
 func (c *Catalog) replace(name string, t *Table) {
 	old := c.snapshot()
 	next := make(map[string]*Table, len(old)+1)
-	var transient int64
 	for n, o := range old {
 		if n != name {
 			next[n] = o
@@ -125,12 +133,18 @@ func (c *Catalog) replace(name string, t *Table) {
 	if t != nil {
 		next[name] = t
 	}
-	for _, o := range next {
-		if o.Status != StatusActive {
+	c.publish(next)
+}
+
+// publish makes a map the cache. Nobody changes it afterwards.
+func (c *Catalog) publish(tables map[string]*Table) {
+	var transient int64
+	for _, t := range tables {
+		if t.Status != StatusActive {
 			transient++
 		}
 	}
-	c.tables.Store(&next)
+	c.tables.Store(&tables)
 	c.transient.Store(transient)
 }
 
@@ -164,17 +178,27 @@ func projections(t *schema.Table) [][]string {
 // Enter returns the table for an operation of the data plane and keeps it from being removed until
 // Leave is called with the same shard. Shard spreads the count over the cores; any number will do.
 // A table that is CREATING or DELETING is not found: DynamoDB does this (TestDataPlaneStates).
-func (c *Catalog) Enter(ctx context.Context, name string, shard uint32) (*Table, error) {
-	if c.transient.Load() > 0 {
-		if err := c.finishAll(ctx); err != nil {
-			return nil, err
-		}
-	}
+//
+// Enter takes no step of a table's life and no lock: an operation enters several tables, and one
+// that waited for a removal while it keeps another table from being removed would never end.
+func (c *Catalog) Enter(name string, shard uint32) (*Table, error) {
 	t := c.snapshot()[name]
-	if t == nil || t.Status == StatusCreating || t.Status == StatusDeleting || !t.gate.enter(shard) {
+	if t == nil || !c.usable(t) || !t.gate.enter(shard) {
 		return nil, ErrNotFound
 	}
 	return t, nil
+}
+
+// usable says whether the data plane may work on a table. The end of CREATING counts even before
+// somebody has written it down.
+func (c *Catalog) usable(t *Table) bool {
+	switch t.Status {
+	case StatusActive, StatusUpdating:
+		return true
+	case StatusCreating:
+		return c.opts.Clock().UnixMilli() >= t.UntilMs
+	}
+	return false
 }
 
 // Lookup returns a table in any state.

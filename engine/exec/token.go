@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/keystone-db/kstone/engine/key"
@@ -15,7 +14,8 @@ import (
 
 // Request tokens live in a space a ten-minute window, so that old ones go as whole ranges. A token
 // is looked for in the current window and the one before, and counts for ten minutes from its
-// transaction. The windows are numbered by a stored clock that never goes back.
+// transaction. The windows are numbered by a stored clock that never goes back. It turns only while
+// no transaction with a token runs, so that all who look for a token look in the same windows.
 const (
 	// DigestBytes is the length of a request's digest.
 	DigestBytes = sha256.Size
@@ -23,9 +23,6 @@ const (
 	tokenLifeMs = 10 * 60 * 1000
 	// tokenWindows is how many windows a token is looked for in.
 	tokenWindows = 2
-	// tokenKeepWindows is how many windows are kept before the current one: one more than is read,
-	// for transactions that were bound just before the window turned.
-	tokenKeepWindows = 2
 	// metaTokenWindow is the row of the stored clock.
 	metaTokenWindow = "token-window"
 )
@@ -67,10 +64,12 @@ func decodeToken(b []byte) (token, error) {
 
 // tokenClock is the stored number of the newest window.
 type tokenClock struct {
-	window atomic.Uint64
-	// mu is held while the stored clock moves.
-	mu sync.Mutex
-	// dropped is the oldest window that may still hold tokens.
+	// mu is held shared while a transaction with a token runs, exclusively while the window turns.
+	mu     sync.RWMutex
+	window uint64 // guarded by mu
+
+	dropMu sync.Mutex
+	// dropped is the oldest window that may still hold tokens. Guarded by dropMu.
 	dropped uint64
 }
 
@@ -82,55 +81,74 @@ func (c *tokenClock) load(ctx context.Context, store storage.Store) error {
 	if len(v.Data) != 8 {
 		return fmt.Errorf("exec: token window: %w", storage.ErrCorrupt)
 	}
-	c.window.Store(binary.BigEndian.Uint64(v.Data))
+	c.window = binary.BigEndian.Uint64(v.Data)
 	return nil
 }
 
 func tokenWindowRow() []byte { return key.AppendCatalog(nil, key.SubMeta, metaTokenWindow) }
 
-// keys returns the keys of a token, the current window's first; none for an empty token.
-func (c *tokenClock) keys(ctx context.Context, store storage.Store, name string, now time.Time) ([][]byte, error) {
+// begin returns the keys under which a token may be stored, the current window's first; none for an
+// empty token. The window stays until end is called.
+func (c *tokenClock) begin(ctx context.Context, store storage.Store, name string, now time.Time) (keys [][]byte, end func(), err error) {
 	if name == "" {
-		return nil, nil
+		return nil, func() {}, nil
 	}
-	window := uint64(now.UnixMilli()) / tokenLifeMs
-	if window > c.window.Load() {
-		if err := c.advance(ctx, store, window); err != nil {
-			return nil, err
+	window := uint64(max(now.UnixMilli(), 0)) / tokenLifeMs
+	c.mu.RLock()
+	for window > c.window {
+		c.mu.RUnlock()
+		if err := c.turn(ctx, store, window); err != nil {
+			return nil, nil, err
 		}
+		c.mu.RLock()
 	}
-	window = c.window.Load()
-	keys := make([][]byte, tokenWindows)
-	for i := range keys {
-		keys[i] = key.AppendToken(nil, window-uint64(i), name)
+	keys = make([][]byte, 0, tokenWindows)
+	for i := range min(tokenWindows, c.window+1) {
+		keys = append(keys, key.AppendToken(nil, c.window-i, name))
 	}
-	return keys, nil
+	return keys, c.mu.RUnlock, nil
 }
 
-// advance stores the new window before it is used and drops the windows that nobody reads any more.
-func (c *tokenClock) advance(ctx context.Context, store storage.Store, window uint64) error {
+// turn stores the new window before it is used and drops the windows that nobody reads any more.
+func (c *tokenClock) turn(ctx context.Context, store storage.Store, window uint64) error {
+	turned, err := c.advance(ctx, store, window)
+	if err != nil || !turned {
+		return err
+	}
+	return c.drop(ctx, store, window)
+}
+
+func (c *tokenClock) advance(ctx context.Context, store storage.Store, window uint64) (bool, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if window <= c.window.Load() {
-		return nil
+	if window <= c.window {
+		return false, nil
 	}
 	var batch storage.Batch
 	batch.Put(tokenWindowRow(), binary.BigEndian.AppendUint64(nil, window))
 	if err := store.Apply(ctx, &batch, storage.UpdateOptions{}); err != nil {
-		return storeError(err)
+		return false, storeError(err)
 	}
-	c.window.Store(window)
-	if window-tokenKeepWindows <= c.dropped {
+	c.window = window
+	return true, nil
+}
+
+// drop removes the windows before those that are read. The first time after an open this also
+// covers what a crash left between the two steps.
+func (c *tokenClock) drop(ctx context.Context, store storage.Store, window uint64) error {
+	c.dropMu.Lock()
+	defer c.dropMu.Unlock()
+	if window+1 <= tokenWindows+c.dropped {
 		return nil
 	}
-	// The first time after an open this also covers what a crash left between the two steps.
+	oldest := window + 1 - tokenWindows
 	err := store.DropRange(ctx, storage.Range{
 		Start: key.WholeSpace(key.TokenSpace(c.dropped)).Start,
-		End:   key.WholeSpace(key.TokenSpace(window - tokenKeepWindows)).Start,
+		End:   key.WholeSpace(key.TokenSpace(oldest)).Start,
 	})
 	if err != nil {
 		return storeError(err)
 	}
-	c.dropped = window - tokenKeepWindows
+	c.dropped = oldest
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/keystone-db/kstone/engine/api"
@@ -48,10 +49,11 @@ func (e *Executor) TransactWrite(ctx context.Context, x *Transaction) (TransactR
 		defer e.running.Delete(x.Token)
 	}
 	now := e.Now()
-	tokens, err := e.tokens.keys(ctx, e.store, x.Token, now)
+	tokens, end, err := e.tokens.begin(ctx, e.store, x.Token, now)
 	if err != nil {
 		return TransactResult{}, err
 	}
+	defer end()
 	named := make([]storage.Named, 0, len(x.Actions)+len(tokens))
 	for i := range x.Actions {
 		w := &x.Actions[i].Write
@@ -72,7 +74,7 @@ func (e *Executor) TransactWrite(ctx context.Context, x *Transaction) (TransactR
 // run evaluates all actions on the stored state and writes when none objects. It is pure.
 func (x *Transaction) run(tx storage.Tx, tokens [][]byte, now time.Time) (TransactResult, error) {
 	if len(tokens) > 0 {
-		sizes, done, err := x.replay(tx, now)
+		sizes, done, err := x.replay(tx, len(tokens), now)
 		if err != nil || done {
 			return TransactResult{Replayed: done, Sizes: sizes}, err
 		}
@@ -100,6 +102,9 @@ func (x *Transaction) run(tx storage.Tx, tokens [][]byte, now time.Time) (Transa
 	if reasons != nil {
 		return res, cancelled(reasons)
 	}
+	if x.written(&res) > transactMaxBytes {
+		return res, api.Errorf(api.Validation, api.MsgTransactSize)
+	}
 	for i := range x.Actions {
 		commit(tx, &x.Actions[i].Write, tx.Value(i), &res.Results[i])
 	}
@@ -109,9 +114,23 @@ func (x *Transaction) run(tx storage.Tx, tokens [][]byte, now time.Time) (Transa
 	return res, nil
 }
 
-// replay looks for the token in both windows: the values follow those of the actions.
-func (x *Transaction) replay(tx storage.Tx, now time.Time) (sizes []int, done bool, err error) {
-	for i := range tokenWindows {
+// transactMaxBytes bounds the items that a transaction writes, together.
+const transactMaxBytes = 4 << 20
+
+// written is the accounted size of all items that the transaction writes.
+func (x *Transaction) written(res *TransactResult) int {
+	total := 0
+	for i := range x.Actions {
+		if x.Actions[i].Write.Kind != plan.WriteCheck {
+			total += res.Results[i].NewSize()
+		}
+	}
+	return total
+}
+
+// replay looks for the token in the windows: their values follow those of the actions.
+func (x *Transaction) replay(tx storage.Tx, windows int, now time.Time) (sizes []int, done bool, err error) {
+	for i := range windows {
 		v := tx.Value(len(x.Actions) + i)
 		if !v.Present {
 			continue
@@ -124,6 +143,8 @@ func (x *Transaction) replay(tx storage.Tx, now time.Time) (sizes []int, done bo
 			continue
 		case t.digest != x.Digest:
 			return nil, false, api.Errorf(api.IdempotentParameterMismatch, api.MsgTokenMismatch)
+		case len(t.sizes) != len(x.Actions):
+			return nil, false, fmt.Errorf("exec: request token: %w", storage.ErrCorrupt)
 		}
 		return t.sizes, true, nil
 	}

@@ -85,6 +85,9 @@ func bindItem(t *schema.Table, item attr.Item) ([]byte, error) {
 	if err := checkIndexKeys(t, item); err != nil {
 		return nil, err
 	}
+	if tooLarge(t, item) {
+		return nil, invalid(api.MsgItemSize)
+	}
 	b, _ := key.AppendItem(make([]byte, 0, itemKeyBytes), t, item)
 	return b, nil
 }
@@ -128,4 +131,44 @@ func emptyIndexKey(ix *schema.Index, name string, typ attr.Type) error {
 		return invalid(api.MsgIndexKeyEmptyBinary, ix.Name, name)
 	}
 	return invalid(api.MsgIndexKeyEmptyString, ix.Name, name)
+}
+
+// tooLarge says whether an item is larger than the service stores; its entries in local indexes
+// count with it (wire-facts §4.3).
+func tooLarge(t *schema.Table, item attr.Item) bool {
+	copies := 1
+	for i := range t.Indexes {
+		if t.Indexes[i].Local {
+			copies++
+		}
+	}
+	size := item.Size()
+	if size*copies <= attr.ItemSizeMaxBytes {
+		return false
+	}
+	for i := range t.Indexes {
+		if ix := &t.Indexes[i]; ix.Local {
+			size += entrySize(t, ix, item)
+		}
+	}
+	return size > attr.ItemSizeMaxBytes
+}
+
+// entrySize is the accounted size of the item's entry in an index, zero when it has none.
+func entrySize(t *schema.Table, ix *schema.Index, item attr.Item) int {
+	for i := range ix.Key.Len() {
+		if !item.Has(ix.Key.At(i).Name) {
+			return 0
+		}
+	}
+	size := 0
+	for r := item.Read(); ; {
+		name, v, ok := r.Next()
+		if !ok {
+			return size
+		}
+		if t.Projects(ix, string(name)) {
+			size += len(name) + v.Size()
+		}
+	}
 }

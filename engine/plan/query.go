@@ -33,7 +33,7 @@ func Query(q *ReadRequest, kc *expr.KeyCondition) (Read, error) {
 		}
 	}
 	if r.Projection != nil {
-		if err := checkPaths(r.Table, r.Index, r.Projection.Paths()); err != nil {
+		if err := checkPaths(r.Table, r.Projection.Paths()); err != nil {
 			return r, err
 		}
 	}
@@ -43,7 +43,7 @@ func Query(q *ReadRequest, kc *expr.KeyCondition) (Read, error) {
 	if err := r.fetch(q.Select); err != nil {
 		return r, err
 	}
-	return r, b.checkEmpty()
+	return r, b.checkValues()
 }
 
 // checkStart is 5 to 7: the start key against the key of what is read.
@@ -163,8 +163,9 @@ func find(conds []expr.KeyCond, name string) *expr.KeyCond {
 	return nil
 }
 
-// checkEmpty is 21: empty key values in the condition.
-func (b *boundKey) checkEmpty() error {
+// checkValues is 21: empty key values in the condition; then those that are longer than a key can
+// be, so that no range is read for them.
+func (b *boundKey) checkValues() error {
 	for i, a := range b.key.Hash {
 		if err := checkNotEmpty(a.Name, b.hash[i]); err != nil {
 			return err
@@ -175,15 +176,38 @@ func (b *boundKey) checkEmpty() error {
 			return err
 		}
 	}
-	if b.last == nil {
-		return nil
+	if b.last != nil {
+		for _, v := range b.last.Values {
+			if err := checkNotEmpty(b.last.Attr, v); err != nil {
+				return err
+			}
+		}
+	}
+	return b.checkSizes()
+}
+
+func (b *boundKey) checkSizes() error {
+	if err := checkKeySize(true, totalLen(b.hash[:len(b.key.Hash)])); err != nil {
+		return err
+	}
+	equal := totalLen(b.equal[:b.nEq])
+	if err := checkKeySize(false, equal); err != nil || b.last == nil {
+		return err
 	}
 	for _, v := range b.last.Values {
-		if err := checkNotEmpty(b.last.Attr, v); err != nil {
+		if err := checkKeySize(false, equal+key.Len(v)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func totalLen(values []attr.Value) int {
+	n := 0
+	for _, v := range values {
+		n += key.Len(v)
+	}
+	return n
 }
 
 // keyRange makes the range. In an index every sort value is escaped, since the table's key follows;
@@ -301,7 +325,7 @@ func (r *Read) checkFilter() error {
 	if r.Filter == nil {
 		return nil
 	}
-	if err := checkPaths(r.Table, r.Index, r.Filter.Paths()); err != nil {
+	if err := checkPaths(r.Table, r.Filter.Paths()); err != nil {
 		return err
 	}
 	for _, p := range r.Filter.Paths() {

@@ -100,12 +100,33 @@ func keyNames(a, b *schema.Key) []string {
 	return names
 }
 
-// position is where a start key stands among the keys of what is read.
+// position is where a start key stands among the keys of what is read; false when no item can have
+// that key.
 func (r *Read) position(start attr.Item) ([]byte, bool) {
+	if !possibleKey(&r.Table.Key, start) || r.Index != nil && !possibleKey(&r.Index.Key, start) {
+		return nil, false
+	}
 	if r.Index != nil {
 		return key.AppendEntry(nil, r.Table, r.Index, start)
 	}
 	return key.AppendItem(nil, r.Table, start)
+}
+
+// possibleKey says whether a start key's values are neither empty nor too long for a key.
+func possibleKey(k *schema.Key, start attr.Item) bool {
+	hashBytes, rangeBytes := 0, 0
+	for i := range k.Len() {
+		v := start.Get(k.At(i).Name)
+		if v == nil || key.Len(v) == 0 {
+			return false
+		}
+		if i < len(k.Hash) {
+			hashBytes += key.Len(v)
+		} else {
+			rangeBytes += key.Len(v)
+		}
+	}
+	return hashBytes <= key.PartitionMaxBytes && rangeBytes <= key.SortMaxBytes
 }
 
 // resume cuts the range so that reading goes on strictly after position.
@@ -171,5 +192,5 @@ func Get(t *schema.Table, k attr.Item, p *expr.Projection) ([]byte, error) {
 	if err != nil || p == nil {
 		return b, err
 	}
-	return b, checkPaths(t, nil, p.Paths())
+	return b, checkPaths(t, p.Paths())
 }

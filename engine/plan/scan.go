@@ -28,14 +28,14 @@ func Scan(q *ReadRequest, i, n int64) (Read, error) {
 		}
 	}
 	if r.Projection != nil {
-		if err := checkPaths(r.Table, r.Index, r.Projection.Paths()); err != nil {
+		if err := checkPaths(r.Table, r.Projection.Paths()); err != nil {
 			return r, err
 		}
 	}
 	if r.Filter == nil {
 		return r, nil
 	}
-	return r, checkPaths(r.Table, r.Index, r.Filter.Paths())
+	return r, checkPaths(r.Table, r.Filter.Paths())
 }
 
 func (r *Read) checkScanStart(start attr.Item) error {

@@ -122,25 +122,38 @@ func checkIndexTarget(ix *schema.Index, target expr.Target) error {
 // Updated checks the result of an update against the index keys, once it is known (wire-facts §5.9).
 func Updated(t *schema.Table, item attr.Item) error {
 	for i := range t.Indexes {
-		ix := &t.Indexes[i]
-		for j := range ix.Key.Len() {
-			a := ix.Key.At(j)
-			v := item.Get(a.Name)
-			switch {
-			case v == nil:
-			case !key.TypeFits(v.Type(), a.Type):
-				return invalid(api.MsgUpdateIndexKeyType)
-			case key.Len(v) == 0 && a.Type == attr.B:
-				return invalid(api.MsgUpdateIndexKeyEmptyBinary)
-			case key.Len(v) == 0:
-				return invalid(api.MsgUpdateIndexKeyEmptyString)
-			case checkKeySize(j < len(ix.Key.Hash), key.Len(v)) != nil:
-				return invalid(api.MsgUpdateIndexKeySize)
-			}
+		if err := updatedIndex(&t.Indexes[i], item); err != nil {
+			return err
 		}
 	}
-	if item.Size() > attr.ItemSizeMaxBytes {
+	if tooLarge(t, item) {
 		return invalid(api.MsgUpdateItemSize)
+	}
+	return nil
+}
+
+func updatedIndex(ix *schema.Index, item attr.Item) error {
+	hashBytes, rangeBytes := 0, 0
+	for j := range ix.Key.Len() {
+		a := ix.Key.At(j)
+		v := item.Get(a.Name)
+		switch {
+		case v == nil:
+			continue
+		case !key.TypeFits(v.Type(), a.Type):
+			return invalid(api.MsgUpdateIndexKeyType)
+		case key.Len(v) == 0 && a.Type == attr.B:
+			return invalid(api.MsgUpdateIndexKeyEmptyBinary)
+		case key.Len(v) == 0:
+			return invalid(api.MsgUpdateIndexKeyEmptyString)
+		case j < len(ix.Key.Hash):
+			hashBytes += key.Len(v)
+		default:
+			rangeBytes += key.Len(v)
+		}
+	}
+	if checkKeySize(true, hashBytes) != nil || checkKeySize(false, rangeBytes) != nil {
+		return invalid(api.MsgUpdateIndexKeySize)
 	}
 	return nil
 }
@@ -150,20 +163,28 @@ func checkConditionPaths(t *schema.Table, c *expr.Condition) error {
 	if c == nil {
 		return nil
 	}
-	return checkPaths(t, nil, c.Paths())
+	return checkPaths(t, c.Paths())
 }
 
-// checkPaths refuses nested paths under the keys of the table and of the index that is read.
-func checkPaths(t *schema.Table, ix *schema.Index, paths []expr.Path) error {
+// checkPaths refuses nested paths under the keys of the table and of its indexes.
+func checkPaths(t *schema.Table, paths []expr.Path) error {
 	for _, p := range paths {
-		if !p.Nested() {
-			continue
+		if p.Nested() {
+			if err := checkPath(t, p.TopLevel()); err != nil {
+				return err
+			}
 		}
-		if ix != nil && ix.Key.Has(p.TopLevel()) {
-			return invalid(api.MsgIndexKeyNotScalar, p.TopLevel())
-		}
-		if t.Key.Has(p.TopLevel()) {
-			return invalid(api.MsgKeyNotScalar, p.TopLevel())
+	}
+	return nil
+}
+
+func checkPath(t *schema.Table, name string) error {
+	if t.Key.Has(name) {
+		return invalid(api.MsgKeyNotScalar, name)
+	}
+	for i := range t.Indexes {
+		if t.Indexes[i].Key.Has(name) {
+			return invalid(api.MsgIndexKeyNotScalar, name)
 		}
 	}
 	return nil

@@ -67,7 +67,7 @@ type Index struct {
 	Local      bool       `json:"local,omitempty"`
 	Key        Key        `json:"key"`
 	Projection Projection `json:"projection"`
-	// NonKey are the attributes of ProjectInclude, sorted.
+	// NonKey are the attributes of ProjectInclude in the order in which they were given.
 	NonKey []string `json:"nonKey,omitempty"`
 }
 
