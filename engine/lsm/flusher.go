@@ -87,6 +87,9 @@ func (db *DB) tick(ticks int64, seen uint64) uint64 {
 		db.log("a hole was not punched", err)
 	}
 	if ticks%ageEveryTicks == 0 {
+		if err := db.heap.cutTail(); err != nil {
+			db.log("the end of the file was not cut", err)
+		}
 		if err := db.pass(passAge); err != nil {
 			db.log("a flush failed", err)
 		}
@@ -175,8 +178,15 @@ func (db *DB) setPressure(err error) {
 	if over := memory - db.opts.MemtableBytes*5/4; over > 0 {
 		delay = int64(time.Millisecond) * (1 + 8*over/db.opts.MemtableBytes)
 	}
+	if total >= db.opts.LogBytes && total >= pressSegmentsMin*db.opts.SegmentBytes && use*8 > total*7 {
+		delay = max(delay, int64(time.Millisecond))
+	}
 	db.delay.Store(delay)
 }
+
+// pressSegmentsMin is the shortest ring whose use slows writers before it is full: in a shorter one
+// the segment at hand alone makes most of it.
+const pressSegmentsMin = 8
 
 const (
 	// lapFast is the time of a lap below which the log grows, lapSlow the one above which spare

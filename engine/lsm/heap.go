@@ -207,6 +207,31 @@ func (h *heap) tidy(holesMax int) error {
 	return nil
 }
 
+// cutTailMinBytes of free space at the end of the file are worth cutting off, if they are a quarter
+// of it.
+const cutTailMinBytes = 32 << 20
+
+// cutTail shortens the file by a long free run at its end. The size need not be durable: nothing
+// points behind it.
+func (h *heap) cutTail() error {
+	h.growMu.Lock()
+	defer h.growMu.Unlock()
+	h.mu.Lock()
+	end := h.space.End()
+	size, ok := h.space.CutTail(max(cutTailMinBytes, space.Round(end/4)))
+	h.mu.Unlock()
+	if !ok {
+		return nil
+	}
+	err := h.file.Truncate(size)
+	if err != nil {
+		h.mu.Lock()
+		h.space.Grow(end)
+		h.mu.Unlock()
+	}
+	return err
+}
+
 // freeExtent gives an extent back, unless the database is closed or in memory.
 func (db *DB) freeExtent(e log.Extent) {
 	if db.heap.space != nil && e.Length > 0 {

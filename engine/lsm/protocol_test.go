@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -275,4 +276,38 @@ func TestCleanMarkIsBelievedAfterPowerLoss(t *testing.T) {
 		again := openMem(t, fsys.CrashClone(vfs.CrashLoseAll, 1), memOptions(nil))
 		assert.Equal(t, "1", mustGet(t, again, testKey(1, "a")), "%v", mode)
 	}
+}
+
+// TestCutTail: a long free run at the end of the file goes, and the file grows again.
+func TestCutTail(t *testing.T) {
+	fsys := vfs.NewMemFS(1)
+	opts := memOptions(nil)
+	opts.manual = true
+	db := openMem(t, fsys, opts)
+	mustPut(t, db, testKey(1, "a"), "1")
+	e, err := db.heap.alloc(2*cutTailMinBytes, 0)
+	require.NoError(t, err)
+	db.heap.free(e)
+	before := db.Metrics().FileBytes
+	require.NoError(t, db.heap.cutTail())
+	assert.Less(t, db.Metrics().FileBytes, before-cutTailMinBytes)
+	mustPut(t, db, testKey(1, "big"), strings.Repeat("b", 900<<10))
+	require.NoError(t, db.Close())
+	again := openMem(t, fsys, opts)
+	assert.Equal(t, "1", mustGet(t, again, testKey(1, "a")))
+}
+
+// TestCloseJoinsEverything: no goroutine of the database outlives Close.
+func TestCloseJoinsEverything(t *testing.T) {
+	before := runtime.NumGoroutine()
+	for _, mode := range []SyncMode{SyncAlways, SyncInterval, SyncOff} {
+		opts := memOptions(nil)
+		opts.Sync, opts.FS = mode, vfs.NewMemFS(1)
+		db, err := Open("dir/db", opts)
+		require.NoError(t, err)
+		mustPut(t, db, testKey(1, "a"), "1")
+		require.NoError(t, db.Close())
+		require.NoError(t, db.Close())
+	}
+	assert.LessOrEqual(t, runtime.NumGoroutine(), before)
 }

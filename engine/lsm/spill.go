@@ -97,7 +97,9 @@ func (db *DB) spillFrame(u *update) (*spill, error) {
 	w := db.heap.begin()
 	defer w.end()
 	if err := db.writeSpill(w, s, data); err != nil {
-		db.dropSpill(s)
+		if errors.Is(err, storage.ErrFull) {
+			db.dropSpill(s) // after a failed write the extents stay out of use until reopen
+		}
 		return nil, err
 	}
 	if bug.Enabled(bug.SpillSyncLeftOut) {
