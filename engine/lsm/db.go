@@ -50,9 +50,7 @@ type DB struct {
 	spillMu sync.Mutex
 	spills  []*spill // live: in the log, in LSN order
 
-	passMu  sync.Mutex // one pass at a time; held during I/O
-	needMu  sync.Mutex // guards flushErr
-	flushed error      // of the last pass
+	passMu sync.Mutex // one pass at a time; held during I/O
 
 	wakeup     chan struct{}
 	stop       context.CancelFunc

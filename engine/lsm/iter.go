@@ -3,7 +3,6 @@ package lsm
 import (
 	"bytes"
 	"context"
-	"math"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
 	"github.com/keystone-db/kstone/engine/lsm/internal/memtable"
@@ -340,6 +339,3 @@ func (l *levelIter) Close() error {
 	l.close()
 	return l.err
 }
-
-// everything is above every LSN.
-const everything = base.LSN(math.MaxUint64)
