@@ -191,4 +191,3 @@ const (
 	// MsgTagDuplicate is a key twice; key; unsure.
 	MsgTagDuplicate = PrefixInvalid + "Duplicate tag key: %s"
 )
-
