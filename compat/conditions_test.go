@@ -1,6 +1,7 @@
 package compat
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -51,12 +52,7 @@ func TestConditions(t *testing.T) {
 
 // containsToken says whether the expression names the value, not just a longer one.
 func containsToken(expression, name string) bool {
-	for _, word := range strings.FieldsFunc(expression, func(r rune) bool { return strings.ContainsRune(" (),", r) }) {
-		if word == name {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(strings.FieldsFunc(expression, func(r rune) bool { return strings.ContainsRune(" (),", r) }), name)
 }
 
 // TestConditionErrors pins wire-facts §5.1 to §5.4; they fire whatever the data.

@@ -97,19 +97,19 @@ func TestQueryPaging(t *testing.T) {
 		in := partition(t, "", nil)
 		in.Limit, in.ScanIndexForward = aws.Int32(2), &forward
 		var got []map[string]types.AttributeValue
-		sizes := ""
+		var sizes strings.Builder
 		for pages := dynamodb.NewQueryPaginator(db, in); pages.HasMorePages(); {
 			page, err := pages.NextPage(t.Context())
 			require.NoError(t, err)
 			got = append(got, page.Items...)
-			sizes += fmt.Sprint(len(page.Items), " ")
+			sizes.WriteString(fmt.Sprint(len(page.Items), " "))
 		}
 		want := "0 1 2 3 4 5"
 		if !forward {
 			want = "5 4 3 2 1 0"
 		}
 		assert.Equal(t, want, sortKeys(got))
-		assert.Equal(t, "2 2 2 0 ", sizes)
+		assert.Equal(t, "2 2 2 0 ", sizes.String())
 	}
 }
 

@@ -51,35 +51,35 @@ func authenticate(header http.Header, rawQuery string) error {
 
 // checkHeader lists the parameters that are missing from the header.
 func checkHeader(header http.Header, auth string) error {
-	missing := ""
+	var missing strings.Builder
 	for _, name := range [...]string{"Credential", "Signature", "SignedHeaders"} {
 		if !strings.Contains(auth, name+"=") {
-			missing += strings.Replace(msgHeaderRequires, msgPlaceholder, name, 1)
+			missing.WriteString(strings.Replace(msgHeaderRequires, msgPlaceholder, name, 1))
 		}
 	}
 	if header[headerAmzDate] == nil && header[headerDate] == nil {
-		missing += msgHeaderDate
+		missing.WriteString(msgHeaderDate)
 	}
-	if missing == "" {
+	if missing.String() == "" {
 		return nil
 	}
-	return api.Errorf(api.IncompleteSignature, "%s", missing+msgHeaderEnd+auth)
+	return api.Errorf(api.IncompleteSignature, "%s", missing.String()+msgHeaderEnd+auth)
 }
 
 // checkQuery lists the parameters that are missing from the query string.
 func checkQuery(rawQuery string) error {
 	// A query that does not parse lacks what could not be read.
 	values, _ := url.ParseQuery(rawQuery)
-	missing := ""
+	var missing strings.Builder
 	for _, name := range [...]string{
 		queryAlgorithm, "X-Amz-Credential", "X-Amz-Signature", "X-Amz-SignedHeaders", headerAmzDate,
 	} {
 		if values.Get(name) == "" {
-			missing += strings.Replace(msgQueryMust, msgPlaceholder, name, 1)
+			missing.WriteString(strings.Replace(msgQueryMust, msgPlaceholder, name, 1))
 		}
 	}
-	if missing == "" {
+	if missing.String() == "" {
 		return nil
 	}
-	return api.Errorf(api.IncompleteSignature, "%s", missing+msgQueryEnd)
+	return api.Errorf(api.IncompleteSignature, "%s", missing.String()+msgQueryEnd)
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -88,9 +89,7 @@ func nextBilling(in *api.UpdateTableInput, r *catalog.Record, now int64) (catalo
 
 func cloneBilling(b catalog.Billing) catalog.Billing {
 	indexes := make(map[string]catalog.Throughput, len(b.Indexes))
-	for k, v := range b.Indexes {
-		indexes[k] = v
-	}
+	maps.Copy(indexes, b.Indexes)
 	b.Indexes = indexes
 	return b
 }

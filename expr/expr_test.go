@@ -169,11 +169,11 @@ func TestUpdateTargets(t *testing.T) {
 	r := parseRequest(t, "SET a.b = :v, c = d + :v REMOVE #e[0] ADD f :v DELETE g :s\n#e -> x\n:v -> 1\n:s -> ss(\"s\")")
 	u, err := NewCache(1).Update(r.text, r.binder())
 	require.NoError(t, err)
-	got := ""
+	var got strings.Builder
 	for _, target := range u.Targets() {
-		got += fmt.Sprintf("%s %s %v\n", target.Action, target.Path, target.Value != nil)
+		got.WriteString(fmt.Sprintf("%s %s %v\n", target.Action, target.Path, target.Value != nil))
 	}
-	assert.Equal(t, "SET [a, b] true\nSET [c] false\nREMOVE [x, [0]] false\nADD [f] true\nDELETE [g] false\n", got)
+	assert.Equal(t, "SET [a, b] true\nSET [c] false\nREMOVE [x, [0]] false\nADD [f] true\nDELETE [g] false\n", got.String())
 	assert.Equal(t, "[[a, b] [c] [d] [x, [0]] [f] [g]]", fmt.Sprint(u.Paths()))
 	assert.True(t, u.CreatesItem())
 }

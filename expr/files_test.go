@@ -101,11 +101,11 @@ func structure(n Node) string {
 }
 
 func structures[N Node](list []N) string {
-	s := ""
+	var s strings.Builder
 	for _, n := range list {
-		s += " " + structure(n)
+		s.WriteString(" " + structure(n))
 	}
-	return s
+	return s.String()
 }
 
 // compileAny compiles a request through a cache, twice, so that both a parsed and a cached tree
@@ -171,14 +171,14 @@ func TestEval(t *testing.T) {
 				r = parseRequest(t, d.Input)
 				return ""
 			}
-			out := ""
+			var out strings.Builder
 			for line := range strings.SplitSeq(d.Input, "\n") {
 				r.text = line
 				c, err := NewCache(1).Condition(line, r.binder())
 				require.NoError(t, err, "%s", line)
-				out += fmt.Sprintf("%v\n", c.Eval(item))
+				out.WriteString(fmt.Sprintf("%v\n", c.Eval(item)))
 			}
-			return out
+			return out.String()
 		})
 	})
 }
@@ -204,15 +204,15 @@ func TestKeyCondition(t *testing.T) {
 	datadriven.RunTest(t, "testdata/key", func(t *testing.T, d *datadriven.TestData) string {
 		out, err := compileAny(t, "key", parseRequest(t, d.Input))
 		require.NoError(t, err)
-		s := ""
+		var s strings.Builder
 		for _, c := range out.(*KeyCondition).Conds {
-			s += c.Attr + " " + c.Op.String()
+			s.WriteString(c.Attr + " " + c.Op.String())
 			for _, v := range c.Values {
-				s += " " + showValue(v)
+				s.WriteString(" " + showValue(v))
 			}
-			s += "\n"
+			s.WriteString("\n")
 		}
-		return s
+		return s.String()
 	})
 }
 

@@ -61,15 +61,16 @@ func randomItem(r *rand.Rand, depth int) attr.Item {
 
 // randomPath makes the text of a path that may or may not resolve.
 func randomPath(r *rand.Rand) string {
-	path := string(rune('a' + r.IntN(6)))
+	var path strings.Builder
+	path.WriteString(string(rune('a' + r.IntN(6))))
 	for r.IntN(2) == 0 {
 		if r.IntN(2) == 0 {
-			path += fmt.Sprintf("[%d]", r.IntN(5))
+			path.WriteString(fmt.Sprintf("[%d]", r.IntN(5)))
 		} else {
-			path += "." + string(rune('a'+r.IntN(6)))
+			path.WriteString("." + string(rune('a'+r.IntN(6))))
 		}
 	}
-	return path
+	return path.String()
 }
 
 // TestUpdateUndo sets a path to another value and back: the item must have its old bytes again,

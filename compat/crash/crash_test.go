@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -48,12 +49,7 @@ func (r *register) allows(v int) bool {
 	if v == r.acked {
 		return true
 	}
-	for _, p := range r.pending {
-		if v == p {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(r.pending, v)
 }
 
 // settle makes a version that was seen the known one.

@@ -3,6 +3,7 @@ package attr
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 )
 
 // With gives a new item in which name has the value v; nil takes it away.
@@ -41,12 +42,7 @@ func appendEntry(dst Item, name string, v Value) Item {
 // any order.
 func (it Item) Without(names ...string) Item {
 	return it.pick(func(name []byte) bool {
-		for _, n := range names {
-			if string(name) == n {
-				return false
-			}
-		}
-		return true
+		return !slices.Contains(names, string(name))
 	})
 }
 

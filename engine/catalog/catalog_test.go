@@ -412,9 +412,7 @@ func TestConcurrentEnterAndDelete(t *testing.T) {
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
 	for shard := range uint32(4) {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
+		wg.Go(func() {
 			for {
 				select {
 				case <-stop:
@@ -435,7 +433,7 @@ func TestConcurrentEnterAndDelete(t *testing.T) {
 					return
 				}
 			}
-		}()
+		})
 	}
 	var ids []uint64
 	for range 20 {

@@ -3,6 +3,7 @@ package catalog
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/keystone-db/kstone/engine/schema"
@@ -95,9 +96,7 @@ func cloneMap(m map[string]Throughput) map[string]Throughput {
 		return nil
 	}
 	c := make(map[string]Throughput, len(m))
-	for k, v := range m {
-		c[k] = v
-	}
+	maps.Copy(c, m)
 	return c
 }
 

@@ -135,9 +135,7 @@ func TestOneOfManyExecutes(t *testing.T) {
 		var executed atomic.Int32
 		var wg sync.WaitGroup
 		for i := range 6 {
-			wg.Add(1)
-			go func() {
-				defer wg.Done()
+			wg.Go(func() {
 				if i == 3 {
 					e.at(startMs + int64(round+1)*tokenLifeMs - tokenLifeMs/2)
 				}
@@ -149,7 +147,7 @@ func TestOneOfManyExecutes(t *testing.T) {
 				case err != nil && (!errors.As(err, &own) || own.Code != api.TransactionInProgress):
 					t.Error(err)
 				}
-			}()
+			})
 		}
 		wg.Wait()
 		require.Equal(t, int32(1), executed.Load())

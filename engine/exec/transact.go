@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/keystone-db/kstone/engine/api"
@@ -180,14 +181,14 @@ func cancellation(err error) (api.CancellationReason, error) {
 
 // cancelled is the error of a cancelled transaction; its text lists the codes.
 func cancelled(reasons []api.CancellationReason) *api.Error {
-	list := ""
+	var list strings.Builder
 	for i := range reasons {
 		if i > 0 {
-			list += ", "
+			list.WriteString(", ")
 		}
-		list += reasons[i].Code.Value
+		list.WriteString(reasons[i].Code.Value)
 	}
-	err := api.Errorf(api.TransactionCanceled, api.MsgTransactCanceled, list)
+	err := api.Errorf(api.TransactionCanceled, api.MsgTransactCanceled, list.String())
 	err.Reasons = reasons
 	return err
 }

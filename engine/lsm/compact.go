@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -70,10 +71,8 @@ func (s *span) conflicts(o *span) bool {
 func (c *compactions) claim(s *span) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, r := range c.running {
-		if s.conflicts(r) {
-			return false
-		}
+	if slices.ContainsFunc(c.running, s.conflicts) {
+		return false
 	}
 	c.running = append(c.running, s)
 	return true

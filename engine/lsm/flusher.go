@@ -13,18 +13,14 @@ func (db *DB) start() {
 	if db.opts.manual || db.opts.InMemory || db.opts.ReadOnly {
 		return
 	}
-	db.background.Add(1)
-	go func() {
-		defer db.background.Done()
+	db.background.Go(func() {
 		db.flushLoop()
-	}()
+	})
 	db.startCompaction()
 	if db.opts.Sync == SyncInterval {
-		db.background.Add(1)
-		go func() {
-			defer db.background.Done()
+		db.background.Go(func() {
 			db.syncLoop()
-		}()
+		})
 	}
 }
 

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"sort"
+	"strings"
 
 	"github.com/keystone-db/kstone/engine/api"
 	"github.com/keystone-db/kstone/engine/attr"
@@ -176,14 +177,14 @@ func (r *Read) fetch(sel string) error {
 }
 
 func joinNames(names []string) string {
-	out := ""
+	var out strings.Builder
 	for i, n := range names {
 		if i > 0 {
-			out += ", "
+			out.WriteString(", ")
 		}
-		out += n
+		out.WriteString(n)
 	}
-	return out
+	return out.String()
 }
 
 // Get binds a read of one item: the key against the schema, then nested paths under keys.

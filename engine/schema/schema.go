@@ -2,6 +2,8 @@
 // index projects. It knows neither storage nor requests.
 package schema
 
+import "slices"
+
 import "github.com/keystone-db/kstone/engine/attr"
 
 // KeyAttr is one attribute of a key and its type: S, N or B.
@@ -108,10 +110,5 @@ func (t *Table) Projects(ix *Index, name string) bool {
 	if ix.Projection == ProjectAll || ix.Key.Has(name) || t.Key.Has(name) {
 		return true
 	}
-	for _, n := range ix.NonKey {
-		if n == name {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(ix.NonKey, name)
 }

@@ -65,9 +65,9 @@ func (f filler) fill(v reflect.Value, depth int) {
 			}
 		}
 	case reflect.Struct:
-		for i := range v.NumField() {
+		for _, field := range v.Fields() {
 			if f.IntN(4) > 0 {
-				f.fill(v.Field(i), depth+1)
+				f.fill(field, depth+1)
 			}
 		}
 	}

@@ -25,7 +25,7 @@ func finish(files map[string][]byte, path string, b *bytes.Buffer) error {
 func comment(b *bytes.Buffer, text string) {
 	const columnMax = 96
 	line := "//"
-	for _, w := range strings.Fields(text) {
+	for w := range strings.FieldsSeq(text) {
 		if len(line)+1+len(w) > columnMax {
 			b.WriteString(line + "\n")
 			line = "//"

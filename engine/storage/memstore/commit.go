@@ -174,11 +174,9 @@ func (s *Store) finish(ctx context.Context, cm *commit, locks *held, verdict err
 	}
 
 	if loss == lostAppliedLater {
-		c.background.Add(1)
-		go func() {
-			defer c.background.Done()
+		c.background.Go(func() {
 			c.mature(cm)
-		}()
+		})
 		return storage.ErrUncertain
 	}
 	c.mature(cm)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -116,13 +117,13 @@ func (h *History) Check() error {
 			longest = max(longest, len(p))
 		}
 	}
-	text := ""
+	var text strings.Builder
 	for _, op := range h.ops {
-		text += fmt.Sprintf("\n client %d [%d, %d]: %s", op.ClientId, op.Call, op.Return,
-			op.Input.(Step))
+		text.WriteString(fmt.Sprintf("\n client %d [%d, %d]: %s", op.ClientId, op.Call, op.Return,
+			op.Input.(Step)))
 	}
 	return fmt.Errorf("storagetest: not strictly serializable: %d of %d operations explained%s",
-		longest, len(h.ops), text)
+		longest, len(h.ops), text.String())
 }
 
 // String shows a step.

@@ -3,6 +3,7 @@ package storagetest
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -108,9 +109,7 @@ func (p *player) same(k []byte, v storage.Value, truth shadow) error {
 func (p *player) blind(i int) error {
 	var b storage.Batch
 	next := shadow{}
-	for k, v := range p.truth {
-		next[k] = v
-	}
+	maps.Copy(next, p.truth)
 	for j, k := range p.some(5) {
 		if p.rnd.IntN(3) == 0 {
 			b.Delete(k)
@@ -129,9 +128,7 @@ func (p *player) readWrite(i int) error {
 	keys := p.some(4)
 	deletes := p.rnd.IntN(4) == 0
 	next := shadow{}
-	for k, v := range p.truth {
-		next[k] = v
-	}
+	maps.Copy(next, p.truth)
 	for _, k := range keys {
 		if deletes {
 			delete(next, string(k))

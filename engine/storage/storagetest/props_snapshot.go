@@ -2,6 +2,7 @@ package storagetest
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -35,18 +36,18 @@ func checkRepeatable(t testing.TB, open Open) {
 	view := func() (string, []pair, []pair) {
 		values, err := snap.GetMany(e.ctx, keys)
 		require.NoError(t, err)
-		all := ""
+		var all strings.Builder
 		for i, v := range values {
 			one, err := snap.Get(e.ctx, keys[i])
 			require.NoError(t, err)
 			require.Equal(t, text(v), text(one))
-			all += text(v) + " "
+			all.WriteString(text(v) + " ")
 		}
 		forward, err := e.scan(snap, storage.Range{}, storage.IterOptions{})
 		require.NoError(t, err)
 		back, err := e.scan(snap, storage.Range{}, storage.IterOptions{Reverse: true})
 		require.NoError(t, err)
-		return all, forward, back
+		return all.String(), forward, back
 	}
 	all, forward, back := view()
 	require.Len(t, forward, 20)

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sort"
+	"strings"
 	"sync"
 	"testing"
 
@@ -24,15 +25,15 @@ func tomb(key string, lsn base.LSN) base.Entry {
 }
 
 func chainOf(m *Memtable, key string) string {
-	s := ""
+	var s strings.Builder
 	for v := m.Newest([]byte(key)); v != nil; v = v.older {
 		if v.kind == base.KindTombstone {
-			s += fmt.Sprintf("%d:- ", v.lsn.Counter())
+			s.WriteString(fmt.Sprintf("%d:- ", v.lsn.Counter()))
 		} else {
-			s += fmt.Sprintf("%d:%s ", v.lsn.Counter(), v.Value())
+			s.WriteString(fmt.Sprintf("%d:%s ", v.lsn.Counter(), v.Value()))
 		}
 	}
-	return s
+	return s.String()
 }
 
 func TestInsertDropsWhatTheRuleGivesUp(t *testing.T) {
@@ -133,7 +134,7 @@ func (md model) list(maxLSN base.LSN) []base.Entry {
 func randomKey(r *rand.Rand, n int) []byte {
 	switch r.IntN(20) {
 	case 0:
-		return []byte(fmt.Sprintf("s%02d", r.IntN(20))) // shorter than a prefix
+		return fmt.Appendf(nil, "s%02d", r.IntN(20)) // shorter than a prefix
 	case 1:
 		return binary.BigEndian.AppendUint64([]byte("tableA\x00\x00\x00\x00\x00\x00"), uint64(r.IntN(n)))[:12+r.IntN(8)]
 	}
@@ -205,7 +206,7 @@ func TestAgainstModel(t *testing.T) {
 			lsn := base.LSN(0)
 			for range 4 * n {
 				lsn++
-				e := base.Entry{Key: randomKey(r, n), LSN: lsn, Kind: base.KindPut, Value: []byte(fmt.Sprint(lsn))}
+				e := base.Entry{Key: randomKey(r, n), LSN: lsn, Kind: base.KindPut, Value: fmt.Append(nil, lsn)}
 				if r.IntN(4) == 0 {
 					e.Kind, e.Value = base.KindTombstone, nil
 				}
@@ -257,7 +258,7 @@ func TestIteratorAtASnapshotBesideInserts(t *testing.T) {
 	lsn := base.LSN(0)
 	insert := func(h base.LSN) {
 		lsn++
-		e := base.Entry{Key: randomKey(r, 500), LSN: lsn, Kind: base.KindPut, Value: []byte(fmt.Sprint(lsn))}
+		e := base.Entry{Key: randomKey(r, 500), LSN: lsn, Kind: base.KindPut, Value: fmt.Append(nil, lsn)}
 		m.Insert(e, false, h)
 		md.insert(e, h)
 	}

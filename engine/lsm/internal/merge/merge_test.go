@@ -64,8 +64,8 @@ func makeScene(r *rand.Rand, k, n int) scene {
 	s := scene{sources: make([][]base.Entry, k)}
 	for i := range n {
 		e := base.Entry{
-			Key: []byte(fmt.Sprintf("k%02d", r.IntN(n/4+2))), LSN: base.LSN(i + 1), Kind: base.KindPut,
-			Value: []byte(fmt.Sprint(i)),
+			Key: fmt.Appendf(nil, "k%02d", r.IntN(n/4+2)), LSN: base.LSN(i + 1), Kind: base.KindPut,
+			Value: fmt.Append(nil, i),
 		}
 		if r.IntN(3) == 0 {
 			e.Kind, e.Value = base.KindTombstone, nil
@@ -99,7 +99,7 @@ func TestIterAgainstSortedList(t *testing.T) {
 		whole := list{es: s.all, pos: -1}
 		it := s.iter()
 		for range 600 {
-			key := []byte(fmt.Sprintf("k%02d", r.IntN(30)))[:1+r.IntN(3)]
+			key := fmt.Appendf(nil, "k%02d", r.IntN(30))[:1+r.IntN(3)]
 			var got, want bool
 			switch op := r.IntN(40); {
 			case op == 0:
@@ -266,7 +266,7 @@ func BenchmarkScan20(b *testing.B) {
 	s := makeScene(r, 3, 3000)
 	keys := make([][]byte, 64)
 	for i := range keys {
-		keys[i] = []byte(fmt.Sprintf("k%02d", r.IntN(700)))
+		keys[i] = fmt.Appendf(nil, "k%02d", r.IntN(700))
 	}
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
