@@ -271,7 +271,7 @@ func TestRangesHoldWhatConditionsMean(t *testing.T) {
 	}
 	operators := []string{"", "%s = :b", "%s < :b", "%s <= :b", "%s > :b", "%s >= :b", "%s BETWEEN :b AND :c", "begins_with(%s, :b)"}
 	matched := 0
-	for round := range 3000 {
+	for round := range 1000 {
 		k := kinds[rnd.IntN(len(kinds))]
 		operator := operators[rnd.IntN(len(operators))]
 		if strings.Contains(operator, "begins") && !k.prefixes {
@@ -311,7 +311,9 @@ func TestRangesHoldWhatConditionsMean(t *testing.T) {
 		require.NoError(t, err, q.condition)
 		for _, it := range items {
 			at, ok := r.position(it)
-			require.True(t, ok)
+			if !ok {
+				t.Fatalf("no position of %x", it)
+			}
 			want := holds(it)
 			if start != nil {
 				from, _ := r.position(start)
@@ -324,11 +326,12 @@ func TestRangesHoldWhatConditionsMean(t *testing.T) {
 			if want {
 				matched++
 			}
-			require.Equal(t, want, storage.Range(r.Range).Contains(at), "%s of %s: %x in %x..%x",
-				q.condition, k.index, at, r.Range.Start, r.Range.End)
+			if want != storage.Range(r.Range).Contains(at) { // not require: it formats each time
+				t.Fatalf("%s of %s: %x in %x..%x: want %v", q.condition, k.index, at, r.Range.Start, r.Range.End, want)
+			}
 		}
 	}
-	require.Greater(t, matched, 1000, "the test looks at something")
+	require.Greater(t, matched, 500, "the test looks at something")
 }
 
 func startNames(tb *schema.Table, index string) []string {
