@@ -244,6 +244,9 @@ func TestSecondOpenerIsRefused(t *testing.T) {
 	}
 }
 
+// lastPut is the key of the last put of an unclean database.
+var lastPut = crashKey(2, 0, 0)
+
 // filled returns a closed database of some hundred keys with tables and log, and what is in it.
 func filled(t *testing.T, clean bool) (*vfs.MemFS, map[string]string) {
 	t.Helper()
@@ -256,6 +259,9 @@ func filled(t *testing.T, clean bool) (*vfs.MemFS, map[string]string) {
 		want[key] = value
 	}
 	if !clean {
+		// Damage of the very last group cannot be told from a torn tail before it has a successor
+		// (STORAGE §4): the last put is given one, and what the successor holds may be lost.
+		require.NoError(t, applyPut(db, lastPut, "may be lost"))
 		return fsys.CrashClone(vfs.CrashKeepAll, 1), want
 	}
 	require.NoError(t, db.Close())
@@ -274,6 +280,7 @@ func damaged(t *testing.T, fsys *vfs.MemFS, want map[string]string, what string)
 	if err != nil {
 		return true
 	}
+	delete(got, lastPut)
 	require.Equal(t, len(want), len(got), what)
 	for k, v := range want {
 		require.Equal(t, v, got[k], what)
