@@ -331,13 +331,9 @@ func (v *version) job(stripe, level int) *compaction {
 		c.add(v.pickTable(level), level)
 	}
 	upper := len(c.inputs)
-	first, last := c.first, c.last
-	for _, t := range v.levels[c.to] {
-		if t.overlaps(first, last) {
-			c.add(t, c.to)
-		}
-	}
-	c.move = upper == 1 && len(c.inputs) == 1 && !v.dead.Overlaps(first, last) &&
+	// All whose shortened bounds overlap, too: version.with orders those with equal ones by number.
+	c.expand(v.levels[c.to], c.to)
+	c.move = upper == 1 && len(c.inputs) == 1 && !v.dead.Overlaps(c.first, c.last) &&
 		(c.inputs[0].Meta.Length >= moveMinBytes || len(v.levels[c.to]) == 0)
 	if upper == 1 && len(c.inputs) == 1 && !c.move {
 		c.joinNeighbour(v.levels[c.to])

@@ -348,3 +348,48 @@ func TestACorruptStripeDoesNotHoldUpTheOthers(t *testing.T) {
 	require.Equal(t, fmt.Sprint(l0Start-1), mustGet(t, db, testKey(2, "k")))
 	require.NoError(t, db.Close())
 }
+
+// TestTablesWithEqualBoundsKeepTheirOrder fills several tables of one level with keys whose first 64
+// bytes are the same, so that the tables' shortened bounds do not tell their order.
+func TestTablesWithEqualBoundsKeepTheirOrder(t *testing.T) {
+	fsys := vfs.NewMemFS(1)
+	db := openManual(t, fsys)
+	rnd := rand.NewChaCha8([32]byte{1})
+	ctx := context.Background()
+	value := make([]byte, 512<<10)
+	const count = 56 // 28 MiB: seven tables
+	key := func(i int) []byte { return testKey(1, strings.Repeat("p", 64)+fmt.Sprintf("%04d", i)) }
+	for i := range count {
+		_, _ = rnd.Read(value) // does not compress
+		var b storage.Batch
+		b.Put(key(i), value)
+		require.NoError(t, db.Apply(ctx, &b, storage.UpdateOptions{}))
+		if i%8 == 7 {
+			flushAll(t, db)
+		}
+	}
+	flushAll(t, db)
+	require.NoError(t, db.compactAll(ctx))
+	for round := range 4 {
+		snap, err := db.Snapshot(ctx, storage.SnapshotOptions{})
+		require.NoError(t, err)
+		for _, reverse := range []bool{false, true} {
+			it, err := snap.Iter(ctx, storage.Range{}, storage.IterOptions{Reverse: reverse})
+			require.NoError(t, err)
+			for i := range count {
+				want := i
+				if reverse {
+					want = count - 1 - i
+				}
+				require.True(t, it.Next(), "round %d, entry %d, reverse %v", round, i, reverse)
+				require.Equal(t, string(key(want)), string(it.Key()), "round %d, entry %d", round, i)
+			}
+			require.False(t, it.Next())
+			it.Close()
+		}
+		snap.Close()
+		require.NoError(t, db.Close())
+		db = openManual(t, fsys)
+	}
+	require.NoError(t, db.Close())
+}

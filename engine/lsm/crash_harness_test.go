@@ -23,7 +23,7 @@ type crashWorkload struct {
 	// tune changes the options of every open, those after a crash too.
 	tune func(*Options)
 	run  func(*crashSession) error
-	// before and during are the clones taken at each operation; zero means one and two.
+	// before and during are the clones taken at each operation; zero means one each.
 	before, during int
 	// every takes only each n-th operation; zero means all.
 	every int
@@ -89,7 +89,7 @@ func runCrash(load crashWorkload, seed uint64) (int64, error) {
 			}
 			return nil
 		},
-		During: func(op vfs.Op) { h.capture(fsys, op, "during", max(h.load.during, 2)) },
+		During: func(op vfs.Op) { h.capture(fsys, op, "during", max(h.load.during, 1)) },
 	})
 	if err := load.run(s); err != nil {
 		h.fail(fmt.Errorf("workload: %w", err))

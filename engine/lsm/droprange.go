@@ -316,6 +316,7 @@ func (db *DB) deadJob(v *version, stripe int) (*compaction, error) {
 				c.move = false
 			} else {
 				c.add(t, l)
+				c.expand(level, l)
 			}
 			if db.claimCurrent(c) {
 				return c, nil

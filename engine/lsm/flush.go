@@ -46,6 +46,11 @@ func (db *DB) pass(kind passKind) error {
 			through = max(through, m.MaxLSN())
 		}
 	}
+	if bug.Enabled(bug.SegmentReusedEarly) {
+		db.wal.mu.Lock()
+		db.wal.releaseLocked(at)
+		db.wal.mu.Unlock()
+	}
 	if bug.Enabled(bug.FlushUnsynced) {
 		through = 0
 	}
@@ -61,6 +66,12 @@ func (db *DB) pass(kind passKind) error {
 		return err
 	}
 	db.opts.hooks.beforeRecord.call()
+	if bug.Enabled(bug.TailTooFar) {
+		db.wal.mu.Lock()
+		tail = db.wal.visibleLSN() + 1
+		at = db.wal.positionLocked(tail)
+		db.wal.mu.Unlock()
+	}
 	return db.recordPass(r.tables, chosen, tail, at)
 }
 
@@ -99,11 +110,6 @@ func (db *DB) freeze(kind passKind) []frozenStripe {
 // was read before the freeze.
 func (db *DB) newTail(visible base.LSN, chosen []frozenStripe) (base.LSN, log.Position) {
 	tail := visible + 1
-	if bug.Enabled(bug.TailTooFar) {
-		db.wal.mu.Lock()
-		defer db.wal.mu.Unlock()
-		return tail, db.wal.positionLocked(tail)
-	}
 	for i := range db.stripes {
 		s := &db.stripes[i]
 		s.mu.RLock()
@@ -164,11 +170,6 @@ func (db *DB) recordPass(
 	}
 	t := tailOf(tail, at, num)
 	e := &manifest.Edit{TableAdd: tables, Tail: &t}
-	if bug.Enabled(bug.SegmentReusedEarly) {
-		db.wal.mu.Lock()
-		db.wal.releaseLocked(at)
-		db.wal.mu.Unlock()
-	}
 	err := db.edit(e, func() { db.installPass(tables, chosen) })
 	if err != nil {
 		return err

@@ -112,8 +112,13 @@ func (db *DB) closeFiles() error {
 func (db *DB) setAlign(align int) {
 	db.super.Align = align
 	db.wal.align, db.man.align = align, align
-	largest := (db.opts.SegmentBytes - int64(4*align)) / 2
-	db.inlineMax = int(min(log.GroupTargetBytes, largest))
+	db.inlineMax = inlineMaxFor(db.opts.SegmentBytes, align)
+}
+
+// inlineMaxFor is the longest frame, but for its ends, that segments of this length take; what is
+// longer is spilled.
+func inlineMaxFor(segmentBytes int64, align int) int {
+	return int(min(log.GroupTargetBytes, (segmentBytes-int64(4*align))/2))
 }
 
 // create makes a new database; fs.ErrExist when there is a file. The superblocks are written last:

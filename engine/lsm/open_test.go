@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/keystone-db/kstone/engine/lsm/internal/vfs"
 	"github.com/keystone-db/kstone/engine/storage"
 )
 
@@ -53,4 +55,24 @@ func TestReopen(t *testing.T) {
 		require.NoError(t, db.Close())
 		require.ErrorIs(t, db.Apply(context.Background(), &storage.Batch{}, storage.UpdateOptions{}), storage.ErrClosed)
 	}
+}
+
+// TestLargerSegmentsAtReopen opens a file whose segments are smaller than the options ask for now:
+// frames must still fit into those that are there.
+func TestLargerSegmentsAtReopen(t *testing.T) {
+	fsys := vfs.NewMemFS(1)
+	db, err := Open("db", Options{FS: fsys, SegmentBytes: 64 << 10, LogBytes: 128 << 10})
+	require.NoError(t, err)
+	mustPut(t, db, testKey(1, "a"), "small")
+	require.NoError(t, db.Close())
+	db, err = Open("db", Options{FS: fsys})
+	require.NoError(t, err)
+	large := strings.Repeat("x", 500<<10)
+	mustPut(t, db, testKey(1, "b"), large)
+	require.NoError(t, db.Close())
+	db, err = Open("db", Options{FS: fsys})
+	require.NoError(t, err)
+	require.Equal(t, "small", mustGet(t, db, testKey(1, "a")))
+	require.Equal(t, large, mustGet(t, db, testKey(1, "b")))
+	require.NoError(t, db.Close())
 }

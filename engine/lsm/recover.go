@@ -112,6 +112,7 @@ func (db *DB) scanLog(state *manifest.State) (*scanned, error) {
 		})
 	}
 	s.use(tail.Segment)
+	db.limitInline(state)
 	r := db.logReader(state, s, 0)
 	for r.Next() {
 		h := r.Header()
@@ -137,6 +138,14 @@ func (db *DB) scanLog(state *manifest.State) (*scanned, error) {
 	return s, nil
 }
 
+// limitInline makes every frame fit into the shortest segment of the ring, which may be shorter than
+// the options ask for now.
+func (db *DB) limitInline(state *manifest.State) {
+	for _, e := range state.Segments {
+		db.inlineMax = min(db.inlineMax, inlineMaxFor(e.Length, db.super.Align))
+	}
+}
+
 // claimFile is steps 3 to 5: the accepted groups are made durable, the new epoch is taken, free
 // space is derived.
 func (db *DB) claimFile(m *manifestRead, s *scanned) error {
@@ -156,9 +165,7 @@ func (db *DB) claimFile(m *manifestRead, s *scanned) error {
 	super := db.super
 	super.Epoch++
 	super.Generation++
-	if !bug.Enabled(bug.CleanMarkKept) {
-		super.Clean = nil
-	}
+	super.Clean = nil
 	if err := db.writeSuper(super); err != nil {
 		return err
 	}

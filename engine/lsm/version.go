@@ -95,7 +95,11 @@ func (v *version) with(add []*liveTable, drop []base.ObjectNum, dead merge.Dead)
 			if c := bytes.Compare(a.Meta.Smallest, b.Meta.Smallest); c != 0 {
 				return c
 			}
-			return bytes.Compare(a.Meta.Largest, b.Meta.Largest)
+			if c := bytes.Compare(a.Meta.Largest, b.Meta.Largest); c != 0 {
+				return c
+			}
+			// Shortened bounds may be equal: one job wrote all such tables, in key order.
+			return cmpUint(uint64(a.Meta.Num), uint64(b.Meta.Num))
 		})
 	}
 	return newVersion(levels, dead)

@@ -34,8 +34,6 @@ const (
 	SuperblocksTogether Name = "both superblock copies written together"
 	// SuperblockBeforeData switches to a manifest that is not durable yet.
 	SuperblockBeforeData Name = "superblock before the manifest that it names"
-	// CleanMarkKept leaves the mark of a clean shutdown standing at an open.
-	CleanMarkKept Name = "clean mark not cleared"
 	// RecoveryWithoutRewrite shows groups that only the page cache holds.
 	RecoveryWithoutRewrite Name = "recovery does not write the accepted groups again"
 	// ReplayHalf applies a batch without its last entry.
