@@ -60,20 +60,13 @@ func markOf(key []byte, prefixLen int) uint64 {
 	return binary.BigEndian.Uint64(b[:])
 }
 
-// less orders a key against another one of the same tree; equal marks decide nothing.
-func less(aMark uint64, a []byte, bMark uint64, b []byte) bool {
-	if aMark != bMark {
-		return aMark < bMark
-	}
-	return bytes.Compare(a, b) < 0
-}
-
 // search returns the first item at or after the key.
 func (l *leaf) search(mark uint64, key []byte) int {
 	lo, hi := 0, l.n
 	for lo < hi {
 		mid := int(uint(lo+hi) >> 1)
-		if less(l.marks[mid], l.heads[mid].Key(), mark, key) {
+		// Equal marks decide nothing; only then is the key worth its cache miss.
+		if m := l.marks[mid]; m < mark || m == mark && bytes.Compare(l.heads[mid].Key(), key) < 0 {
 			lo = mid + 1
 		} else {
 			hi = mid
@@ -87,7 +80,7 @@ func (n *inner) child(mark uint64, key []byte) int {
 	lo, hi := 0, n.n
 	for lo < hi {
 		mid := int(uint(lo+hi) >> 1)
-		if less(mark, key, n.marks[mid], n.keys[mid]) {
+		if m := n.marks[mid]; mark < m || mark == m && bytes.Compare(key, n.keys[mid]) < 0 {
 			hi = mid
 		} else {
 			lo = mid + 1
