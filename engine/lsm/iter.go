@@ -30,14 +30,26 @@ type iter struct {
 	merged     bool
 	visited    bool // no stripe is left
 
-	scan *merge.Scan
-	held []*version // pinned for scan
-	err  error
-	done bool
+	scanning bool
+	scan     merge.Scan
+	held     []*version // pinned for scan
+	err      error
+	done     bool
+
+	// What a stripe needs, used again for the next one.
+	merge   merge.Iter
+	active  memtable.Iter
+	sources []base.Iterator
+	few     [fewSources]base.Iterator
+	one     [1]*version
 }
+
+// fewSources of a stripe need no allocation of their own.
+const fewSources = 4
 
 func newIter(ctx context.Context, s *snapshot, r storage.Range, opts storage.IterOptions) *iter {
 	it := &iter{ctx: ctx, snap: s, r: r, opts: opts}
+	it.held, it.sources = it.one[:0], it.few[:0]
 	if r.End != nil && bytes.Compare(r.Start, r.End) >= 0 {
 		it.done = true
 		return it
@@ -93,7 +105,7 @@ func isSuccessor(end, prefix []byte) bool {
 
 // Next moves to the next entry of the walk.
 func (it *iter) Next() bool {
-	if it.err != nil || it.done && it.scan == nil {
+	if it.err != nil || it.done && !it.scanning {
 		return false
 	}
 	if it.steps%ctxCheckEvery == 0 {
@@ -103,7 +115,7 @@ func (it *iter) Next() bool {
 	}
 	it.steps++
 	for {
-		if it.scan != nil {
+		if it.scanning {
 			if it.scan.Next() {
 				return true
 			}
@@ -125,14 +137,13 @@ func (it *iter) enter() bool {
 	if it.visited {
 		return false
 	}
-	var sources []base.Iterator
 	if it.merged {
 		for i := range it.snap.db.stripes {
-			sources = it.sources(sources, &it.snap.db.stripes[i])
+			it.add(&it.snap.db.stripes[i])
 		}
 		it.visited = true
 	} else {
-		sources = it.sources(sources, &it.snap.db.stripes[it.next])
+		it.add(&it.snap.db.stripes[it.next])
 		switch {
 		case it.next == it.last:
 			it.visited = true
@@ -142,23 +153,31 @@ func (it *iter) enter() bool {
 			it.next++
 		}
 	}
-	it.scan = merge.NewScan(merge.New(sources...), merge.ScanOptions{
+	it.merge.Reset(it.sources)
+	it.scan.Reset(&it.merge, merge.ScanOptions{
 		Range: it.r, Reverse: it.opts.Reverse, Snapshot: it.snap.at(), Dead: it.held[0].dead,
 	})
+	it.scanning = true
 	return true
 }
 
-// sources appends the memtables and tables of a stripe that may hold keys of the range, newest
-// first.
-func (it *iter) sources(dst []base.Iterator, s *stripe) []base.Iterator {
-	opts := memtable.IterOptions{MaxLSN: it.snap.at()}
+// add appends the memtables and tables of a stripe that may hold keys of the range to the sources,
+// newest first.
+func (it *iter) add(s *stripe) {
+	opts := memtable.IterOptions{MaxLSN: it.snap.at(), Bounds: it.r}
+	dst := it.sources
 	s.mu.RLock()
 	active, frozen, tables := s.active, s.frozen, s.tables.acquire()
 	empty := active.Empty()
 	s.mu.RUnlock()
 	it.held = append(it.held, tables)
-	if !empty {
+	switch {
+	case empty:
+	case it.merged:
 		dst = append(dst, active.NewIter(&s.mu, opts))
+	default:
+		it.active.Reset(active, &s.mu, opts)
+		dst = append(dst, &it.active)
 	}
 	for _, m := range frozen {
 		dst = append(dst, m.NewIter(nil, opts))
@@ -179,7 +198,7 @@ func (it *iter) sources(dst []base.Iterator, s *stripe) []base.Iterator {
 			dst = append(dst, newLevelIter(chosen))
 		}
 	}
-	return dst
+	it.sources = dst
 }
 
 // wants says whether a table may hold keys of the range. The filter is asked only when the whole
@@ -198,12 +217,14 @@ func (it *iter) wants(t *liveTable) bool {
 }
 
 func (it *iter) leave() {
-	if it.scan != nil {
+	if it.scanning {
 		if err := it.scan.Close(); err != nil && it.err == nil {
 			it.err = err
 		}
-		it.scan = nil
+		it.scanning = false
 	}
+	clear(it.sources)
+	it.sources = it.sources[:0]
 	for _, v := range it.held {
 		it.snap.db.release(v)
 	}

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
+	"github.com/keystone-db/kstone/engine/storage"
 )
 
 const (
@@ -21,11 +22,14 @@ type IterOptions struct {
 	// MaxLSN, when not 0, leaves of each key only the newest version at or below it. With 0 all
 	// versions are shown, as a flush wants them.
 	MaxLSN base.LSN
+	// Bounds are where the caller stops: keys at or after its end, going forward, and keys before
+	// its start, going backward, may be left out. The zero value bounds nothing.
+	Bounds storage.Range
 }
 
-// iter shows a memtable as it was when each chunk was copied. Whoever needs one state passes
+// Iter implements base.Iterator. It shows a memtable as it was when each chunk was copied. Whoever needs one state passes
 // MaxLSN, a registered snapshot: versions up to it neither come nor go.
-type iter struct {
+type Iter struct {
 	m    *Memtable
 	mu   *sync.RWMutex
 	opts IterOptions
@@ -54,17 +58,24 @@ type cursor struct {
 
 // NewIter returns an iterator. mu is the stripe's mutex, not held by the caller during any call of
 // the iterator; nil for a frozen memtable.
-func (m *Memtable) NewIter(mu *sync.RWMutex, opts IterOptions) base.Iterator {
-	return &iter{m: m, mu: mu, opts: opts, size: chunkFirst}
+func (m *Memtable) NewIter(mu *sync.RWMutex, opts IterOptions) *Iter {
+	it := &Iter{}
+	it.Reset(m, mu, opts)
+	return it
 }
 
-func (it *iter) lock() {
+// Reset makes a new iterator of one that is closed or was never used; see NewIter.
+func (it *Iter) Reset(m *Memtable, mu *sync.RWMutex, opts IterOptions) {
+	it.m, it.mu, it.opts, it.size = m, mu, opts, chunkFirst
+}
+
+func (it *Iter) lock() {
 	if it.mu != nil {
 		it.mu.RLock()
 	}
 }
 
-func (it *iter) unlock() {
+func (it *Iter) unlock() {
 	if it.mu != nil {
 		it.mu.RUnlock()
 	}
@@ -116,8 +127,35 @@ func (m *Memtable) before(c cursor) cursor {
 	return c
 }
 
+// fence is where a walk may stop, told without a look at any key: a tree and a mark in it.
+type fence struct {
+	tree int
+	mark uint64
+	// whole: the tree lies wholly at or after the key that the fence stands for.
+	whole bool
+}
+
+func (m *Memtable) fence(key []byte) fence {
+	p := prefixOf(key)
+	i := m.lowerTree(p)
+	if i == len(m.trees) || !bytes.Equal(m.trees[i].prefix, p) {
+		return fence{tree: i, whole: true}
+	}
+	return fence{tree: i, mark: markOf(key, len(p))}
+}
+
+// behind says that the item is at or after the fence's key; false when only the keys could tell.
+func (f fence) behind(c cursor) bool {
+	return c.tree > f.tree || c.tree == f.tree && (f.whole || c.leaf.marks[c.index] > f.mark)
+}
+
+// before says that the item is before the fence's key; false when only the keys could tell.
+func (f fence) before(c cursor) bool {
+	return c.tree < f.tree || c.tree == f.tree && !f.whole && c.leaf.marks[c.index] < f.mark
+}
+
 // pick returns what the iterator shows of a chain; nil if nothing.
-func (it *iter) pick(head *Version) *Version {
+func (it *Iter) pick(head *Version) *Version {
 	if it.opts.MaxLSN != 0 {
 		return head.at(it.opts.MaxLSN)
 	}
@@ -126,7 +164,7 @@ func (it *iter) pick(head *Version) *Version {
 
 // fill copies a chunk forward, from the first key at or after key or, when resume, from where the
 // last chunk ended.
-func (it *iter) fill(key []byte, resume bool) {
+func (it *Iter) fill(key []byte, resume bool) {
 	it.lock()
 	defer it.unlock()
 	c := it.from
@@ -140,9 +178,16 @@ func (it *iter) fill(key []byte, resume bool) {
 		}
 	}
 	it.n, it.edge, it.backward = 0, nil, false
-	looked := 0
+	end := fence{tree: len(it.m.trees)}
+	if it.opts.Bounds.End != nil {
+		end = it.m.fence(it.opts.Bounds.End)
+	}
+	looked, out := 0, false
 	for c = it.m.settle(c); c.leaf != nil; c = it.m.settle(c) {
 		if it.n == it.size || looked == lookMax {
+			break
+		}
+		if out = end.behind(c); out {
 			break
 		}
 		looked++
@@ -154,7 +199,7 @@ func (it *iter) fill(key []byte, resume bool) {
 		}
 		c.index++
 	}
-	if c.leaf == nil {
+	if c.leaf == nil || out {
 		it.edge = nil
 	}
 	it.from, it.fromPlaces, it.size = c, it.m.places, chunkMax
@@ -162,7 +207,7 @@ func (it *iter) fill(key []byte, resume bool) {
 
 // fillBack copies a chunk backward, of what is before key, before the end of all when last, or
 // before where the last chunk ended when resume.
-func (it *iter) fillBack(key []byte, last, resume bool) {
+func (it *Iter) fillBack(key []byte, last, resume bool) {
 	it.lock()
 	defer it.unlock()
 	c := it.from
@@ -175,10 +220,11 @@ func (it *iter) fillBack(key []byte, last, resume bool) {
 		c = it.m.lower(it.edge)
 	}
 	it.edge, it.backward = nil, true
+	start := it.m.fence(it.opts.Bounds.Start)
 	i, looked := it.size, 0
 	for i > 0 && looked < lookMax {
 		b := it.m.before(c)
-		if b.leaf == nil {
+		if b.leaf == nil || start.before(b) {
 			it.edge = nil
 			break
 		}
@@ -196,7 +242,7 @@ func (it *iter) fillBack(key []byte, last, resume bool) {
 }
 
 // onward goes on with chunks until one shows something or the end is reached.
-func (it *iter) onward() bool {
+func (it *Iter) onward() bool {
 	for it.n == 0 && it.edge != nil {
 		it.fill(nil, true)
 	}
@@ -204,14 +250,14 @@ func (it *iter) onward() bool {
 }
 
 // back is onward in the other direction.
-func (it *iter) back() bool {
+func (it *Iter) back() bool {
 	for it.n == 0 && it.edge != nil {
 		it.fillBack(nil, false, true)
 	}
 	return it.standOldest(it.n - 1)
 }
 
-func (it *iter) start() {
+func (it *Iter) start() {
 	it.size = chunkFirst
 	if it.mu == nil && it.opts.MaxLSN == 0 {
 		it.size = chunkMax // a flush
@@ -219,31 +265,31 @@ func (it *iter) start() {
 }
 
 // First moves to the first version.
-func (it *iter) First() bool { return it.SeekGE(nil) }
+func (it *Iter) First() bool { return it.SeekGE(nil) }
 
 // SeekGE moves to the first version whose key is at or after key.
-func (it *iter) SeekGE(key []byte) bool {
+func (it *Iter) SeekGE(key []byte) bool {
 	it.start()
 	it.fill(key, false)
 	return it.onward()
 }
 
 // Last moves to the last version.
-func (it *iter) Last() bool {
+func (it *Iter) Last() bool {
 	it.start()
 	it.fillBack(nil, true, false)
 	return it.back()
 }
 
 // SeekLT moves to the last version whose key is before key.
-func (it *iter) SeekLT(key []byte) bool {
+func (it *Iter) SeekLT(key []byte) bool {
 	it.start()
 	it.fillBack(key, false, false)
 	return it.back()
 }
 
 // stand moves to the newest version of a key of the chunk.
-func (it *iter) stand(pos int) bool {
+func (it *Iter) stand(pos int) bool {
 	it.pos, it.cur = pos, nil
 	if pos >= 0 && pos < it.n {
 		it.cur = it.chunk[pos]
@@ -252,7 +298,7 @@ func (it *iter) stand(pos int) bool {
 }
 
 // standOldest moves to the oldest version of a key of the chunk.
-func (it *iter) standOldest(pos int) bool {
+func (it *Iter) standOldest(pos int) bool {
 	if it.stand(pos) && it.opts.MaxLSN == 0 {
 		for it.cur.older != nil {
 			it.cur = it.cur.older
@@ -262,7 +308,7 @@ func (it *iter) standOldest(pos int) bool {
 }
 
 // Next moves forward.
-func (it *iter) Next() bool {
+func (it *Iter) Next() bool {
 	if it.cur == nil {
 		return false
 	}
@@ -287,7 +333,7 @@ func (it *iter) Next() bool {
 }
 
 // skipKey moves to the next key from the first of a chunk, which has been shown already.
-func (it *iter) skipKey() bool {
+func (it *Iter) skipKey() bool {
 	if it.n > 1 {
 		return it.stand(1)
 	}
@@ -296,7 +342,7 @@ func (it *iter) skipKey() bool {
 }
 
 // Prev moves backward.
-func (it *iter) Prev() bool {
+func (it *Iter) Prev() bool {
 	if it.cur == nil {
 		return false
 	}
@@ -319,25 +365,25 @@ func (it *iter) Prev() bool {
 }
 
 // Valid says whether the iterator stands on a version.
-func (it *iter) Valid() bool { return it.cur != nil }
+func (it *Iter) Valid() bool { return it.cur != nil }
 
 // Key stays valid and unchanged.
-func (it *iter) Key() []byte { return it.cur.Key() }
+func (it *Iter) Key() []byte { return it.cur.Key() }
 
 // LSN of the version.
-func (it *iter) LSN() base.LSN { return it.cur.lsn }
+func (it *Iter) LSN() base.LSN { return it.cur.lsn }
 
 // Kind of the version.
-func (it *iter) Kind() base.Kind { return it.cur.kind }
+func (it *Iter) Kind() base.Kind { return it.cur.kind }
 
 // Value stays valid and unchanged.
-func (it *iter) Value() []byte { return it.cur.Value() }
+func (it *Iter) Value() []byte { return it.cur.Value() }
 
 // Err is always nil.
-func (it *iter) Err() error { return nil }
+func (it *Iter) Err() error { return nil }
 
 // Close lets go of the memtable.
-func (it *iter) Close() error {
+func (it *Iter) Close() error {
 	it.n, it.cur = 0, nil
 	clear(it.chunk[:])
 	return nil

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
+	"github.com/keystone-db/kstone/engine/storage"
 )
 
 func put(key, value string, lsn base.LSN) base.Entry {
@@ -337,4 +338,62 @@ func TestConcurrentReadersAndOneWriter(t *testing.T) {
 	}
 	close(done)
 	wg.Wait()
+}
+
+// TestBoundsLeaveOutOnlyWhatIsBeyond walks random ranges with bounds, both ways.
+func TestBoundsLeaveOutOnlyWhatIsBeyond(t *testing.T) {
+	r := rand.New(rand.NewPCG(11, 3))
+	const n = 2000
+	m, md := New(), model{}
+	for lsn := base.LSN(1); lsn <= n; lsn++ {
+		e := base.Entry{Key: randomKey(r, n), LSN: lsn, Kind: base.KindPut}
+		m.Insert(e, false, lsn)
+		md.insert(e, lsn)
+	}
+	list := md.list(n)
+	for range 2000 {
+		b := storage.Range{Start: randomKey(r, n), End: randomKey(r, n)}
+		if bytes.Compare(b.Start, b.End) > 0 {
+			b.Start, b.End = b.End, b.Start
+		}
+		var want []base.Entry
+		for _, e := range list {
+			if bytes.Compare(e.Key, b.Start) >= 0 && bytes.Compare(e.Key, b.End) < 0 {
+				want = append(want, e)
+			}
+		}
+		it := m.NewIter(nil, IterOptions{MaxLSN: n, Bounds: b})
+		ok := it.SeekGE(b.Start)
+		for _, e := range want {
+			require.True(t, ok)
+			same(t, e, current(it))
+			ok = it.Next()
+		}
+		require.True(t, !ok || bytes.Compare(it.Key(), b.End) >= 0)
+		ok = it.SeekLT(b.End)
+		for _, e := range slices.Backward(want) {
+			require.True(t, ok)
+			same(t, e, current(it))
+			ok = it.Prev()
+		}
+		require.True(t, !ok || bytes.Compare(it.Key(), b.Start) < 0)
+	}
+}
+
+// TestBoundsKeepWalksShort counts what a walk over one partition looks at.
+func TestBoundsKeepWalksShort(t *testing.T) {
+	m := New()
+	key := func(partition, i int) []byte {
+		return fmt.Appendf(nil, "prefix-12345%04d%08d", partition, i)
+	}
+	for p := range 10 {
+		for i := range 3 {
+			m.Insert(base.Entry{Key: key(p, i), LSN: 1, Kind: base.KindPut}, false, 0)
+		}
+	}
+	it := m.NewIter(nil, IterOptions{MaxLSN: 1, Bounds: storage.Range{Start: key(5, 0), End: key(5, 9)}})
+	require.True(t, it.SeekGE(key(5, 0)))
+	require.Equal(t, 3, it.n)
+	require.True(t, it.SeekLT(key(5, 9)))
+	require.Equal(t, 3, it.n)
 }

@@ -3,6 +3,7 @@ package merge
 import (
 	"bytes"
 	"errors"
+	"slices"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
 )
@@ -18,7 +19,14 @@ type Iter struct {
 	heap    []*source
 	back    bool
 	err     error
+
+	// Room for the sources of most merges.
+	sourcesBuf [fewSources]source
+	heapBuf    [fewSources]*source
 }
+
+// fewSources are merged without an allocation of their own.
+const fewSources = 4
 
 // source is one iterator with what it stands on.
 type source struct {
@@ -30,11 +38,23 @@ type source struct {
 
 // New merges sources, newest first, and takes them over: Close closes them.
 func New(sources ...base.Iterator) *Iter {
-	m := &Iter{sources: make([]source, len(sources)), heap: make([]*source, 0, len(sources))}
-	for i, it := range sources {
-		m.sources[i] = source{it: it, order: i}
-	}
+	m := &Iter{}
+	m.Reset(sources)
 	return m
+}
+
+// Reset makes a new merge of one that is closed or was never used; see New. The slice stays the
+// caller's. An Iter must not be copied afterwards.
+func (m *Iter) Reset(sources []base.Iterator) {
+	m.back, m.err = false, nil
+	if m.sources == nil {
+		m.sources, m.heap = m.sourcesBuf[:0], m.heapBuf[:0]
+	}
+	m.heap = slices.Grow(m.heap[:0], len(sources))
+	m.sources = slices.Grow(m.sources[:0], len(sources))
+	for i, it := range sources {
+		m.sources = append(m.sources, source{it: it, order: i})
+	}
 }
 
 // before says whether a comes up first in the direction of the merge; of equal ones, the source
@@ -242,6 +262,7 @@ func (m *Iter) Close() error {
 	for i := range m.sources {
 		errs = append(errs, m.sources[i].it.Close())
 	}
-	m.heap = m.heap[:0]
+	clear(m.sources)
+	m.sources, m.heap = m.sources[:0], m.heap[:0]
 	return errors.Join(errs...)
 }

@@ -31,15 +31,31 @@ type Scan struct {
 	key   []byte // a copy
 	value []byte
 	lsn   base.LSN
+
+	keyBuf [keyRoom]byte
 }
+
+// keyRoom is how long a key may be without an allocation for its copy.
+const keyRoom = 96
 
 // NewScan scans over it, usually an Iter, and takes it over: Close closes it.
 func NewScan(it base.Iterator, opts ScanOptions) *Scan {
-	s := &Scan{it: it, all: it, opts: opts}
+	s := &Scan{}
+	s.Reset(it, opts)
+	return s
+}
+
+// Reset makes a new scan of one that is closed or was never used; see NewScan. A Scan must not be
+// copied afterwards.
+func (s *Scan) Reset(it base.Iterator, opts ScanOptions) {
+	s.it, s.all, s.opts = it, it, opts
+	s.started, s.done = false, false
+	if s.key == nil {
+		s.key = s.keyBuf[:0]
+	}
 	if m, ok := it.(*Iter); ok && len(m.sources) == 1 {
 		s.it = m.sources[0].it
 	}
-	return s
 }
 
 // Next moves to the next entry in the direction of the scan; false at the end or on an error.
@@ -155,6 +171,6 @@ func (s *Scan) Err() error { return s.it.Err() }
 
 // Close closes the source.
 func (s *Scan) Close() error {
-	s.done = true
+	s.done, s.value = true, nil
 	return s.all.Close()
 }
