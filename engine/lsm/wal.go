@@ -186,9 +186,11 @@ func (w *wal) placeLocked(n int) bool {
 }
 
 func (w *wal) newGroupLocked() *group {
-	g := &group{}
+	var g *group
 	if n := len(w.spare); n > 0 {
 		g, w.spare = w.spare[n-1], w.spare[:n-1]
+	} else {
+		g = new(group)
 	}
 	*g = group{segment: w.current, frames: g.frames[:0], first: w.next, last: w.next - 1}
 	w.unfinished = append(w.unfinished, g)

@@ -2,7 +2,6 @@ package merge
 
 import (
 	"bytes"
-	"errors"
 	"slices"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
@@ -256,13 +255,15 @@ func (m *Iter) Value() []byte { return m.heap[0].it.Value() }
 // Err returns the first error of a source; after one the iterator is not valid.
 func (m *Iter) Err() error { return m.err }
 
-// Close closes the sources.
+// Close closes the sources and returns the first error.
 func (m *Iter) Close() error {
-	var errs []error
+	var first error
 	for i := range m.sources {
-		errs = append(errs, m.sources[i].it.Close())
+		if err := m.sources[i].it.Close(); first == nil {
+			first = err
+		}
 	}
 	clear(m.sources)
 	m.sources, m.heap = m.sources[:0], m.heap[:0]
-	return errors.Join(errs...)
+	return first
 }
