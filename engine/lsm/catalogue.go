@@ -183,7 +183,7 @@ func (db *DB) startManifest(first log.Extent) error {
 		return err
 	}
 	c.extents = []log.Extent{first}
-	c.chain = log.NewChain(log.Ident{Log: c.id, Database: db.super.Database}, db.super.Epoch, salt,
+	c.chain = log.NewChain(log.Ident{Log: c.id, Database: db.ident}, db.super.Epoch, salt,
 		c.align, log.Start(first))
 	c.bytes, c.synced = 0, 0
 	if bug.Enabled(bug.SuperblockBeforeData) {

@@ -39,6 +39,7 @@ type DB struct {
 	// The file; all zero in memory.
 	lock      io.Closer
 	files     []io.Closer
+	ident     log.DatabaseID        // never changes
 	super     superblock.Superblock // guarded by man.mu
 	superAt   int                   // the copy that is written last
 	heap      heap

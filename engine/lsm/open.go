@@ -135,11 +135,12 @@ func (db *DB) create(path string) error {
 	if err := db.openDescriptors(path, 0); err != nil {
 		return err
 	}
-	for _, id := range [][]byte{db.super.Database[:], db.super.Timeline[:]} {
+	for _, id := range [][]byte{db.ident[:], db.super.Timeline[:]} {
 		if _, err := io.ReadFull(db.opts.Rand, id); err != nil {
 			return fmt.Errorf("draw an id: %w", err)
 		}
 	}
+	db.super.Database = db.ident
 	db.setAlign(max(db.wal.file.Align(), db.man.file.Align()))
 	db.super.Epoch, db.super.Generation = 1, 1
 	db.begin(1)
@@ -196,7 +197,7 @@ func (w *wal) begin(db *DB, at log.Position, last base.LSN) error {
 	if err != nil {
 		return err
 	}
-	ident := log.Ident{Log: log.WAL, Database: db.super.Database}
+	ident := log.Ident{Log: log.WAL, Database: db.ident}
 	w.chain = log.NewChain(ident, db.super.Epoch, salt, w.align, at)
 	for _, s := range slices.Concat(w.live, w.free) {
 		s.claimed = w.now() // laps are counted from here

@@ -26,6 +26,7 @@ func (db *DB) recover(path string) error {
 		return err
 	}
 	db.super, db.superAt = copies.Newest, copies.At
+	db.ident = db.super.Database
 	db.setAlign(db.super.Align)
 	m, err := readManifest(db.man.file, &db.super)
 	if err != nil {
@@ -70,7 +71,7 @@ func (s *scanned) useAt(offset int64) {
 
 func (db *DB) logReader(state *manifest.State, s *scanned, until log.Seq) *log.Reader {
 	cfg := log.ReaderConfig{
-		File: db.man.file, Ident: log.Ident{Log: log.WAL, Database: db.super.Database},
+		File: db.man.file, Ident: log.Ident{Log: log.WAL, Database: db.ident},
 		EpochMax: db.super.Epoch, Start: s.start, Region: "wal", Until: until,
 	}
 	if db.super.Clean != nil {
@@ -210,7 +211,7 @@ func (db *DB) continueManifest(m *manifestRead) error {
 	c.bytes, c.snapshot = m.bytes, m.snapshot
 	c.next = base.MakeLSN(db.super.Epoch, 1)
 	c.synced = m.end.Position.Seq - 1
-	c.chain = log.NewChain(log.Ident{Log: c.id, Database: db.super.Database}, db.super.Epoch, salt,
+	c.chain = log.NewChain(log.Ident{Log: c.id, Database: db.ident}, db.super.Epoch, salt,
 		c.align, m.end.Position)
 	last := m.extents[len(m.extents)-1]
 	if last == m.end.Position.Extent {

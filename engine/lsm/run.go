@@ -53,7 +53,7 @@ func (r *run) add(e base.Entry, newKey bool) error {
 	if r.writer == nil {
 		r.table.Reset()
 		r.writer = table.NewWriter(&r.table, table.WriterOptions{
-			DatabaseID: table.DatabaseID(r.db.super.Database), Num: r.db.nextObject(),
+			DatabaseID: table.DatabaseID(r.db.ident), Num: r.db.nextObject(),
 			BlockBytes: r.db.opts.BlockBytes,
 		})
 	}

@@ -91,7 +91,7 @@ func (db *DB) spillFrame(u *update) (*spill, error) {
 	data := make([]byte, spillHeadBytes, spillHeadBytes+len(body))
 	copy(data, spillMagic)
 	binary.LittleEndian.PutUint64(data[8:], uint64(db.nextObject()))
-	copy(data[16:], db.super.Database[:])
+	copy(data[16:], db.ident[:])
 	data = append(data, body...)
 	s := &spill{length: int64(len(data)), digest: xxhash.Sum64(data)}
 	w := db.heap.begin()

@@ -150,7 +150,7 @@ func (v *version) get(key []byte, maxLSN base.LSN) (e base.Entry, ok bool, err e
 // openTable makes a reader; it does no I/O.
 func (db *DB) openTable(t manifest.Table) *liveTable {
 	return &liveTable{Table: t, reader: table.NewReader(table.ReaderOptions{
-		DatabaseID: table.DatabaseID(db.super.Database), Num: t.Meta.Num, File: db.heap.file,
+		DatabaseID: table.DatabaseID(db.ident), Num: t.Meta.Num, File: db.heap.file,
 		Offset: t.Offset, Length: t.Meta.Length, Cache: db.cache, Resident: db.resident,
 	})}
 }
