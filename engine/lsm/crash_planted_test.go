@@ -39,6 +39,12 @@ func TestPlantedBugsAreFound(t *testing.T) {
 	}
 }
 
+// TestPlantedPublicationIsFound: no crash shows this fault, a reader does.
+func TestPlantedPublicationIsFound(t *testing.T) {
+	defer bug.Plant(bug.PublishOutOfOrder)()
+	require.NotEqual(t, uint64(1), visiblePastAStall(t))
+}
+
 // plantedBug names the workloads that must find a fault, the likeliest first.
 type plantedBug struct {
 	bug   bug.Name

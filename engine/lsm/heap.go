@@ -1,11 +1,13 @@
 package lsm
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"sync"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/bug"
+	"github.com/keystone-db/kstone/engine/lsm/internal/invariants"
 	"github.com/keystone-db/kstone/engine/lsm/internal/log"
 	"github.com/keystone-db/kstone/engine/lsm/internal/space"
 	"github.com/keystone-db/kstone/engine/lsm/internal/vfs"
@@ -183,6 +185,19 @@ func (h *heap) free(e log.Extent) {
 	}
 }
 
+// scribbleFreed spoils what is given back, so that tests notice whoever still needs it.
+const scribbleFreed = invariants.Enabled || bug.Build
+
+// scribble spoils an extent that nobody needs any more; failing at it is no matter.
+func (h *heap) scribble(e log.Extent) {
+	junk := bytes.Repeat([]byte{0xdb}, int(min(e.Length, heapPieceBytes)))
+	for off := e.Offset; off < e.End(); off += int64(len(junk)) {
+		if _, err := h.file.WriteAt(junk[:min(int64(len(junk)), e.End()-off)], off); err != nil {
+			return
+		}
+	}
+}
+
 // tidy punches a few holes and cuts a long free tail. Failing at it loses space only.
 func (h *heap) tidy(holesMax int) error {
 	for range holesMax {
@@ -235,6 +250,9 @@ func (h *heap) cutTail() error {
 // freeExtent gives an extent back, unless the database is closed or in memory.
 func (db *DB) freeExtent(e log.Extent) {
 	if db.heap.space != nil && e.Length > 0 {
+		if scribbleFreed {
+			db.heap.scribble(e)
+		}
 		db.heap.free(e)
 	}
 }

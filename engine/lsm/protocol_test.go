@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/keystone-db/kstone/engine/lsm/internal/base"
 	"github.com/keystone-db/kstone/engine/lsm/internal/manifest"
 	"github.com/keystone-db/kstone/engine/lsm/internal/vfs"
 	"github.com/keystone-db/kstone/engine/storage"
@@ -156,6 +157,51 @@ func TestStallBetweenEnqueueAndInsert(t *testing.T) {
 	again := openMem(t, crashed, memOptions(nil))
 	assert.Equal(t, "2", mustGet(t, again, testKey(2, "stalled")))
 	assert.Equal(t, "3", mustGet(t, again, testKey(3, "behind")))
+}
+
+// visiblePastAStall stalls a writer between steps 5 and 6 while the next group is written, and
+// returns how many of the frames 1 (before), 2 (stalled) and 3 (the next group) are visible then.
+func visiblePastAStall(t *testing.T) uint64 {
+	t.Helper()
+	var stall atomic.Bool
+	reached, release := make(chan struct{}), make(chan struct{})
+	opts := memOptions(nil)
+	opts.manual = true
+	opts.hooks = &hooks{afterEnqueue: func() {
+		if stall.CompareAndSwap(true, false) {
+			close(reached)
+			<-release
+		}
+	}}
+	db := openMem(t, vfs.NewMemFS(1), opts)
+	mustPut(t, db, testKey(1, "before"), "1")
+	stall.Store(true)
+	var wg sync.WaitGroup
+	wg.Go(func() { mustPut(t, db, testKey(2, "stalled"), "2") })
+	<-reached
+	w := &db.wal
+	w.mu.Lock()
+	w.closeOpenLocked() // so that the next frame has a group of its own
+	w.mu.Unlock()
+	wg.Go(func() { mustPut(t, db, testKey(3, "behind"), "3") })
+	var visible base.LSN
+	for written := uint64(0); written < 3; runtime.Gosched() {
+		w.mu.Lock()
+		written, visible = w.stats.groups, w.visibleLSN()
+		if w.writing {
+			written = 0
+		}
+		w.mu.Unlock()
+	}
+	close(release)
+	wg.Wait()
+	return visible.Counter()
+}
+
+// TestPublicationInGroupOrder: a group that is written waits for the one before it, which is written
+// too, but whose entries are not all inserted.
+func TestPublicationInGroupOrder(t *testing.T) {
+	require.Equal(t, uint64(1), visiblePastAStall(t))
 }
 
 // TestPoison: a failed write of the log is final, and every waiter hears of it.

@@ -128,7 +128,7 @@ func (r *run) flush() error {
 // giveBack returns the unused end of the extent.
 func (r *run) giveBack() {
 	if rest := r.extent.Length - r.used; rest > 0 {
-		r.db.freeExtent(log.Extent{Offset: r.extent.Offset + r.used, Length: rest})
+		r.db.heap.free(log.Extent{Offset: r.extent.Offset + r.used, Length: rest})
 	}
 	r.extent.Length = r.used
 }

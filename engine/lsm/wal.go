@@ -366,6 +366,13 @@ func (w *wal) markLocked(first base.LSN, at log.Position) {
 
 // advanceLocked publishes finished groups, in group order only.
 func (w *wal) advanceLocked() bool {
+	if bug.Enabled(bug.PublishOutOfOrder) {
+		for _, g := range w.unfinished {
+			if g.written && g.pending == 0 && g.last > w.visibleLSN() {
+				w.visible.Store(uint64(g.last))
+			}
+		}
+	}
 	n := 0
 	for n < len(w.unfinished) && w.unfinished[n].written && w.unfinished[n].pending == 0 {
 		g := w.unfinished[n]

@@ -4,6 +4,9 @@ package bug
 
 import "sync/atomic"
 
+// Build says that faults can be planted.
+const Build = true
+
 // planted is the one fault that is active; the harness tests each fault alone.
 var planted atomic.Pointer[Name]
 
