@@ -30,6 +30,10 @@ func (db *DB) Close() error {
 	}
 	poisoned := w.poison != nil
 	w.mu.Unlock()
+	// Updates that have no frame yet may still be reading tables or writing a spill: the file is
+	// not given back under their hands.
+	db.inFlight.Lock()
+	defer db.inFlight.Unlock()
 	db.stop()
 	db.background.Wait()
 	db.seqs.fail(storage.ErrClosed)

@@ -28,6 +28,9 @@ type DB struct {
 	seqs    seqs
 	wal     wal
 
+	// inFlight is held shared by whoever writes, and whole by Close before it gives the file back.
+	inFlight sync.RWMutex
+
 	memBytes atomic.Int64 // held by memtables or reserved for them
 	delay    atomic.Int64 // of the gate, in nanoseconds
 	closed   atomic.Bool

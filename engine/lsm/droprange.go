@@ -20,6 +20,8 @@ import (
 // DropRange puts the range on the dead list; see storage.Store. Tables wholly inside leave with
 // the same edit, compaction drops the rest.
 func (db *DB) DropRange(ctx context.Context, r storage.Range) error {
+	db.inFlight.RLock()
+	defer db.inFlight.RUnlock()
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()

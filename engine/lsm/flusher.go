@@ -105,10 +105,15 @@ func (db *DB) tend(ticks int64) error {
 			db.setPressure(nil)
 			return db.tendRing()
 		}
+		passes := db.figures.passes.Load()
 		err := db.pass(kind)
 		db.setPressure(err)
 		if err != nil {
 			return err
+		}
+		if db.figures.passes.Load() == passes {
+			// The bytes belong to batches that are not inserted yet: they wake us when they are.
+			return db.tendRing()
 		}
 		if err := db.tendRing(); err != nil {
 			return err

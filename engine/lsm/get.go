@@ -43,9 +43,17 @@ func (db *DB) get(key []byte, at base.LSN) (storage.Value, error) {
 	defer db.release(tables)
 	e, ok, err := tables.get(key, at)
 	if err != nil || !ok {
-		return storage.Value{}, err
+		return storage.Value{}, db.readError(err)
 	}
 	return present(e.Kind, e.Value), nil
+}
+
+// readError is what a reader is told: a store that was closed meanwhile has no file to read.
+func (db *DB) readError(err error) error {
+	if err != nil && db.closed.Load() {
+		return storage.ErrClosed
+	}
+	return err
 }
 
 func present(kind base.Kind, value []byte) storage.Value {

@@ -238,7 +238,7 @@ func (it *iter) Key() []byte { return it.scan.Key() }
 func (it *iter) Value() []byte { return it.scan.Value() }
 
 // Err says what ended the walk early.
-func (it *iter) Err() error { return it.err }
+func (it *iter) Err() error { return it.snap.db.readError(it.err) }
 
 // Close lets go of what the iterator holds.
 func (it *iter) Close() {

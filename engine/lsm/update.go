@@ -71,6 +71,8 @@ func (db *DB) putUpdate(u *update) {
 func (db *DB) Update(
 	ctx context.Context, named []storage.Named, opts storage.UpdateOptions, fn func(storage.Tx) error,
 ) error {
+	db.inFlight.RLock()
+	defer db.inFlight.RUnlock()
 	if err := db.gate(ctx, named); err != nil {
 		return err
 	}
@@ -90,19 +92,19 @@ func (db *DB) Update(
 	}
 	p, err := db.runLocked(ctx, u, named, fn)
 	if err != nil || p.group == nil {
-		return db.finishUnwritten(u, err)
+		return db.finishUnwritten(ctx, u, err)
 	}
 	return db.finishWritten(u, p)
 }
 
 // finishUnwritten ends an update that wrote nothing: its answer must not reveal a state that may
 // vanish, so it waits until what it read is visible (step 4).
-func (db *DB) finishUnwritten(u *update, err error) error {
+func (db *DB) finishUnwritten(ctx context.Context, u *update, err error) error {
 	if u.seq != 0 {
 		db.seqs.finish(u.seq)
 	}
 	if u.reveals {
-		if wait := db.wal.waitVisible(u.read); wait != nil {
+		if wait := db.wal.waitVisible(ctx, u.read); wait != nil {
 			return wait
 		}
 	}
@@ -210,6 +212,8 @@ func (db *DB) newest(key []byte) (e base.Entry, multi bool, err error) {
 
 // Apply commits a blind batch: all its keys are locked, nothing is read; see storage.Store.
 func (db *DB) Apply(ctx context.Context, batch *storage.Batch, opts storage.UpdateOptions) error {
+	db.inFlight.RLock()
+	defer db.inFlight.RUnlock()
 	if err := db.gate(ctx, nil); err != nil {
 		return err
 	}

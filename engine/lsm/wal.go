@@ -147,11 +147,7 @@ func (w *wal) enqueue(ctx context.Context, frame []byte, memBytes int64, put boo
 			return place{}, err
 		}
 		if stop == nil {
-			stop = context.AfterFunc(ctx, func() {
-				w.mu.Lock()
-				w.cond.Broadcast()
-				w.mu.Unlock()
-			})
+			stop = w.wakeAtEnd(ctx)
 			defer stop()
 		}
 		w.waiting++
@@ -159,6 +155,15 @@ func (w *wal) enqueue(ctx context.Context, frame []byte, memBytes int64, put boo
 		w.cond.Wait()
 		w.waiting--
 	}
+}
+
+// wakeAtEnd wakes all who wait when the context ends, unless the result is called before.
+func (w *wal) wakeAtEnd(ctx context.Context) (stop func() bool) {
+	return context.AfterFunc(ctx, func() {
+		w.mu.Lock()
+		w.cond.Broadcast()
+		w.mu.Unlock()
+	})
 }
 
 // memRoomLocked says whether the memtables may take n more bytes. One large update at a time may
@@ -401,13 +406,17 @@ func (w *wal) poisonLocked(err error) {
 
 // waitVisible waits until everything up to lsn is published. It never leads: the owners of the
 // frames do.
-func (w *wal) waitVisible(lsn base.LSN) error {
+func (w *wal) waitVisible(ctx context.Context, lsn base.LSN) error {
 	if w.visibleLSN() >= lsn {
 		return nil
 	}
+	defer w.wakeAtEnd(ctx)()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for w.visibleLSN() < lsn {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if w.poison != nil {
 			return fmt.Errorf("%w: the log has failed: %w", storage.ErrUnavailable, w.poison)
 		}
@@ -421,7 +430,7 @@ func (w *wal) syncThrough(lsn base.LSN) error {
 	if w.file == nil {
 		return nil
 	}
-	if err := w.waitVisible(lsn); err != nil {
+	if err := w.waitVisible(context.Background(), lsn); err != nil {
 		return err
 	}
 	w.syncMu.Lock()
