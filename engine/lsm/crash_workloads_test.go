@@ -38,6 +38,7 @@ func crashWorkloads() []crashWorkload {
 		{name: "small spills", tune: tiny, run: smallSpills},
 		{name: "manifest switches", tune: switching, run: tinyRing},
 		{name: "writers on one counter", run: writersOnOneCounter},
+		{name: "short epochs", tune: shortEpochs, run: writersOnOneCounter, every: 2},
 		{name: "interval", tune: interval, run: tinyRing},
 		{name: "off", tune: off, run: mixed},
 		{name: "mixed", tune: tiny, run: mixed, every: 2},
@@ -58,6 +59,12 @@ func off(o *Options) {
 func switching(o *Options) {
 	tiny(o)
 	o.manifestSwitch = 8 << 10
+}
+
+// shortEpochs makes a running store take a new epoch every few writes.
+func shortEpochs(o *Options) {
+	tiny(o)
+	o.counterMax = 24
 }
 
 func singlePuts(s *crashSession) error {

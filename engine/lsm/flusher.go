@@ -100,6 +100,11 @@ func (db *DB) tend(ticks int64) error {
 		if db.stopped.Err() != nil {
 			return nil
 		}
+		if db.counterNearEnd() {
+			if err := db.renewEpoch(); err != nil {
+				return err
+			}
+		}
 		kind, needed := db.neededPass()
 		if !needed {
 			db.setPressure(nil)

@@ -19,10 +19,6 @@ import (
 
 var _ storage.Store = (*DB)(nil)
 
-// epochsExhausted is what an open says that would pass the last epoch.
-var errEpochs = errors.New("lsm: the epochs of this file are used up: " +
-	"restore it from a backup into a new file")
-
 // Open opens the database at path, and creates it when there is no file. With Options.InMemory the
 // path is empty. The errors are of storage's closed list or of the operating system.
 func Open(path string, opts Options) (*DB, error) {

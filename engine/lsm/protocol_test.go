@@ -322,23 +322,6 @@ func TestManifestSwitchBesideSpillsAndTables(t *testing.T) {
 	assert.Greater(t, db.super.Generation, before+5, "the manifest was switched again and again")
 }
 
-// TestCounterNeverRunsIntoTheEpoch: writes are refused, and the next open has room again.
-func TestCounterNeverRunsIntoTheEpoch(t *testing.T) {
-	fsys := vfs.NewMemFS(1)
-	opts := memOptions(nil)
-	opts.counterMax = 3
-	db := openMem(t, fsys, opts)
-	mustPut(t, db, testKey(1, "a"), "1")
-	mustPut(t, db, testKey(1, "a"), "2")
-	var b storage.Batch
-	b.Put(testKey(1, "a"), []byte("3"))
-	require.ErrorIs(t, db.Apply(context.Background(), &b, storage.UpdateOptions{}), storage.ErrUnavailable)
-	require.NoError(t, db.Close())
-	again := openMem(t, fsys, opts)
-	mustPut(t, again, testKey(1, "a"), "3")
-	assert.Equal(t, "3", mustGet(t, again, testKey(1, "a")))
-}
-
 // TestCleanMarkIsBelievedAfterPowerLoss: in the mode off the empty group of an idle log is the last
 // one; the mark names it, so that it must be durable.
 func TestCleanMarkIsBelievedAfterPowerLoss(t *testing.T) {

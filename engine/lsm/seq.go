@@ -30,6 +30,12 @@ func (s *seqs) begin(epoch base.Epoch) {
 	s.mu.Unlock()
 }
 
+func (s *seqs) lastIssued() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.last
+}
+
 // issue takes the next number and registers it as unfinished, under one mutex.
 func (s *seqs) issue() uint64 {
 	s.mu.Lock()

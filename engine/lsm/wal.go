@@ -54,7 +54,7 @@ type wal struct {
 	relaxed bool // a write is durable only after a sync
 	hooks   *hooks
 	now     func() int64
-	// counterMax is where the LSNs of an epoch end; the next open takes a new epoch.
+	// counterMax is where the LSNs of an epoch end.
 	counterMax uint64
 	memCap     int64         // of memBytes; 0 without bound
 	mem        *atomic.Int64 // reserved and used by memtables
@@ -111,13 +111,10 @@ func (w *wal) refusalLocked(put bool) error {
 		return storage.ErrClosed
 	case w.poison != nil:
 		return fmt.Errorf("%w: the log has failed: %w", storage.ErrUnavailable, w.poison)
-	case w.next.Counter() >= w.counterMax:
-		return fmt.Errorf("%w: the numbers of this open are used up: close and open again",
-			storage.ErrUnavailable)
 	case w.full && put:
 		return fmt.Errorf("%w: tables cannot be written", storage.ErrFull)
 	}
-	return nil
+	return w.noNumbersLocked()
 }
 
 // place is where a frame went.
@@ -138,7 +135,7 @@ func (w *wal) enqueue(ctx context.Context, frame []byte, memBytes int64, put boo
 			return place{}, err
 		}
 		oversize, ok := w.memRoomLocked(memBytes)
-		if ok && w.placeLocked(len(frame)) {
+		if ok && w.numberedLocked() && w.placeLocked(len(frame)) {
 			w.oversize = w.oversize || oversize
 			w.mem.Add(memBytes)
 			return w.appendLocked(frame, oversize), nil

@@ -12,7 +12,7 @@
 //	offset  0 magic      "kstnlog1"
 //	        8 log id     1 is the WAL; a manifest has an object number
 //	       16 database   id of the database
-//	       32 epoch      of the open that wrote the group
+//	       32 epoch      in which the group was written
 //	       36 count      frames in the group; 0 in an empty group
 //	       40 salt       random, new at each open, epoch and log id; for encryption, which is not
 //	                     built yet
