@@ -1,9 +1,11 @@
 package codec
 
 import (
+	"bytes"
 	"encoding/base64"
 	"math/bits"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/keystone-db/kstone/engine/api"
 	"github.com/keystone-db/kstone/engine/attr"
@@ -155,6 +157,7 @@ func (d *Decoder) valueList(at place) []attr.Value {
 type fault struct {
 	types  uint // bit set of the members
 	own    *attr.ValueError
+	number *attr.ValueError // the first of an NS, whatever its kind; it comes after empty sets
 	nested *attr.ValueError
 }
 
@@ -168,6 +171,8 @@ func (f *fault) first() *attr.ValueError {
 	switch {
 	case f.types == 0:
 		return &attr.ValueError{Kind: attr.Empty}
+	case f.number != nil && (f.own == nil || f.own.Kind > attr.EmptyBS):
+		return f.number
 	case f.own != nil:
 		return f.own
 	case f.nested != nil:
@@ -369,9 +374,8 @@ func (d *Decoder) setElement(t attr.Type, f *fault) {
 	case t == attr.SS:
 		d.enc.Member(text)
 	default:
-		// The first bad number of the set is reported, whatever its kind.
-		if bad := d.enc.NumberMember(text); bad != nil && f.own == nil {
-			f.own = bad
+		if bad := d.enc.NumberMember(text); bad != nil && f.number == nil {
+			f.number = bad
 		}
 	}
 }
@@ -398,11 +402,35 @@ func (d *Decoder) blob() ([]byte, bool) {
 		d.mismatch(msgBase64Length + strconv.Itoa(len(text)))
 		return nil, false
 	}
-	b, err := base64.StdEncoding.AppendDecode(d.b64[:0], text)
-	if err != nil {
-		d.mismatch(msgBase64Last)
+	b, err := strictBase64.AppendDecode(d.b64[:0], text)
+	if err != nil || len(b) != len(text)/base64Group*base64GroupBytes-base64Padding(text) {
+		d.mismatch(base64Fault(text))
 		return nil, false
 	}
 	d.b64 = b
 	return b, true
+}
+
+// Base64 as the service takes it: bits beyond the last byte are zero, and line ends, which the
+// decoder of the library skips, are no part of it (they make the result too short).
+var strictBase64 = base64.StdEncoding.Strict()
+
+const (
+	base64Group      = 4 // characters that make
+	base64GroupBytes = 3 // bytes
+	base64Alphabet   = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+	base64Pad        = "="
+)
+
+// base64Padding counts the pad characters at the end.
+func base64Padding(text []byte) int { return len(text) - len(bytes.TrimRight(text, base64Pad)) }
+
+// base64Fault is the text for base64 of the right length that does not decode.
+func base64Fault(text []byte) string {
+	bad := bytes.TrimLeft(bytes.TrimRight(text, base64Pad), base64Alphabet)
+	if len(bad) == 0 {
+		return msgBase64Last
+	}
+	c, _ := utf8.DecodeRune(bad)
+	return msgBase64Character + string(c) + "'"
 }

@@ -136,7 +136,8 @@ func TestSlowBlob(t *testing.T) {
 		`[]`:     "Unrecognized collection type class java.nio.ByteBuffer",
 		`{}`:     "Start of structure or map found where not expected",
 		`"abc"`:  "Base64 encoded length is expected a multiple of 4 bytes but found: 3",
-		`"AAB="`: "",
+		`"AAA="`: "",
+		`"AAB="`: "Invalid last non-pad Base64 character dectected",
 	} {
 		_, err := DecodeSlow("ExecuteStatement",
 			[]byte(strings.Replace(slowStatement, "%", `{"B":`+text+`}`, 1)))

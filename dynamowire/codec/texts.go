@@ -11,6 +11,8 @@ const (
 	msgConvert           = "_VALUE cannot be converted to "
 	msgBase64Only        = "only base-64-encoded strings are convertible to bytes"
 	msgBase64Length      = "Base64 encoded length is expected a multiple of 4 bytes but found: "
+	// msgBase64Character is followed by the character and a quote; unsure.
+	msgBase64Character = "Invalid Base64 character: '"
 	// DynamoDB does write "dectected": TestSlowBlob.
 	msgBase64Last = "Invalid last non-pad Base64 character dectected"
 )

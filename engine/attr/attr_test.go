@@ -257,6 +257,8 @@ func TestMessages(t *testing.T) {
 	assert.Equal(t, "The parameter cannot be converted to a numeric value", (&ValueError{Kind: NotNumber}).Error())
 	_, err := StringSet("a", "b", "a")
 	assert.EqualError(t, err, "One or more parameter values were invalid: Input collection [a, b, a] contains duplicates.")
+	_, err = StringSet("", "")
+	assert.EqualError(t, err, "One or more parameter values were invalid: Input collection [, ] contains duplicates.")
 	_, err = BinarySet([]byte("x"), []byte("x"))
 	assert.EqualError(t, err, "One or more parameter values were invalid: Input collection [eA==, eA==]of type BS contains duplicates.")
 }

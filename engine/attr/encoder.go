@@ -317,8 +317,8 @@ func (e *Encoder) duplicates(t Type, start int) *ValueError {
 		return &ValueError{Kind: DupNS}
 	}
 	text := []byte{'['}
-	for r := (Elems{rest: e.buf[start:], set: true}); r.Next(); {
-		if len(text) > 1 {
+	for r, first := (Elems{rest: e.buf[start:], set: true}), true; r.Next(); first = false {
+		if !first {
 			text = append(text, ", "...)
 		}
 		if t == BS {
