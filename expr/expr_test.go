@@ -166,15 +166,15 @@ func TestConditionPaths(t *testing.T) {
 }
 
 func TestUpdateTargets(t *testing.T) {
-	r := parseRequest(t, "SET a.b = :v, c = d + :v REMOVE #e[0] ADD f :v DELETE g :s\n#e -> x\n:v -> 1\n:s -> ss(\"s\")")
+	r := parseRequest(t, "SET a.b = :v, c = d + :v, h = if_not_exists(#e[1], i.j) REMOVE #e[0] ADD f :v DELETE g :s\n#e -> x\n:v -> 1\n:s -> ss(\"s\")")
 	u, err := NewCache(1).Update(r.text, r.binder())
 	require.NoError(t, err)
 	var got strings.Builder
 	for _, target := range u.Targets() {
 		got.WriteString(fmt.Sprintf("%s %s %v\n", target.Action, target.Path, target.Value != nil))
 	}
-	assert.Equal(t, "SET [a, b] true\nSET [c] false\nREMOVE [x, [0]] false\nADD [f] true\nDELETE [g] false\n", got.String())
-	assert.Equal(t, "[[a, b] [c] [d] [x, [0]] [f] [g]]", fmt.Sprint(u.Paths()))
+	assert.Equal(t, "SET [a, b] true\nSET [c] false\nSET [h] false\nREMOVE [x, [0]] false\nADD [f] true\nDELETE [g] false\n", got.String())
+	assert.Equal(t, "[[x, [1]] [i, j]]", fmt.Sprint(u.NestedReads()))
 	assert.True(t, u.CreatesItem())
 }
 
@@ -283,7 +283,7 @@ func TestAllocations(t *testing.T) {
 	assert.LessOrEqual(t, allocs(func() {
 		ResetBinder(&b, names[:0], values[:1])
 		u, _ := c.Update("SET a = :v, m.y = :v, l[1] = :v REMOVE b", &b)
-		if _, err := u.Apply(item, nil); err != nil {
+		if _, err := u.Apply(item, nil); err != nil || u.NestedReads() != nil {
 			t.Error(err)
 		}
 	}), 2.0, "update")

@@ -233,14 +233,16 @@ func (u *Update) Targets() []Target {
 	return list
 }
 
-// Paths returns all document paths of the update, targets and operands, in the order of the text
-// and with repetitions: those that must not reach into a key attribute. The caller owns the slice.
-func (u *Update) Paths() []Path {
+// NestedReads returns the paths below an attribute that the values of SET read, in the order of the
+// text and with repetitions: like the targets, they must not reach into a key attribute. It is nil
+// when there are none, which takes no memory.
+func (u *Update) NestedReads() []Path {
 	var paths []Path
-	for i, c := range u.tree.Clauses {
-		paths = append(paths, u.plan.targets[i])
+	for _, c := range u.tree.Clauses {
 		visitPaths(c.Value, func(p *DocPath) {
-			paths = append(paths, resolvePath(p, u.names))
+			if len(p.Elems) > 1 {
+				paths = append(paths, resolvePath(p, u.names))
+			}
 		})
 	}
 	return paths

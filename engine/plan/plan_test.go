@@ -471,6 +471,10 @@ func TestWriteErrors(t *testing.T) { //nolint:funlen // one table
 			"Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: Key: pk"},
 		{"update inside an index key", update("REMOVE g[0]"),
 			"Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: IndexKey: g"},
+		{"update reads inside a key", update("SET x = pk.y"),
+			"Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: Key: pk"},
+		{"update reads inside an index key", update("SET x = if_not_exists(y.z, g[0])"),
+			"Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: IndexKey: g"},
 		{"update index key", update("SET g = :a", number(t, "1")), invalid + "Type mismatch for Index Key g Expected: S Actual: N IndexName: byG"},
 		{"add to index key", update("ADD g :a", number(t, "1")), invalid + "Type mismatch for Index Key g Expected: S Actual: N IndexName: byG"},
 		{"update index key empty", update("SET g = :a", attr.String("")), notValid +

@@ -77,7 +77,10 @@ func Update(t *schema.Table, k attr.Item, u *expr.Update, c *expr.Condition) (Wr
 	if u == nil {
 		return w, nil
 	}
-	return w, checkTargets(t, u)
+	if err := checkTargets(t, u); err != nil {
+		return w, err
+	}
+	return w, checkPaths(t, u.NestedReads())
 }
 
 // checkTargets refuses updates of key attributes and, where the request alone tells, values that an
