@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 
@@ -34,7 +35,7 @@ func (db *DB) DropRange(ctx context.Context, r storage.Range) error {
 	}
 	r = storage.Range{Start: bytes.Clone(r.Start), End: bytes.Clone(r.End)}
 	if db.opts.InMemory {
-		db.dropInMemory(merge.NewDead([]storage.Range{r}))
+		db.dropInMemory(r)
 		return nil
 	}
 	// What made the caller drop the range must not vanish when the drop does not.
@@ -134,26 +135,28 @@ func (db *DB) editDead(e *manifest.Edit) error {
 	return err
 }
 
-// dropInMemory rebuilds the memtables that hold keys of the range: there is nothing that would
-// drop them later.
-func (db *DB) dropInMemory(dead merge.Dead) {
+// dropChunk is how many keys leave a memtable under one lock.
+const dropChunk = 256
+
+// dropInMemory takes the keys of the range out of the memtables: there is nothing that would drop
+// them later.
+func (db *DB) dropInMemory(r storage.Range) {
+	keys := make([][]byte, 0, dropChunk)
 	for i := range db.stripes {
 		s := &db.stripes[i]
-		s.mu.Lock()
-		if memtableHolds(s.active, nil, dead.Ranges()[0]) {
-			kept := memtable.New()
-			it := s.active.NewIter(nil, memtable.IterOptions{})
-			for ok := it.First(); ok; ok = it.Next() {
-				if !dead.Has(it.Key()) {
-					kept.Insert(base.Entry{
-						Key: it.Key(), LSN: it.LSN(), Kind: it.Kind(), Value: it.Value(),
-					}, false, 0)
-				}
+		for full := true; full; {
+			keys = keys[:0]
+			it := s.active.NewIter(&s.mu, memtable.IterOptions{MaxLSN: math.MaxUint64, Bounds: r})
+			for ok := it.SeekGE(r.Start); ok && len(keys) < dropChunk && r.Contains(it.Key()); ok = it.Next() {
+				keys = append(keys, it.Key())
 			}
-			db.memBytes.Add(kept.Bytes() - s.active.Bytes())
-			s.active = kept
+			full = len(keys) == dropChunk
+			s.mu.Lock()
+			for _, key := range keys {
+				db.memBytes.Add(s.active.Remove(key))
+			}
+			s.mu.Unlock()
 		}
-		s.mu.Unlock()
 	}
 }
 

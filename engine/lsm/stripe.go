@@ -1,6 +1,8 @@
 package lsm
 
 import (
+	"bytes"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -15,6 +17,7 @@ type stripe struct {
 	frozen []*memtable.Memtable // newest first; nobody inserts into them
 	tables *version
 	since  int64 // of the first write into active, in nanoseconds of the clock
+	graves graves
 
 	l0 atomic.Int32 // tables of level 0, for the gate
 	_  [32]byte     // keeps neighbours off a busy lock's cache line
@@ -41,7 +44,46 @@ func (db *DB) insert(e base.Entry, multi bool, horizon base.LSN) int64 {
 		s.since = db.clock()
 	}
 	grown := s.active.Insert(e, multi, horizon)
+	if db.opts.InMemory {
+		grown += s.bury(e, horizon)
+	}
 	s.mu.Unlock()
+	return grown
+}
+
+// graves are the tombstones of a stripe in memory, where no flush or compaction drops them, in the
+// order of their coming. Most are dropped soon.
+type graves struct {
+	list []grave
+	next int // list[:next] are dealt with
+}
+
+type grave struct {
+	key []byte
+	lsn base.LSN
+}
+
+// burials are how many old tombstones one write drops at most: more than it brings.
+const burials = 2
+
+// bury notes a tombstone, and drops those of old that everybody sees by now.
+func (s *stripe) bury(e base.Entry, horizon base.LSN) (grown int64) {
+	g := &s.graves
+	if e.Kind == base.KindTombstone {
+		g.list = append(g.list, grave{key: bytes.Clone(e.Key), lsn: e.LSN})
+	}
+	for range burials {
+		if g.next == len(g.list) || g.list[g.next].lsn > horizon {
+			break
+		}
+		grown += s.active.Bury(g.list[g.next].key, horizon)
+		g.list[g.next] = grave{}
+		g.next++
+	}
+	if g.next*2 >= len(g.list) {
+		g.list = slices.Delete(g.list, 0, g.next)
+		g.next = 0
+	}
 	return grown
 }
 

@@ -6,8 +6,8 @@ import (
 )
 
 const (
-	// leafMax and innerMax are the most items of a node. No key is ever removed, so that nodes only
-	// split: the tree has neither merges nor rebalancing.
+	// leafMax and innerMax are the most items of a node. Keys are rarely removed, so that nodes only
+	// split, and go when they are empty: the tree has neither merges nor rebalancing.
 	leafMax  = 64
 	innerMax = 64
 	// heightMax bounds the inner levels of a tree: 32^12 keys are more than fit into memory.

@@ -1,0 +1,146 @@
+package memtable
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/keystone-db/kstone/engine/lsm/internal/base"
+)
+
+// checkTree walks a tree from its root and wants the leaves in the order of their links.
+func checkTree(t *testing.T, tr *tree) {
+	t.Helper()
+	var leaves []*leaf
+	var down func(n *inner)
+	down = func(n *inner) {
+		for i := range n.n + 1 {
+			if n.leaves[i] != nil {
+				leaves = append(leaves, n.leaves[i])
+				continue
+			}
+			down(n.kids[i])
+		}
+	}
+	if tr.root == nil {
+		leaves = append(leaves, tr.first)
+	} else {
+		down(tr.root)
+	}
+	require.Same(t, tr.first, leaves[0])
+	require.Same(t, tr.last, leaves[len(leaves)-1])
+	for i, l := range leaves {
+		require.NotZero(t, l.n)
+		if i > 0 {
+			require.Same(t, leaves[i-1], l.prev)
+			require.Same(t, l, leaves[i-1].next)
+		}
+	}
+	require.Nil(t, tr.first.prev)
+	require.Nil(t, tr.last.next)
+}
+
+func TestRemoveAgainstModel(t *testing.T) {
+	for _, n := range []int{3, 300, 6000} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			r := rand.New(rand.NewPCG(uint64(n), 3))
+			m, md := New(), model{}
+			lsn := base.LSN(0)
+			check := func() {
+				walk(t, r, m.NewIter(nil, IterOptions{}), md.list(0), 2000, func() []byte { return randomKey(r, n) })
+				checkPrefixes(t, m, md)
+				for _, tr := range m.trees {
+					checkTree(t, tr)
+				}
+			}
+			// Phases that mostly add and phases that mostly remove.
+			for phase := range 6 {
+				for range 2 * n {
+					lsn++
+					key := randomKey(r, n)
+					if r.IntN(10) < 3+phase%2*5 {
+						before := m.Bytes()
+						require.Equal(t, m.Remove(key), m.Bytes()-before)
+						delete(md, string(key))
+						continue
+					}
+					e := base.Entry{Key: key, LSN: lsn, Kind: base.KindPut, Value: fmt.Append(nil, lsn)}
+					m.Insert(e, false, 0)
+					md.insert(e, 0)
+				}
+				check()
+			}
+			for k := range md {
+				m.Remove([]byte(k))
+				delete(md, k)
+				if r.IntN(n) < 3 {
+					check()
+				}
+			}
+			require.Zero(t, m.Bytes())
+			require.Zero(t, m.Versions())
+			require.Empty(t, m.trees)
+		})
+	}
+}
+
+// TestNewKeysForEver lets keys come at one end and go at the other: nodes must go, too.
+func TestNewKeysForEver(t *testing.T) {
+	m := New()
+	key := func(i int) []byte { return fmt.Appendf(nil, "table0\x00\x00\x00\x00\x00\x00%08d", i) }
+	const kept = 100
+	for i := range 50_000 {
+		m.Insert(base.Entry{Key: key(i), LSN: base.LSN(i + 1), Kind: base.KindPut}, false, 0)
+		if i >= kept {
+			require.Negative(t, m.Remove(key(i-kept)))
+		}
+	}
+	leaves := 0
+	for l := m.trees[0].first; l != nil; l = l.next {
+		leaves++
+	}
+	require.LessOrEqual(t, leaves, kept/leafMax+2)
+	checkTree(t, m.trees[0])
+	require.LessOrEqual(t, m.trees[0].root.n, 3)
+}
+
+func TestBuryTakesOnlyTombstonesThatEverybodySees(t *testing.T) {
+	m := New()
+	m.Insert(put("k", "a", 1), false, 0)
+	require.Zero(t, m.Bury([]byte("k"), 9), "a value")
+	m.Insert(tomb("k", 5), false, 0)
+	require.Zero(t, m.Bury([]byte("k"), 4), "somebody may still read the value")
+	require.Zero(t, m.Bury([]byte("absent"), 9))
+	require.NotNil(t, m.Newest([]byte("k")))
+	require.Negative(t, m.Bury([]byte("k"), 5))
+	require.Nil(t, m.Newest([]byte("k")))
+	require.Zero(t, m.Bytes())
+}
+
+// TestAnIteratorGoesOnBesideRemovals: the keys that stay are each shown once, in order.
+func TestAnIteratorGoesOnBesideRemovals(t *testing.T) {
+	m := New()
+	key := func(i int) []byte { return fmt.Appendf(nil, "table0\x00\x00\x00\x00\x00\x00%06d", i) }
+	const count = 3000
+	for i := range count {
+		m.Insert(base.Entry{Key: key(i), LSN: base.LSN(i + 1), Kind: base.KindPut}, false, 0)
+	}
+	it := m.NewIter(nil, IterOptions{MaxLSN: count})
+	var last []byte
+	stay := 0
+	for ok := it.First(); ok; ok = it.Next() {
+		require.Less(t, string(last), string(it.Key()))
+		last = it.Key()
+		if last[len(last)-1] == '7' {
+			stay++
+		}
+		for i := range 10 { // some before, some behind
+			if k := key((int(it.LSN())*7 + i*311) % count); k[len(k)-1] != '7' {
+				m.Remove(k)
+			}
+		}
+	}
+	require.Equal(t, count/10, stay)
+}
