@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"math"
-	"math/bits"
 	"strconv"
 	"unsafe"
 
@@ -24,34 +23,46 @@ func AppendJSONString(dst []byte, s string) []byte {
 
 // appendBytes is AppendJSONString for bytes.
 func appendBytes(dst, s []byte) []byte {
-	dst = append(dst, '"')
-	for {
-		n := plainPrefix(s)
-		dst = append(dst, s[:n]...)
-		if n == len(s) {
-			return append(dst, '"')
-		}
-		dst = appendEscape(dst, s[n])
-		s = s[n+1:]
-	}
+	return append(appendText(append(dst, '"'), s), '"')
 }
 
-// plainPrefix is the number of bytes in front of the first that needs an escape.
-func plainPrefix(s []byte) int {
-	i := 0
-	for ; i+8 <= len(s); i += 8 {
-		x := binary.LittleEndian.Uint64(s[i:])
-		q, b := x^quotes, x^backs
-		if m := ((q-lows)&^q | (b-lows)&^b | (x-blanks)&^x) & highs; m != 0 {
-			return i + bits.TrailingZeros64(m)/8
+// appendText appends what stands between the quotes.
+func appendText(dst, s []byte) []byte {
+	if plain(s) { // nearly always
+		return append(dst, s...)
+	}
+	start := 0
+	for i, c := range s {
+		if c < ' ' || c == '"' || c == '\\' {
+			dst = appendEscape(append(dst, s[start:i]...), c)
+			start = i + 1
 		}
 	}
-	for ; i < len(s); i++ {
-		if c := s[i]; c < ' ' || c == '"' || c == '\\' {
-			return i
+	return append(dst, s[start:]...)
+}
+
+// plain says that no byte needs an escape. Words that overlap save a loop over the last bytes.
+func plain(s []byte) bool {
+	n := len(s)
+	switch {
+	case n >= 8:
+		marks := special(binary.LittleEndian.Uint64(s[n-8:]))
+		for ; len(s) > 16; s = s[16:] {
+			marks |= special(binary.LittleEndian.Uint64(s)) | special(binary.LittleEndian.Uint64(s[8:]))
+		}
+		if len(s) > 8 {
+			marks |= special(binary.LittleEndian.Uint64(s))
+		}
+		return marks == 0
+	case n >= 4:
+		return special(uint64(binary.LittleEndian.Uint32(s))|uint64(binary.LittleEndian.Uint32(s[n-4:]))<<32) == 0
+	}
+	for _, c := range s {
+		if c < ' ' || c == '"' || c == '\\' {
+			return false
 		}
 	}
-	return i
+	return true
 }
 
 func appendEscape(dst []byte, c byte) []byte {
@@ -81,17 +92,18 @@ func AppendJSONFloat(dst []byte, f float64) []byte {
 func AppendItem(dst []byte, it attr.Item) []byte { return appendEntries(dst, it.Read()) }
 
 func appendEntries(dst []byte, r attr.Reader) []byte {
-	dst = append(dst, '{')
-	for first := true; ; first = false {
-		name, v, ok := r.Next()
-		if !ok {
+	name, v, ok := r.Next()
+	if !ok {
+		return append(dst, "{}"...)
+	}
+	dst = append(dst, `{"`...)
+	for {
+		dst = append(appendText(dst, name), `":`...)
+		dst = AppendValue(dst, v)
+		if name, v, ok = r.Next(); !ok {
 			return append(dst, '}')
 		}
-		if !first {
-			dst = append(dst, ',')
-		}
-		dst = append(appendBytes(dst, name), ':')
-		dst = AppendValue(dst, v)
+		dst = append(dst, `,"`...)
 	}
 }
 
@@ -101,7 +113,7 @@ func AppendValue(dst []byte, v attr.Value) []byte {
 	p := v.Payload()
 	switch t := v.Type(); t {
 	case attr.S:
-		return append(appendBytes(append(dst, `{"S":`...), p), '}')
+		return append(appendText(append(dst, `{"S":"`...), p), `"}`...)
 	case attr.N, attr.Ts:
 		return append(number.AppendText(append(dst, `{"N":"`...), p), `"}`...)
 	case attr.B:

@@ -1,10 +1,13 @@
 package codec
 
 import (
+	"bytes"
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/keystone-db/kstone/engine/api"
 	"github.com/keystone-db/kstone/engine/attr"
@@ -83,5 +86,23 @@ func TestAppendError(t *testing.T) {
 			Code: api.RequestLimitExceeded, Message: "m", Throttling: []api.ThrottlingReason{}},
 	} {
 		assert.Equal(t, want, string(AppendError(nil, e)))
+	}
+}
+
+// TestEveryByteEverywhere: texts are looked at a word at a time, so each byte is tried at each place
+// of texts of each length.
+func TestEveryByteEverywhere(t *testing.T) {
+	for n := range 34 {
+		for at := range n {
+			for c := range 0x80 {
+				text := bytes.Repeat([]byte("a"), n)
+				text[at] = byte(c)
+				var back string
+				require.NoError(t, json.Unmarshal(AppendJSONString(nil, string(text)), &back))
+				require.Equal(t, string(text), back)
+			}
+		}
+		high := strings.Repeat("\u00ff", n)
+		require.Equal(t, `"`+high+`"`, string(AppendJSONString(nil, high)), "no escape where none is needed")
 	}
 }

@@ -221,12 +221,20 @@ func (s *Scanner) Skip() bool {
 
 // Words of eight bytes, each byte holding the same: they find special bytes eight at a time.
 const (
-	lows   = 0x0101010101010101
-	highs  = 0x8080808080808080
-	quotes = lows * '"'
-	backs  = lows * '\\'
-	blanks = lows * ' '
+	lows  = 0x0101010101010101
+	highs = 0x8080808080808080
+	backs = lows * '\\'
+	// flips turns a quote into a blank and no other byte above the blank into one below: then all
+	// that is not above the blank is special.
+	flips  = lows * ('"' ^ ' ')
+	blanks = lows * (' ' + 1)
 )
+
+// special marks the bytes of x that JSON strings escape, quotes, backslashes and controls, by their
+// highest bits. The lowest mark is right, higher ones may come from borrows.
+func special(x uint64) uint64 {
+	return ((x ^ flips - blanks) | (x ^ backs - lows)) &^ x & highs
+}
 
 // String takes a string and gives its bytes, valid UTF-8, unescaped. They are a part of the text
 // or, when there were escapes, valid until the next string is read.
@@ -240,10 +248,7 @@ func (s *Scanner) String() (text []byte, ok bool) {
 	var seen uint64
 	for i+8 <= len(data) {
 		x := binary.LittleEndian.Uint64(data[i:])
-		q, b := x^quotes, x^backs
-		// In each word the lowest marked byte is right, higher ones may be marked by borrows.
-		m := ((q-lows)&^q | (b-lows)&^b | (x-blanks)&^x) & highs
-		if m != 0 {
+		if m := special(x); m != 0 {
 			n := bits.TrailingZeros64(m) / 8
 			seen |= x & (1<<(8*n) - 1)
 			i += n

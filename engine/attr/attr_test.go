@@ -257,8 +257,6 @@ func TestMessages(t *testing.T) {
 	assert.Equal(t, "The parameter cannot be converted to a numeric value", (&ValueError{Kind: NotNumber}).Error())
 	_, err := StringSet("a", "b", "a")
 	assert.EqualError(t, err, "One or more parameter values were invalid: Input collection [a, b, a] contains duplicates.")
-	_, err = StringSet("", "")
-	assert.EqualError(t, err, "One or more parameter values were invalid: Input collection [, ] contains duplicates.")
 	_, err = BinarySet([]byte("x"), []byte("x"))
 	assert.EqualError(t, err, "One or more parameter values were invalid: Input collection [eA==, eA==]of type BS contains duplicates.")
 }
@@ -321,4 +319,23 @@ func TestCheckRefuses(t *testing.T) {
 	}
 	assert.NoError(t, CheckItem(nil))
 	assert.ErrorIs(t, CheckValue(nil), ErrMalformed)
+}
+
+// TestLengths: names and payloads around the lengths where one more byte is needed to say them.
+func TestLengths(t *testing.T) {
+	for _, n := range []int{1, 14, 15, 127, 128, 16383, 16384} {
+		name, text := strings.Repeat("n", n), strings.Repeat("t", n)
+		it := build(t, NewItem().S(name, text).M("z", build(t, NewItem().S(name, text).SS("z", text))))
+		assert.Equal(t, 2*n+len("z")+containerBytes+elementBytes+2*n+elementBytes+len("z")+n, it.Size(), n)
+		r := it.Read()
+		first, v, ok := r.Next()
+		assert.True(t, ok)
+		assert.Equal(t, name, string(first))
+		assert.Equal(t, text, v.Text())
+		for cut := range len(it) {
+			short := it[:cut]
+			assert.LessOrEqual(t, short.Size(), cut, "what is cut off does not count")
+			assert.LessOrEqual(t, short.Count(), 1)
+		}
+	}
 }

@@ -2,6 +2,9 @@ package attr
 
 import "encoding/binary"
 
+// oneByteMax is the first uvarint that takes more than a byte.
+const oneByteMax = 0x80
+
 // Reader walks the entries of an item or an M without allocating. It is a
 // plain value: copying it copies the position.
 type Reader struct{ rest []byte }
@@ -21,21 +24,34 @@ func MapReader(v Value) Reader {
 // Next gives the next entry; both slices alias what is read. ok is false at
 // the end, and where malformed bytes make going on impossible.
 func (r *Reader) Next() (name []byte, v Value, ok bool) {
-	if len(r.rest) == 0 {
+	p := r.rest
+	if len(p) == 0 {
 		return nil, nil, false
 	}
-	name, rest, ok := cutBytes(r.rest)
-	if !ok {
+	at := 1 + int(p[0])
+	if at > oneByteMax || at >= len(p) {
+		return r.long()
+	}
+	_, end := bounds(p, at)
+	if end == 0 {
 		r.rest = nil
 		return nil, nil, false
 	}
+	r.rest = p[end:]
+	return p[1:at:at], Value(p[at:end:end]), true
+}
+
+// long is Next for an entry whose name has a length of several bytes, and for
+// malformed ones.
+func (r *Reader) long() (name []byte, v Value, ok bool) {
+	name, rest, ok := cutBytes(r.rest)
 	n := valueLen(rest)
 	if n == 0 {
 		r.rest = nil
 		return nil, nil, false
 	}
 	r.rest = rest[n:]
-	return name, Value(rest[:n:n]), true
+	return name, Value(rest[:n:n]), ok
 }
 
 // Elems walks the elements of a list or a set without allocating: call Next,
@@ -103,7 +119,7 @@ func (e *Elems) Bytes() []byte { return e.cur }
 
 // cutBytes reads a uvarint length and that many bytes.
 func cutBytes(p []byte) (head, rest []byte, ok bool) {
-	if len(p) > 0 && p[0] < 0x80 { // nearly always
+	if len(p) > 0 && p[0] < oneByteMax { // nearly always
 		n := int(p[0]) + 1
 		if n > len(p) {
 			return nil, nil, false
@@ -124,16 +140,31 @@ func valueLen(p []byte) int {
 	if len(p) == 0 {
 		return 0
 	}
-	n := int(p[0] >> 4)
-	if n != lenFollows {
-		if n >= len(p) {
-			return 0
+	_, end := bounds(p, 0)
+	return end
+}
+
+// bounds is where the payload of the value at p[at] begins and ends; end is 0
+// when p does not hold the value whole.
+func bounds(p []byte, at int) (start, end int) {
+	start = at + 1
+	n := int(p[at] >> 4)
+	if n == lenFollows {
+		switch rest := p[start:]; {
+		case len(rest) > 0 && rest[0] < oneByteMax:
+			n, start = int(rest[0]), start+1
+		case len(rest) > 1 && rest[1] < oneByteMax:
+			n, start = int(rest[0])&(oneByteMax-1)|int(rest[1])<<7, start+2
+		default:
+			u, w := binary.Uvarint(rest)
+			if w <= 0 || u > uint64(len(rest)-w) {
+				return 0, 0
+			}
+			n, start = int(u), start+w
 		}
-		return n + 1
 	}
-	u, w := binary.Uvarint(p[1:])
-	if w <= 0 || u > uint64(len(p)-1-w) {
-		return 0
+	if end = start + n; end > len(p) {
+		return 0, 0
 	}
-	return 1 + w + int(u)
+	return start, end
 }

@@ -14,14 +14,39 @@ const (
 // Size is the size of the item in bytes as the service accounts for it: names
 // and values. It reads the whole item once and allocates nothing.
 func (it Item) Size() int {
-	n := 0
-	for r := it.Read(); ; {
-		name, v, ok := r.Next()
-		if !ok {
-			return n
+	return entriesSize(it, 0)
+}
+
+// entriesSize is the size of the entries of an item or M, each counting extra
+// besides its content.
+func entriesSize(p []byte, extra int) int {
+	size := 0
+	for i := 0; i < len(p); {
+		at := i + 1 + int(p[i])
+		if p[i] >= oneByteMax || at >= len(p) {
+			r := Reader{p[i:]}
+			name, v, ok := r.long()
+			if !ok {
+				return size
+			}
+			size += extra + len(name) + v.Size()
+			i = len(p) - len(r.rest)
+			continue
 		}
-		n += len(name) + v.Size()
+		start, end := bounds(p, at)
+		if end == 0 {
+			return size
+		}
+		size += extra + at - i - 1
+		switch Type(p[at] & typeMask) {
+		case S, N, B, Ts:
+			size += end - start
+		default:
+			size += Value(p[at:end]).Size()
+		}
+		i = end
 	}
+	return size
 }
 
 // Size is the size of the value in bytes as the service accounts for it.
@@ -32,11 +57,7 @@ func (v Value) Size() int {
 	case BOOL, NULL:
 		return 1
 	case SS, NS, BS:
-		n := 0
-		for r := SetReader(v); r.Next(); {
-			n += len(r.cur)
-		}
-		return n
+		return setSize(v.Payload())
 	case L:
 		n := containerBytes
 		for r := ListReader(v); r.Next(); {
@@ -44,18 +65,25 @@ func (v Value) Size() int {
 		}
 		return n
 	case M:
-		n := containerBytes
-		for r := MapReader(v); ; {
-			name, e, ok := r.Next()
-			if !ok {
-				return n
-			}
-			n += elementBytes + len(name) + e.Size()
-		}
+		return containerBytes + entriesSize(v.Payload(), elementBytes)
 	case VecF32:
 		return vecSize(v)
 	}
 	return 0
+}
+
+// setSize is the size of the members of a set. The empty one counts nothing.
+func setSize(p []byte) int {
+	size := 0
+	for len(p) > 0 {
+		head, rest, ok := cutBytes(p)
+		if !ok {
+			break
+		}
+		size += len(head)
+		p = rest
+	}
+	return size
 }
 
 // vecSize accounts a vector as the L of N that it stands for.
