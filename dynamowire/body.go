@@ -26,14 +26,11 @@ const bodyStallTimeout = 30 * time.Second
 // bodyChunkBytes is how much of a body must come within one stall timeout.
 const bodyChunkBytes = 64 << 10
 
-// readBody reads a whole body into a pooled buffer: the length is checked before anything is read.
-// held is what was taken from the budget of large bodies; the caller gives it back.
+// readBody reads a whole body, whose length as told is within the limit, into a pooled buffer. held
+// is what was taken from the budget of large bodies; the caller gives it back.
 func (h *Handler) readBody(w http.ResponseWriter, r *http.Request, in *buffer) (held int64, err error) {
 	if r.ContentLength == 0 {
 		return 0, nil
-	}
-	if r.ContentLength > BodyMaxBytes {
-		return 0, errTooLarge
 	}
 	if most := bodyMost(r); most > bodyLargeBytes {
 		if err = h.large.Acquire(r.Context(), most); err != nil {
@@ -120,12 +117,12 @@ func (p *patient) Read(b []byte) (int, error) {
 }
 
 // refuseBody answers a body that could not be read.
-func (a *answer) refuseBody(err error) {
+func (a *answer) refuseBody(err error, contentType string) {
 	if errors.Is(err, errTooLarge) {
 		a.w.Header()[headerType] = nil
 		a.w.Header().Set("Connection", "close")
 		a.finish(http.StatusRequestEntityTooLarge, nil)
 		return
 	}
-	a.write(errNotJSON.Code.Class().Status, contentTypeDefault, codec.AppendError(nil, errNotJSON), false)
+	a.write(errNotJSON.Code.Class().Status, contentType, codec.AppendError(nil, errNotJSON), false)
 }

@@ -126,6 +126,10 @@ func (h *Handler) serveOperation(w http.ResponseWriter, r *http.Request) {
 	a := answer{w: w, h: h}
 	a.begin(r)
 	defer h.recovered(&a)
+	if r.ContentLength > BodyMaxBytes {
+		a.refuseBody(errTooLarge, "")
+		return
+	}
 	if a.cors(r) {
 		return
 	}
@@ -135,15 +139,15 @@ func (h *Handler) serveOperation(w http.ResponseWriter, r *http.Request) {
 	}
 	in := h.buffers.Get().(*buffer)
 	defer h.release(in)
+	contentType := contentTypeOf(r.Header)
 	held, err := h.readBody(w, r, in)
 	if held > 0 {
 		defer h.large.Release(held)
 	}
 	if err != nil {
-		a.refuseBody(err)
+		a.refuseBody(err, contentType)
 		return
 	}
-	contentType := contentTypeOf(r.Header)
 	if r.Method != http.MethodPost || len(in.b) > 0 && contentType == "" {
 		a.unknownRoute()
 		return

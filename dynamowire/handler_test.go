@@ -100,6 +100,19 @@ func TestBodyTooLarge(t *testing.T) {
 	require.Equal(t, http.StatusRequestEntityTooLarge, res.StatusCode)
 }
 
+// TestBodyTooLargeFirst: the length as told is looked at before the method (wire-facts §1.2).
+func TestBodyTooLargeFirst(t *testing.T) {
+	for _, method := range []string{http.MethodGet, http.MethodOptions, http.MethodPut, http.MethodPost} {
+		r := httptest.NewRequest(method, "/", http.NoBody)
+		r.ContentLength = BodyMaxBytes + 1
+		r.Header.Set("Origin", "http://example")
+		w := httptest.NewRecorder()
+		testHandler().ServeHTTP(w, r)
+		require.Equal(t, http.StatusRequestEntityTooLarge, w.Code, method)
+		require.Empty(t, w.Body.Bytes(), method)
+	}
+}
+
 func TestChunkedBody(t *testing.T) {
 	srv := httptest.NewServer(testHandler())
 	defer srv.Close()
