@@ -123,6 +123,41 @@ func TestSizes(t *testing.T) {
 	}
 }
 
+// TestPageSize: the form of wire-facts 4.3 that ends a page.
+func TestPageSize(t *testing.T) {
+	text := strings.Repeat
+	for i, c := range []struct {
+		want int
+		it   *Builder
+		sort []string
+	}{
+		{2 + 18, NewItem(), nil},
+		{2 + (1 + 1 + 2) + 18, NewItem().S("name", "ab"), nil},
+		{2 + (1 + 1 + 127) + 18, NewItem().S("a", text("x", 127)), nil},
+		{2 + (1 + 2 + 128) + 18, NewItem().S("a", text("x", 128)), nil},
+		{2 + (1 + 2 + 16383) + 6*18, NewItem().S("a", text("x", 16383)), nil},
+		{2 + (1 + 3 + 16384) + 6*18, NewItem().S("a", text("x", 16384)), nil},
+		{2 + 3070 + 18, NewItem().S("a", text("x", 3067)), nil},
+		{2 + 3071 + 2*18, NewItem().S("a", text("x", 3068)), nil},
+		{2 + (1 + 1 + 2) + (1 + 1 + 3) + 18, NewItem().N("n", "12").B("b", []byte("abc")), nil},
+		{2 + (1 + 3 + 1 + 2) + (1 + 4 + 1 + 2) + (1 + 1 + 1 + 2) + 18,
+			NewItem().SS("ss", "a", "bc").NS("ns", "1", "2").BS("bs", nil, []byte("x")), nil},
+		{2 + (1 + 1) + 1 + 18, NewItem().Bool("b", true).Null("n"), nil},
+		{2 + (1 + 3 + 1 + 2) + (1 + 3) + 18, NewItem().L("l", Int(1)).M("m", Item{}), nil},
+		{2 + (1 + 1 + 1) + 18 + 5, NewItem().S("pk", "a").S("sk", "12345"), []string{"sk"}},
+		{2 + 3071 + 2*(18+5), NewItem().S("a", text("x", 3068)).S("sk", "12345"), []string{"sk"}},
+		{2 + (1 + 1) + (1 + 1 + 1) + 18 + 2 + 2, NewItem().S("a", "12").N("b", "1").S("c", "").S("pk", "a"), []string{"b", "a"}},
+	} {
+		it := build(t, c.it)
+		size, page := it.PageSize(c.sort)
+		assert.Equal(t, c.want, page, "%d", i)
+		assert.Equal(t, it.Size(), size, "%d", i)
+	}
+	it := build(t, NewItem().S("pk", "a").S("sk", "b"))
+	sort := []string{"sk"}
+	assert.Zero(t, testing.AllocsPerRun(100, func() { it.PageSize(sort) }))
+}
+
 func TestEqual(t *testing.T) {
 	ok := must(t)
 	vec := ok(Vector([]float32{1, 0.1}))

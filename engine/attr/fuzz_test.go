@@ -122,6 +122,14 @@ func BenchmarkSize(b *testing.B) {
 	}
 }
 
+func BenchmarkPageSize(b *testing.B) {
+	it, sort := sample(b), []string{"sk"}
+	b.ReportAllocs()
+	for b.Loop() {
+		it.PageSize(sort)
+	}
+}
+
 func BenchmarkGetLast(b *testing.B) {
 	it := sample(b)
 	b.ReportAllocs()

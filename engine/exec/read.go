@@ -12,8 +12,9 @@ import (
 	"github.com/keystone-db/kstone/engine/storage"
 )
 
-// pageMaxBytes ends a page of a Query or Scan: the accounted sizes of the entries that were read,
-// before the filter. The entry that reaches it is the last of the page.
+// pageMaxBytes ends a page of a Query or Scan: what the entries that were read, before the filter,
+// count on a page, which is not quite their size (wire-facts §4.3). The entry that reaches it is the
+// last of the page.
 const pageMaxBytes = 1 << 20
 
 // Page is one page of a Query or Scan.
@@ -30,12 +31,25 @@ type Page struct {
 
 // pageReader builds one page.
 type pageReader struct {
-	plan  *plan.Read
-	ttl   string
-	now   time.Time
-	snap  storage.Snapshot
-	page  Page
-	bytes int
+	plan   *plan.Read
+	ttl    string
+	now    time.Time
+	snap   storage.Snapshot
+	page   Page
+	bytes  int // sizes of what was read
+	counts int // what it counts on the page
+}
+
+// sortNames appends the names of the sort key of what is read.
+func sortNames(names []string, r *plan.Read) []string {
+	k := &r.Table.Key
+	if r.Index != nil {
+		k = &r.Index.Key
+	}
+	for i := range k.Range {
+		names = append(names, k.Range[i].Name)
+	}
+	return names
 }
 
 // Read runs a Query or Scan for one page, on one snapshot.
@@ -46,6 +60,8 @@ func (e *Executor) Read(ctx context.Context, t *catalog.Table, r *plan.Read) (Pa
 	}
 	defer snap.Close()
 	p := pageReader{plan: r, ttl: t.Table.TTL, now: e.Now(), snap: snap}
+	var room [4]string // on the stack; an index has at most four
+	sort := sortNames(room[:0], r)
 	if !r.CountOnly {
 		p.page.Items = []attr.Item{}
 	}
@@ -59,7 +75,7 @@ func (e *Executor) Read(ctx context.Context, t *catalog.Table, r *plan.Read) (Pa
 	}
 	defer it.Close()
 	for it.Next() {
-		full, err := p.add(ctx, attr.Item(it.Value()))
+		full, err := p.add(ctx, attr.Item(it.Value()), sort)
 		if err != nil {
 			return Page{}, storeError(err)
 		}
@@ -78,11 +94,13 @@ func (p *pageReader) finish() Page {
 	return p.page
 }
 
-// add takes one entry, which may be kept, and reports whether it ends the page.
-func (p *pageReader) add(ctx context.Context, entry attr.Item) (bool, error) {
+// add takes one entry, which may be kept, and reports whether it ends the page. sort names the sort
+// key of what is read.
+func (p *pageReader) add(ctx context.Context, entry attr.Item, sort []string) (bool, error) {
 	p.page.Scanned++
-	p.bytes += entry.Size()
-	full := p.page.Scanned == p.plan.Limit || p.bytes >= pageMaxBytes
+	size, count := entry.PageSize(sort)
+	p.bytes, p.counts = p.bytes+size, p.counts+count
+	full := p.page.Scanned == p.plan.Limit || p.counts >= pageMaxBytes
 	if full {
 		p.page.LastKey = entry.Project(p.plan.KeyNames)
 	}
