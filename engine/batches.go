@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"context"
+	"slices"
 
 	"github.com/keystone-db/kstone/engine/api"
 	"github.com/keystone-db/kstone/engine/attr"
@@ -19,85 +20,111 @@ import (
 // 16 MiB: unsure (wire-facts §6.12).
 const batchReadMaxBytes = 16_000_000
 
+// tablesFew is the number of tables of one request for which nothing is allocated.
+const tablesFew = 4
+
 // BatchGetItem reads up to 100 items of several tables.
 func (db *DB) BatchGetItem(ctx context.Context, in *api.BatchGetItemInput) (*api.BatchGetItemOutput, error) {
-	projections := make([]*expr.Projection, len(in.RequestItems))
+	projections := make([]*expr.Projection, 0, tablesFew)
 	err := validate.BatchGetItemWith(in, db.rules, func(i int) error {
 		r := &in.RequestItems[i].Value
 		p, err := db.projection(r.ProjectionExpression, r.ExpressionAttributeNames)
-		projections[i] = p
+		projections = append(projections, p)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	var tables handles
+	tables := newHandles()
 	defer tables.leave()
-	gets, err := db.bindBatchGets(in, projections, &tables)
+	gets, keys, err := db.bindBatchGets(in, projections, &tables, make([]exec.Gets, 0, tablesFew))
 	if err != nil {
 		return nil, err
 	}
-	items, err := db.exec.GetMany(ctx, gets)
+	items, err := db.exec.GetMany(ctx, keys, gets)
 	if err != nil {
 		return nil, err
 	}
 	return batchGetOutput(in, projections, items), nil
 }
 
-func (db *DB) bindBatchGets(in *api.BatchGetItemInput, projections []*expr.Projection, tables *handles) ([]exec.Get, error) {
+// bindBatchGets appends the tables to gets and returns the keys.
+func (db *DB) bindBatchGets(
+	in *api.BatchGetItemInput, projections []*expr.Projection, tables *handles, gets []exec.Gets,
+) ([]exec.Gets, [][]byte, error) {
 	n := 0
 	for i := range in.RequestItems {
 		r := &in.RequestItems[i]
-		if _, err := tables.enter(db, r.Key, r.Value.Keys[0]); err != nil {
-			return nil, err
+		t, err := tables.enter(db, r.Key, r.Value.Keys[0])
+		if err != nil {
+			return nil, nil, err
 		}
+		gets = append(gets, exec.Gets{Table: t.Table, Count: len(r.Value.Keys)})
 		n += len(r.Value.Keys)
 	}
-	gets := make([]exec.Get, 0, n)
+	keys, room := make([][]byte, 0, n), plan.NewRoom(n)
 	for i := range in.RequestItems {
-		t := tables.list[i].Table
 		for _, k := range in.RequestItems[i].Value.Keys {
-			b, err := plan.Get(&t.Table, k, projections[i])
+			b, err := plan.Get(&room, &gets[i].Table.Table, k, projections[i])
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
-			gets = append(gets, exec.Get{Table: t, Key: b})
+			keys = append(keys, b)
 		}
 	}
-	return gets, nil
+	return gets, keys, nil
 }
 
-// batchGetOutput sorts the items back to their tables. The item that reaches the size limit and all
-// after it are unprocessed.
+// batchGetOutput sorts the items back to their tables; it takes over the list. The item that reaches
+// the size limit and all after it are unprocessed.
 func batchGetOutput(in *api.BatchGetItemInput, projections []*expr.Projection, items []attr.Item) *api.BatchGetItemOutput {
 	out := &api.BatchGetItemOutput{
 		Responses:       make([]api.BatchGetResponseMapEntry, len(in.RequestItems)),
 		UnprocessedKeys: []api.BatchGetRequestMapEntry{},
 	}
+	wants := wantsCapacity(in.ReturnConsumedCapacity)
+	// Sizes are added up only for the capacity or where they could reach the limit.
+	sized := wants || !within(items, batchReadMaxBytes)
 	var m meters
 	total, at, full := 0, 0, false
 	for i := range in.RequestItems {
 		r := &in.RequestItems[i]
-		found := make([]attr.Item, 0, len(r.Value.Keys))
-		tm := m.of(r.Key)
-		for j, k := range r.Value.Keys {
-			item := items[at+j]
-			size := sizeOf(item)
-			if full = full || total+size > batchReadMaxBytes; full {
-				out.UnprocessedKeys = unprocessedKey(out.UnprocessedKeys, r, k)
-				continue
+		found := items[at:at]
+		var tm *capacity.Meter
+		if wants {
+			tm = m.of(r.Key)
+		}
+		for _, k := range r.Value.Keys {
+			item := items[at]
+			at++
+			if sized {
+				size := sizeOf(item)
+				if full = full || total+size > batchReadMaxBytes; full {
+					out.UnprocessedKeys = unprocessedKey(out.UnprocessedKeys, r, k)
+					continue
+				}
+				total += size
+				if tm != nil {
+					tm.Table += capacity.ReadUnits(size, r.Value.ConsistentRead.Value)
+				}
 			}
-			total += size
-			tm.Table += capacity.ReadUnits(size, r.Value.ConsistentRead.Value)
 			if item != nil {
 				found = append(found, project(item, projections[i]))
 			}
 		}
-		at += len(r.Value.Keys)
-		out.Responses[i] = api.BatchGetResponseMapEntry{Key: r.Key, Value: found}
+		out.Responses[i] = api.BatchGetResponseMapEntry{Key: r.Key, Value: found[:len(found):len(found)]}
 	}
 	out.ConsumedCapacity = m.consumed(in.ReturnConsumedCapacity, capacity.Plain)
 	return out
+}
+
+// within says whether items are together no larger than max, as far as their binary form tells.
+func within(items []attr.Item, max int) bool {
+	n := 0
+	for _, item := range items {
+		n += len(item)
+	}
+	return n <= max/attr.SizePerByteMax
 }
 
 // unprocessedKey adds a key with the parameters of its table.
@@ -116,9 +143,9 @@ func (db *DB) BatchWriteItem(ctx context.Context, in *api.BatchWriteItemInput) (
 	if err := validate.BatchWriteItem(in, db.rules); err != nil {
 		return nil, err
 	}
-	var tables handles
+	tables := newHandles()
 	defer tables.leave()
-	actions, requests, err := db.bindBatch(in, &tables)
+	actions, err := db.bindBatch(in, &tables)
 	if err != nil {
 		return nil, err
 	}
@@ -126,65 +153,77 @@ func (db *DB) BatchWriteItem(ctx context.Context, in *api.BatchWriteItemInput) (
 	if err != nil {
 		return nil, err
 	}
+	return batchWriteOutput(in, actions, results, unprocessed), nil
+}
+
+func batchWriteOutput(
+	in *api.BatchWriteItemInput, actions []exec.Action, results []exec.Result, unprocessed []int,
+) *api.BatchWriteItemOutput {
 	out := &api.BatchWriteItemOutput{UnprocessedItems: []api.BatchWriteItemRequestMapEntry{}}
-	skipped := make(map[int]bool, len(unprocessed))
-	for _, i := range unprocessed {
-		skipped[i] = true
-		out.UnprocessedItems = unprocessedItem(out.UnprocessedItems, &requests[i])
+	wants := wantsCapacity(in.ReturnConsumedCapacity)
+	metrics := in.ReturnItemCollectionMetrics.Value == api.ReturnItemCollectionMetricsSize
+	if !wants && !metrics && len(unprocessed) == 0 {
+		return out
 	}
 	var m meters
-	for i := range actions {
-		if skipped[i] {
-			continue
-		}
-		tm := m.of(requests[i].table)
-		tm.Table += capacity.WriteUnits(results[i].OldSize(), results[i].NewSize())
-		meterIndexes(tm, actions[i].Table, &results[i])
-		if in.ReturnItemCollectionMetrics.Value == api.ReturnItemCollectionMetricsSize {
-			out.ItemCollectionMetrics = addMetrics(out.ItemCollectionMetrics, requests[i].table,
-				collectionMetrics(&actions[i].Table.Table, actions[i].Write.Item))
+	at := 0
+	for i := range in.RequestItems {
+		e := &in.RequestItems[i]
+		for k := range e.Value {
+			a := &actions[at]
+			skipped := slices.Contains(unprocessed, at)
+			if skipped {
+				out.UnprocessedItems = unprocessedItem(out.UnprocessedItems, e.Key, e.Value[k])
+			}
+			if wants && !skipped {
+				tm := m.of(e.Key)
+				tm.Table += capacity.WriteUnits(results[at].OldSize(), results[at].NewSize())
+				meterIndexes(tm, a.Table, &results[at])
+			}
+			if metrics && !skipped {
+				out.ItemCollectionMetrics = addMetrics(out.ItemCollectionMetrics, e.Key,
+					collectionMetrics(&a.Table.Table, a.Write.Item))
+			}
+			at++
 		}
 	}
 	out.ConsumedCapacity = m.consumed(in.ReturnConsumedCapacity, capacity.Plain)
-	return out, nil
-}
-
-// batchRequest is one request of a batch as it came.
-type batchRequest struct {
-	table   string
-	request api.WriteRequest
+	return out
 }
 
 // bindBatch looks up all tables, then binds: nothing is written unless every request is sound.
-func (db *DB) bindBatch(in *api.BatchWriteItemInput, tables *handles) ([]exec.Action, []batchRequest, error) {
+func (db *DB) bindBatch(in *api.BatchWriteItemInput, tables *handles) ([]exec.Action, error) {
 	n := 0
 	for i := range in.RequestItems {
 		r := &in.RequestItems[i]
 		if _, err := tables.enter(db, r.Key, firstItem(r.Value)); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		n += len(r.Value)
 	}
-	actions, requests := make([]exec.Action, 0, n), make([]batchRequest, 0, n)
+	actions, room := make([]exec.Action, 0, n), plan.NewRoom(n)
 	for i := range in.RequestItems {
-		t := tables.list[i].Table
-		for _, r := range in.RequestItems[i].Value {
-			w, err := bindRequest(&t.Table, &r)
+		e := &in.RequestItems[i]
+		t, err := tables.enter(db, e.Key, nil)
+		if err != nil {
+			return nil, err
+		}
+		for k := range e.Value {
+			w, err := bindRequest(&room, &t.Table.Table, &e.Value[k])
 			if err != nil {
-				return nil, nil, err
+				return nil, err
 			}
-			actions = append(actions, exec.Action{Table: t, Write: w})
-			requests = append(requests, batchRequest{table: in.RequestItems[i].Key, request: r})
+			actions = append(actions, exec.Action{Table: t.Table, Write: w})
 		}
 	}
 	for i := range actions {
 		for j := range i {
 			if bytes.Equal(actions[i].Write.Key, actions[j].Write.Key) {
-				return nil, nil, api.Errorf(api.Validation, api.MsgBatchDuplicate)
+				return nil, api.Errorf(api.Validation, api.MsgBatchDuplicate)
 			}
 		}
 	}
-	return actions, requests, nil
+	return actions, nil
 }
 
 func firstItem(requests []api.WriteRequest) attr.Item {
@@ -195,21 +234,19 @@ func firstItem(requests []api.WriteRequest) attr.Item {
 }
 
 // unprocessedItem adds a request to those of its table.
-func unprocessedItem(list []api.BatchWriteItemRequestMapEntry, r *batchRequest) []api.BatchWriteItemRequestMapEntry {
+func unprocessedItem(list []api.BatchWriteItemRequestMapEntry, table string, r api.WriteRequest) []api.BatchWriteItemRequestMapEntry {
 	for i := range list {
-		if list[i].Key == r.table {
-			list[i].Value = append(list[i].Value, r.request)
+		if list[i].Key == table {
+			list[i].Value = append(list[i].Value, r)
 			return list
 		}
 	}
-	return append(list, api.BatchWriteItemRequestMapEntry{
-		Key: r.table, Value: []api.WriteRequest{r.request},
-	})
+	return append(list, api.BatchWriteItemRequestMapEntry{Key: table, Value: []api.WriteRequest{r}})
 }
 
-func bindRequest(t *schema.Table, r *api.WriteRequest) (plan.Write, error) {
+func bindRequest(room *plan.Room, t *schema.Table, r *api.WriteRequest) (plan.Write, error) {
 	if r.PutRequest != nil {
-		return plan.BatchPut(t, r.PutRequest.Item)
+		return plan.BatchPut(room, t, r.PutRequest.Item)
 	}
-	return plan.Delete(t, r.DeleteRequest.Key, nil)
+	return plan.Delete(room, t, r.DeleteRequest.Key, nil)
 }

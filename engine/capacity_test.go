@@ -186,3 +186,29 @@ func BenchmarkFacade(b *testing.B) {
 		})
 	}
 }
+
+// TestAllocationsOfBatches: how many items a batch has does not matter to the collector, as long as
+// their keys are of usual length (DESIGN §8).
+func TestAllocationsOfBatches(t *testing.T) {
+	db, err := Open("", Options{InMemory: true})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+	d := &testDB{DB: db, t: t}
+	d.orders()
+	var keys []attr.Item
+	for i := range 100 {
+		keys = append(keys, d.key(fmt.Sprint(i), "1"))
+		d.put(attr.NewItem().S("pk", fmt.Sprint(i)).N("sk", "1"))
+	}
+	get := func(n int) float64 {
+		in := &api.BatchGetItemInput{RequestItems: []api.BatchGetRequestMapEntry{
+			{Key: "orders", Value: api.KeysAndAttributes{Keys: keys[:n]}},
+		}}
+		return testing.AllocsPerRun(20, func() {
+			out, err := d.BatchGetItem(t.Context(), in)
+			require.NoError(t, err)
+			require.Len(t, out.Responses[0].Value, n)
+		})
+	}
+	require.Equal(t, get(20), get(100))
+}

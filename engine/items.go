@@ -33,7 +33,8 @@ func (db *DB) GetItem(ctx context.Context, in *api.GetItemInput) (*api.GetItemOu
 		return nil, err
 	}
 	defer t.leave()
-	k, err := plan.Get(&t.Table.Table, in.Key, projection)
+	var room plan.Room
+	k, err := plan.Get(&room, &t.Table.Table, in.Key, projection)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +80,9 @@ func project(item attr.Item, p *expr.Projection) attr.Item {
 
 // writeRequest is what the single-item writes have in common.
 type writeRequest struct {
+	kind      plan.WriteKind
 	table     string
+	item      attr.Item       // the item of a put, otherwise the key
 	returns   api.Opt[string] // ReturnValues
 	onFailure api.Opt[string]
 	capacity  api.Opt[string]
@@ -97,9 +100,7 @@ type written struct {
 }
 
 // write compiles, binds and runs a single-item write.
-func (db *DB) write(ctx context.Context, q *writeRequest, item attr.Item,
-	bind func(*schema.Table, *plan.Expressions) (plan.Write, error),
-) (written, error) {
+func (db *DB) write(ctx context.Context, q *writeRequest) (written, error) {
 	var x plan.Expressions
 	if q.texts.Any() {
 		var err error
@@ -110,12 +111,13 @@ func (db *DB) write(ctx context.Context, q *writeRequest, item attr.Item,
 			return written{}, err
 		}
 	}
-	t, err := db.enter(q.table, item)
+	t, err := db.enter(q.table, q.item)
 	if err != nil {
 		return written{}, err
 	}
 	defer t.leave()
-	w, err := bind(&t.Table.Table, &x)
+	var room plan.Room
+	w, err := bindWrite(&room, &t.Table.Table, q.kind, q.item, &x)
 	if err != nil {
 		return written{}, err
 	}
@@ -133,9 +135,22 @@ func (db *DB) write(ctx context.Context, q *writeRequest, item attr.Item,
 		out.capacity = m.Consumed(q.capacity.Value, capacity.Plain)
 	}
 	if q.metrics.Value == api.ReturnItemCollectionMetricsSize {
-		out.metrics = collectionMetrics(&t.Table.Table, item)
+		out.metrics = collectionMetrics(&t.Table.Table, q.item)
 	}
 	return out, nil
+}
+
+// bindWrite binds a write of any kind; item is the item of a put, otherwise the key.
+func bindWrite(room *plan.Room, t *schema.Table, kind plan.WriteKind, item attr.Item, x *plan.Expressions) (plan.Write, error) {
+	switch kind {
+	case plan.WritePut:
+		return plan.Put(room, t, item, x.Condition)
+	case plan.WriteUpdate:
+		return plan.Update(room, t, item, x.Update, x.Condition)
+	case plan.WriteDelete:
+		return plan.Delete(room, t, item, x.Condition)
+	}
+	return plan.Check(room, t, item, x.Condition)
 }
 
 // meterIndexes counts the index entries that a write touched.
@@ -170,7 +185,8 @@ func (db *DB) PutItem(ctx context.Context, in *api.PutItemInput) (*api.PutItemOu
 		return nil, err
 	}
 	q := writeRequest{
-		table: in.TableName.Value, returns: in.ReturnValues, capacity: in.ReturnConsumedCapacity,
+		kind: plan.WritePut, table: in.TableName.Value, item: in.Item,
+		returns: in.ReturnValues, capacity: in.ReturnConsumedCapacity,
 		onFailure: in.ReturnValuesOnConditionCheckFailure, metrics: in.ReturnItemCollectionMetrics,
 		envelope: true,
 		texts: plan.Texts{
@@ -178,9 +194,7 @@ func (db *DB) PutItem(ctx context.Context, in *api.PutItemInput) (*api.PutItemOu
 			Names:     in.ExpressionAttributeNames, Values: in.ExpressionAttributeValues,
 		},
 	}
-	w, err := db.write(ctx, &q, in.Item, func(t *schema.Table, x *plan.Expressions) (plan.Write, error) {
-		return plan.Put(t, in.Item, x.Condition)
-	})
+	w, err := db.write(ctx, &q)
 	if err != nil {
 		return nil, err
 	}
@@ -197,16 +211,15 @@ func (db *DB) DeleteItem(ctx context.Context, in *api.DeleteItemInput) (*api.Del
 		return nil, err
 	}
 	q := writeRequest{
-		table: in.TableName.Value, returns: in.ReturnValues, capacity: in.ReturnConsumedCapacity,
+		kind: plan.WriteDelete, table: in.TableName.Value, item: in.Key,
+		returns: in.ReturnValues, capacity: in.ReturnConsumedCapacity,
 		onFailure: in.ReturnValuesOnConditionCheckFailure, metrics: in.ReturnItemCollectionMetrics,
 		texts: plan.Texts{
 			Condition: in.ConditionExpression,
 			Names:     in.ExpressionAttributeNames, Values: in.ExpressionAttributeValues,
 		},
 	}
-	w, err := db.write(ctx, &q, in.Key, func(t *schema.Table, x *plan.Expressions) (plan.Write, error) {
-		return plan.Delete(t, in.Key, x.Condition)
-	})
+	w, err := db.write(ctx, &q)
 	if err != nil {
 		return nil, err
 	}
@@ -223,7 +236,8 @@ func (db *DB) UpdateItem(ctx context.Context, in *api.UpdateItemInput) (*api.Upd
 		return nil, err
 	}
 	q := writeRequest{
-		table: in.TableName.Value, returns: in.ReturnValues, capacity: in.ReturnConsumedCapacity,
+		kind: plan.WriteUpdate, table: in.TableName.Value, item: in.Key,
+		returns: in.ReturnValues, capacity: in.ReturnConsumedCapacity,
 		onFailure: in.ReturnValuesOnConditionCheckFailure, metrics: in.ReturnItemCollectionMetrics,
 		envelope: true,
 		texts: plan.Texts{
@@ -231,9 +245,7 @@ func (db *DB) UpdateItem(ctx context.Context, in *api.UpdateItemInput) (*api.Upd
 			Names: in.ExpressionAttributeNames, Values: in.ExpressionAttributeValues,
 		},
 	}
-	w, err := db.write(ctx, &q, in.Key, func(t *schema.Table, x *plan.Expressions) (plan.Write, error) {
-		return plan.Update(t, in.Key, x.Update, x.Condition)
-	})
+	w, err := db.write(ctx, &q)
 	if err != nil {
 		return nil, err
 	}

@@ -17,28 +17,33 @@ import (
 )
 
 // handles are the tables that a request has entered, each once, in order of first use.
-type handles struct {
-	names []string
-	list  []handle
+type handles struct{ list []namedHandle }
+
+// newHandles has room for a few tables, which stays on the stack.
+func newHandles() handles { return handles{make([]namedHandle, 0, tablesFew)} }
+
+type namedHandle struct {
+	handle
+	name string
 }
 
 // enter returns the table of that name, entering it at its first use.
 func (h *handles) enter(db *DB, name string, item attr.Item) (handle, error) {
-	for i := range h.names {
-		if h.names[i] == name {
-			return h.list[i], nil
+	for i := range h.list {
+		if h.list[i].name == name {
+			return h.list[i].handle, nil
 		}
 	}
 	t, err := db.enter(name, item)
 	if err == nil {
-		h.names, h.list = append(h.names, name), append(h.list, t)
+		h.list = append(h.list, namedHandle{t, name})
 	}
 	return t, err
 }
 
 func (h *handles) leave() {
-	for _, t := range h.list {
-		t.leave()
+	for i := range h.list {
+		h.list[i].leave()
 	}
 }
 
@@ -120,9 +125,12 @@ func (db *DB) TransactWriteItems(ctx context.Context, in *api.TransactWriteItems
 	if err != nil {
 		return nil, err
 	}
-	var tables handles
+	tables := newHandles()
 	defer tables.leave()
-	x := exec.Transaction{Actions: make([]exec.Action, len(actions)), Token: in.ClientRequestToken.Value}
+	x := exec.Transaction{
+		Actions: make([]exec.Action, len(actions)), Token: in.ClientRequestToken.Value,
+		WantResults: wantsCapacity(in.ReturnConsumedCapacity),
+	}
 	if err := db.bindActions(actions, &tables, &x); err != nil {
 		return nil, err
 	}
@@ -145,12 +153,14 @@ func (db *DB) bindActions(actions []action, tables *handles, x *exec.Transaction
 		}
 		x.Actions[i].Table = t.Table
 	}
+	room := plan.NewRoom(len(actions))
 	for i := range actions {
-		w, err := actions[i].bind(&x.Actions[i])
+		a := &actions[i]
+		w, err := bindWrite(&room, &x.Actions[i].Table.Table, a.kind, a.item, &a.trees)
 		if err != nil {
 			return err
 		}
-		w.ReturnOnFailure = actions[i].onFailure == api.ReturnValuesOnConditionCheckFailureAllOld
+		w.ReturnOnFailure = a.onFailure == api.ReturnValuesOnConditionCheckFailureAllOld
 		x.Actions[i].Write = w
 		for j := range i {
 			if bytes.Equal(x.Actions[j].Write.Key, w.Key) {
@@ -159,19 +169,6 @@ func (db *DB) bindActions(actions []action, tables *handles, x *exec.Transaction
 		}
 	}
 	return nil
-}
-
-func (a *action) bind(to *exec.Action) (plan.Write, error) {
-	t := &to.Table.Table
-	switch a.kind {
-	case plan.WritePut:
-		return plan.Put(t, a.item, a.trees.Condition)
-	case plan.WriteUpdate:
-		return plan.Update(t, a.item, a.trees.Update, a.trees.Condition)
-	case plan.WriteDelete:
-		return plan.Delete(t, a.item, a.trees.Condition)
-	}
-	return plan.Check(t, a.item, a.trees.Condition)
 }
 
 // digest identifies a request for its token: the decoded actions in order, whatever the spelling of
@@ -275,13 +272,13 @@ func (db *DB) TransactGetItems(ctx context.Context, in *api.TransactGetItemsInpu
 	if err != nil {
 		return nil, err
 	}
-	var tables handles
+	tables := newHandles()
 	defer tables.leave()
-	gets, err := db.bindGets(in, projections, &tables)
+	keys, gets, err := db.bindGets(in, projections, &tables)
 	if err != nil {
 		return nil, err
 	}
-	items, err := db.exec.GetMany(ctx, gets)
+	items, err := db.exec.GetMany(ctx, keys, gets)
 	if err != nil {
 		return nil, err
 	}
@@ -301,27 +298,28 @@ func (db *DB) TransactGetItems(ctx context.Context, in *api.TransactGetItemsInpu
 	return out, nil
 }
 
-func (db *DB) bindGets(in *api.TransactGetItemsInput, projections []*expr.Projection, tables *handles) ([]exec.Get, error) {
-	gets := make([]exec.Get, len(in.TransactItems))
+func (db *DB) bindGets(in *api.TransactGetItemsInput, projections []*expr.Projection, tables *handles) ([][]byte, []exec.Gets, error) {
+	gets := make([]exec.Gets, len(in.TransactItems))
 	for i := range gets {
 		g := in.TransactItems[i].Get
 		t, err := tables.enter(db, g.TableName.Value, g.Key)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		gets[i].Table = t.Table
+		gets[i] = exec.Gets{Table: t.Table, Count: 1}
 	}
+	keys, room := make([][]byte, len(gets)), plan.NewRoom(len(gets))
 	for i := range gets {
-		k, err := plan.Get(&gets[i].Table.Table, in.TransactItems[i].Get.Key, projections[i])
+		k, err := plan.Get(&room, &gets[i].Table.Table, in.TransactItems[i].Get.Key, projections[i])
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		for j := range i {
-			if bytes.Equal(gets[j].Key, k) {
-				return nil, api.Errorf(api.Validation, api.MsgTransactDuplicate)
+			if bytes.Equal(keys[j], k) {
+				return nil, nil, api.Errorf(api.Validation, api.MsgTransactDuplicate)
 			}
 		}
-		gets[i].Key = k
+		keys[i] = k
 	}
-	return gets, nil
+	return keys, gets, nil
 }

@@ -17,6 +17,16 @@ func (it Item) Size() int {
 	return entriesSize(it, 0)
 }
 
+// SizePerByteMax is how many times its binary length an item's size can be: an
+// empty list as an element of a list is one byte and counts 4.
+const SizePerByteMax = 4
+
+// Within says whether the size of the item is at most max. Items that are far
+// smaller, nearly all, are not read for it.
+func (it Item) Within(max int) bool {
+	return len(it) <= max/SizePerByteMax || it.Size() <= max
+}
+
 // entriesSize is the size of the entries of an item or M, each counting extra
 // besides its content.
 func entriesSize(p []byte, extra int) int {

@@ -5,19 +5,18 @@ import (
 	"context"
 	"errors"
 
-	"github.com/keystone-db/kstone/engine/plan"
 	"github.com/keystone-db/kstone/engine/storage"
 )
 
 // BatchWrite runs unconditional puts and deletes. They share one storage update, so that a batch
 // waits for one commit; the service promises less, only that each is atomic. needOld says that the
-// caller wants sizes. unprocessed lists the actions that met a running transaction: nothing was
+// caller wants sizes; without it there may be no results. unprocessed lists the actions that met a running transaction: nothing was
 // done for them.
 func (e *Executor) BatchWrite(ctx context.Context, actions []Action, needOld bool) (results []Result, unprocessed []int, err error) {
-	results = make([]Result, len(actions))
 	if !needOld && allBlind(actions) {
-		return results, nil, e.applyBlind(ctx, actions)
+		return nil, nil, e.applyBlind(ctx, actions)
 	}
+	results = make([]Result, len(actions))
 	todo := make([]int, len(actions))
 	for i := range todo {
 		todo[i] = i
@@ -54,16 +53,12 @@ func allBlind(actions []Action) bool {
 }
 
 func (e *Executor) applyBlind(ctx context.Context, actions []Action) error {
-	batch := storage.Batch{Ops: make([]storage.Op, 0, len(actions))}
+	batch := e.blinds.Get().(*storage.Batch)
+	defer e.putBlind(batch)
 	for i := range actions {
-		w := &actions[i].Write
-		if w.Kind == plan.WritePut {
-			batch.Put(w.Key, w.Item)
-		} else {
-			batch.Delete(w.Key)
-		}
+		addBlind(batch, &actions[i].Write)
 	}
-	return storeError(e.store.Apply(ctx, &batch, storage.UpdateOptions{}))
+	return storeError(e.store.Apply(ctx, batch, storage.UpdateOptions{}))
 }
 
 // updateBatch runs the actions named by todo in one update.

@@ -29,11 +29,14 @@ type Executor struct {
 	running sync.Map
 	// latest is the highest time handed out, in milliseconds: time never goes back here.
 	latest atomic.Int64
+	// blinds holds batches, so that writing without reading allocates none.
+	blinds sync.Pool // *storage.Batch
 }
 
 // New makes an executor and reads the stored clock of the token windows.
 func New(ctx context.Context, store storage.Store, clock func() time.Time) (*Executor, error) {
 	e := &Executor{store: store, clock: clock}
+	e.blinds.New = func() any { return new(storage.Batch) }
 	return e, e.tokens.load(ctx, store)
 }
 

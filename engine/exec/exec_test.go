@@ -95,7 +95,7 @@ func (e *env) put(b *attr.Builder, condition string) plan.Write {
 		x, err = plan.NewCompiler().Compile(&plan.Texts{Condition: api.Some(condition)})
 		require.NoError(e.t, err)
 	}
-	w, err := plan.Put(&e.table.Table, e.item(b), x.Condition)
+	w, err := plan.Put(new(plan.Room), &e.table.Table, e.item(b), x.Condition)
 	require.NoError(e.t, err)
 	return w
 }
@@ -108,14 +108,14 @@ func (e *env) update(pk, expression string, values ...attr.Value) plan.Write {
 	}
 	x, err := plan.NewCompiler().Compile(&texts)
 	require.NoError(e.t, err)
-	w, err := plan.Update(&e.table.Table, e.item(attr.NewItem().S("pk", pk)), x.Update, nil)
+	w, err := plan.Update(new(plan.Room), &e.table.Table, e.item(attr.NewItem().S("pk", pk)), x.Update, nil)
 	require.NoError(e.t, err)
 	return w
 }
 
 func (e *env) delete(pk string) plan.Write {
 	e.t.Helper()
-	w, err := plan.Delete(&e.table.Table, e.item(attr.NewItem().S("pk", pk)), nil)
+	w, err := plan.Delete(new(plan.Room), &e.table.Table, e.item(attr.NewItem().S("pk", pk)), nil)
 	require.NoError(e.t, err)
 	return w
 }

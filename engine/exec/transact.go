@@ -28,13 +28,15 @@ type Transaction struct {
 	Token string
 	// Digest identifies the request, so that a token used for another one is found out.
 	Digest [DigestBytes]byte
+	// WantResults asks for TransactResult.Results.
+	WantResults bool
 }
 
 // TransactResult is what a transaction did.
 type TransactResult struct {
 	// Replayed: the token's transaction was already done; nothing was written now.
 	Replayed bool
-	// Results holds one entry an action; nil when replayed.
+	// Results holds one entry an action; nil when replayed or not wanted.
 	Results []Result
 	// Sizes are the accounted sizes of the items, one an action.
 	Sizes []int
@@ -85,7 +87,9 @@ func (x *Transaction) run(tx storage.Tx, tokens [][]byte, now time.Time) (Transa
 	for i := range x.Actions {
 		a := &x.Actions[i]
 		v := tx.Value(i)
-		v.Data = bytes.Clone(v.Data)
+		if x.WantResults || keeps(&a.Write) {
+			v.Data = bytes.Clone(v.Data)
+		}
 		r, err := evaluate(a.Table, &a.Write, v, now)
 		if err != nil {
 			var reason api.CancellationReason
@@ -111,6 +115,9 @@ func (x *Transaction) run(tx storage.Tx, tokens [][]byte, now time.Time) (Transa
 	}
 	if len(tokens) > 0 {
 		tx.Put(tokens[0], encodeToken(x.Digest, now, res.Sizes))
+	}
+	if !x.WantResults {
+		res.Results = nil
 	}
 	return res, nil
 }
@@ -196,6 +203,9 @@ func cancelled(reasons []api.CancellationReason) *api.Error {
 // conflict turns a conflict of storage into what the service answers: on the token another call
 // with it is running, on an item the transaction is cancelled with a reason at that action.
 func (x *Transaction) conflict(err error, tokens [][]byte) error {
+	if err == nil {
+		return nil
+	}
 	var c *storage.ConflictError
 	if !errors.As(err, &c) {
 		return storeError(err)
@@ -217,31 +227,32 @@ func (x *Transaction) conflict(err error, tokens [][]byte) error {
 	return cancelled(reasons)
 }
 
-// Get is one bound read of an item.
-type Get struct {
+// Gets are bound reads of items of one table.
+type Gets struct {
 	Table *catalog.Table
-	Key   []byte
+	// Count of keys, which follow those of the reads before.
+	Count int
 }
 
-// GetMany reads items at one moment; absent and expired ones are nil. The items may be kept.
-func (e *Executor) GetMany(ctx context.Context, gets []Get) ([]attr.Item, error) {
+// GetMany reads items at one moment, in the order of keys; absent and expired ones are nil. The
+// items may be kept.
+func (e *Executor) GetMany(ctx context.Context, keys [][]byte, gets []Gets) ([]attr.Item, error) {
 	snap, err := e.store.Snapshot(ctx, storage.SnapshotOptions{})
 	if err != nil {
 		return nil, storeError(err)
 	}
 	defer snap.Close()
-	keys := make([][]byte, len(gets))
-	for i := range gets {
-		keys[i] = gets[i].Key
-	}
 	values, err := snap.GetMany(ctx, keys)
 	if err != nil {
 		return nil, storeError(err)
 	}
 	now := e.Now()
-	items := make([]attr.Item, len(gets))
-	for i := range values {
-		items[i], _ = live(gets[i].Table.Table.TTL, values[i], now)
+	items := make([]attr.Item, 0, len(keys))
+	for _, g := range gets {
+		for range g.Count {
+			item, _ := live(g.Table.Table.TTL, values[len(items)], now)
+			items = append(items, item)
+		}
 	}
 	return items, nil
 }

@@ -50,34 +50,71 @@ func (e *Executor) Write(ctx context.Context, t *catalog.Table, w *plan.Write, n
 	if !needOld && blind(t, w) {
 		return e.writeBlind(ctx, w)
 	}
-	var res Result
-	now := e.Now()
-	named := [1]storage.Named{{Key: w.Key, NoWait: true}}
-	err := e.store.Update(ctx, named[:], storage.UpdateOptions{}, func(tx storage.Tx) error {
-		v := tx.Value(0)
-		// The stored bytes are storage's once fn is over; what the caller gets is its own.
+	s := &single{
+		table: t, write: *w, now: e.Now(), named: [1]storage.Named{{Key: w.Key, NoWait: true}},
+		keep: needOld,
+	}
+	err := e.store.Update(ctx, s.named[:], storage.UpdateOptions{}, s.run)
+	return s.result, storeError(err)
+}
+
+// single is a single-item write on its way, in one piece of memory.
+type single struct {
+	table  *catalog.Table
+	write  plan.Write
+	now    time.Time
+	named  [1]storage.Named
+	keep   bool // the caller looks at result.Old
+	result Result
+}
+
+// run evaluates and writes. It is pure but for the result, which it replaces.
+func (s *single) run(tx storage.Tx) error {
+	v := tx.Value(0)
+	if s.keep || keeps(&s.write) {
 		v.Data = bytes.Clone(v.Data)
-		var err error
-		if res, err = evaluate(t, w, v, now); err != nil {
-			return err
-		}
-		commit(tx, w, v, &res)
-		return nil
-	})
-	return res, storeError(err)
+	}
+	var err error
+	if s.result, err = evaluate(s.table, &s.write, v, s.now); err != nil {
+		return err
+	}
+	commit(tx, &s.write, v, &s.result)
+	if !s.keep {
+		s.result.Old = nil
+	}
+	return nil
+}
+
+// keeps says whether what a write hands out may be the stored item. The stored bytes are storage's
+// once fn is over; what goes out of it must be a copy.
+func keeps(w *plan.Write) bool {
+	return w.ReturnOnFailure || w.Kind == plan.WriteUpdate && w.Update == nil
 }
 
 func (e *Executor) writeBlind(ctx context.Context, w *plan.Write) (Result, error) {
-	var ops [1]storage.Op
-	batch := storage.Batch{Ops: ops[:0]}
+	batch := e.blinds.Get().(*storage.Batch)
+	defer e.putBlind(batch)
+	addBlind(batch, w)
 	var res Result
 	if w.Kind == plan.WritePut {
-		batch.Put(w.Key, w.Item)
 		res.New = w.Item
+	}
+	return res, storeError(e.store.Apply(ctx, batch, storage.UpdateOptions{}))
+}
+
+func addBlind(batch *storage.Batch, w *plan.Write) {
+	if w.Kind == plan.WritePut {
+		batch.Put(w.Key, w.Item)
 	} else {
 		batch.Delete(w.Key)
 	}
-	return res, storeError(e.store.Apply(ctx, &batch, storage.UpdateOptions{}))
+}
+
+// putBlind gives a batch back to the pool; it holds no keys and items there.
+func (e *Executor) putBlind(batch *storage.Batch) {
+	clear(batch.Ops)
+	batch.Ops = batch.Ops[:0]
+	e.blinds.Put(batch)
 }
 
 // evaluate decides what a write does to what is stored. It is pure.

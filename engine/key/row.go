@@ -14,16 +14,25 @@ const TableSub uint32 = 0
 // AppendItem appends the key under which an item is stored. It reports false when the item lacks a
 // key attribute or has one of another type.
 func AppendItem(dst []byte, t *schema.Table, item attr.Item) ([]byte, bool) {
-	dst = AppendPrefix(dst, TableSpace(t.ID), TableSub)
-	dst, ok := appendPartitionOf(dst, t.Key.Hash, item)
-	if !ok || !t.Key.HasRange() {
-		return dst, ok
-	}
-	sort := typed(item, t.Key.Range[0])
-	if sort == nil {
+	hash := typed(item, t.Key.Hash[0])
+	if hash == nil {
 		return dst, false
 	}
-	return AppendRaw(dst, sort), true
+	var sort attr.Value
+	if t.Key.HasRange() {
+		if sort = typed(item, t.Key.Range[0]); sort == nil {
+			return dst, false
+		}
+	}
+	return AppendValues(dst, t, hash, sort), true
+}
+
+// AppendValues appends the key under which an item is stored, from the values of its key
+// attributes; sort is nil when the table has none.
+func AppendValues(dst []byte, t *schema.Table, hash, sort attr.Value) []byte {
+	dst = AppendPrefix(dst, TableSpace(t.ID), TableSub)
+	dst = AppendPartition(dst, []attr.Value{hash})
+	return AppendRaw(dst, sort)
 }
 
 // AppendEntry appends the key of the item's entry in an index. It reports false when the item is

@@ -7,8 +7,8 @@ import (
 	"github.com/keystone-db/kstone/engine/schema"
 )
 
-// itemKeyBytes is the room that most keys need: head, lengths and short values.
-const itemKeyBytes = 64
+// tableKeyMax is the most attributes of a table's key: one for the partition, one to sort by.
+const tableKeyMax = 2
 
 // invalid is a ValidationException.
 func invalid(format string, args ...any) *api.Error {
@@ -16,10 +16,11 @@ func invalid(format string, args ...any) *api.Error {
 }
 
 // bindKey checks a key map against the table's schema (wire-facts §4.2) and returns the key bytes.
-func bindKey(t *schema.Table, k attr.Item) ([]byte, error) {
+func bindKey(room *Room, t *schema.Table, k attr.Item) ([]byte, error) {
 	if k.Count() != t.Key.Len() {
 		return nil, invalid(api.MsgKeyMismatch)
 	}
+	var values [tableKeyMax]attr.Value
 	for i := range t.Key.Len() {
 		a := t.Key.At(i)
 		v := k.Get(a.Name)
@@ -29,9 +30,9 @@ func bindKey(t *schema.Table, k attr.Item) ([]byte, error) {
 		if err := checkKeyValue(&t.Key, i, v); err != nil {
 			return nil, err
 		}
+		values[i] = v
 	}
-	b, _ := key.AppendItem(make([]byte, 0, itemKeyBytes), t, k)
-	return b, nil
+	return room.item(t, values[0], values[1]), nil
 }
 
 // checkKeyValue checks what the service demands of the value of the i-th key attribute: it is not
@@ -68,7 +69,8 @@ func checkKeySize(hash bool, n int) error {
 
 // bindItem checks a whole item against the keys of the table and its indexes, in the service's
 // order: for each table key missing, type, empty, size; then the indexes, global ones first.
-func bindItem(t *schema.Table, item attr.Item) ([]byte, error) {
+func bindItem(room *Room, t *schema.Table, item attr.Item) ([]byte, error) {
+	var values [tableKeyMax]attr.Value
 	for i := range t.Key.Len() {
 		a := t.Key.At(i)
 		v := item.Get(a.Name)
@@ -81,6 +83,7 @@ func bindItem(t *schema.Table, item attr.Item) ([]byte, error) {
 		if err := checkKeyValue(&t.Key, i, v); err != nil {
 			return nil, err
 		}
+		values[i] = v
 	}
 	if err := checkIndexKeys(t, item); err != nil {
 		return nil, err
@@ -88,8 +91,7 @@ func bindItem(t *schema.Table, item attr.Item) ([]byte, error) {
 	if tooLarge(t, item) {
 		return nil, invalid(api.MsgItemSize)
 	}
-	b, _ := key.AppendItem(make([]byte, 0, itemKeyBytes), t, item)
-	return b, nil
+	return room.item(t, values[0], values[1]), nil
 }
 
 // checkIndexKeys refuses an item whose index key attributes have the wrong type, are empty or too
@@ -142,10 +144,10 @@ func tooLarge(t *schema.Table, item attr.Item) bool {
 			copies++
 		}
 	}
-	size := item.Size()
-	if size*copies <= attr.ItemSizeMaxBytes {
+	if item.Within(attr.ItemSizeMaxBytes / copies) {
 		return false
 	}
+	size := item.Size()
 	for i := range t.Indexes {
 		if ix := &t.Indexes[i]; ix.Local {
 			size += entrySize(t, ix, item)

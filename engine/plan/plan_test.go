@@ -418,9 +418,9 @@ func TestWriteErrors(t *testing.T) { //nolint:funlen // one table
 	const schemaText = "The provided key element does not match the schema"
 	base := func() *attr.Builder { return attr.NewItem().S("pk", "p").B("sk", []byte("s")) }
 	long := strings.Repeat("x", 2049)
-	put := func(b *attr.Builder) error { _, err := Put(wide(), item(t, b), nil); return err }
-	del := func(b *attr.Builder) error { _, err := Delete(wide(), item(t, b), nil); return err }
-	batch := func(b *attr.Builder) error { _, err := BatchPut(wide(), item(t, b)); return err }
+	put := func(b *attr.Builder) error { _, err := Put(new(Room), wide(), item(t, b), nil); return err }
+	del := func(b *attr.Builder) error { _, err := Delete(new(Room), wide(), item(t, b), nil); return err }
+	batch := func(b *attr.Builder) error { _, err := BatchPut(new(Room), wide(), item(t, b)); return err }
 	update := func(expression string, values ...attr.Value) error {
 		texts := Texts{Update: api.Some(expression)}
 		for i, v := range values {
@@ -428,7 +428,7 @@ func TestWriteErrors(t *testing.T) { //nolint:funlen // one table
 		}
 		x, err := NewCompiler().Compile(&texts)
 		require.NoError(t, err)
-		_, err = Update(wide(), item(t, base()), x.Update, nil)
+		_, err = Update(new(Room), wide(), item(t, base()), x.Update, nil)
 		return err
 	}
 	updated := func(b *attr.Builder) error { return Updated(wide(), item(t, b)) }
@@ -502,11 +502,11 @@ func TestItemSizeCountsLocalEntries(t *testing.T) {
 		return item(t, attr.NewItem().S("pk", "p").B("sk", []byte("s")).B("l", []byte("l")).S("x", strings.Repeat("x", n)))
 	}
 	fixed := half(0).Size()
-	_, err := Put(tb, half(attr.ItemSizeMaxBytes/2-fixed), nil)
+	_, err := Put(new(Room), tb, half(attr.ItemSizeMaxBytes/2-fixed), nil)
 	require.NoError(t, err)
-	_, err = Put(tb, half(attr.ItemSizeMaxBytes/2-fixed+1), nil)
+	_, err = Put(new(Room), tb, half(attr.ItemSizeMaxBytes/2-fixed+1), nil)
 	require.EqualError(t, err, invalid(api.MsgItemSize).Error())
-	_, err = Put(tb, half(attr.ItemSizeMaxBytes/2-fixed+1).Without("l"), nil)
+	_, err = Put(new(Room), tb, half(attr.ItemSizeMaxBytes/2-fixed+1).Without("l"), nil)
 	require.NoError(t, err, "without an entry only the item counts")
 	require.EqualError(t, Updated(tb, half(attr.ItemSizeMaxBytes/2-fixed+1)), invalid(api.MsgUpdateItemSize).Error())
 }

@@ -188,8 +188,8 @@ func joinNames(names []string) string {
 }
 
 // Get binds a read of one item: the key against the schema, then nested paths under keys.
-func Get(t *schema.Table, k attr.Item, p *expr.Projection) ([]byte, error) {
-	b, err := bindKey(t, k)
+func Get(room *Room, t *schema.Table, k attr.Item, p *expr.Projection) ([]byte, error) {
+	b, err := bindKey(room, t, k)
 	if err != nil || p == nil {
 		return b, err
 	}

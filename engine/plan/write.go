@@ -39,8 +39,8 @@ type Write struct {
 }
 
 // Put binds a put to its table.
-func Put(t *schema.Table, item attr.Item, c *expr.Condition) (Write, error) {
-	k, err := bindItem(t, item)
+func Put(room *Room, t *schema.Table, item attr.Item, c *expr.Condition) (Write, error) {
+	k, err := bindItem(room, t, item)
 	if err != nil {
 		return Write{}, err
 	}
@@ -49,17 +49,17 @@ func Put(t *schema.Table, item attr.Item, c *expr.Condition) (Write, error) {
 }
 
 // Delete binds a delete, Check a condition check.
-func Delete(t *schema.Table, k attr.Item, c *expr.Condition) (Write, error) {
-	return bindKeyed(WriteDelete, t, k, c)
+func Delete(room *Room, t *schema.Table, k attr.Item, c *expr.Condition) (Write, error) {
+	return bindKeyed(WriteDelete, room, t, k, c)
 }
 
 // Check binds a condition check of a transaction.
-func Check(t *schema.Table, k attr.Item, c *expr.Condition) (Write, error) {
-	return bindKeyed(WriteCheck, t, k, c)
+func Check(room *Room, t *schema.Table, k attr.Item, c *expr.Condition) (Write, error) {
+	return bindKeyed(WriteCheck, room, t, k, c)
 }
 
-func bindKeyed(kind WriteKind, t *schema.Table, k attr.Item, c *expr.Condition) (Write, error) {
-	b, err := bindKey(t, k)
+func bindKeyed(kind WriteKind, room *Room, t *schema.Table, k attr.Item, c *expr.Condition) (Write, error) {
+	b, err := bindKey(room, t, k)
 	if err != nil {
 		return Write{}, err
 	}
@@ -68,8 +68,8 @@ func bindKeyed(kind WriteKind, t *schema.Table, k attr.Item, c *expr.Condition) 
 }
 
 // Update binds an update (wire-facts §6.8: key schema, then the checks of §5.9).
-func Update(t *schema.Table, k attr.Item, u *expr.Update, c *expr.Condition) (Write, error) {
-	w, err := bindKeyed(WriteUpdate, t, k, c)
+func Update(room *Room, t *schema.Table, k attr.Item, u *expr.Update, c *expr.Condition) (Write, error) {
+	w, err := bindKeyed(WriteUpdate, room, t, k, c)
 	if err != nil {
 		return Write{}, err
 	}
@@ -195,12 +195,12 @@ func checkPath(t *schema.Table, name string) error {
 
 // BatchPut binds a put of BatchWriteItem. A key that is missing or of another type is a mismatch
 // there, without its name: DynamoDB does this (TestBatchWriteKeyMismatch).
-func BatchPut(t *schema.Table, item attr.Item) (Write, error) {
+func BatchPut(room *Room, t *schema.Table, item attr.Item) (Write, error) {
 	for i := range t.Key.Len() {
 		a := t.Key.At(i)
 		if v := item.Get(a.Name); v == nil || !key.TypeFits(v.Type(), a.Type) {
 			return Write{}, invalid(api.MsgKeyMismatch)
 		}
 	}
-	return Put(t, item, nil)
+	return Put(room, t, item, nil)
 }

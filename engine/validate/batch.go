@@ -2,6 +2,7 @@ package validate
 
 import (
 	"bytes"
+	"hash/maphash"
 	"strconv"
 
 	"github.com/keystone-db/kstone/engine/api"
@@ -17,8 +18,14 @@ const (
 	batchTablesWriteMax = 25
 )
 
-// duplicatesScanMax is the number of keys up to which comparing all pairs is quicker than a map.
+// duplicatesScanMax is the number of keys up to which comparing all pairs is quicker than hashing.
 const duplicatesScanMax = 16
+
+// duplicatesTable is the size of the table of keys, more than twice batchGetKeysMax.
+const duplicatesTable = 256
+
+// duplicatesSeed keeps clients from choosing keys that meet.
+var duplicatesSeed = maphash.MakeSeed()
 
 // Places of Bad in batches.
 const placeRequestItems = "RequestItems."
@@ -116,11 +123,7 @@ func batchGetCount(in *api.BatchGetItemInput) error {
 // duplicates says whether two keys are equal: equal items have equal bytes.
 func duplicates(keys []attr.Item) bool {
 	if len(keys) > duplicatesScanMax {
-		seen := make(map[string]struct{}, len(keys))
-		for _, k := range keys {
-			seen[string(k)] = struct{}{}
-		}
-		return len(seen) < len(keys)
+		return duplicatesHashed(keys)
 	}
 	for i := range keys {
 		for j := range i {
@@ -128,6 +131,22 @@ func duplicates(keys []attr.Item) bool {
 				return true
 			}
 		}
+	}
+	return false
+}
+
+// duplicatesHashed is duplicates for up to batchGetKeysMax keys, by a table of their positions.
+func duplicatesHashed(keys []attr.Item) bool {
+	var table [duplicatesTable]uint8 // position + 1
+	for i, k := range keys {
+		at := maphash.Bytes(duplicatesSeed, k) % duplicatesTable
+		for table[at] != 0 {
+			if bytes.Equal(keys[table[at]-1], k) {
+				return true
+			}
+			at = (at + 1) % duplicatesTable
+		}
+		table[at] = uint8(i + 1)
 	}
 	return false
 }

@@ -71,13 +71,9 @@ func oldOrNone(o api.Opt[string]) error {
 	return nil
 }
 
-// sizePerByteMax is how many times its binary length an item's size can be: an empty list as an
-// element of a list is one byte and counts 4.
-const sizePerByteMax = 4
-
 // itemSize refuses an item to put that is too large.
 func itemSize(it attr.Item) error {
-	if len(it) > attr.ItemSizeMaxBytes/sizePerByteMax && it.Size() > attr.ItemSizeMaxBytes {
+	if !it.Within(attr.ItemSizeMaxBytes) {
 		return invalid(api.MsgItemSize)
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"github.com/keystone-db/kstone/engine/api"
+	"github.com/keystone-db/kstone/engine/attr"
 )
 
 // Limits of transactions (wire-facts §9).
@@ -174,7 +175,7 @@ func transactSize(in *api.TransactWriteItemsInput) error {
 			binary += len(p.Item)
 		}
 	}
-	if binary <= transactSizeMaxBytes/sizePerByteMax {
+	if binary <= transactSizeMaxBytes/attr.SizePerByteMax {
 		return nil
 	}
 	for i := range in.TransactItems {
