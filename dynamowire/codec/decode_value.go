@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"math/bits"
 	"strconv"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/keystone-db/kstone/engine/api"
@@ -398,12 +399,9 @@ func (d *Decoder) blob() ([]byte, bool) {
 	if !ok {
 		return nil, false
 	}
-	if len(text)%4 != 0 {
-		d.mismatch(msgBase64Length + strconv.Itoa(len(text)))
-		return nil, false
-	}
 	b, err := strictBase64.AppendDecode(d.b64[:0], text)
-	if err != nil || len(b) != len(text)/base64Group*base64GroupBytes-base64Padding(text) {
+	if err != nil || len(b)+base64Padding(text) != len(text)/base64Group*base64GroupBytes ||
+		len(text)%base64Group != 0 {
 		d.mismatch(base64Fault(text))
 		return nil, false
 	}
@@ -425,8 +423,12 @@ const (
 // base64Padding counts the pad characters at the end.
 func base64Padding(text []byte) int { return len(text) - len(bytes.TrimRight(text, base64Pad)) }
 
-// base64Fault is the text for base64 of the right length that does not decode.
+// base64Fault is the text for base64 that does not decode. DynamoDB does this: the length counts
+// UTF-16 code units (TestMismatches).
 func base64Fault(text []byte) string {
+	if n := len(utf16.Encode([]rune(string(text)))); n%base64Group != 0 {
+		return msgBase64Length + strconv.Itoa(n)
+	}
 	bad := bytes.TrimLeft(bytes.TrimRight(text, base64Pad), base64Alphabet)
 	if len(bad) == 0 {
 		return msgBase64Last
