@@ -79,6 +79,7 @@ func (o Options) lsm() lsm.Options {
 
 func newDB(store storage.Store, opts Options) (*DB, error) {
 	ctx := context.Background()
+	store = storage.Retrying(store)
 	db := &DB{
 		opts: opts, store: store, compiler: plan.NewCompiler(),
 		rules: validate.Options{ClassicErrors: opts.ClassicErrors, Account: opts.Account},

@@ -24,7 +24,7 @@ func (e *Executor) BatchWrite(ctx context.Context, actions []Action, needOld boo
 	for len(todo) > 0 {
 		err := e.updateBatch(ctx, actions, todo, results)
 		var c *storage.ConflictError
-		if !errors.As(err, &c) {
+		if !errors.As(err, &c) || !c.Multi {
 			return results, unprocessed, storeError(err)
 		}
 		rest := todo[:0]

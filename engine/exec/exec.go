@@ -96,7 +96,8 @@ func live(ttl string, v storage.Value, now time.Time) (item, stored attr.Item) {
 }
 
 // storeError maps what storage reports to the client's error. Errors of the client's own kind and
-// of its context pass unchanged.
+// of its context pass unchanged, and so does what no client can do anything about, a plain conflict
+// that did not end among it: doors answer that as an internal error and log it.
 func storeError(err error) error {
 	if err == nil {
 		return nil
@@ -105,7 +106,7 @@ func storeError(err error) error {
 	switch {
 	case errors.As(err, &own), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
-	case errors.Is(err, storage.ErrConflict):
+	case errors.Is(err, storage.ErrConflict) && !storage.PlainConflict(err):
 		return api.Errorf(api.TransactionConflict, api.MsgTransactionConflict)
 	}
 	return err

@@ -350,3 +350,24 @@ func TestConflicts(t *testing.T) {
 		"reasons for specific reasons [TransactionConflict]")
 	require.Equal(t, "Transaction is ongoing for the item", got.Reasons[0].Message.Value)
 }
+
+// TestPlainConflicts: only transactions are in a client's way. What did not end after all retries is
+// no answer of the service's, and says nothing of a transaction.
+func TestPlainConflicts(t *testing.T) {
+	e := newEnv(t, memstore.Options{}, "")
+	conflicting, err := memstore.Open(memstore.Options{Conflict: 1})
+	require.NoError(t, err)
+	e.store = conflicting
+	w := e.update("a", "SET x = :a", attr.String("v"))
+	refused := func(err error) {
+		t.Helper()
+		require.ErrorIs(t, err, storage.ErrConflict)
+		require.Equal(t, api.InternalServerError, api.CodeOf(err))
+	}
+	_, err = e.Write(context.Background(), e.table, &w, false)
+	refused(err)
+	_, _, err = e.BatchWrite(context.Background(), []Action{{Table: e.table, Write: e.put(attr.NewItem().S("pk", "a"), "")}}, false)
+	refused(err)
+	_, err = e.transact("token", 0, w)
+	refused(err)
+}

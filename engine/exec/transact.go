@@ -207,7 +207,7 @@ func (x *Transaction) conflict(err error, tokens [][]byte) error {
 		return nil
 	}
 	var c *storage.ConflictError
-	if !errors.As(err, &c) {
+	if !errors.As(err, &c) || !c.Multi {
 		return storeError(err)
 	}
 	for _, k := range tokens {

@@ -1,0 +1,91 @@
+package engine
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/keystone-db/kstone/engine/api"
+	"github.com/keystone-db/kstone/engine/attr"
+	"github.com/keystone-db/kstone/engine/storage"
+	"github.com/keystone-db/kstone/engine/storage/memstore"
+)
+
+// failingStore answers every write with err while it is set, and the first ones with a plain conflict.
+type failingStore struct {
+	storage.Store
+	err       error
+	conflicts int
+}
+
+func (s *failingStore) fail() error {
+	if s.conflicts > 0 {
+		s.conflicts--
+		return &storage.ConflictError{Key: []byte("k")}
+	}
+	return s.err
+}
+
+func (s *failingStore) Update(ctx context.Context, named []storage.Named, opts storage.UpdateOptions, fn func(storage.Tx) error) error {
+	if err := s.fail(); err != nil {
+		return err
+	}
+	return s.Store.Update(ctx, named, opts, fn)
+}
+
+func (s *failingStore) Apply(ctx context.Context, batch *storage.Batch, opts storage.UpdateOptions) error {
+	if err := s.fail(); err != nil {
+		return err
+	}
+	return s.Store.Apply(ctx, batch, opts)
+}
+
+// TestFailuresOfStorage: what storage reports and no client can mend is an internal error whose cause
+// stays in it for the log; a conflict between plain writes is tried again and not seen.
+func TestFailuresOfStorage(t *testing.T) {
+	mem, err := memstore.Open(memstore.Options{})
+	require.NoError(t, err)
+	s := &failingStore{Store: mem}
+	db := openSerial(t, s)
+	write := func() []error {
+		_, put := db.PutItem(t.Context(), &api.PutItemInput{TableName: api.Some(serialTable), Item: serialItem(1, 1)})
+		_, update := db.UpdateItem(t.Context(), &api.UpdateItemInput{
+			TableName: api.Some(serialTable), Key: serialKey(1),
+			UpdateExpression: api.Some("SET v = :v"), ExpressionAttributeValues: valueOf(2),
+		})
+		_, batch := db.BatchWriteItem(t.Context(), &api.BatchWriteItemInput{
+			RequestItems: []api.BatchWriteItemRequestMapEntry{{Key: serialTable, Value: []api.WriteRequest{
+				{PutRequest: &api.PutRequest{Item: serialItem(2, 1)}},
+			}}},
+		})
+		_, transact := db.TransactWriteItems(t.Context(), &api.TransactWriteItemsInput{
+			TransactItems: []api.TransactWriteItem{{Put: &api.Put{TableName: api.Some(serialTable), Item: serialItem(3, 1)}}},
+		})
+		_, table := db.UpdateTable(t.Context(), &api.UpdateTableInput{
+			TableName: api.Some(serialTable), DeletionProtectionEnabled: api.Some(true),
+		})
+		return []error{put, update, batch, transact, table}
+	}
+	for _, cause := range []error{
+		storage.ErrUncertain, storage.ErrUnavailable, storage.ErrFull, storage.ErrReadOnly, storage.ErrTooLarge,
+		storage.ErrCorrupt, storage.ErrClosed, storage.ErrConflict,
+	} {
+		s.err = cause
+		for i, err := range write() {
+			require.ErrorIs(t, err, cause, i)
+			require.Equal(t, api.InternalServerError, api.CodeOf(err), i)
+		}
+	}
+	s.err = nil
+	for _, item := range []attr.Item{serialItem(1, 1), serialItem(2, 1)} {
+		s.conflicts = storage.ConflictRetriesMax
+		_, err := db.PutItem(t.Context(), &api.PutItemInput{TableName: api.Some(serialTable), Item: item})
+		require.NoError(t, err)
+	}
+	s.conflicts = storage.ConflictRetriesMax
+	_, err = db.UpdateTable(t.Context(), &api.UpdateTableInput{
+		TableName: api.Some(serialTable), DeletionProtectionEnabled: api.Some(true),
+	})
+	require.NoError(t, err, "the control plane too")
+}
