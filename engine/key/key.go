@@ -19,7 +19,8 @@
 //	| token     | partition (the token)                                             |
 //	| catalog   | raw name, hash 0                                                  |
 //
-//	partition  length 2B big-endian, bytes: the values' encodings, all but the last escaped
+//	partition  length 2B big-endian, bytes: the value's encoding; of several values each but the last
+//	           is a length 2B and its encoding, since they have no order among them
 //	escaped    0x00 becomes 00 FF, the end is 00 01; what follows may begin with FF
 //	raw        the bytes as they are; only as the last part
 //
@@ -130,7 +131,7 @@ func AppendPartition(dst []byte, values []attr.Value) []byte {
 	start := len(dst)
 	for i, v := range values {
 		if i < len(values)-1 {
-			dst = AppendEscaped(dst, v)
+			dst = AppendField(dst, v)
 		} else {
 			dst = appendValue(dst, v)
 		}

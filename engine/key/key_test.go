@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/hex"
+	"fmt"
 	"hash/crc32"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -72,6 +74,47 @@ func TestEntryNeedsAllKeyAttributes(t *testing.T) {
 		_, ok := AppendEntry(nil, tb, &tb.Indexes[0], item(t, b))
 		require.False(t, ok, name)
 	}
+}
+
+// Several partition values are told apart by their lengths: no order among them is needed.
+func TestPartitionOfSeveralValues(t *testing.T) {
+	values := func(list ...string) (out []attr.Value) {
+		for _, s := range list {
+			out = append(out, attr.String(s))
+		}
+		return out
+	}
+	encoded := func(list ...string) string {
+		return hex.EncodeToString(AppendPartition(nil, values(list...))[4:])
+	}
+	require.Equal(t, "0002"+"6162", encoded("ab"))
+	require.Equal(t, "0009"+"000161"+"00026200"+"6300", encoded("a", "b\x00", "c\x00"))
+	require.NotEqual(t, encoded("a", "bc"), encoded("ab", "c"))
+	require.NotEqual(t, encoded("a\x00", "b"), encoded("a", "\x00b"))
+}
+
+// TestLongestKey: the longest key that the service's limits allow is within those of storage. Escapes
+// double zero bytes, but of sort keys only.
+func TestLongestKey(t *testing.T) {
+	zeros := func(n int) string { return strings.Repeat("\x00", n) }
+	tb := table(false)
+	ix := &tb.Indexes[0]
+	it := attr.NewItem().S("pk", zeros(PartitionMaxBytes)).S("sk", zeros(SortMaxBytes))
+	ix.Key = schema.Key{}
+	for i := range partsMax {
+		g, x := fmt.Sprint("g", i), fmt.Sprint("x", i)
+		ix.Key.Hash = append(ix.Key.Hash, schema.KeyAttr{Name: g, Type: attr.S})
+		ix.Key.Range = append(ix.Key.Range, schema.KeyAttr{Name: x, Type: attr.S})
+		it.S(g, zeros(PartitionMaxBytes/partsMax)).S(x, zeros(SortMaxBytes/partsMax))
+	}
+	k, ok := AppendEntry(nil, tb, ix, item(t, it))
+	require.True(t, ok)
+	const longest = storage.HeadBytes + // space, sub, hash
+		lengthBytes + (partsMax-1)*lengthBytes + PartitionMaxBytes + // index partition
+		2*SortMaxBytes + partsMax*2 + // index sort, escaped
+		lengthBytes + PartitionMaxBytes + SortMaxBytes // table key
+	require.Len(t, k, longest)
+	require.LessOrEqual(t, len(k), storage.KeyMaxBytes)
 }
 
 // A filter that storage keeps for a partition must fit what this package writes.
