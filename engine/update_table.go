@@ -12,7 +12,8 @@ import (
 )
 
 // UpdateTable changes settings of a table: throughput, billing mode, deletion protection, table
-// class. Changes of indexes, streams and replicas are refused by validation in this version.
+// class, encryption. Changes of indexes, streams and replicas are refused by validation in this
+// version.
 func (db *DB) UpdateTable(ctx context.Context, in *api.UpdateTableInput) (*api.UpdateTableOutput, error) {
 	if err := validate.UpdateTable(in, db.rules); err != nil {
 		return nil, err
@@ -79,18 +80,44 @@ func nextBilling(in *api.UpdateTableInput, r *catalog.Record, now int64) (catalo
 		return next, err
 	}
 	if in.OnDemandThroughput != nil {
-		next.Max = onDemand(in.OnDemandThroughput)
+		next.Max = ceiling(next.Max, in.OnDemandThroughput)
 	}
-	if in.WarmThroughput != nil {
-		next.Warm = warm(in.WarmThroughput)
+	return next, indexCeilings(in, r, &next)
+}
+
+// ceiling is an on-demand ceiling after a change: what is not named stays as it was.
+func ceiling(old *catalog.Throughput, o *api.OnDemandThroughput) *catalog.Throughput {
+	if old == nil {
+		return onDemand(o)
 	}
-	return next, nil
+	return &catalog.Throughput{
+		Read: o.MaxReadRequestUnits.Or(old.Read), Write: o.MaxWriteRequestUnits.Or(old.Write),
+	}
+}
+
+// indexCeilings applies the updates of indexes' on-demand ceilings.
+func indexCeilings(in *api.UpdateTableInput, r *catalog.Record, next *catalog.Billing) error {
+	for _, u := range in.GlobalSecondaryIndexUpdates {
+		if u.Update == nil || u.Update.OnDemandThroughput == nil {
+			continue
+		}
+		name := u.Update.IndexName.Value
+		if ix := r.Table.Index(name); ix == nil || ix.Local {
+			return api.Errorf(api.ResourceNotFound, api.MsgNotFound)
+		}
+		var old *catalog.Throughput
+		if m, ok := next.IndexMax[name]; ok {
+			old = &m
+		}
+		setThroughput(&next.IndexMax, name, *ceiling(old, u.Update.OnDemandThroughput))
+	}
+	return nil
 }
 
 func cloneBilling(b catalog.Billing) catalog.Billing {
 	indexes := make(map[string]catalog.Throughput, len(b.Indexes))
 	maps.Copy(indexes, b.Indexes)
-	b.Indexes = indexes
+	b.Indexes, b.IndexMax = indexes, maps.Clone(b.IndexMax)
 	return b
 }
 

@@ -23,7 +23,7 @@ func UpdateTable(in *api.UpdateTableInput, _ Options) error {
 	}
 	if in.ProvisionedThroughput == nil && !in.BillingMode.Set &&
 		len(in.GlobalSecondaryIndexUpdates) == 0 && !in.TableClass.Set &&
-		!in.DeletionProtectionEnabled.Set {
+		!in.DeletionProtectionEnabled.Set && in.SSESpecification == nil && in.OnDemandThroughput == nil {
 		return invalid(api.MsgUpdateNothing)
 	}
 	provisioned := in.BillingMode.Value == api.BillingModeProvisioned
@@ -40,12 +40,10 @@ func UpdateTable(in *api.UpdateTableInput, _ Options) error {
 func refuseUpdate(in *api.UpdateTableInput) error {
 	return refuse([]param{
 		{"StreamSpecification", in.StreamSpecification != nil},
-		{"SSESpecification", in.SSESpecification != nil},
 		{"ReplicaUpdates", in.ReplicaUpdates != nil},
 		{"MultiRegionConsistency", in.MultiRegionConsistency.Set},
 		{"GlobalTableWitnessUpdates", in.GlobalTableWitnessUpdates != nil},
 		{"GlobalTableSettingsReplicationMode", in.GlobalTableSettingsReplicationMode.Set},
-		{"OnDemandThroughput", in.OnDemandThroughput != nil},
 		{"WarmThroughput", in.WarmThroughput != nil},
 		{"VectorIndexUpdates", in.VectorIndexUpdates != nil},
 		{"DisassociationProtectionEnabled", in.DisassociationProtectionEnabled.Set},
@@ -81,8 +79,6 @@ func indexUpdates(updates []api.GlobalSecondaryIndexUpdate) error {
 		err := refuse([]param{
 			{pathIndexUpdates + "Create", u.Create != nil},
 			{pathIndexUpdates + "Delete", u.Delete != nil},
-			{pathIndexUpdates + "Update.OnDemandThroughput",
-				u.Update != nil && u.Update.OnDemandThroughput != nil},
 			{pathIndexUpdates + "Update.WarmThroughput",
 				u.Update != nil && u.Update.WarmThroughput != nil},
 		})

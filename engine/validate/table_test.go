@@ -269,6 +269,7 @@ func TestUpdateTableStatic(t *testing.T) {
 		refused("VectorIndexUpdates"):              {VectorIndexUpdates: []api.VectorIndexUpdate{}},
 		refused("DisassociationProtectionEnabled"): {DisassociationProtectionEnabled: api.Some(false)},
 		refused("MultiRegionConsistency"):          {MultiRegionConsistency: str("STRONG")},
+		refused("WarmThroughput"):                  {WarmThroughput: &api.WarmThroughput{}},
 	} {
 		in.TableName = str("Tab")
 		requireText(t, UpdateTable(in, Options{}), want)
@@ -276,6 +277,7 @@ func TestUpdateTableStatic(t *testing.T) {
 	for _, in := range []*api.UpdateTableInput{
 		{DeletionProtectionEnabled: api.Some(false)}, {TableClass: str("STANDARD")},
 		{BillingMode: str("PAY_PER_REQUEST")}, {ProvisionedThroughput: units(1, 2)},
+		{SSESpecification: &api.SSESpecification{}}, {OnDemandThroughput: &api.OnDemandThroughput{}},
 		{GlobalSecondaryIndexUpdates: []api.GlobalSecondaryIndexUpdate{update("idx", units(1, 1))}},
 	} {
 		in.TableName = str("Tab")

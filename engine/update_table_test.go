@@ -1,0 +1,137 @@
+package engine
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/keystone-db/kstone/engine/api"
+	"github.com/keystone-db/kstone/engine/attr"
+)
+
+// settings changes the table orders and waits until it is active.
+func (d *testDB) settings(in *api.UpdateTableInput) *api.TableDescription {
+	d.t.Helper()
+	in.TableName = api.Some("orders")
+	_, err := d.UpdateTable(d.t.Context(), in)
+	require.NoError(d.t, err)
+	d.clock.now = d.clock.now.Add(time.Second)
+	out, err := d.DescribeTable(d.t.Context(), &api.DescribeTableInput{TableName: api.Some("orders")})
+	require.NoError(d.t, err)
+	require.Equal(d.t, "ACTIVE", out.Table.TableStatus.Value)
+	return out.Table
+}
+
+// TestUpdateEncryption: wire-facts §6.1.2. The service's own key is shown by saying nothing.
+func TestUpdateEncryption(t *testing.T) {
+	const keyARN = "arn:aws:kms:us-east-1:123456789012:"
+	d := openTest(t, Options{})
+	d.orders()
+	sse := func(enabled bool, id string) *api.SSEDescription {
+		spec := &api.SSESpecification{Enabled: api.Some(enabled)}
+		if id != "" {
+			spec.KMSMasterKeyId = api.Some(id)
+		}
+		return d.settings(&api.UpdateTableInput{SSESpecification: spec}).SSEDescription
+	}
+	shown := func(arn string) *api.SSEDescription {
+		return &api.SSEDescription{
+			Status: api.Some("ENABLED"), SSEType: api.Some("KMS"), KMSMasterKeyArn: api.Some(arn),
+		}
+	}
+	require.Equal(t, shown(keyARN+"alias/aws/dynamodb"), sse(true, ""))
+	require.Equal(t, shown(keyARN+"key/one"), sse(true, "one"))
+	require.Equal(t, shown("arn:aws:kms:eu-west-1:1:key/two"), sse(true, "arn:aws:kms:eu-west-1:1:key/two"))
+	kept := d.settings(&api.UpdateTableInput{DeletionProtectionEnabled: api.Some(true)}).SSEDescription
+	require.Equal(t, shown("arn:aws:kms:eu-west-1:1:key/two"), kept, "other changes leave it alone")
+	require.Nil(t, sse(false, ""))
+}
+
+// TestUpdateOnDemandThroughput: wire-facts §6.1.2. -1 removes a ceiling, what is not named stays.
+func TestUpdateOnDemandThroughput(t *testing.T) {
+	d := openTest(t, Options{})
+	d.orders()
+	ceiling := func(read, write int64) *api.OnDemandThroughput {
+		return &api.OnDemandThroughput{
+			MaxReadRequestUnits: api.Some(read), MaxWriteRequestUnits: api.Some(write),
+		}
+	}
+	set := func(o *api.OnDemandThroughput) *api.OnDemandThroughput {
+		return d.settings(&api.UpdateTableInput{OnDemandThroughput: o}).OnDemandThroughput
+	}
+	require.Equal(t, ceiling(10, -1), set(&api.OnDemandThroughput{MaxReadRequestUnits: api.Some[int64](10)}))
+	require.Equal(t, ceiling(10, 20), set(&api.OnDemandThroughput{MaxWriteRequestUnits: api.Some[int64](20)}))
+	require.Equal(t, ceiling(-1, 20), set(&api.OnDemandThroughput{MaxReadRequestUnits: api.Some[int64](-1)}))
+
+	index := func(name string, o *api.OnDemandThroughput) *api.UpdateTableInput {
+		return &api.UpdateTableInput{GlobalSecondaryIndexUpdates: []api.GlobalSecondaryIndexUpdate{{
+			Update: &api.UpdateGlobalSecondaryIndexAction{IndexName: api.Some(name), OnDemandThroughput: o},
+		}}}
+	}
+	got := d.settings(index("byG", ceiling(5, 6)))
+	require.Equal(t, ceiling(5, 6), got.GlobalSecondaryIndexes[0].OnDemandThroughput)
+	require.Equal(t, ceiling(-1, 20), got.OnDemandThroughput)
+	got = d.settings(index("byG", &api.OnDemandThroughput{MaxWriteRequestUnits: api.Some[int64](7)}))
+	require.Equal(t, ceiling(5, 7), got.GlobalSecondaryIndexes[0].OnDemandThroughput)
+	for _, name := range []string{"none", "byL"} {
+		in := index(name, ceiling(1, 1))
+		in.TableName = api.Some("orders")
+		_, err := d.UpdateTable(t.Context(), in)
+		requireError(t, err, api.ResourceNotFound, textNotFound)
+	}
+	d.put(attr.NewItem().S("pk", "a").N("sk", "1"))
+}
+
+// unitsOf is a throughput.
+func unitsOf(read, write int64) *api.ProvisionedThroughput {
+	return &api.ProvisionedThroughput{ReadCapacityUnits: api.Some(read), WriteCapacityUnits: api.Some(write)}
+}
+
+func indexUnitsOf(name string, p *api.ProvisionedThroughput) []api.GlobalSecondaryIndexUpdate {
+	return []api.GlobalSecondaryIndexUpdate{{Update: &api.UpdateGlobalSecondaryIndexAction{
+		IndexName: api.Some(name), ProvisionedThroughput: p,
+	}}}
+}
+
+// TestUpdateThroughputErrors: wire-facts §6.2, the checks on the table, in their order.
+func TestUpdateThroughputErrors(t *testing.T) {
+	const invalid = "One or more parameter values were invalid: "
+	d := openTest(t, Options{})
+	d.orders() // on demand
+	update := func(in *api.UpdateTableInput) func() error {
+		return func() error {
+			in.TableName = api.Some("orders")
+			_, err := d.UpdateTable(t.Context(), in)
+			d.clock.now = d.clock.now.Add(time.Second)
+			return err
+		}
+	}
+	provisioned := api.Some(api.BillingModeProvisioned)
+	requireRefusals(t, []refusal{
+		{"units on demand", update(&api.UpdateTableInput{ProvisionedThroughput: unitsOf(1, 1)}), api.Validation,
+			invalid + "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST"},
+		{"units of an index on demand", update(&api.UpdateTableInput{GlobalSecondaryIndexUpdates: indexUnitsOf("byG", unitsOf(1, 1))}), api.Validation,
+			invalid + "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST"},
+		{"switch without units of an index", update(&api.UpdateTableInput{BillingMode: provisioned, ProvisionedThroughput: unitsOf(1, 1)}), api.Validation,
+			invalid + "ProvisionedThroughput must be specified for index: byG"},
+		{"switch", update(&api.UpdateTableInput{
+			BillingMode: provisioned, ProvisionedThroughput: unitsOf(3, 4), GlobalSecondaryIndexUpdates: indexUnitsOf("byG", unitsOf(5, 6)),
+		}), "", ""},
+		{"no change", update(&api.UpdateTableInput{ProvisionedThroughput: unitsOf(3, 4)}), api.Validation,
+			"The provisioned throughput for the table will not change. The requested value equals the current value. " +
+				"Current ReadCapacityUnits provisioned for the table: 3. Requested ReadCapacityUnits: 3. " +
+				"Current WriteCapacityUnits provisioned for the table: 4. Requested WriteCapacityUnits: 4. " +
+				"Refer to the Amazon DynamoDB Developer Guide for current limits and how to request higher limits."},
+		{"no change of an index", update(&api.UpdateTableInput{GlobalSecondaryIndexUpdates: indexUnitsOf("byG", unitsOf(5, 6))}), api.Validation,
+			"The provisioned throughput for the index byG will not change. The requested value equals the current value. " +
+				"Current ReadCapacityUnits provisioned for the index: 5. Requested ReadCapacityUnits: 5. " +
+				"Current WriteCapacityUnits provisioned for the index: 6. Requested WriteCapacityUnits: 6. " +
+				"Refer to the Amazon DynamoDB Developer Guide for current limits and how to request higher limits."},
+		{"beyond reason", update(&api.UpdateTableInput{GlobalSecondaryIndexUpdates: indexUnitsOf("byG", unitsOf(1_000_000_000_001, 1))}), api.Validation,
+			"This operation cannot be performed with given input values. Please contact DynamoDB service team for more info: Action Blocked: IndexUpdate"},
+		{"unknown index", update(&api.UpdateTableInput{GlobalSecondaryIndexUpdates: indexUnitsOf("none", unitsOf(1, 1))}), api.ResourceNotFound, textNotFound},
+		{"local index", update(&api.UpdateTableInput{GlobalSecondaryIndexUpdates: indexUnitsOf("byL", unitsOf(1, 1))}), api.ResourceNotFound, textNotFound},
+		{"raise", update(&api.UpdateTableInput{ProvisionedThroughput: unitsOf(4, 4)}), "", ""},
+	})
+}
