@@ -9,6 +9,7 @@ import (
 	"github.com/keystone-db/kstone/engine/plan"
 	"github.com/keystone-db/kstone/engine/schema"
 	"github.com/keystone-db/kstone/engine/validate"
+	"github.com/keystone-db/kstone/expr"
 )
 
 // readRequest is what Query and Scan have in common.
@@ -17,12 +18,20 @@ type readRequest struct {
 	capacity api.Opt[string]
 	texts    plan.Texts
 	bound    plan.ReadRequest // without Table and trees
+	// segment and segments are a Scan's; zero segments mark a Query.
+	segment, segments int64
+}
+
+// bind binds a read to its table.
+func (q *readRequest) bind(x *plan.Expressions) (plan.Read, error) {
+	if q.segments == 0 {
+		return plan.Query(&q.bound, x.KeyCondition)
+	}
+	return plan.Scan(&q.bound, q.segment, q.segments)
 }
 
 // read compiles, binds and runs a Query or Scan.
-func (db *DB) read(ctx context.Context, q *readRequest,
-	bind func(*plan.ReadRequest, *plan.Expressions) (plan.Read, error),
-) (exec.Page, *api.ConsumedCapacity, error) {
+func (db *DB) read(ctx context.Context, q *readRequest) (exec.Page, *api.ConsumedCapacity, error) {
 	var x plan.Expressions
 	if q.texts.Any() {
 		var err error
@@ -36,7 +45,7 @@ func (db *DB) read(ctx context.Context, q *readRequest,
 	}
 	defer t.leave()
 	q.bound.Table, q.bound.Filter, q.bound.Projection = &t.Table.Table, x.Filter, x.Projection
-	r, err := bind(&q.bound, &x)
+	r, err := q.bind(&x)
 	if err != nil {
 		return exec.Page{}, nil, err
 	}
@@ -62,6 +71,13 @@ func consumedByRead(q *readRequest, ix *schema.Index, page *exec.Page) *api.Cons
 	return m.Consumed(q.capacity.Value, capacity.Plain)
 }
 
+// queryCall is what a Query needs on the heap, in one piece.
+type queryCall struct {
+	out       api.QueryOutput
+	condition expr.KeyCondition
+	keys      [2 * plan.KeyBytes]byte // both ends of the range
+}
+
 // Query reads one partition of a table or an index in the order of the sort key.
 func (db *DB) Query(ctx context.Context, in *api.QueryInput) (*api.QueryOutput, error) {
 	if err := validate.Query(in, db.rules); err != nil {
@@ -80,17 +96,18 @@ func (db *DB) Query(ctx context.Context, in *api.QueryInput) (*api.QueryOutput, 
 			StartKey: in.ExclusiveStartKey,
 		},
 	}
-	page, consumed, err := db.read(ctx, &q, func(r *plan.ReadRequest, x *plan.Expressions) (plan.Read, error) {
-		return plan.Query(r, x.KeyCondition)
-	})
+	c := new(queryCall)
+	q.texts.KeyRoom, q.bound.Room = &c.condition, plan.RoomOf(c.keys[:])
+	page, consumed, err := db.read(ctx, &q)
 	if err != nil {
 		return nil, err
 	}
-	return &api.QueryOutput{
+	c.out = api.QueryOutput{
 		Items: page.Items, Count: api.Some(int64(page.Count)),
 		ScannedCount: api.Some(int64(page.Scanned)), LastEvaluatedKey: page.LastKey,
 		ConsumedCapacity: consumed,
-	}, nil
+	}
+	return &c.out, nil
 }
 
 // Scan reads a table, an index or one segment of it in the order of the partition keys' hashes.
@@ -108,10 +125,9 @@ func (db *DB) Scan(ctx context.Context, in *api.ScanInput) (*api.ScanOutput, err
 			IndexName: in.IndexName.Value, Select: in.Select.Value, Consistent: in.ConsistentRead.Value,
 			Limit: int(in.Limit.Value), StartKey: in.ExclusiveStartKey,
 		},
+		segment: in.Segment.Or(0), segments: in.TotalSegments.Or(1),
 	}
-	page, consumed, err := db.read(ctx, &q, func(r *plan.ReadRequest, _ *plan.Expressions) (plan.Read, error) {
-		return plan.Scan(r, in.Segment.Or(0), in.TotalSegments.Or(1))
-	})
+	page, consumed, err := db.read(ctx, &q)
 	if err != nil {
 		return nil, err
 	}

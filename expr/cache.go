@@ -76,11 +76,16 @@ func (c *Cache) bindCondition(kind Kind, text string, b *Binder) (*Condition, er
 
 // KeyCondition compiles a KeyConditionExpression. The error is an *Error.
 func (c *Cache) KeyCondition(text string, b *Binder) (*KeyCondition, error) {
+	return c.KeyConditionInto(new(KeyCondition), text, b)
+}
+
+// KeyConditionInto is KeyCondition in memory of the caller's, which is empty.
+func (c *Cache) KeyConditionInto(k *KeyCondition, text string, b *Binder) (*KeyCondition, error) {
 	e, err := c.entry(KindKeyCondition, text)
 	if err != nil {
 		return nil, err
 	}
-	return e.condition.BindKey(b)
+	return e.condition.bindKey(k, b)
 }
 
 // Projection compiles a ProjectionExpression. The error is an *Error.

@@ -75,7 +75,11 @@ func (k *KeyCondition) Get(name string) *KeyCond {
 // whose texts are bare. How many conditions the key takes, and of what types and operators, is
 // for the caller, who knows the schema. The error is an *Error.
 func (t *ConditionTree) BindKey(b *Binder) (*KeyCondition, error) {
-	k := new(KeyCondition)
+	return t.bindKey(new(KeyCondition), b)
+}
+
+// bindKey is BindKey into the memory of k, which is empty.
+func (t *ConditionTree) bindKey(k *KeyCondition, b *Binder) (*KeyCondition, error) {
 	k.bind(&t.refs, b)
 	if err := (checker{KindKeyCondition, &k.binding}).cond(t.Root); err != nil {
 		return nil, err

@@ -102,7 +102,7 @@ func (p *pageReader) add(ctx context.Context, entry attr.Item, sort []string) (b
 	p.bytes, p.counts = p.bytes+size, p.counts+count
 	full := p.page.Scanned == p.plan.Limit || p.counts >= pageMaxBytes
 	if full {
-		p.page.LastKey = entry.Project(p.plan.KeyNames)
+		p.page.LastKey = entry.Project(p.plan.KeyNames())
 	}
 	item, err := p.visible(ctx, entry)
 	if err != nil || item == nil {
@@ -116,11 +116,24 @@ func (p *pageReader) add(ctx context.Context, entry attr.Item, sort []string) (b
 		return full, nil
 	}
 	if p.plan.Projection != nil {
-		p.page.Items = append(p.page.Items, p.plan.Projection.Apply(nil, item))
-	} else {
-		p.page.Items = append(p.page.Items, item)
+		item = p.plan.Projection.Apply(nil, item)
 	}
+	if cap(p.page.Items) == 0 {
+		p.page.Items = make([]attr.Item, 0, p.firstItems())
+	}
+	p.page.Items = append(p.page.Items, item)
 	return full, nil
+}
+
+// pageItemsFirst is room for the items of most queries.
+const pageItemsFirst = 32
+
+// firstItems is how many items the page gets room for at first.
+func (p *pageReader) firstItems() int {
+	if p.plan.Limit > 0 {
+		return min(p.plan.Limit, pageItemsFirst)
+	}
+	return pageItemsFirst
 }
 
 // visible is what an entry stands for: itself, or the item behind it when more is asked for than the

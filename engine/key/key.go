@@ -183,12 +183,16 @@ func AppendEscapedPrefix(dst []byte, v attr.Value) []byte {
 
 // PrefixEnd returns the first key after all keys that begin with prefix, nil when there is none.
 // The result does not alias prefix.
-func PrefixEnd(prefix []byte) []byte {
+func PrefixEnd(prefix []byte) []byte { return AppendPrefixEnd(nil, prefix) }
+
+// AppendPrefixEnd appends the first key after all keys that begin with prefix; nil when there is
+// none.
+func AppendPrefixEnd(dst, prefix []byte) []byte {
 	for i := len(prefix) - 1; i >= 0; i-- {
 		if prefix[i] != 0xFF {
-			end := append([]byte(nil), prefix[:i+1]...)
-			end[i]++
-			return end
+			dst = append(dst, prefix[:i+1]...)
+			dst[len(dst)-1]++
+			return dst
 		}
 	}
 	return nil

@@ -18,6 +18,8 @@ type Texts struct {
 	Update, Condition, KeyCondition, Filter, Projection api.Opt[string]
 	Names                                               []api.Name
 	Values                                              []api.NamedValue
+	// KeyRoom is empty memory for the key condition; nil to have it made.
+	KeyRoom *expr.KeyCondition
 }
 
 // Expressions are the parsed and bound trees; nil for those that were absent.
@@ -64,7 +66,11 @@ func (c *Compiler) Compile(t *Texts) (Expressions, error) {
 		x.Condition, err = c.cache.Condition(t.Condition.Value, b)
 	}
 	if err == nil && t.KeyCondition.Set {
-		x.KeyCondition, err = c.cache.KeyCondition(t.KeyCondition.Value, b)
+		room := t.KeyRoom
+		if room == nil {
+			room = new(expr.KeyCondition)
+		}
+		x.KeyCondition, err = c.cache.KeyConditionInto(room, t.KeyCondition.Value, b)
 	}
 	if err == nil && t.Filter.Set {
 		x.Filter, err = c.cache.Filter(t.Filter.Value, b)

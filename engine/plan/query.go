@@ -26,7 +26,7 @@ func Query(q *ReadRequest, kc *expr.KeyCondition) (Read, error) {
 	if err != nil {
 		return r, err
 	}
-	r.Range = b.keyRange(r.sub(), r.Table, r.Index != nil)
+	r.Range = b.keyRange(&q.Room, r.sub(), r.Table, r.Index != nil)
 	if q.StartKey != nil {
 		if err := r.start(q.StartKey, &b); err != nil {
 			return r, err
@@ -51,7 +51,7 @@ func (r *Read) checkStart(start attr.Item) error {
 	if start == nil {
 		return nil
 	}
-	if start.Count() != len(r.KeyNames) {
+	if start.Count() != len(r.KeyNames()) {
 		return invalid(api.MsgStartKey)
 	}
 	k := r.key()
@@ -212,8 +212,8 @@ func totalLen(values []attr.Value) int {
 
 // keyRange makes the range. In an index every sort value is escaped, since the table's key follows;
 // in a table it is the raw end of the key.
-func (b *boundKey) keyRange(sub uint32, t *schema.Table, escaped bool) key.Range {
-	prefix := key.AppendPrefix(make([]byte, 0, itemKeyBytes), key.TableSpace(t.ID), sub)
+func (b *boundKey) keyRange(room *Room, sub uint32, t *schema.Table, escaped bool) key.Range {
+	prefix := key.AppendPrefix(room.take(), key.TableSpace(t.ID), sub)
 	prefix = key.AppendPartition(prefix, b.hash[:len(b.key.Hash)])
 	for i := range b.nEq {
 		if !escaped {
@@ -222,7 +222,8 @@ func (b *boundKey) keyRange(sub uint32, t *schema.Table, escaped bool) key.Range
 		}
 		prefix = key.AppendEscaped(prefix, b.equal[i])
 	}
-	r := key.PrefixRange(prefix)
+	prefix = room.taken(prefix)
+	r := key.Range{Start: prefix, End: room.taken(key.AppendPrefixEnd(room.take(), prefix))}
 	if b.last == nil {
 		return r
 	}

@@ -27,8 +27,6 @@ type Read struct {
 	Fetch      bool
 	CountOnly  bool
 	Consistent bool
-	// KeyNames are the sorted names of the attributes of a LastEvaluatedKey.
-	KeyNames []string
 }
 
 // ReadRequest is what Query and Scan have in common, parsed.
@@ -42,6 +40,8 @@ type ReadRequest struct {
 	StartKey   attr.Item
 	Filter     *expr.Condition
 	Projection *expr.Projection
+	// Room is memory for the range.
+	Room Room
 }
 
 // source finds what is read and fills in everything but the range.
@@ -51,7 +51,6 @@ func (q *ReadRequest) source() (Read, error) {
 		Projection: q.Projection, Consistent: q.Consistent, CountOnly: q.Select == api.SelectCount,
 	}
 	if q.IndexName == "" {
-		r.KeyNames = keyNames(&q.Table.Key, nil)
 		return r, nil
 	}
 	for i := range q.Table.Indexes {
@@ -65,8 +64,15 @@ func (q *ReadRequest) source() (Read, error) {
 	if q.Consistent && !r.Index.Local {
 		return r, invalid(api.MsgConsistentIndex)
 	}
-	r.KeyNames = keyNames(&q.Table.Key, &r.Index.Key)
 	return r, nil
+}
+
+// KeyNames are the sorted names of the attributes of a LastEvaluatedKey.
+func (r *Read) KeyNames() []string {
+	if r.Index == nil {
+		return keyNames(&r.Table.Key, nil)
+	}
+	return keyNames(&r.Table.Key, &r.Index.Key)
 }
 
 // key is the key of what is read.
