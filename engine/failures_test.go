@@ -13,10 +13,11 @@ import (
 )
 
 // failingStore answers every write with err while it is set, and the first ones with a plain conflict.
+// Then the first keys of as many updates as busy says are held by a transaction.
 type failingStore struct {
 	storage.Store
-	err       error
-	conflicts int
+	err             error
+	conflicts, busy int
 }
 
 func (s *failingStore) fail() error {
@@ -30,6 +31,10 @@ func (s *failingStore) fail() error {
 func (s *failingStore) Update(ctx context.Context, named []storage.Named, opts storage.UpdateOptions, fn func(storage.Tx) error) error {
 	if err := s.fail(); err != nil {
 		return err
+	}
+	if s.busy > 0 {
+		s.busy--
+		return &storage.ConflictError{Key: named[0].Key, Multi: true}
 	}
 	return s.Store.Update(ctx, named, opts, fn)
 }
@@ -88,4 +93,41 @@ func TestFailuresOfStorage(t *testing.T) {
 		TableName: api.Some(serialTable), DeletionProtectionEnabled: api.Some(true),
 	})
 	require.NoError(t, err, "the control plane too")
+}
+
+// TestUnprocessedItems: a request of a batch whose item a transaction holds comes back, the others are
+// done; sent again it is done too (wire-facts §6.12, §6.13).
+func TestUnprocessedItems(t *testing.T) {
+	mem, err := memstore.Open(memstore.Options{})
+	require.NoError(t, err)
+	s := &failingStore{Store: mem}
+	db := openSerial(t, s)
+	const items = 5
+	in := &api.BatchWriteItemInput{
+		RequestItems: []api.BatchWriteItemRequestMapEntry{{Key: serialTable}},
+		// Units depend on what was there, so the batch has to read and meets the transaction.
+		ReturnConsumedCapacity: api.Some(api.ReturnConsumedCapacityTotal),
+	}
+	for i := range items {
+		in.RequestItems[0].Value = append(in.RequestItems[0].Value,
+			api.WriteRequest{PutRequest: &api.PutRequest{Item: serialItem(i, 1)}})
+	}
+	s.busy = 2
+	out, err := db.BatchWriteItem(t.Context(), in)
+	require.NoError(t, err)
+	require.Len(t, out.UnprocessedItems, 1)
+	require.Equal(t, serialTable, out.UnprocessedItems[0].Key)
+	require.Equal(t, in.RequestItems[0].Value[:2], out.UnprocessedItems[0].Value)
+	require.Equal(t, float64(items-2), out.ConsumedCapacity[0].CapacityUnits.Value, "what was not done costs nothing")
+	require.ErrorContains(t, db.sum(items, items), "the accounts hold 3, not 5")
+
+	in.RequestItems = out.UnprocessedItems
+	out, err = db.BatchWriteItem(t.Context(), in)
+	require.NoError(t, err)
+	require.Empty(t, out.UnprocessedItems)
+	require.NoError(t, db.sum(items, items))
+
+	s.busy = 1
+	_, err = db.UpdateItem(t.Context(), &api.UpdateItemInput{TableName: api.Some(serialTable), Key: serialKey(1)})
+	requireError(t, err, api.TransactionConflict, "Transaction is ongoing for the item")
 }
