@@ -80,12 +80,13 @@ func pageLenBytes(n int) int {
 // it counts on a page besides. A BOOL is one byte there and NULL none (unsure: they
 // could count besides their Size).
 func (v Value) pageSize() (size, extra int) {
-	size = v.Size()
 	switch v.Type() {
 	case SS, NS, BS:
-		return size, pageTypeBytes + v.Len()
+		size, members := v.setSize()
+		return size, pageTypeBytes + members
 	case NULL:
+		size = v.Size()
 		return size, -size
 	}
-	return size, 0
+	return v.Size(), 0
 }

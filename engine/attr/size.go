@@ -67,7 +67,8 @@ func (v Value) Size() int {
 	case BOOL, NULL:
 		return 1
 	case SS, NS, BS:
-		return setSize(v.Payload())
+		n, _ := v.setSize()
+		return n
 	case L:
 		n := containerBytes
 		for r := ListReader(v); r.Next(); {
@@ -82,10 +83,12 @@ func (v Value) Size() int {
 	return 0
 }
 
-// setSize is the size of the members of a set. The empty one counts nothing.
-func setSize(p []byte) int {
-	size := 0
-	for len(p) > 0 {
+// setSize is the size of the members of a set and their number.
+func (v Value) setSize() (size, members int) {
+	if v.holdsEmpty() {
+		members++
+	}
+	for p := v.Payload(); len(p) > 0; members++ {
 		head, rest, ok := cutBytes(p)
 		if !ok {
 			break
@@ -93,7 +96,7 @@ func setSize(p []byte) int {
 		size += len(head)
 		p = rest
 	}
-	return size
+	return size, members
 }
 
 // vecSize accounts a vector as the L of N that it stands for.
