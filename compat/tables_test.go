@@ -152,6 +152,18 @@ func TestUpdateTable(t *testing.T) {
 	_, err = db.UpdateTable(t.Context(), &dynamodb.UpdateTableInput{TableName: &table, TableClass: types.TableClassStandardInfrequentAccess})
 	require.NoError(t, err)
 
+	out, err := db.UpdateTable(t.Context(), &dynamodb.UpdateTableInput{
+		TableName: &table, SSESpecification: &types.SSESpecification{Enabled: aws.Bool(true), KMSMasterKeyId: aws.String("mine")},
+		OnDemandThroughput: &types.OnDemandThroughput{MaxReadRequestUnits: aws.Int64(9)},
+	})
+	require.NoError(t, err)
+	assert.Equal(t, "UPDATING", string(out.TableDescription.TableStatus))
+	got, err = db.DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: &table})
+	require.NoError(t, err)
+	assert.Equal(t, types.SSETypeKms, got.Table.SSEDescription.SSEType)
+	assert.Equal(t, "arn:aws:kms:us-east-1:123456789012:key/mine", *got.Table.SSEDescription.KMSMasterKeyArn)
+	assert.Equal(t, int64(9), *got.Table.OnDemandThroughput.MaxReadRequestUnits)
+
 	// Index creation comes with a later issue; until then it is refused, not accepted in silence.
 	_, err = db.UpdateTable(t.Context(), &dynamodb.UpdateTableInput{
 		TableName: &table, AttributeDefinitions: []types.AttributeDefinition{definition("pk:S")},
