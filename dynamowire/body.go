@@ -19,9 +19,14 @@ var (
 	errEncoding = errors.New("dynamowire: body is not what its Content-Encoding says")
 )
 
-// bodyStallTimeout is how long a client may pause within a body; a body that keeps coming may take
-// as long as it likes.
-const bodyStallTimeout = 30 * time.Second
+// bodyStallTimeout is how long a client may take for bodyChunkBytes; a body that keeps coming may take
+// up to bodyTimeout, so that a trickle does not hold the budget of large bodies for hours.
+const (
+	bodyStallTimeout = 30 * time.Second
+	// bodyTimeout is half of WriteTimeout, which runs from the request's head: the other half is left
+	// for the operation and its answer.
+	bodyTimeout = WriteTimeout / 2
+)
 
 // bodyChunkBytes is how much of a body must come within one stall timeout.
 const bodyChunkBytes = 64 << 10
@@ -40,7 +45,10 @@ func (h *Handler) readBody(w http.ResponseWriter, r *http.Request, in *buffer) (
 	}
 	src := io.Reader(r.Body)
 	if r.ContentLength < 0 || r.ContentLength > bodyChunkBytes {
-		src = &patient{r: r.Body, control: http.NewResponseController(w), clock: h.opts.Clock}
+		src = &patient{
+			r: r.Body, setDeadline: http.NewResponseController(w).SetReadDeadline,
+			clock: h.opts.Clock, end: h.opts.Clock().Add(bodyTimeout),
+		}
 	}
 	size := int(max(r.ContentLength, 0))
 	switch encoding := r.Header.Get(headerEncoding); {
@@ -97,19 +105,24 @@ func readAll(dst []byte, src io.Reader, size int) ([]byte, error) {
 	}
 }
 
-// patient moves the connection's read deadline on as long as a long body keeps coming.
+// patient moves the connection's read deadline on as long as a long body keeps coming, up to end.
 type patient struct {
-	r       io.Reader
-	control *http.ResponseController
-	clock   func() time.Time
-	left    int
+	r           io.Reader
+	setDeadline func(time.Time) error
+	clock       func() time.Time
+	end         time.Time
+	left        int
 }
 
 func (p *patient) Read(b []byte) (int, error) {
 	if p.left <= 0 {
 		p.left = bodyChunkBytes
+		deadline := p.clock().Add(bodyStallTimeout)
+		if deadline.After(p.end) {
+			deadline = p.end
+		}
 		// Not every ResponseWriter has deadlines; then the server's own time-out stands.
-		_ = p.control.SetReadDeadline(p.clock().Add(bodyStallTimeout))
+		_ = p.setDeadline(deadline)
 	}
 	n, err := p.r.Read(b)
 	p.left -= n

@@ -159,6 +159,26 @@ func TestBudgetOfBodies(t *testing.T) {
 	require.EqualValues(t, BodyMaxBytes, bodyMost(request(-1, "")))
 }
 
+// TestSlowBodyEnds: each piece of a body moves the deadline on, but never past the end of the whole.
+func TestSlowBodyEnds(t *testing.T) {
+	began := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	now := began
+	var deadlines []time.Duration
+	p := &patient{
+		r: strings.NewReader("x"), clock: func() time.Time { return now }, end: began.Add(bodyTimeout),
+		setDeadline: func(at time.Time) error { deadlines = append(deadlines, at.Sub(began)); return nil },
+	}
+	for now.Before(p.end) {
+		p.left = 0 // a whole piece has come
+		_, err := p.Read(nil)
+		require.NoError(t, err)
+		now = now.Add(bodyStallTimeout - time.Second)
+	}
+	require.Equal(t, bodyStallTimeout, deadlines[0])
+	require.Equal(t, 2*bodyStallTimeout-time.Second, deadlines[1])
+	require.Equal(t, bodyTimeout, deadlines[len(deadlines)-1])
+}
+
 // silent is a ResponseWriter that costs nothing.
 type silent struct{ header http.Header }
 
