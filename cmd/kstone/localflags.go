@@ -27,6 +27,7 @@ func localFlags() map[string]localFlag {
 		"inMemory":               {false, func(string) []string { return []string{"--in-memory"} }},
 		"dbPath":                 {true, func(v string) []string { return []string{"--db=" + filepath.Join(v, databaseFile)} }},
 		"delayTransientStatuses": {false, func(string) []string { return []string{"--table-delay=" + transientDelay.String()} }},
+		"help":                   {false, func(string) []string { return []string{"--help"} }},
 		// One database serves every key and region anyway.
 		"sharedDb":                {false, nothing},
 		"jar":                     {true, nil},
@@ -44,9 +45,12 @@ func translateLocalFlags(args []string) (out, ignored []string) {
 		return args, nil
 	}
 	rest := args
-	if args[0] == "serve" {
+	switch {
+	case args[0] == "serve":
 		rest = args[1:]
-	} else if !strings.HasPrefix(args[0], "-") || isRootFlag(args[0]) {
+	case args[0] == "-version":
+		return []string{"version"}, nil
+	case !strings.HasPrefix(args[0], "-") || isRootFlag(args[0]):
 		return args, nil
 	}
 	known := localFlags()
@@ -79,7 +83,7 @@ func translateLocalFlags(args []string) (out, ignored []string) {
 // isRootFlag says whether the flag belongs to the program and not to serve.
 func isRootFlag(arg string) bool {
 	switch arg {
-	case "-h", "-help", "--help", "-v", "--version":
+	case "-h", "--help", "-v", "--version":
 		return true
 	}
 	return false

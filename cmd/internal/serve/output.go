@@ -54,7 +54,7 @@ func dataText(c Config) string {
 func writePortFile(path string, port int) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".port-*")
 	if err != nil {
-		return fmt.Errorf("cannot write --port-file: %w", err)
+		return cannotWritePortFile(err)
 	}
 	_, err = f.WriteString(strconv.Itoa(port) + "\n")
 	if e := f.Close(); err == nil {
@@ -65,7 +65,11 @@ func writePortFile(path string, port int) error {
 	}
 	if err != nil {
 		os.Remove(f.Name())
-		return fmt.Errorf("cannot write --port-file: %w", err)
+		return cannotWritePortFile(err)
 	}
 	return nil
+}
+
+func cannotWritePortFile(err error) error {
+	return fmt.Errorf("cannot write --port-file: give it a path in a folder that this user may write: %w", err)
 }
