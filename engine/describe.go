@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/keystone-db/kstone/engine/api"
@@ -20,13 +21,13 @@ const (
 // describe renders a table as of now. A table that goes away shows neither counts nor global
 // indexes: DynamoDB does this (TestDeleteTableAnswer).
 func (db *DB) describe(ctx context.Context, t *catalog.Table) (*api.TableDescription, error) {
-	arn := db.tableARN(t.Table.Name)
+	arn, now := db.tableARN(t.Table.Name), db.exec.Now().UnixMilli()
 	d := &api.TableDescription{
 		TableName: api.Some(t.Table.Name), TableArn: api.Some(arn), TableId: api.Some(t.UUID),
 		TableStatus: api.Some(t.Status.String()), CreationDateTime: fromMillis(t.CreatedMs),
 		KeySchema:                 keySchema(&t.Table.Key),
 		DeletionProtectionEnabled: api.Some(t.DeletionProtection),
-		ProvisionedThroughput:     provisioned(t.Billing.Table, &t.Billing),
+		ProvisionedThroughput:     provisioned(t.Billing.Table, t.Billing.Changes, now),
 	}
 	for _, a := range t.Definitions {
 		d.AttributeDefinitions = append(d.AttributeDefinitions, api.AttributeDefinition{
@@ -51,14 +52,10 @@ func describeSettings(d *api.TableDescription, t *catalog.Table, arn string) {
 			MaxReadRequestUnits: api.Some(b.Max.Read), MaxWriteRequestUnits: api.Some(b.Max.Write),
 		}
 	}
-	w := warmOf(b)
-	status := catalog.StatusActive.String()
-	if t.Status != catalog.StatusActive {
-		status = catalog.StatusUpdating.String()
-	}
+	w := warmOf(b.OnDemand, b.Warm, b.Table)
 	d.WarmThroughput = &api.TableWarmThroughputDescription{
 		ReadUnitsPerSecond: api.Some(w.Read), WriteUnitsPerSecond: api.Some(w.Write),
-		Status: api.Some(status),
+		Status: api.Some(warmStatus(t)),
 	}
 	if t.TableClass != "" && t.TableClass != api.TableClassStandard {
 		d.TableClassSummary = &api.TableClassSummary{TableClass: api.Some(t.TableClass)}
@@ -101,18 +98,39 @@ func billingSummary(t *catalog.Table) *api.BillingModeSummary {
 	return nil
 }
 
-// warmOf is the warm throughput: as asked for, else what the billing mode implies.
-func warmOf(b *catalog.Billing) catalog.Throughput {
-	switch {
-	case b.Warm != nil:
-		return *b.Warm
-	case b.OnDemand:
-		return catalog.Throughput{Read: warmReadDefault, Write: warmWriteDefault}
+// warmOf is the warm throughput: as far as it was asked for, else what the billing mode gives.
+func warmOf(onDemand bool, asked *catalog.Throughput, provisioned catalog.Throughput) catalog.Throughput {
+	w := provisioned
+	if onDemand {
+		w = catalog.Throughput{Read: warmReadDefault, Write: warmWriteDefault}
 	}
-	return b.Table
+	if asked == nil {
+		return w
+	}
+	return catalog.Throughput{Read: cmp.Or(asked.Read, w.Read), Write: cmp.Or(asked.Write, w.Write)}
+}
+
+func warmIndex(t *catalog.Table, name string) *api.GlobalSecondaryIndexWarmThroughputDescription {
+	var asked *catalog.Throughput
+	if w, ok := t.Billing.IndexWarm[name]; ok {
+		asked = &w
+	}
+	w := warmOf(t.Billing.OnDemand, asked, t.Billing.Indexes[name])
+	return &api.GlobalSecondaryIndexWarmThroughputDescription{
+		ReadUnitsPerSecond: api.Some(w.Read), WriteUnitsPerSecond: api.Some(w.Write),
+		Status: api.Some(warmStatus(t)),
+	}
+}
+
+func warmStatus(t *catalog.Table) string {
+	if t.Status != catalog.StatusActive {
+		return catalog.StatusUpdating.String()
+	}
+	return catalog.StatusActive.String()
 }
 
 func (db *DB) describeIndexes(ctx context.Context, d *api.TableDescription, t *catalog.Table, arn string) error {
+	now := db.exec.Now().UnixMilli()
 	for i := range t.Table.Indexes {
 		ix := &t.Table.Indexes[i]
 		if !ix.Local && t.Status == catalog.StatusDeleting {
@@ -134,7 +152,8 @@ func (db *DB) describeIndexes(ctx context.Context, d *api.TableDescription, t *c
 			IndexName: api.Some(ix.Name), KeySchema: keySchema(&ix.Key), Projection: projection(ix),
 			IndexArn: ixARN, ItemCount: api.Some(items), IndexSizeBytes: api.Some(bytes),
 			IndexStatus:           api.Some(indexStatus(t, ix.Name)),
-			ProvisionedThroughput: provisioned(t.Billing.Indexes[ix.Name], &t.Billing),
+			ProvisionedThroughput: provisioned(t.Billing.Indexes[ix.Name], t.Billing.IndexChanges[ix.Name], now),
+			WarmThroughput:        warmIndex(t, ix.Name),
 		}
 		if m, ok := t.Billing.IndexMax[ix.Name]; ok {
 			g.OnDemandThroughput = &api.OnDemandThroughput{
@@ -182,11 +201,11 @@ func projection(ix *schema.Index) *api.Projection {
 	return p
 }
 
-func provisioned(t catalog.Throughput, b *catalog.Billing) *api.ProvisionedThroughputDescription {
+func provisioned(t catalog.Throughput, c catalog.Changes, now int64) *api.ProvisionedThroughputDescription {
 	return &api.ProvisionedThroughputDescription{
-		NumberOfDecreasesToday: api.Some[int64](0),
+		NumberOfDecreasesToday: api.Some(c.DecreasesOn(now)),
 		ReadCapacityUnits:      api.Some(t.Read), WriteCapacityUnits: api.Some(t.Write),
-		LastIncreaseDateTime: fromMillis(b.IncreasedMs), LastDecreaseDateTime: fromMillis(b.DecreasedMs),
+		LastIncreaseDateTime: fromMillis(c.IncreasedMs), LastDecreaseDateTime: fromMillis(c.DecreasedMs),
 	}
 }
 

@@ -131,6 +131,9 @@ func billingOf(in *api.CreateTableInput) catalog.Billing {
 		if m := onDemand(x.OnDemandThroughput); m != nil {
 			setThroughput(&b.IndexMax, x.IndexName.Value, *m)
 		}
+		if w := warm(x.WarmThroughput); w != nil {
+			setThroughput(&b.IndexWarm, x.IndexName.Value, *w)
+		}
 	}
 	return b
 }
@@ -161,6 +164,7 @@ func onDemand(o *api.OnDemandThroughput) *catalog.Throughput {
 	}
 }
 
+// warm is what was asked for; a half that was not is zero.
 func warm(w *api.WarmThroughput) *catalog.Throughput {
 	if w == nil {
 		return nil

@@ -1,8 +1,8 @@
 package engine
 
 import (
+	"cmp"
 	"context"
-	"maps"
 	"slices"
 	"strings"
 
@@ -53,7 +53,7 @@ func (db *DB) UpdateTable(ctx context.Context, in *api.UpdateTableInput) (*api.U
 // nextBilling is what the table will pay for, checked in the order of wire-facts §6.2. The answer
 // shows the old numbers until the table is active again: DynamoDB does this (TestUpdateTable).
 func nextBilling(in *api.UpdateTableInput, r *catalog.Record, now int64) (catalog.Billing, error) {
-	next := cloneBilling(r.Billing)
+	next := r.Billing.Clone()
 	switch in.BillingMode.Value {
 	case api.BillingModePayPerRequest:
 		if !next.OnDemand {
@@ -61,11 +61,17 @@ func nextBilling(in *api.UpdateTableInput, r *catalog.Record, now int64) (catalo
 		}
 		next.OnDemand, next.Switched = true, true
 	case api.BillingModeProvisioned:
-		next.Switched = next.Switched || next.OnDemand
+		if next.OnDemand {
+			next.Switched = true
+			next.SwitchedMs = cmp.Or(next.SwitchedMs, r.CreatedMs)
+		}
 		next.OnDemand = false
 	}
 	if next.OnDemand && (in.ProvisionedThroughput != nil || updatesThroughput(in)) {
 		return next, api.Errorf(api.Validation, api.MsgUnitsOnDemand)
+	}
+	if len(in.GlobalSecondaryIndexUpdates) > indexUpdatesMax {
+		return next, api.Errorf(api.LimitExceeded, api.MsgOneIndexChange)
 	}
 	if next.OnDemand {
 		next.Table, next.Indexes = catalog.Throughput{}, nil
@@ -76,7 +82,7 @@ func nextBilling(in *api.UpdateTableInput, r *catalog.Record, now int64) (catalo
 	if err := tableThroughput(in, r, &next, now); err != nil {
 		return next, err
 	}
-	if err := indexThroughput(in, r, &next); err != nil {
+	if err := indexThroughput(in, r, &next, now); err != nil {
 		return next, err
 	}
 	if in.OnDemandThroughput != nil {
@@ -114,18 +120,14 @@ func indexCeilings(in *api.UpdateTableInput, r *catalog.Record, next *catalog.Bi
 	return nil
 }
 
-func cloneBilling(b catalog.Billing) catalog.Billing {
-	indexes := make(map[string]catalog.Throughput, len(b.Indexes))
-	maps.Copy(indexes, b.Indexes)
-	b.Indexes, b.IndexMax = indexes, maps.Clone(b.IndexMax)
-	return b
-}
-
 func updatesThroughput(in *api.UpdateTableInput) bool {
 	return slices.ContainsFunc(in.GlobalSecondaryIndexUpdates, func(u api.GlobalSecondaryIndexUpdate) bool {
 		return u.Update != nil && u.Update.ProvisionedThroughput != nil
 	})
 }
+
+// indexUpdatesMax is the number of index updates that one call may hold.
+const indexUpdatesMax = 5
 
 // indexUnitsMax is the largest throughput that an index update may ask for.
 const indexUnitsMax = 1_000_000_000_000
@@ -172,7 +174,7 @@ func checkIndexUnits(in *api.UpdateTableInput, r *catalog.Record, next *catalog.
 
 // indexThroughput applies the updates of indexes: 6, throughput that stays the same, before 10, an
 // index that is not there.
-func indexThroughput(in *api.UpdateTableInput, r *catalog.Record, next *catalog.Billing) error {
+func indexThroughput(in *api.UpdateTableInput, r *catalog.Record, next *catalog.Billing, now int64) error {
 	err := indexUnits(in, func(name string, p catalog.Throughput) error {
 		if old, ok := r.Billing.Indexes[name]; ok && old == p && !r.Billing.OnDemand {
 			return api.Errorf(api.Validation, api.MsgUnitsSameIndex, name,
@@ -187,7 +189,13 @@ func indexThroughput(in *api.UpdateTableInput, r *catalog.Record, next *catalog.
 		if ix := r.Table.Index(name); ix == nil || ix.Local {
 			return api.Errorf(api.ResourceNotFound, api.MsgNotFound)
 		}
-		next.Indexes[name] = p
+		if old, ok := r.Billing.Indexes[name]; ok && !r.Billing.OnDemand {
+			if next.IndexChanges == nil {
+				next.IndexChanges = map[string]catalog.Changes{}
+			}
+			next.IndexChanges[name] = next.IndexChanges[name].Changed(old, p, now)
+		}
+		setThroughput(&next.Indexes, name, p)
 		return nil
 	})
 }
@@ -201,12 +209,7 @@ func tableThroughput(in *api.UpdateTableInput, r *catalog.Record, next *catalog.
 		return api.Errorf(api.Validation, api.MsgUnitsSame, old.Read, p.Read, old.Write, p.Write)
 	}
 	if !r.Billing.OnDemand {
-		if p.Read > old.Read || p.Write > old.Write {
-			next.IncreasedMs = now
-		}
-		if p.Read < old.Read || p.Write < old.Write {
-			next.DecreasedMs = now
-		}
+		next.Changes = next.Changed(old, p, now)
 	}
 	next.Table = p
 	return nil

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -134,4 +135,117 @@ func TestUpdateThroughputErrors(t *testing.T) {
 		{"local index", update(&api.UpdateTableInput{GlobalSecondaryIndexUpdates: indexUnitsOf("byL", unitsOf(1, 1))}), api.ResourceNotFound, textNotFound},
 		{"raise", update(&api.UpdateTableInput{ProvisionedThroughput: unitsOf(4, 4)}), "", ""},
 	})
+}
+
+// TestUpdateTooManyIndexes: wire-facts §6.2, check 3 of the table comes before the indexes' own.
+func TestUpdateTooManyIndexes(t *testing.T) {
+	d := openTest(t, Options{})
+	d.orders()
+	var updates []api.GlobalSecondaryIndexUpdate
+	for i := range 6 {
+		updates = append(updates, api.GlobalSecondaryIndexUpdate{
+			Update: &api.UpdateGlobalSecondaryIndexAction{IndexName: api.Some(fmt.Sprint("ix", i))},
+		})
+	}
+	_, err := d.UpdateTable(t.Context(), &api.UpdateTableInput{
+		TableName: api.Some("orders"), GlobalSecondaryIndexUpdates: updates,
+	})
+	requireError(t, err, api.LimitExceeded, "Subscriber limit exceeded: Only 1 online index can be "+
+		"created or deleted simultaneously per table")
+}
+
+// TestThroughputHistory: wire-facts §6.1.2. A table and each index show when their own throughput
+// went up and down, and how often it went down on this day of UTC.
+func TestThroughputHistory(t *testing.T) {
+	d := openTest(t, Options{})
+	d.orders()
+	d.clock.now = time.Date(2026, 11, 28, 23, 0, 0, 0, time.UTC)
+	d.settings(&api.UpdateTableInput{
+		BillingMode: api.Some(api.BillingModeProvisioned), ProvisionedThroughput: unitsOf(9, 9),
+		GlobalSecondaryIndexUpdates: indexUnitsOf("byG", unitsOf(9, 9)),
+	})
+	shown := func(units, decreases int64, increased, decreased api.Opt[time.Time]) *api.ProvisionedThroughputDescription {
+		return &api.ProvisionedThroughputDescription{
+			ReadCapacityUnits: api.Some(units), WriteCapacityUnits: api.Some(units),
+			NumberOfDecreasesToday: api.Some(decreases),
+			LastIncreaseDateTime:   increased, LastDecreaseDateTime: decreased,
+		}
+	}
+	now := func() api.Opt[time.Time] { return api.Some(time.UnixMilli(d.clock.now.UnixMilli())) }
+	var never api.Opt[time.Time]
+
+	first := now()
+	got := d.settings(&api.UpdateTableInput{ProvisionedThroughput: unitsOf(8, 8)})
+	require.Equal(t, shown(8, 1, never, first), got.ProvisionedThroughput)
+	require.Equal(t, shown(9, 0, never, never), got.GlobalSecondaryIndexes[0].ProvisionedThroughput)
+
+	second := now()
+	got = d.settings(&api.UpdateTableInput{GlobalSecondaryIndexUpdates: indexUnitsOf("byG", unitsOf(10, 10))})
+	require.Equal(t, shown(8, 1, never, first), got.ProvisionedThroughput)
+	require.Equal(t, shown(10, 0, second, never), got.GlobalSecondaryIndexes[0].ProvisionedThroughput)
+
+	third := now()
+	got = d.settings(&api.UpdateTableInput{ProvisionedThroughput: unitsOf(7, 7)})
+	require.Equal(t, shown(7, 2, never, third), got.ProvisionedThroughput)
+
+	d.clock.now = d.clock.now.Add(time.Hour) // past midnight
+	got = d.settings(&api.UpdateTableInput{DeletionProtectionEnabled: api.Some(false)})
+	require.Equal(t, shown(7, 0, never, third), got.ProvisionedThroughput)
+	next := now()
+	got = d.settings(&api.UpdateTableInput{ProvisionedThroughput: unitsOf(6, 6)})
+	require.Equal(t, shown(6, 1, never, next), got.ProvisionedThroughput)
+}
+
+// TestBillingSummaryKept: wire-facts §6.1.2. The time of becoming on-demand outlasts a switch back,
+// also for a table that was created on demand.
+func TestBillingSummaryKept(t *testing.T) {
+	d := openTest(t, Options{})
+	d.orders()
+	before := d.settings(&api.UpdateTableInput{DeletionProtectionEnabled: api.Some(false)}).BillingModeSummary
+	require.True(t, before.LastUpdateToPayPerRequestDateTime.Set)
+	after := d.settings(&api.UpdateTableInput{
+		BillingMode: api.Some(api.BillingModeProvisioned), ProvisionedThroughput: unitsOf(1, 1),
+		GlobalSecondaryIndexUpdates: indexUnitsOf("byG", unitsOf(1, 1)),
+	}).BillingModeSummary
+	require.Equal(t, &api.BillingModeSummary{
+		BillingMode:                       api.Some(api.BillingModeProvisioned),
+		LastUpdateToPayPerRequestDateTime: before.LastUpdateToPayPerRequestDateTime,
+	}, after)
+}
+
+// TestWarmThroughput: wire-facts §6.1.2. What was asked for is shown for tables and indexes; what
+// was not is what the billing mode gives.
+func TestWarmThroughput(t *testing.T) {
+	d := openTest(t, Options{})
+	index := func(name string, w *api.WarmThroughput) api.GlobalSecondaryIndex {
+		return api.GlobalSecondaryIndex{
+			IndexName: api.Some(name), WarmThroughput: w,
+			KeySchema:  []api.KeySchemaElement{{AttributeName: api.Some("pk"), KeyType: api.Some("HASH")}},
+			Projection: &api.Projection{ProjectionType: api.Some("ALL")},
+		}
+	}
+	_, err := d.CreateTable(t.Context(), &api.CreateTableInput{
+		TableName: api.Some("orders"), BillingMode: api.Some(api.BillingModePayPerRequest),
+		KeySchema: []api.KeySchemaElement{{AttributeName: api.Some("pk"), KeyType: api.Some("HASH")}},
+		AttributeDefinitions: []api.AttributeDefinition{
+			{AttributeName: api.Some("pk"), AttributeType: api.Some("S")},
+		},
+		WarmThroughput: &api.WarmThroughput{ReadUnitsPerSecond: api.Some[int64](13000)},
+		GlobalSecondaryIndexes: []api.GlobalSecondaryIndex{
+			index("plain", nil), index("warm", &api.WarmThroughput{WriteUnitsPerSecond: api.Some[int64](5000)}),
+		},
+	})
+	require.NoError(t, err)
+	d.clock.now = d.clock.now.Add(time.Second)
+	out, err := d.DescribeTable(t.Context(), &api.DescribeTableInput{TableName: api.Some("orders")})
+	require.NoError(t, err)
+	active := api.Some("ACTIVE")
+	require.Equal(t, &api.TableWarmThroughputDescription{
+		ReadUnitsPerSecond: api.Some[int64](13000), WriteUnitsPerSecond: api.Some[int64](4000), Status: active,
+	}, out.Table.WarmThroughput)
+	for i, want := range []struct{ read, write int64 }{{12000, 4000}, {12000, 5000}} {
+		require.Equal(t, &api.GlobalSecondaryIndexWarmThroughputDescription{
+			ReadUnitsPerSecond: api.Some(want.read), WriteUnitsPerSecond: api.Some(want.write), Status: active,
+		}, out.Table.GlobalSecondaryIndexes[i].WarmThroughput)
+	}
 }

@@ -74,30 +74,59 @@ type Billing struct {
 	SwitchedMs int64      `json:"switchedMs,omitempty"`
 	Table      Throughput `json:"table"`
 	// Indexes holds the throughput of global indexes by name.
-	Indexes     map[string]Throughput `json:"indexes,omitempty"`
-	IncreasedMs int64                 `json:"increasedMs,omitempty"`
-	DecreasedMs int64                 `json:"decreasedMs,omitempty"`
+	Indexes map[string]Throughput `json:"indexes,omitempty"`
+	// Changes are the table's own; its members are stored beside the others.
+	Changes
+	// IndexChanges are those of indexes.
+	IndexChanges map[string]Changes `json:"indexChanges,omitempty"`
 	// Max are the on-demand ceilings, -1 for none; nil when never given.
 	Max *Throughput `json:"max,omitempty"`
 	// IndexMax are those of indexes.
 	IndexMax map[string]Throughput `json:"indexMax,omitempty"`
 	// Warm is the warm throughput that was asked for; nil when never given.
 	Warm *Throughput `json:"warm,omitempty"`
+	// IndexWarm is that of indexes.
+	IndexWarm map[string]Throughput `json:"indexWarm,omitempty"`
 }
 
-func (b Billing) clone() Billing {
-	b.Indexes = cloneMap(b.Indexes)
-	b.IndexMax = cloneMap(b.IndexMax)
-	return b
+// Changes says when a provisioned throughput went up and down.
+type Changes struct {
+	// IncreasedMs and DecreasedMs are the last times, in milliseconds since 1970.
+	IncreasedMs int64 `json:"increasedMs,omitempty"`
+	DecreasedMs int64 `json:"decreasedMs,omitempty"`
+	// Decreases counts those on the day of DecreasedMs.
+	Decreases int64 `json:"decreases,omitempty"`
 }
 
-func cloneMap(m map[string]Throughput) map[string]Throughput {
-	if m == nil {
-		return nil
+// millisPerDay is the length of a day of UTC.
+const millisPerDay = 24 * 60 * 60 * 1000
+
+// Changed is c after a change of throughput.
+func (c Changes) Changed(old, next Throughput, nowMs int64) Changes {
+	if next.Read > old.Read || next.Write > old.Write {
+		c.IncreasedMs = nowMs
 	}
-	c := make(map[string]Throughput, len(m))
-	maps.Copy(c, m)
+	if next.Read < old.Read || next.Write < old.Write {
+		c.Decreases, c.DecreasedMs = c.DecreasesOn(nowMs)+1, nowMs
+	}
 	return c
+}
+
+// DecreasesOn is the number of decreases on the day of a time.
+func (c Changes) DecreasesOn(nowMs int64) int64 {
+	if c.DecreasedMs/millisPerDay != nowMs/millisPerDay {
+		return 0
+	}
+	return c.Decreases
+}
+
+// Clone shares nothing with b that a change would reach into.
+func (b Billing) Clone() Billing {
+	b.Indexes = maps.Clone(b.Indexes)
+	b.IndexMax = maps.Clone(b.IndexMax)
+	b.IndexWarm = maps.Clone(b.IndexWarm)
+	b.IndexChanges = maps.Clone(b.IndexChanges)
+	return b
 }
 
 // Record is one table as the catalog stores it, in one row, so that every change is atomic.
@@ -151,9 +180,9 @@ func decodeRecord(b []byte) (*Record, error) {
 // clone is deep where a change would reach into the old record.
 func (r *Record) clone() *Record {
 	c := *r
-	c.Billing = r.Billing.clone()
+	c.Billing = r.Billing.Clone()
 	if r.Pending != nil {
-		p := r.Pending.clone()
+		p := r.Pending.Clone()
 		c.Pending = &p
 	}
 	c.Tags = append([]Tag(nil), r.Tags...)
