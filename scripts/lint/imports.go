@@ -23,6 +23,8 @@ var importTable = map[string][]string{
 	"engine/capacity": {"engine/api", "engine/attr"},
 	"expr":            {"engine/attr", "engine/number"},
 
+	"partiql": {"engine/attr", "engine/number", "engine/plan", "engine/schema", "expr"},
+
 	// semantics
 	"engine/plan":    {"engine/api", "engine/attr", "engine/key", "engine/schema", "expr"},
 	"engine/index":   {"engine/schema", "engine/attr", "engine/key"},
@@ -30,7 +32,7 @@ var importTable = map[string][]string{
 	"engine/exec": {"engine/plan", "expr", "engine/schema", "engine/attr", "engine/number",
 		"engine/key", "engine/index", "engine/capacity", "engine/storage", "engine/catalog",
 		"engine/api"},
-	"engine": {"engine/...", "expr"},
+	"engine": {"engine/...", "expr", "partiql"},
 
 	// storage
 	"engine/storage":             {},

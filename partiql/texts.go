@@ -1,0 +1,60 @@
+package partiql
+
+// Every text that a client can see from this package stands in this file (wire-facts §6.15). The
+// word "unsure" marks what rests on a weak source or on none.
+const (
+	// msgMalformed is a statement that is no PartiQL; detail.
+	msgMalformed = "Statement wasn't well formed, can't be processed: %s"
+	// msgUnsupported is PartiQL that the service does not run; kind, name, line, column, length;
+	// unsure but for the form.
+	msgUnsupported = "Unsupported %s: %s at %d:%d:%d"
+
+	msgOrderWithoutWhere = "Must have WHERE clause in the statement when using ORDER BY clause."                                                                    // unsure
+	msgOrderWithoutHash  = "Must have at least one non-optional hash key condition in WHERE clause when using ORDER BY clause."                                     // unsure
+	msgOrderName         = "Variable reference %s in ORDER BY clause must be part of the primary key"                                                               // unsure
+	msgNeedsKey          = "Where clause does not contain a mandatory equality on all key attributes"                                                               // unsure
+	msgParameters        = "Number of parameters in request and statement don't match."                                                                             // unsure
+	msgInsertSeveral     = `Unsupported operation: Inserting multiple items in a single statement is not supported, use "INSERT INTO tableName VALUE item" instead` // unsure
+	msgBatchKey          = "Select statements within BatchExecuteStatement must specify the primary key in the where clause."
+	msgTransactKey       = "Select statements within ExecuteTransaction must specify the primary key in the where clause." // unsure: by the text for batches
+	msgKeyInList         = "The IN operator is provided with too many operands; number of operands: %d"                    // unsure: the text of expressions
+	msgExistsAlone       = "EXISTS is only supported within ExecuteTransaction"                                            // unsure
+	msgExplainAlone      = "EXPLAIN is only supported within ExecuteStatement"                                             // ours
+	msgWriteIndex        = "Statement cannot be executed on an index: %s"                                                  // unsure
+	msgInsertTuple       = "Unsupported operation: INSERT takes a single tuple as its value"                               // unsure
+	msgSetTypes          = "Unsupported set: the elements of a set must be all strings, all numbers or all binaries"       // unsure
+	msgSetTarget         = "Unsupported use of %s: its first argument must be the path that is assigned"                   // unsure
+	msgTupleKeyTwice     = "Unsupported tuple: key %s is given twice"                                                      // unsure
+	msgToken             = "Given NextToken is invalid"                                                                    // unsure
+	msgPathIndex         = "List index is not within the allowable range; index: [%s]"                                     // as in expressions
+	msgPathDepth         = "The document path has too many nesting elements; nesting elements: %d"                         // as in expressions
+	msgParameterEmpty    = "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"
+)
+
+// Details of msgMalformed. The first two are known from reports of the service, the others name
+// what is missing in the same manner (unsure).
+const (
+	detailManipulation = "Expected data manipulation"
+	detailKeyword      = "Unexpected keyword"
+	detailToken        = "Unexpected token"
+	detailEnd          = "Unexpected end of statement"
+	detailIdentifier   = "Expected identifier"
+	detailExpression   = "Expected expression"
+	detailPath         = "Expected path"
+	detailCondition    = "Expected condition"
+	detailSymbol       = "Expected %s"
+	detailNumber       = "Malformed number"
+	detailString       = "Unterminated text"
+	detailTuple        = "Expected string as the key of a tuple"
+	detailType         = "Expected type name"
+	detailArguments    = "Wrong number of arguments for function %s"
+	detailDepth        = "Nesting is too deep"
+)
+
+// Kinds of msgUnsupported.
+const (
+	kindClause    = "clause"
+	kindFunction  = "function"
+	kindOperator  = "operator"
+	kindOperation = "operation"
+)
