@@ -7,7 +7,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -22,28 +21,6 @@ func TestLaterOperations(t *testing.T) {
 	status, body := raw(t, "NoSuchOperation", "{}")
 	assert.Equal(t, http.StatusBadRequest, status)
 	assert.Equal(t, `{"__type":"com.amazon.coral.service#UnknownOperationException"}`, body)
-}
-
-// TestLegacyParameters are refused, never ignored: a condition that is not checked loses data.
-func TestLegacyParameters(t *testing.T) {
-	key := hashKey(t)
-	_, err := db.PutItem(t.Context(), &dynamodb.PutItemInput{
-		TableName: aws.String(hashTable), Item: key,
-		Expected: map[string]types.ExpectedAttributeValue{"pk": {Exists: aws.Bool(true), Value: str("x")}},
-	})
-	require.ErrorContains(t, err, validation)
-	assert.Nil(t, get(t, hashTable, key))
-	_, err = db.UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
-		TableName: aws.String(hashTable), Key: key,
-		AttributeUpdates: map[string]types.AttributeValueUpdate{"a": {Value: num("1")}},
-	})
-	require.ErrorContains(t, err, validation)
-	assert.Nil(t, get(t, hashTable, key))
-	_, err = db.Query(t.Context(), &dynamodb.QueryInput{
-		TableName:     aws.String(hashTable),
-		KeyConditions: map[string]types.Condition{"pk": {ComparisonOperator: types.ComparisonOperatorEq, AttributeValueList: []types.AttributeValue{str("x")}}},
-	})
-	require.ErrorContains(t, err, validation)
 }
 
 // TestWireErrors sends what no SDK would (wire-facts §1.4, §1.9, §2, §3).

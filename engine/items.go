@@ -89,6 +89,8 @@ type writeRequest struct {
 	metrics   api.Opt[string]
 	envelope  bool
 	texts     plan.Texts
+	// legacy are the trees of parameters from before expressions, which come without texts.
+	legacy plan.Expressions
 }
 
 // written is the answer of a single-item write, before it is shaped.
@@ -101,7 +103,7 @@ type written struct {
 
 // write compiles, binds and runs a single-item write.
 func (db *DB) write(ctx context.Context, q *writeRequest) (written, error) {
-	var x plan.Expressions
+	x := q.legacy
 	if q.texts.Any() {
 		var err error
 		if x, err = db.compiler.Compile(&q.texts); err != nil {
@@ -194,6 +196,9 @@ func (db *DB) PutItem(ctx context.Context, in *api.PutItemInput) (*api.PutItemOu
 			Names:     in.ExpressionAttributeNames, Values: in.ExpressionAttributeValues,
 		},
 	}
+	if in.Expected != nil {
+		q.legacy.Condition = plan.Expected(in.Expected, in.ConditionalOperator)
+	}
 	w, err := db.write(ctx, &q)
 	if err != nil {
 		return nil, err
@@ -218,6 +223,9 @@ func (db *DB) DeleteItem(ctx context.Context, in *api.DeleteItemInput) (*api.Del
 			Condition: in.ConditionExpression,
 			Names:     in.ExpressionAttributeNames, Values: in.ExpressionAttributeValues,
 		},
+	}
+	if in.Expected != nil {
+		q.legacy.Condition = plan.Expected(in.Expected, in.ConditionalOperator)
 	}
 	w, err := db.write(ctx, &q)
 	if err != nil {
@@ -244,6 +252,9 @@ func (db *DB) UpdateItem(ctx context.Context, in *api.UpdateItemInput) (*api.Upd
 			Update: in.UpdateExpression, Condition: in.ConditionExpression,
 			Names: in.ExpressionAttributeNames, Values: in.ExpressionAttributeValues,
 		},
+	}
+	if in.Expected != nil {
+		q.legacy.Condition = plan.Expected(in.Expected, in.ConditionalOperator)
 	}
 	w, err := db.write(ctx, &q)
 	if err != nil {

@@ -82,27 +82,3 @@ const (
 	MsgSegmentRange = "The Segment parameter is zero-based and must be less than parameter " +
 		"TotalSegments: Segment: %d is not less than TotalSegments: %d"
 )
-
-// Legacy parameters (wire-facts §8.2, §8.5).
-const (
-	// MsgDuplicateAttribute is a name twice in AttributesToGet; name.
-	MsgDuplicateAttribute = PrefixInvalid + "Duplicate value in attribute name: %s"
-	// MsgArgumentCount is a wrong number of values for an operator; operator.
-	MsgArgumentCount = PrefixInvalid +
-		"Invalid number of argument(s) for the %s ComparisonOperator"
-	// MsgArgumentTypes is values of different types.
-	MsgArgumentTypes = PrefixInvalid +
-		"AttributeValues inside AttributeValueList must be of same type"
-	// MsgArgumentType is a value of a type that the operator does not take; operator, type.
-	MsgArgumentType = PrefixInvalid +
-		"ComparisonOperator %s is not valid for %s AttributeValue type"
-	// MsgBetweenReversed is a BETWEEN whose bounds are reversed.
-	MsgBetweenReversed = "The BETWEEN condition was provided a range where the lower bound is " +
-		"greater than the upper bound"
-	// MsgConditionalAlone is ConditionalOperator without anything to combine; unsure.
-	MsgConditionalAlone = PrefixInvalid +
-		"ConditionalOperator cannot be used without Filter or Expected"
-	// MsgConditionalSingle is ConditionalOperator with fewer than two entries; unsure.
-	MsgConditionalSingle = PrefixInvalid +
-		"ConditionalOperator can only be used when Filter or Expected has two or more elements"
-)

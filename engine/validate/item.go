@@ -20,8 +20,7 @@ func putItem(in *api.PutItemInput) error {
 		return err
 	}
 	s := substitutes{in.ExpressionAttributeNames, in.ExpressionAttributeValues, in.Bad, memberValues}
-	c := in.ConditionExpression.Set
-	err := conditional(&s, in.Expected != nil, in.ConditionalOperator.Set, c)
+	err := conditional(&s, in.Expected, in.ConditionalOperator, in.ConditionExpression.Set)
 	if err != nil {
 		return err
 	}
@@ -32,6 +31,9 @@ func putItem(in *api.PutItemInput) error {
 		return err
 	}
 	if err := itemSize(in.Item); err != nil {
+		return err
+	}
+	if err := expects(in.Expected, in.Bad); err != nil {
 		return err
 	}
 	return s.check()
@@ -45,22 +47,24 @@ func fitsPut(in *api.PutItemInput) bool {
 		fitsNames(in.ExpressionAttributeNames)
 }
 
-// conditional makes the checks of §5.1 #1–3 for operations whose one expression is a condition, and
-// refuses their legacy parameters.
-func conditional(s *substitutes, expected, operator, condition bool) error {
-	if expected || operator {
-		legacy := []param{{memberExpected, expected}}
-		if err := mixed(legacy, []param{{memberConditionExpression, condition}}); err != nil {
+// conditional makes the checks of §5.1 #1–3 for operations whose one expression is a condition, then
+// that of ConditionalOperator. That it counts among the legacy parameters, after Expected, is unsure:
+// wire-facts §8.1 thinks so, a public suite that is run against the service (ExtendDB's) has it.
+func conditional(s *substitutes, expected []api.ExpectedAttributeMapEntry, operator api.Opt[string],
+	condition bool,
+) error {
+	if expected != nil || operator.Set {
+		err := mixed(
+			[]param{{memberExpected, expected != nil}, {memberConditionalOperator, operator.Set}},
+			[]param{{memberConditionExpression, condition}})
+		if err != nil {
 			return err
 		}
 	}
 	if err := s.needed(condition, condition, memberConditionExpression); err != nil {
 		return err
 	}
-	if expected || operator {
-		return refuse([]param{{memberExpected, expected}, {memberConditionalOperator, operator}})
-	}
-	return nil
+	return combines(operator, len(expected))
 }
 
 // oldOrNone refuses the return values that only an update has.
@@ -138,8 +142,7 @@ func updateItem(in *api.UpdateItemInput) error {
 	if err := tableForm(in.TableName.Value); err != nil {
 		return err
 	}
-	legacy := in.AttributeUpdates != nil || in.Expected != nil || in.ConditionalOperator.Set
-	if legacy {
+	if in.AttributeUpdates != nil || in.Expected != nil || in.ConditionalOperator.Set {
 		if err := updateMixed(in); err != nil {
 			return err
 		}
@@ -151,14 +154,16 @@ func updateItem(in *api.UpdateItemInput) error {
 	if err != nil {
 		return err
 	}
-	if legacy {
-		return refuse([]param{
-			{memberAttributeUpdates, in.AttributeUpdates != nil},
-			{memberExpected, in.Expected != nil},
-			{memberConditionalOperator, in.ConditionalOperator.Set},
-		})
+	if err := combines(in.ConditionalOperator, len(in.Expected)); err != nil {
+		return err
+	}
+	if in.AttributeUpdates != nil {
+		return refuse([]param{{memberAttributeUpdates, true}})
 	}
 	if err := badAt(in.Bad, memberKey); err != nil {
+		return err
+	}
+	if err := expects(in.Expected, in.Bad); err != nil {
 		return err
 	}
 	return s.check()
@@ -169,6 +174,7 @@ func updateMixed(in *api.UpdateItemInput) error {
 		[]param{
 			{memberAttributeUpdates, in.AttributeUpdates != nil},
 			{memberExpected, in.Expected != nil},
+			{memberConditionalOperator, in.ConditionalOperator.Set},
 		},
 		[]param{
 			{memberUpdateExpression, in.UpdateExpression.Set},
@@ -196,8 +202,7 @@ func DeleteItem(in *api.DeleteItemInput, _ Options) error {
 		return err
 	}
 	s := substitutes{in.ExpressionAttributeNames, in.ExpressionAttributeValues, in.Bad, memberValues}
-	c := in.ConditionExpression.Set
-	err := conditional(&s, in.Expected != nil, in.ConditionalOperator.Set, c)
+	err := conditional(&s, in.Expected, in.ConditionalOperator, in.ConditionExpression.Set)
 	if err != nil {
 		return err
 	}
@@ -205,6 +210,9 @@ func DeleteItem(in *api.DeleteItemInput, _ Options) error {
 		return err
 	}
 	if err := oldOrNone(in.ReturnValues); err != nil {
+		return err
+	}
+	if err := expects(in.Expected, in.Bad); err != nil {
 		return err
 	}
 	return s.check()

@@ -179,6 +179,21 @@ func TestMixedParameters(t *testing.T) {
 		Expected: []api.ExpectedAttributeMapEntry{}, AttributeUpdates: []api.AttributeUpdatesEntry{},
 	}, Options{ClassicErrors: true}),
 		a+"AttributeUpdates, Expected"+b+"UpdateExpression, ConditionExpression}")
+	requireText(t, UpdateItem(&api.UpdateItemInput{
+		TableName: tab, Key: k, UpdateExpression: x, Expected: []api.ExpectedAttributeMapEntry{},
+		ConditionalOperator: x,
+	}, Options{ClassicErrors: true}), ve(cv("'x'", "conditionalOperator", "Member must satisfy enum value set: [OR, AND]")))
+	requireText(t, UpdateItem(&api.UpdateItemInput{
+		TableName: tab, Key: k, UpdateExpression: x, Expected: []api.ExpectedAttributeMapEntry{},
+		ConditionalOperator: str("OR"),
+	}, Options{ClassicErrors: true}), a+"Expected, ConditionalOperator"+b+"UpdateExpression}")
+	requireText(t, PutItem(&api.PutItemInput{
+		TableName: tab, Item: k, ConditionExpression: x, ConditionalOperator: str("OR"),
+	}, Options{ClassicErrors: true}), a+"ConditionalOperator"+b+"ConditionExpression}")
+	requireText(t, DeleteItem(&api.DeleteItemInput{
+		TableName: tab, Key: k, ConditionExpression: x, ConditionalOperator: str("OR"),
+		Expected: []api.ExpectedAttributeMapEntry{},
+	}, Options{}), a+"Expected, ConditionalOperator"+b+"ConditionExpression}")
 	requireText(t, GetItem(&api.GetItemInput{
 		TableName: tab, Key: k, AttributesToGet: []string{"a"}, ProjectionExpression: x,
 	}, Options{}), a+"AttributesToGet"+b+"ProjectionExpression}")
@@ -203,19 +218,10 @@ func TestLegacyRefused(t *testing.T) {
 		return "The parameter " + name + " is known and not supported by this version"
 	}
 	classic := Options{ClassicErrors: true}
-	expected := []api.ExpectedAttributeMapEntry{}
 	and := str("AND")
-	requireText(t, PutItem(&api.PutItemInput{TableName: tab, Item: k, Expected: expected}, classic),
-		refused("Expected"))
-	requireText(t, PutItem(&api.PutItemInput{TableName: tab, Item: k, ConditionalOperator: and}, classic),
-		refused("ConditionalOperator"))
-	requireText(t, DeleteItem(&api.DeleteItemInput{TableName: tab, Key: k, Expected: expected}, Options{}),
-		refused("Expected"))
 	requireText(t, UpdateItem(&api.UpdateItemInput{
 		TableName: tab, Key: k, AttributeUpdates: []api.AttributeUpdatesEntry{},
 	}, classic), refused("AttributeUpdates"))
-	requireText(t, UpdateItem(&api.UpdateItemInput{TableName: tab, Key: k, Expected: expected}, classic),
-		refused("Expected"))
 	requireText(t, GetItem(&api.GetItemInput{TableName: tab, Key: k, AttributesToGet: []string{"a"}}, Options{}),
 		refused("AttributesToGet"))
 	requireText(t, Query(&api.QueryInput{TableName: tab, AttributesToGet: []string{"a"}}, Options{}),

@@ -1,0 +1,156 @@
+package validate
+
+import (
+	"slices"
+
+	"github.com/keystone-db/kstone/engine/api"
+	"github.com/keystone-db/kstone/engine/attr"
+)
+
+// operands says which values a comparison operator takes.
+type operands struct {
+	least, most int
+	// types of the values; every type when it is nil.
+	types []attr.Type
+}
+
+// operandsMany stands for as many values as a request can hold.
+const operandsMany = int(^uint(0) >> 1)
+
+// comparisonOperands has the table of wire-facts §8.2.
+var comparisonOperands = map[string]operands{
+	api.ComparisonOperatorEq:          {1, 1, nil},
+	api.ComparisonOperatorNe:          {1, 1, nil},
+	api.ComparisonOperatorLe:          {1, 1, scalars},
+	api.ComparisonOperatorLt:          {1, 1, scalars},
+	api.ComparisonOperatorGe:          {1, 1, scalars},
+	api.ComparisonOperatorGt:          {1, 1, scalars},
+	api.ComparisonOperatorContains:    {1, 1, scalars},
+	api.ComparisonOperatorNotContains: {1, 1, scalars},
+	api.ComparisonOperatorBeginsWith:  {1, 1, []attr.Type{attr.S, attr.B}},
+	api.ComparisonOperatorIn:          {1, operandsMany, scalars},
+	api.ComparisonOperatorBetween:     {2, 2, scalars},
+	api.ComparisonOperatorNull:        {0, 0, nil},
+	api.ComparisonOperatorNotNull:     {0, 0, nil},
+}
+
+var scalars = []attr.Type{attr.S, attr.N, attr.B}
+
+// compares checks the values of one comparison (wire-facts §8.2): their number, their types among
+// each other, their type for the operator, the bounds of BETWEEN.
+func compares(operator string, values []attr.Value) error {
+	want := comparisonOperands[operator]
+	if len(values) < want.least || len(values) > want.most {
+		return invalid(api.MsgArgumentCount, operator)
+	}
+	if len(values) == 0 {
+		return nil
+	}
+	first := wireType(values[0])
+	for _, v := range values[1:] {
+		if wireType(v) != first {
+			return invalid(api.MsgArgumentTypes)
+		}
+	}
+	if want.types != nil && !slices.Contains(want.types, first) {
+		return invalid(api.MsgArgumentType, operator, first)
+	}
+	if operator == api.ComparisonOperatorBetween {
+		if order, ok := attr.Compare(values[0], values[1]); ok && order > 0 {
+			return invalid(api.MsgBetweenReversed)
+		}
+	}
+	return nil
+}
+
+// wireType is the type that a value has on the wire, where the native extras are not known.
+func wireType(v attr.Value) attr.Type {
+	switch t := v.Type(); t {
+	case attr.VecF32:
+		return attr.L
+	case attr.Ts:
+		return attr.N
+	default:
+		return t
+	}
+}
+
+// combines checks ConditionalOperator against the number of entries that it combines. Its place
+// among the checks is unsure: here it follows those of mixed parameters, and so comes before all
+// checks of values, which agrees with what is known: it comes before a missing key condition.
+func combines(operator api.Opt[string], entries int) error {
+	switch {
+	case !operator.Set || entries > 1:
+		return nil
+	case entries == 0:
+		return invalid(api.MsgConditionalAlone)
+	default:
+		return invalid(api.MsgConditionalSingle)
+	}
+}
+
+// expects checks Expected (wire-facts §8.3), an attribute after the other in the order of their
+// names.
+func expects(expected []api.ExpectedAttributeMapEntry, bad []api.BadValue) error {
+	for i := range expected {
+		if err := expectsOne(&expected[i], bad); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func expectsOne(e *api.ExpectedAttributeMapEntry, bad []api.BadValue) error {
+	v, operator := &e.Value, e.Value.ComparisonOperator.Value
+	fault := faultAt(bad, memberExpected+"."+e.Key)
+	// A bad element of the list is nil in it, a bad Value is nil like an absent one.
+	hasValue := v.Value != nil || fault != nil && !slices.ContainsFunc(v.AttributeValueList, isAbsent)
+	hasList := v.AttributeValueList != nil
+	if hasValue && hasList {
+		return invalid(api.MsgExpectedBoth, e.Key)
+	}
+	if !v.ComparisonOperator.Set {
+		return existsOne(e, hasValue, hasList, fault)
+	}
+	switch {
+	case v.Exists.Set:
+		return invalid(api.MsgExpectedExists, e.Key)
+	case !hasValue && !hasList && comparisonOperands[operator].least > 0:
+		return invalid(api.MsgExpectedOperand, operator, e.Key)
+	case fault != nil:
+		return invalid("%s", fault.Message())
+	case hasValue:
+		return compares(operator, []attr.Value{v.Value})
+	}
+	return compares(operator, v.AttributeValueList)
+}
+
+// existsOne checks an entry of Expected without an operator.
+func existsOne(e *api.ExpectedAttributeMapEntry, hasValue, hasList bool, fault *attr.ValueError) error {
+	exists := e.Value.Exists
+	switch {
+	case hasList:
+		return invalid(api.MsgExpectedList, e.Key)
+	case !exists.Set && !hasValue:
+		return invalid(api.MsgExpectedValue, "null", e.Key)
+	case exists.Value && !hasValue:
+		return invalid(api.MsgExpectedValue, "true", e.Key)
+	case exists.Set && !exists.Value && hasValue:
+		return invalid(api.MsgExpectedAbsent, e.Key)
+	case fault != nil:
+		return invalid("%s", fault.Message())
+	}
+	return nil
+}
+
+func isAbsent(v attr.Value) bool { return v == nil }
+
+// faultAt is the fault of a place's value, nil when it has none.
+func faultAt(bad []api.BadValue, place string) *attr.ValueError {
+	for i := range bad {
+		if bad[i].Place == place {
+			return &bad[i].Err
+		}
+	}
+	return nil
+}

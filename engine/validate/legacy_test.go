@@ -1,0 +1,229 @@
+package validate
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/keystone-db/kstone/engine/api"
+	"github.com/keystone-db/kstone/engine/attr"
+)
+
+// expected is Expected with one entry for the attribute "a".
+func expected(v api.ExpectedAttributeValue) []api.ExpectedAttributeMapEntry {
+	return []api.ExpectedAttributeMapEntry{{Key: "a", Value: v}}
+}
+
+func values(list ...attr.Value) []attr.Value { return append([]attr.Value{}, list...) }
+
+func set(t *testing.T, members ...string) attr.Value {
+	t.Helper()
+	v, err := attr.StringSet(members...)
+	require.NoError(t, err)
+	return v
+}
+
+// comparisonCases are the rows of wire-facts §8.2: operator, values, text.
+func comparisonCases(t *testing.T) []struct {
+	operator string
+	values   []attr.Value
+	want     string
+} {
+	s, n, b := attr.String("a"), attr.Int(1), attr.Binary([]byte{1})
+	ss, l, m, null, yes := set(t, "a"), attr.List(), attr.Map(attr.Item{}), attr.Null(), attr.Bool(true)
+	number := func(op string) string {
+		return inv + "Invalid number of argument(s) for the " + op + " ComparisonOperator"
+	}
+	typ := func(op, typ string) string {
+		return inv + "ComparisonOperator " + op + " is not valid for " + typ + " AttributeValue type"
+	}
+	const same = inv + "AttributeValues inside AttributeValueList must be of same type"
+	const reversed = "The BETWEEN condition was provided a range where the lower bound is greater than the upper bound"
+	type row = struct {
+		operator string
+		values   []attr.Value
+		want     string
+	}
+	rows := []row{
+		{"IN", values(s), ""},
+		{"IN", values(s, s, s), ""},
+		{"IN", values(s, n), same},
+		{"IN", values(ss), typ("IN", "SS")},
+		{"IN", values(ss, n), same},
+		{"BETWEEN", values(), number("BETWEEN")},
+		{"BETWEEN", values(n), number("BETWEEN")},
+		{"BETWEEN", values(n, n, n), number("BETWEEN")},
+		{"BETWEEN", values(n, n), ""},
+		{"BETWEEN", values(n, s), same},
+		{"BETWEEN", values(l, l), typ("BETWEEN", "L")},
+		{"BETWEEN", values(attr.Int(2), n), reversed},
+		{"BETWEEN", values(attr.String("b"), s), reversed},
+		{"BETWEEN", values(attr.Binary([]byte{2}), b), reversed},
+		{"BEGINS_WITH", values(n), typ("BEGINS_WITH", "N")},
+		{"BEGINS_WITH", values(s), ""},
+		{"BEGINS_WITH", values(b), ""},
+		{"NULL", values(s), number("NULL")},
+		{"NOT_NULL", values(s), number("NOT_NULL")},
+		{"NULL", values(), ""},
+		{"NOT_NULL", values(), ""},
+		{"LT", values(attr.Timestamp(1)), ""},
+		{"LT", values(must(attr.Vector([]float32{1}))), typ("LT", "L")},
+	}
+	for _, op := range []string{"EQ", "NE", "LE", "LT", "GE", "GT", "CONTAINS", "NOT_CONTAINS"} {
+		rows = append(rows, row{op, values(s, s), number(op)}, row{op, values(s, n), number(op)})
+		for _, v := range []attr.Value{s, n, b} {
+			rows = append(rows, row{op, values(v), ""})
+		}
+		for _, v := range []attr.Value{ss, l, m, null, yes} {
+			want := typ(op, v.Type().String())
+			if op == "EQ" || op == "NE" {
+				want = ""
+			}
+			rows = append(rows, row{op, values(v), want})
+		}
+	}
+	return rows
+}
+
+func must(v attr.Value, err error) attr.Value {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// The values of an operator, in Expected (wire-facts §8.2, §8.3).
+func TestExpectedOperands(t *testing.T) {
+	for _, c := range comparisonCases(t) {
+		in := put(t)
+		in.Expected = expected(api.ExpectedAttributeValue{ComparisonOperator: str(c.operator), AttributeValueList: c.values})
+		requireText(t, PutItem(in, Options{ClassicErrors: true}), c.want)
+	}
+}
+
+// Rows of wire-facts §8.3; each has the faults of all rows below that it can have.
+func TestExpectedRows(t *testing.T) {
+	s := attr.String("x")
+	yes, no := api.Some(true), api.Some(false)
+	for _, c := range []struct {
+		v    api.ExpectedAttributeValue
+		want string
+	}{
+		{
+			api.ExpectedAttributeValue{Value: s, AttributeValueList: values(), Exists: no, ComparisonOperator: str("NULL")},
+			inv + "Value and AttributeValueList cannot be used together for Attribute: a",
+		},
+		{
+			api.ExpectedAttributeValue{Exists: yes, ComparisonOperator: str("EQ")},
+			inv + "Exists and ComparisonOperator cannot be used together for Attribute: a",
+		},
+		{
+			api.ExpectedAttributeValue{ComparisonOperator: str("EQ")},
+			inv + "Value or AttributeValueList must be used with ComparisonOperator: EQ for Attribute: a",
+		},
+		{
+			api.ExpectedAttributeValue{ComparisonOperator: str("EQ"), AttributeValueList: values()},
+			inv + "Invalid number of argument(s) for the EQ ComparisonOperator",
+		},
+		{
+			api.ExpectedAttributeValue{ComparisonOperator: str("NULL"), Value: s},
+			inv + "Invalid number of argument(s) for the NULL ComparisonOperator",
+		},
+		{api.ExpectedAttributeValue{ComparisonOperator: str("NULL")}, ""},
+		{api.ExpectedAttributeValue{ComparisonOperator: str("NULL"), AttributeValueList: values()}, ""},
+		{api.ExpectedAttributeValue{ComparisonOperator: str("GE"), Value: s}, ""},
+		{
+			api.ExpectedAttributeValue{AttributeValueList: values(s)},
+			inv + "AttributeValueList can only be used with a ComparisonOperator for Attribute: a",
+		},
+		{api.ExpectedAttributeValue{}, inv + "Value must be provided when Exists is null for Attribute: a"},
+		{api.ExpectedAttributeValue{Exists: yes}, inv + "Value must be provided when Exists is true for Attribute: a"},
+		{api.ExpectedAttributeValue{Exists: no, Value: s}, inv + "Value cannot be used when Exists is false for Attribute: a"},
+		{api.ExpectedAttributeValue{Exists: no}, ""},
+		{api.ExpectedAttributeValue{Exists: yes, Value: s}, ""},
+		{api.ExpectedAttributeValue{Value: set(t, "a")}, ""},
+	} {
+		in := put(t)
+		in.Expected = expected(c.v)
+		requireText(t, PutItem(in, Options{ClassicErrors: true}), c.want)
+		requireText(t, DeleteItem(&api.DeleteItemInput{TableName: str("Tab"), Key: in.Item, Expected: in.Expected}, Options{}), c.want)
+		want := c.want
+		if want != "" {
+			want = "1 validation error detected: " + want // wire-facts §3.6
+		}
+		requireText(t, PutItem(in, Options{}), want)
+		requireText(t, UpdateItem(&api.UpdateItemInput{TableName: str("Tab"), Key: in.Item, Expected: in.Expected}, Options{}), want)
+	}
+}
+
+// A bad value of Expected: after what the entry's members tell, before the number of values.
+func TestExpectedBadValue(t *testing.T) {
+	const empty = "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"
+	for _, c := range []struct {
+		v    api.ExpectedAttributeValue
+		want string
+	}{
+		{api.ExpectedAttributeValue{}, empty},
+		{api.ExpectedAttributeValue{ComparisonOperator: str("BETWEEN")}, empty},
+		{api.ExpectedAttributeValue{ComparisonOperator: str("BETWEEN"), AttributeValueList: values(nil)}, empty},
+		{
+			api.ExpectedAttributeValue{AttributeValueList: values(attr.String("a"))},
+			inv + "Value and AttributeValueList cannot be used together for Attribute: a",
+		},
+		{
+			api.ExpectedAttributeValue{AttributeValueList: values(nil)},
+			inv + "AttributeValueList can only be used with a ComparisonOperator for Attribute: a",
+		},
+		{
+			api.ExpectedAttributeValue{Exists: api.Some(false)},
+			inv + "Value cannot be used when Exists is false for Attribute: a",
+		},
+	} {
+		in := put(t)
+		in.Expected, in.Bad = expected(c.v), bad("Expected.a", attr.Empty)
+		requireText(t, PutItem(in, Options{ClassicErrors: true}), c.want)
+	}
+}
+
+// ConditionalOperator combines at least two entries. The texts and the place are unsure.
+func TestConditionalOperator(t *testing.T) {
+	const alone = "ConditionalOperator cannot be used without Filter or Expected"
+	const single = "ConditionalOperator can only be used when Filter or Expected has two or more elements"
+	one := expected(api.ExpectedAttributeValue{})
+	two := append(expected(api.ExpectedAttributeValue{ComparisonOperator: str("NULL")}),
+		api.ExpectedAttributeMapEntry{Key: "b", Value: api.ExpectedAttributeValue{ComparisonOperator: str("NULL")}})
+	for _, c := range []struct {
+		entries []api.ExpectedAttributeMapEntry
+		want    string
+	}{{nil, alone}, {[]api.ExpectedAttributeMapEntry{}, alone}, {one, single}, {two, ""}} {
+		in := put(t)
+		in.Expected, in.ConditionalOperator = c.entries, str("OR")
+		requireText(t, PutItem(in, Options{ClassicErrors: true}), c.want)
+		requireText(t, DeleteItem(&api.DeleteItemInput{
+			TableName: str("Tab"), Key: in.Item, Expected: c.entries, ConditionalOperator: str("AND"),
+		}, Options{}), c.want)
+		requireText(t, UpdateItem(&api.UpdateItemInput{
+			TableName: str("Tab"), Key: in.Item, Expected: c.entries, ConditionalOperator: str("AND"),
+		}, Options{ClassicErrors: true}), c.want)
+	}
+}
+
+// Expected stands after the size of the item, and after ReturnValues (wire-facts §6.6, §6.9).
+func TestExpectedOrder(t *testing.T) {
+	in := put(t)
+	in.Expected, in.ReturnValues = expected(api.ExpectedAttributeValue{}), str("ALL_NEW")
+	in.Item = item(t, "a", strings.Repeat("x", 409600))
+	classic := Options{ClassicErrors: true}
+	requireText(t, PutItem(in, classic), "Return values set to invalid value")
+	requireText(t, DeleteItem(&api.DeleteItemInput{
+		TableName: str("Tab"), Key: in.Item, Expected: in.Expected, ReturnValues: in.ReturnValues,
+	}, Options{}), "Return values set to invalid value")
+	in.ReturnValues = str("NONE")
+	requireText(t, PutItem(in, classic), "Item size has exceeded the maximum allowed size")
+	in.ExpressionAttributeNames = []api.Name{}
+	requireText(t, PutItem(in, classic), "ExpressionAttributeNames can only be specified when using expressions")
+	requireText(t, UpdateItem(&api.UpdateItemInput{
+		TableName: str("Tab"), Expected: in.Expected, Bad: bad("Key", attr.DupNS),
+	}, classic), "Input collection contains duplicates")
+}

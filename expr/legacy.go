@@ -1,0 +1,111 @@
+package expr
+
+import "github.com/keystone-db/kstone/engine/attr"
+
+// Before there were expressions, requests said the same with maps: Expected, QueryFilter, ScanFilter
+// and KeyConditions hold a comparison for each attribute, AttributeUpdates an action, AttributesToGet
+// names. They become the trees that a text would give, with the values in them, so that one evaluator
+// serves both. Names are attribute names as they are: a dot in one is a part of it. The functions here
+// take what was checked already; the trees need no binding and have no text.
+
+// Comparator is the operator of a Comparison, named as in requests.
+type Comparator string
+
+// The operators. NULL and NOT_NULL ask whether the attribute is there, not for the type NULL.
+const (
+	ComparatorEQ          Comparator = "EQ"
+	ComparatorNE          Comparator = "NE"
+	ComparatorLT          Comparator = "LT"
+	ComparatorLE          Comparator = "LE"
+	ComparatorGT          Comparator = "GT"
+	ComparatorGE          Comparator = "GE"
+	ComparatorNull        Comparator = "NULL"
+	ComparatorNotNull     Comparator = "NOT_NULL"
+	ComparatorContains    Comparator = "CONTAINS"
+	ComparatorNotContains Comparator = "NOT_CONTAINS"
+	ComparatorBeginsWith  Comparator = "BEGINS_WITH"
+	ComparatorIn          Comparator = "IN"
+	ComparatorBetween     Comparator = "BETWEEN"
+)
+
+// Comparison compares an attribute with values: none for NULL and NOT_NULL, two for BETWEEN, one or
+// more for IN, one for the others.
+type Comparison struct {
+	Attr   string
+	Op     Comparator
+	Values []attr.Value
+}
+
+// ConditionOf makes a condition of comparisons: all of them hold, or with either at least one. It is
+// nil when there are none.
+func ConditionOf(list []Comparison, either bool) *Condition {
+	terms := make([]Cond, len(list))
+	for i := range list {
+		terms[i] = list[i].cond()
+	}
+	var root Cond
+	switch {
+	case len(terms) == 0:
+		return nil
+	case len(terms) == 1:
+		root = terms[0]
+	case either:
+		root = &Or{Terms: terms}
+	default:
+		root = &And{Terms: terms}
+	}
+	return &Condition{tree: NewConditionTree(root)}
+}
+
+// cond makes the condition that an expression would have for the comparison. On a missing attribute
+// only NULL, NE and NOT_CONTAINS hold.
+func (c *Comparison) cond() Cond {
+	path := attributePath(c.Attr)
+	switch c.Op {
+	case ComparatorNull:
+		return &Call{Fn: FnAttributeNotExists, Args: []Operand{path}}
+	case ComparatorNotNull:
+		return &Call{Fn: FnAttributeExists, Args: []Operand{path}}
+	case ComparatorContains:
+		return &Call{Fn: FnContains, Args: []Operand{path, c.operand(0)}}
+	case ComparatorNotContains:
+		return &Not{Term: &Call{Fn: FnContains, Args: []Operand{path, c.operand(0)}}}
+	case ComparatorBeginsWith:
+		return &Call{Fn: FnBeginsWith, Args: []Operand{path, c.operand(0)}}
+	case ComparatorBetween:
+		return &Between{X: path, Lo: c.operand(0), Hi: c.operand(1)}
+	case ComparatorIn:
+		in := &In{X: path, List: make([]Operand, len(c.Values))}
+		for i := range c.Values {
+			in.List[i] = c.operand(i)
+		}
+		return in
+	default:
+		return &Compare{Op: c.Op.compare(), Left: path, Right: c.operand(0)}
+	}
+}
+
+func (c *Comparison) operand(i int) Operand { return &Literal{Value: c.Values[i]} }
+
+// compare is the operator of an expression for the six that order or equate.
+func (c Comparator) compare() Op {
+	switch c {
+	case ComparatorNE:
+		return OpNe
+	case ComparatorLT:
+		return OpLt
+	case ComparatorLE:
+		return OpLe
+	case ComparatorGT:
+		return OpGt
+	case ComparatorGE:
+		return OpGe
+	default:
+		return OpEq
+	}
+}
+
+// attributePath is the path of a top-level attribute.
+func attributePath(name string) *DocPath {
+	return &DocPath{Elems: []PathElem{{Kind: ElemName, Name: name}}}
+}

@@ -1,0 +1,122 @@
+package expr
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/keystone-db/kstone/engine/attr"
+)
+
+// legacyItem has an attribute of every type; "no" is missing.
+func legacyItem(t *testing.T) attr.Item {
+	t.Helper()
+	inner, err := attr.NewItem().N("x", "1").Build()
+	require.NoError(t, err)
+	item, err := attr.NewItem().
+		S("s", "hello").N("n", "10").B("b", []byte{1, 2, 3}).Bool("t", true).Null("z").
+		L("l", attr.String("a"), attr.Int(1)).M("m", inner).
+		SS("ss", "a", "b").NS("ns", "1", "2").BS("bs", []byte{1}, []byte{2}).
+		S("a.b", "dot").Vec("v", 1, 2).Ts("ts", 10).Build()
+	require.NoError(t, err)
+	return item
+}
+
+// TestComparisons: wire-facts §8.2, §8.3 with §5.5. Each line is an attribute, an operator and
+// values; the numbers of the lists say which attributes it holds for.
+func TestComparisons(t *testing.T) {
+	item := legacyItem(t)
+	set := func(v attr.Value, err error) attr.Value {
+		require.NoError(t, err)
+		return v
+	}
+	inner, err := attr.NewItem().N("x", "1.0").Build()
+	require.NoError(t, err)
+	str, num := attr.String, attr.Int
+	bin := func(b ...byte) attr.Value { return attr.Binary(b) }
+	all := "s n b t z l m ss ns bs a.b v ts no"
+	for _, c := range []struct {
+		op     Comparator
+		values []attr.Value
+		holds  string // attributes
+	}{
+		{ComparatorEQ, []attr.Value{str("hello")}, "s"},
+		{ComparatorEQ, []attr.Value{num(10)}, "n ts"},
+		{ComparatorEQ, []attr.Value{str("10")}, ""},
+		{ComparatorEQ, []attr.Value{bin(1, 2, 3)}, "b"},
+		{ComparatorEQ, []attr.Value{attr.Bool(true)}, "t"},
+		{ComparatorEQ, []attr.Value{attr.Null()}, "z"},
+		{ComparatorEQ, []attr.Value{attr.List(str("a"), num(1))}, "l"},
+		{ComparatorEQ, []attr.Value{attr.Map(inner)}, "m"},
+		{ComparatorEQ, []attr.Value{set(attr.StringSet("b", "a"))}, "ss"},
+		{ComparatorEQ, []attr.Value{set(attr.NumberSet("2", "1.0"))}, "ns"},
+		{ComparatorEQ, []attr.Value{set(attr.BinarySet([]byte{2}, []byte{1}))}, "bs"},
+		{ComparatorEQ, []attr.Value{str("dot")}, "a.b"},
+		{ComparatorNE, []attr.Value{str("hello")}, "n b t z l m ss ns bs a.b v ts no"},
+		{ComparatorNE, []attr.Value{set(attr.StringSet("a", "b"))}, "s n b t z l m ns bs a.b v ts no"},
+		{ComparatorLT, []attr.Value{num(10)}, ""},
+		{ComparatorLT, []attr.Value{num(11)}, "n ts"},
+		{ComparatorLT, []attr.Value{str("hellp")}, "s a.b"},
+		{ComparatorLT, []attr.Value{bin(1, 2, 4)}, "b"},
+		{ComparatorLE, []attr.Value{num(10)}, "n ts"},
+		{ComparatorLE, []attr.Value{bin(1, 2, 3)}, "b"},
+		{ComparatorGT, []attr.Value{num(9)}, "n ts"},
+		{ComparatorGT, []attr.Value{num(10)}, ""},
+		{ComparatorGT, []attr.Value{str("")}, "s a.b"},
+		{ComparatorGE, []attr.Value{num(10)}, "n ts"},
+		{ComparatorGE, []attr.Value{str("hello")}, "s"},
+		{ComparatorNull, nil, "no"},
+		{ComparatorNotNull, nil, "s n b t z l m ss ns bs a.b v ts"},
+		{ComparatorContains, []attr.Value{str("ell")}, "s"},
+		{ComparatorContains, []attr.Value{str("a")}, "l ss"},
+		{ComparatorContains, []attr.Value{num(1)}, "l ns v"},
+		{ComparatorContains, []attr.Value{bin(2, 3)}, "b"},
+		{ComparatorContains, []attr.Value{bin(2)}, "b bs"},
+		{ComparatorNotContains, []attr.Value{str("a")}, "s n b t z m ns bs a.b v ts no"},
+		{ComparatorNotContains, []attr.Value{num(1)}, "s n b t z m ss bs a.b ts no"},
+		{ComparatorBeginsWith, []attr.Value{str("he")}, "s"},
+		{ComparatorBeginsWith, []attr.Value{str("ell")}, ""},
+		{ComparatorBeginsWith, []attr.Value{bin(1, 2)}, "b"},
+		{ComparatorIn, []attr.Value{str("x"), str("hello"), str("dot")}, "s a.b"},
+		{ComparatorIn, []attr.Value{num(10)}, "n ts"},
+		{ComparatorBetween, []attr.Value{num(10), num(10)}, "n ts"},
+		{ComparatorBetween, []attr.Value{num(-1), num(9)}, ""},
+		{ComparatorBetween, []attr.Value{str("d"), str("hello")}, "s a.b"},
+		{ComparatorBetween, []attr.Value{bin(1), bin(2)}, "b"},
+	} {
+		var holds []string
+		for _, name := range strings.Fields(all) {
+			if ConditionOf([]Comparison{{name, c.op, c.values}}, false).Eval(item) {
+				holds = append(holds, name)
+			}
+		}
+		assert.Equal(t, c.holds, strings.Join(holds, " "), "%s %v", c.op, c.values)
+	}
+}
+
+// TestComparisonsTogether: AND is the default, OR is asked for (wire-facts §8.3).
+func TestComparisonsTogether(t *testing.T) {
+	item := legacyItem(t)
+	yes := Comparison{"n", ComparatorEQ, []attr.Value{attr.Int(10)}}
+	no := Comparison{"n", ComparatorEQ, []attr.Value{attr.Int(11)}}
+	for _, c := range []struct {
+		list    []Comparison
+		and, or bool
+	}{
+		{[]Comparison{yes}, true, true},
+		{[]Comparison{no}, false, false},
+		{[]Comparison{yes, yes}, true, true},
+		{[]Comparison{yes, no}, false, true},
+		{[]Comparison{no, yes, no}, false, true},
+		{[]Comparison{no, no}, false, false},
+	} {
+		assert.Equal(t, c.and, ConditionOf(c.list, false).Eval(item))
+		assert.Equal(t, c.or, ConditionOf(c.list, true).Eval(item))
+	}
+	assert.Nil(t, ConditionOf(nil, false))
+	missing := ConditionOf([]Comparison{{"pk", ComparatorNull, nil}}, false)
+	assert.True(t, missing.Eval(nil), "an absent item is an empty one")
+	assert.Equal(t, []Path{{{Name: "pk"}}}, missing.Paths())
+}
