@@ -88,7 +88,8 @@ func nextBilling(in *api.UpdateTableInput, r *catalog.Record, now int64) (catalo
 	if in.OnDemandThroughput != nil {
 		next.Max = ceiling(next.Max, in.OnDemandThroughput)
 	}
-	return next, indexCeilings(in, r, &next)
+	indexCeilings(in, &next)
+	return next, nil
 }
 
 // ceiling is an on-demand ceiling after a change: what is not named stays as it was.
@@ -102,22 +103,18 @@ func ceiling(old *catalog.Throughput, o *api.OnDemandThroughput) *catalog.Throug
 }
 
 // indexCeilings applies the updates of indexes' on-demand ceilings.
-func indexCeilings(in *api.UpdateTableInput, r *catalog.Record, next *catalog.Billing) error {
+func indexCeilings(in *api.UpdateTableInput, next *catalog.Billing) {
 	for _, u := range in.GlobalSecondaryIndexUpdates {
 		if u.Update == nil || u.Update.OnDemandThroughput == nil {
 			continue
 		}
 		name := u.Update.IndexName.Value
-		if ix := r.Table.Index(name); ix == nil || ix.Local {
-			return api.Errorf(api.ResourceNotFound, api.MsgNotFound)
-		}
 		var old *catalog.Throughput
 		if m, ok := next.IndexMax[name]; ok {
 			old = &m
 		}
 		setThroughput(&next.IndexMax, name, *ceiling(old, u.Update.OnDemandThroughput))
 	}
-	return nil
 }
 
 func updatesThroughput(in *api.UpdateTableInput) bool {
@@ -185,10 +182,15 @@ func indexThroughput(in *api.UpdateTableInput, r *catalog.Record, next *catalog.
 	if err != nil {
 		return err
 	}
-	return indexUnits(in, func(name string, p catalog.Throughput) error {
-		if ix := r.Table.Index(name); ix == nil || ix.Local {
+	for _, u := range in.GlobalSecondaryIndexUpdates {
+		if u.Update == nil {
+			continue
+		}
+		if ix := r.Table.Index(u.Update.IndexName.Value); ix == nil || ix.Local {
 			return api.Errorf(api.ResourceNotFound, api.MsgNotFound)
 		}
+	}
+	return indexUnits(in, func(name string, p catalog.Throughput) error {
 		if old, ok := r.Billing.Indexes[name]; ok && !r.Billing.OnDemand {
 			if next.IndexChanges == nil {
 				next.IndexChanges = map[string]catalog.Changes{}

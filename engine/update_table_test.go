@@ -133,6 +133,8 @@ func TestUpdateThroughputErrors(t *testing.T) {
 			"This operation cannot be performed with given input values. Please contact DynamoDB service team for more info: Action Blocked: IndexUpdate"},
 		{"unknown index", update(&api.UpdateTableInput{GlobalSecondaryIndexUpdates: indexUnitsOf("none", unitsOf(1, 1))}), api.ResourceNotFound, textNotFound},
 		{"local index", update(&api.UpdateTableInput{GlobalSecondaryIndexUpdates: indexUnitsOf("byL", unitsOf(1, 1))}), api.ResourceNotFound, textNotFound},
+		{"unknown index without units", update(&api.UpdateTableInput{GlobalSecondaryIndexUpdates: indexUnitsOf("none", nil)}),
+			api.ResourceNotFound, textNotFound},
 		{"raise", update(&api.UpdateTableInput{ProvisionedThroughput: unitsOf(4, 4)}), "", ""},
 	})
 }
