@@ -158,7 +158,7 @@ func BenchmarkFacade(b *testing.B) {
 		{Key: "bench", Value: api.KeysAndAttributes{Keys: keys}},
 	}}
 	batchWrite := &api.BatchWriteItemInput{RequestItems: []api.BatchWriteItemRequestMapEntry{{Key: "bench", Value: puts[:25]}}}
-	transact := &api.TransactWriteItemsInput{}
+	tokens, transact := 0, &api.TransactWriteItemsInput{}
 	for i := range 4 {
 		transact.TransactItems = append(transact.TransactItems, api.TransactWriteItem{
 			Put: &api.Put{TableName: name, Item: puts[i].PutRequest.Item},
@@ -175,6 +175,12 @@ func BenchmarkFacade(b *testing.B) {
 		{"BatchGet100", func() error { _, err := db.BatchGetItem(ctx, batchGet); return err }},
 		{"BatchWrite25", func() error { _, err := db.BatchWriteItem(ctx, batchWrite); return err }},
 		{"TransactWrite4", func() error { _, err := db.TransactWriteItems(ctx, transact); return err }},
+		{"TransactWrite4Token", func() error {
+			tokens++
+			transact.ClientRequestToken = api.Some(fmt.Sprintf("%032d", tokens))
+			_, err := db.TransactWriteItems(ctx, transact)
+			return err
+		}},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()

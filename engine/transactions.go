@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
-	"hash"
 
 	"github.com/keystone-db/kstone/engine/api"
 	"github.com/keystone-db/kstone/engine/attr"
@@ -173,35 +172,36 @@ func (db *DB) bindActions(actions []action, tables *handles, x *exec.Transaction
 
 // digest identifies a request for its token: the decoded actions in order, whatever the spelling of
 // the JSON was. What the answer shall contain is not part of it.
-func digest(actions []action) (sum [exec.DigestBytes]byte) {
-	h := sha256.New()
+func digest(actions []action) [exec.DigestBytes]byte {
+	n := 0
+	for i := range actions {
+		n += digestActionBytes + len(actions[i].item)
+	}
+	b := make([]byte, 0, n)
 	for i := range actions {
 		a := &actions[i]
-		h.Write([]byte{byte(a.kind)})
-		part(h, []byte(a.table))
-		part(h, a.item)
-		part(h, []byte(a.onFailure))
-		part(h, []byte(a.texts.Update.Value))
-		part(h, []byte(a.texts.Condition.Value))
+		b = append(b, byte(a.kind))
+		b = appendPart(b, a.table)
+		b = appendPart(b, a.item)
+		b = appendPart(b, a.onFailure)
+		b = appendPart(b, a.texts.Update.Value)
+		b = appendPart(b, a.texts.Condition.Value)
 		for _, n := range a.texts.Names {
-			part(h, []byte(n.Placeholder))
-			part(h, []byte(n.Name))
+			b = appendPart(appendPart(b, n.Placeholder), n.Name)
 		}
 		for _, v := range a.texts.Values {
-			part(h, []byte(v.Placeholder))
-			part(h, v.Value)
+			b = appendPart(appendPart(b, v.Placeholder), v.Value)
 		}
 	}
-	h.Sum(sum[:0])
-	return sum
+	return sha256.Sum256(b)
 }
 
-// part feeds one length-prefixed part.
-func part(h hash.Hash, b []byte) {
-	var n [4]byte
-	binary.BigEndian.PutUint32(n[:], uint32(len(b)))
-	h.Write(n[:])
-	h.Write(b)
+// digestActionBytes is room for what is digested of an action besides its item.
+const digestActionBytes = 128
+
+// appendPart appends one length-prefixed part.
+func appendPart[T string | attr.Item | attr.Value](dst []byte, part T) []byte {
+	return append(binary.BigEndian.AppendUint32(dst, uint32(len(part))), part...)
 }
 
 // transactOutput reports capacity: written units, or for a replay what reading the items costs

@@ -21,6 +21,8 @@ const (
 	DigestBytes = sha256.Size
 	// tokenLifeMs is how long a token holds: ten minutes.
 	tokenLifeMs = 10 * 60 * 1000
+	// tokenKeyBytes is the length of a token's key besides the token.
+	tokenKeyBytes = storage.HeadBytes + 2
 	// tokenWindows is how many windows a token is looked for in.
 	tokenWindows = 2
 	// metaTokenWindow is the row of the stored clock.
@@ -103,8 +105,11 @@ func (c *tokenClock) begin(ctx context.Context, store storage.Store, name string
 		c.mu.RLock()
 	}
 	keys = make([][]byte, 0, tokenWindows)
+	room := make([]byte, 0, tokenWindows*(tokenKeyBytes+len(name)))
 	for i := range min(tokenWindows, c.window+1) {
-		keys = append(keys, key.AppendToken(nil, c.window-i, name))
+		at := len(room)
+		room = key.AppendToken(room, c.window-i, name)
+		keys = append(keys, room[at:len(room):len(room)])
 	}
 	return keys, c.mu.RUnlock, nil
 }

@@ -107,7 +107,7 @@ func (x *Transaction) run(tx storage.Tx, tokens [][]byte, now time.Time) (Transa
 	if reasons != nil {
 		return res, cancelled(reasons)
 	}
-	if x.written(&res) > transactMaxBytes {
+	if x.tooLarge(&res) {
 		return res, api.Errorf(api.Validation, api.MsgTransactSize)
 	}
 	for i := range x.Actions {
@@ -125,15 +125,24 @@ func (x *Transaction) run(tx storage.Tx, tokens [][]byte, now time.Time) (Transa
 // transactMaxBytes bounds the items that a transaction writes, together.
 const transactMaxBytes = 4 << 20
 
-// written is the accounted size of all items that the transaction writes.
-func (x *Transaction) written(res *TransactResult) int {
-	total := 0
+// tooLarge says whether the items that the transaction writes are together larger than the service
+// allows. Few are read for it: their binary form is a bound.
+func (x *Transaction) tooLarge(res *TransactResult) bool {
+	binary, size := 0, 0
 	for i := range x.Actions {
 		if x.Actions[i].Write.Kind != plan.WriteCheck {
-			total += res.Results[i].NewSize()
+			binary += len(res.Results[i].New)
 		}
 	}
-	return total
+	if binary <= transactMaxBytes/attr.SizePerByteMax {
+		return false
+	}
+	for i := range x.Actions {
+		if x.Actions[i].Write.Kind != plan.WriteCheck {
+			size += res.Results[i].NewSize()
+		}
+	}
+	return size > transactMaxBytes
 }
 
 // replay looks for the token in the windows: their values follow those of the actions.

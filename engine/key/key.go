@@ -112,8 +112,12 @@ func CatalogRange(sub uint32) Range { return PrefixRange(AppendCatalog(nil, sub,
 
 // AppendToken appends the key of a request token in a window.
 func AppendToken(dst []byte, window uint64, token string) []byte {
-	dst = AppendHead(dst, TokenSpace(window), 0, Hash([]byte(token)))
-	return append(appendLength(dst, len(token)), token...)
+	head := len(dst)
+	dst = appendLength(AppendHead(dst, TokenSpace(window), 0, 0), len(token))
+	part := len(dst)
+	dst = append(dst, token...)
+	binary.BigEndian.PutUint32(dst[head+prefixBytes:], Hash(dst[part:]))
+	return dst
 }
 
 // appendValue appends the encoding of a key value: the payload of S, B, N and Ts is already in the

@@ -171,3 +171,10 @@ func FuzzEscapedOrder(f *testing.F) {
 		}
 	})
 }
+
+// TestTokenKey: the hash of a token's key is that of the token, whatever stands before the key.
+func TestTokenKey(t *testing.T) {
+	k := AppendToken([]byte("before"), 7, "token")
+	require.Equal(t, "before", string(k[:6]))
+	require.Equal(t, append(AppendHead(nil, TokenSpace(7), 0, Hash([]byte("token"))), "\x00\x05token"...), k[6:])
+}
