@@ -241,8 +241,13 @@ func (p *program) create(t *modelTable) error {
 func (p *program) drop(t *modelTable) error {
 	p.did = "drop " + t.name
 	t.exists, p.last = false, nil
+	refused := false
 	return p.settle(func() error {
 		_, err := p.db.DeleteTable(p.ctx, &api.DeleteTableInput{TableName: api.Some(t.name)})
+		if refused && codeOf(err) == api.ResourceNotFound {
+			return nil // the first call began what the second one ended
+		}
+		refused = err != nil
 		return err
 	})
 }
