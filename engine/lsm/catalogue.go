@@ -115,7 +115,7 @@ func (db *DB) appendRecord(record []byte) error {
 // and an empty one after it are durable.
 func (db *DB) extendManifest(record int64) error {
 	c := &db.man
-	e, err := db.newLogExtent(max(manifestExtentBytes, space.Round(record+4*vfs.AlignMaxBytes)), 0)
+	e, err := db.newLogExtent(max(manifestExtentBytes, space.Round(record+4*vfs.AlignMaxBytes)), spareNothing)
 	if err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func (db *DB) extendManifest(record int64) error {
 }
 
 // newLogExtent takes space and writes zeros over it through the log's descriptor.
-func (db *DB) newLogExtent(n, keep int64) (log.Extent, error) {
+func (db *DB) newLogExtent(n int64, keep spare) (log.Extent, error) {
 	e, err := db.heap.alloc(n, keep)
 	if err != nil {
 		return log.Extent{}, err
@@ -155,7 +155,7 @@ func (db *DB) switchManifest() error {
 		}
 		old = nil
 	}
-	first, err := db.newLogExtent(manifestExtentBytes, 0)
+	first, err := db.newLogExtent(manifestExtentBytes, spareNothing)
 	if err != nil {
 		return err
 	}

@@ -217,6 +217,7 @@ func (db *DB) pickCompaction(idle bool) (*compaction, error) {
 	start := db.compact.next
 	db.compact.next = (start + 1) % base.StripeCount
 	db.compact.mu.Unlock()
+	full := db.wal.full.Load()
 	var best *compaction
 	var bestScore float64
 	drop := func() {
@@ -233,6 +234,9 @@ func (db *DB) pickCompaction(idle bool) (*compaction, error) {
 		v := s.tables.acquire()
 		s.mu.RUnlock()
 		score, level := v.score(idle)
+		if full && score < 1 && len(v.levels[0]) > 0 {
+			score, level = 1, 0 // deletes make room when they meet what they delete
+		}
 		if score < 1 || score <= bestScore {
 			db.release(v)
 			continue

@@ -21,14 +21,14 @@ const compactCtxEvery = 256
 // and nobody holds the old one.
 func (db *DB) rewrite(ctx context.Context, c *compaction) error {
 	opts := merge.CompactorOptions{Horizon: db.horizon(), Bottom: c.bottom, Dead: c.version.dead}
-	r := db.newRun(manifestReserveBytes, func(n int) { db.pace(ctx, c.stripe, n) })
+	r := db.newRun(spareManifest, func(n int) { db.pace(ctx, c.stripe, n) })
 	r.begin(uint8(c.stripe), uint8(c.to))
 	err := c.merge(ctx, opts, r)
 	if err == nil {
 		err = r.finish()
 	}
 	if err != nil {
-		r.abandon(isFull(err) || errors.Is(err, context.Canceled))
+		r.abandon(err)
 		return fmt.Errorf("compact stripe %d to level %d: %w", c.stripe, c.to, err)
 	}
 	if invariants.Enabled {
@@ -42,7 +42,7 @@ func (db *DB) rewrite(ctx context.Context, c *compaction) error {
 	}
 	if err := db.replaceInputs(c, r); err != nil {
 		if isFull(err) {
-			r.abandon(true)
+			r.abandon(err)
 		}
 		return err
 	}

@@ -124,7 +124,7 @@ func TestACounterThatEndsWakesTheFlusher(t *testing.T) {
 		require.False(t, db.counterNearEnd(), name)
 		set()
 		require.True(t, db.counterNearEnd(), name)
-		require.NoError(t, db.tend(1))
+		require.NoError(t, db.tend())
 		near = uint64(base.MakeLSN(db.super.Epoch, 990))
 	}
 	mustPut(t, db, testKey(1, "a"), "v")

@@ -11,18 +11,26 @@ import (
 	"github.com/keystone-db/kstone/engine/lsm/internal/manifest"
 	"github.com/keystone-db/kstone/engine/lsm/internal/memtable"
 	"github.com/keystone-db/kstone/engine/lsm/internal/merge"
-	"github.com/keystone-db/kstone/engine/storage"
 )
 
 // passKind says why a pass is made.
 type passKind uint8
 
 const (
-	passBudget passKind = iota // memory: stripes below a quarter of the mean are left out
-	passLog                    // the tail must move: nobody who pins it is left out
-	passAge                    // stripes that have been idle for long
-	passAll                    // everything
+	passBudget  passKind = iota // memory: stripes below a quarter of the mean are left out
+	passLog                     // the tail must move: nobody who pins it is left out
+	passAge                     // stripes that have been idle for long
+	passAll                     // everything
+	passReserve                 // on a full disk: a few stripes, those with many deletes first
 )
+
+// spare is what the tables of a pass leave free.
+func (k passKind) spare() spare {
+	if k == passAll || k == passReserve {
+		return spareHalf
+	}
+	return spareAll
+}
 
 // frozenStripe is what a pass writes of one stripe: all its frozen memtables.
 type frozenStripe struct {
@@ -55,9 +63,9 @@ func (db *DB) pass(kind passKind) error {
 	if len(chosen) == 0 && tail <= db.tailLSN() {
 		return nil
 	}
-	r := db.newRun(manifestReserveBytes, nil)
+	r := db.newRun(kind.spare(), nil)
 	if err := db.writePass(r, chosen); err != nil {
-		r.abandon(errors.Is(err, storage.ErrFull))
+		r.abandon(err)
 		return err
 	}
 	db.opts.hooks.beforeRecord.call()
@@ -67,7 +75,11 @@ func (db *DB) pass(kind passKind) error {
 		at = db.wal.positionLocked(tail)
 		db.wal.mu.Unlock()
 	}
-	return db.recordPass(r.tables, chosen, tail, at)
+	err := db.recordPass(r.tables, chosen, tail, at)
+	if isFull(err) {
+		r.abandon(err)
+	}
+	return err
 }
 
 func (db *DB) tailLSN() base.LSN {
@@ -83,9 +95,16 @@ func (db *DB) freeze(kind passKind) []frozenStripe {
 	if kind == passBudget {
 		least = max(1, db.memBytes.Load()/base.StripeCount/4)
 	}
+	var few map[int]bool
+	if kind == passReserve {
+		few = db.deletedMost()
+	}
 	now := db.clock()
 	var out []frozenStripe
 	for i := range db.stripes {
+		if few != nil && !few[i] {
+			continue
+		}
 		s := &db.stripes[i]
 		s.mu.Lock()
 		old := kind != passAge || now-s.since >= int64(db.opts.FlushAge)

@@ -46,6 +46,7 @@ func (db *DB) flushLoop() {
 	var ticks int64
 	var seen uint64 // groups at the last tick
 	var failedAt int64
+	var failure error
 	for {
 		select {
 		case <-db.stopped.Done():
@@ -56,13 +57,15 @@ func (db *DB) flushLoop() {
 			db.ticks.Add(int64(tickEvery))
 			seen = db.tick(ticks, seen)
 		}
-		if failedAt != 0 && ticks-failedAt < int64(retryEvery/tickEvery) {
+		if failure != nil && ticks-failedAt < int64(retryEvery/tickEvery) {
+			db.setPressure(failure) // the log goes on filling up
 			continue
 		}
-		failedAt = 0
-		if err := db.tend(ticks); err != nil {
-			db.log("a flush failed", err)
-			failedAt = max(ticks, 1)
+		if failure = db.tend(); failure != nil {
+			failedAt = ticks
+			if !errors.Is(failure, errStillFull) {
+				db.log("a flush failed", failure)
+			}
 		}
 	}
 }
@@ -94,7 +97,7 @@ func (db *DB) tick(ticks int64, seen uint64) uint64 {
 }
 
 // tend makes the passes that memory and log ask for, and keeps the ring in shape.
-func (db *DB) tend(ticks int64) error {
+func (db *DB) tend() error {
 	w := &db.wal
 	for {
 		if db.stopped.Err() != nil {
@@ -104,6 +107,9 @@ func (db *DB) tend(ticks int64) error {
 			if err := db.renewEpoch(); err != nil {
 				return err
 			}
+		}
+		if w.full.Load() && !db.findSpace() {
+			return db.tendFull()
 		}
 		kind, needed := db.neededPass()
 		if !needed {
@@ -166,21 +172,21 @@ func (db *DB) ringUse() (use, total int64, waiting bool) {
 	return use, total, waiting
 }
 
-// setPressure tells the gate how close memory and log are to their ends, and makes the store full
-// when flushes fail for space while the log passes three quarters.
+// setPressure tells the gate how close memory and log are to their ends. The store becomes full when
+// flushes fail for space while the log passes three quarters, or the memtables their budget; it stays
+// so until they go well.
 func (db *DB) setPressure(err error) {
 	use, total, _ := db.ringUse()
-	full := errors.Is(err, storage.ErrFull) && use*4 > total*3
+	memory := db.memBytes.Load()
+	pressed := use*4 > total*3 || memory > db.opts.MemtableBytes*5/4
 	w := &db.wal
 	w.mu.Lock()
-	changed := w.full != full
-	w.full = full
-	if changed {
+	full := err != nil && (w.full.Load() || isFull(err) && pressed)
+	if w.full.Swap(full) != full {
 		w.cond.Broadcast()
 	}
 	w.mu.Unlock()
 	var delay int64
-	memory := db.memBytes.Load()
 	if over := memory - db.opts.MemtableBytes*5/4; over > 0 {
 		delay = int64(time.Millisecond) * (1 + 8*over/db.opts.MemtableBytes)
 	}
@@ -203,22 +209,24 @@ const (
 	ringStepMax = 8
 )
 
-// tendRing prepares segments up to the target while laps are quick, and drops spare ones.
+// tendRing prepares segments up to the target while laps are quick, and drops spare ones when they
+// are slow.
 func (db *DB) tendRing() error {
 	w := &db.wal
 	w.mu.Lock()
 	count := len(w.live) + len(w.free)
-	oldest := w.live[0].claimed
-	lap := time.Duration(w.now() - oldest)
-	started := oldest != 0 || w.stats.laps > 0
-	short := len(w.free) < 1+count/4
+	took := time.Duration(w.now() - w.lapBegan)
+	ended := w.lapClaims >= count
+	if ended {
+		w.lapBegan, w.lapClaims = w.now(), 0
+	}
 	spare := len(w.free) > 1 && count > 2
 	w.mu.Unlock()
 	target := int(db.opts.LogBytes / db.opts.SegmentBytes)
 	switch {
-	case short && count < target && started && lap < lapFast:
+	case ended && took < lapFast && count < target:
 		return db.addSegments(min(count, target-count, ringStepMax))
-	case spare && lap > lapSlow:
+	case took > lapSlow && spare:
 		return db.dropSegment()
 	}
 	return nil
@@ -230,7 +238,7 @@ func (db *DB) addSegments(n int) error {
 	var added []*segment
 	e := &manifest.Edit{}
 	for range n {
-		extent, err := db.newLogExtent(db.opts.SegmentBytes, reserveBytes+manifestReserveBytes)
+		extent, err := db.newLogExtent(db.opts.SegmentBytes, spareAll)
 		if errors.Is(err, storage.ErrFull) {
 			break // the ring stays as it is
 		}

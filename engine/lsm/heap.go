@@ -21,11 +21,36 @@ const (
 	growStepMaxBytes = 64 << 20
 	// heapPieceBytes is the largest write into the heap; the log's p99 depends on it.
 	heapPieceBytes = 1 << 20
-	// reserveBytes stay free for compaction and flushes when the disk is full, manifestReserveBytes
-	// for the manifest and its switch.
-	reserveBytes         = 2 << 20
+	// reserveMinBytes to reserveMaxBytes, a sixty-fourth of the file, stay free for compaction and
+	// the flush of deletes when the disk is full, manifestReserveBytes for the manifest and its switch.
+	reserveMinBytes      = 2 << 20
+	reserveMaxBytes      = 64 << 20
 	manifestReserveBytes = 1 << 20
 )
+
+// spare says what an allocation leaves free, with its blocks, for those who are more urgent.
+type spare uint8
+
+const (
+	spareAll      spare = iota // ordinary flushes, log segments, spills: the whole reserve
+	spareHalf                  // flushes while the disk is full: a half, for compaction
+	spareManifest              // compaction, which gives more than it takes
+	spareNothing               // the manifest
+)
+
+func (s spare) bytes(fileEnd int64) int64 {
+	reserve := space.Round(min(max(fileEnd/64, reserveMinBytes), reserveMaxBytes))
+	switch s {
+	case spareAll:
+		return reserve + manifestReserveBytes
+	case spareHalf:
+		return reserve/2 + manifestReserveBytes
+	case spareManifest:
+		return manifestReserveBytes
+	case spareNothing:
+	}
+	return 0
+}
 
 // heap is the part of the file behind the superblocks: its descriptor, its free space, and the one
 // function that syncs it.
@@ -47,7 +72,16 @@ type heapWrite struct {
 	failed bool // guarded by heap.syncMu
 }
 
+// errLostWrites: nothing is known about the blocks that were written. Their extents are not used
+// again before the next open.
 var errLostWrites = errors.New("a sync of the heap failed: its writes are lost")
+
+// lost says whether the series, which ended with an error, may have been under a failed sync.
+func (w *heapWrite) lost(err error) bool {
+	w.heap.syncMu.Lock()
+	defer w.heap.syncMu.Unlock()
+	return w.failed || errors.Is(err, errLostWrites)
+}
 
 // begin registers a series of writes.
 func (h *heap) begin() *heapWrite {
@@ -72,6 +106,9 @@ func (w *heapWrite) writeAt(p []byte, off int64) error {
 	for len(p) > 0 {
 		n := min(len(p), heapPieceBytes)
 		if _, err := w.heap.file.WriteAt(p[:n], off); err != nil {
+			if vfs.IsNoSpace(err) { // blocks that were never there, in a hole of an earlier open
+				err = fmt.Errorf("%w: %w", storage.ErrFull, err)
+			}
 			return fmt.Errorf("write heap at %d: %w", off, err)
 		}
 		p, off = p[n:], off+int64(n)
@@ -96,16 +133,16 @@ func (h *heap) syncWith(w *heapWrite, sync func(vfs.File) error) error {
 		for other := range h.writes {
 			other.failed = true
 		}
-		return fmt.Errorf("sync heap: %w", err)
+		return fmt.Errorf("%w: %w", errLostWrites, err)
 	}
 	return nil
 }
 
 // allocBetween takes most bytes of what is free, or a half, a quarter and so on down to least, before
 // the file grows for least: small pieces between tables are used before new space.
-func (h *heap) allocBetween(least, most, keep int64) (log.Extent, error) {
+func (h *heap) allocBetween(least, most int64, keep spare) (log.Extent, error) {
 	for n := most; n > least; n /= 2 {
-		e, ok, err := h.tryAlloc(space.Round(n), keep)
+		e, ok, err := h.tryAlloc(space.Round(n), spareAll)
 		if ok || err != nil {
 			return e, err
 		}
@@ -114,41 +151,57 @@ func (h *heap) allocBetween(least, most, keep int64) (log.Extent, error) {
 }
 
 // tryAlloc takes space without growing the file; false when there is none.
-func (h *heap) tryAlloc(n, keep int64) (e log.Extent, ok bool, err error) {
+func (h *heap) tryAlloc(n int64, keep spare) (e log.Extent, ok bool, err error) {
 	h.mu.Lock()
-	e, hole, ok := h.space.Alloc(n, keep)
+	defer h.mu.Unlock()
+	least := keep.bytes(h.space.End())
+	e, hole, ok := h.space.Alloc(n, least)
+	if !ok || !hole {
+		return e, ok, nil
+	}
 	h.mu.Unlock()
-	if ok && hole {
-		if err := h.file.Allocate(e.Offset, e.Length); err != nil {
-			h.free(e)
-			return log.Extent{}, false, fmt.Errorf("%w: %w", storage.ErrFull, err)
-		}
+	err = h.file.Allocate(e.Offset, e.Length)
+	h.mu.Lock()
+	if err == nil {
+		return e, true, nil
 	}
-	return e, ok, nil
+	if again := h.space.Punched(e); again != nil {
+		return log.Extent{}, false, again
+	}
+	if e, ok := h.space.AllocSolid(n, least); ok {
+		return e, true, nil
+	}
+	return log.Extent{}, false, fmt.Errorf("%w: %w", storage.ErrFull, err)
 }
 
-// alloc takes space and leaves keep bytes free for those who are more urgent. It grows the file
-// when it must; growth is durable before it returns.
-func (h *heap) alloc(n, keep int64) (log.Extent, error) {
+// alloc takes space and leaves some for those who are more urgent. It grows the file when it must;
+// growth is durable before it returns. The reserve is not touched before the disk is full.
+func (h *heap) alloc(n int64, keep spare) (log.Extent, error) {
 	for {
-		e, ok, err := h.tryAlloc(n, keep)
-		if ok || err != nil {
-			return e, err
+		e, ok, err := h.tryAlloc(n, spareAll)
+		if !ok && err == nil {
+			err = h.grow(n)
+			if err == nil {
+				continue
+			}
 		}
-		if err := h.grow(n, keep); err != nil {
-			// Without room to grow the urgent ones may still use what is kept.
-			return log.Extent{}, err
+		if keep != spareAll && errors.Is(err, storage.ErrFull) {
+			if e, ok, try := h.tryAlloc(n, keep); ok || try != nil {
+				return e, try
+			}
 		}
+		return e, err
 	}
 }
 
-func (h *heap) grow(n, keep int64) error {
+// grow makes the file longer, so that n bytes beside the whole reserve are free.
+func (h *heap) grow(n int64) error {
 	h.growMu.Lock()
 	defer h.growMu.Unlock()
 	h.mu.Lock()
 	end := h.space.End()
 	missing := h.space.Missing(n)
-	short := space.Round(n) + keep - h.space.FreeBytes()
+	short := space.Round(n) + spareAll.bytes(end) - h.space.SolidBytes()
 	h.mu.Unlock()
 	if missing == 0 && short <= 0 {
 		return nil
@@ -202,7 +255,7 @@ func (h *heap) scribble(e log.Extent) {
 func (h *heap) tidy(holesMax int) error {
 	for range holesMax {
 		h.mu.Lock()
-		e, ok := h.space.TakeHole()
+		e, ok := h.space.TakeHole(spareAll.bytes(h.space.End()))
 		h.mu.Unlock()
 		if !ok {
 			break
@@ -233,7 +286,7 @@ func (h *heap) cutTail() error {
 	defer h.growMu.Unlock()
 	h.mu.Lock()
 	end := h.space.End()
-	size, ok := h.space.CutTail(max(cutTailMinBytes, space.Round(end/4)))
+	size, ok := h.space.CutTail(max(cutTailMinBytes, space.Round(end/4)), spareAll.bytes(end))
 	h.mu.Unlock()
 	if !ok {
 		return nil

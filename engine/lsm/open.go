@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"slices"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
 	"github.com/keystone-db/kstone/engine/lsm/internal/bug"
@@ -159,7 +158,7 @@ func (db *DB) createLogs() error {
 	db.man.next = base.MakeLSN(1, 1)
 	segments := make([]*segment, 0, 2)
 	for range 2 {
-		e, err := db.newLogExtent(db.opts.SegmentBytes, reserveBytes+manifestReserveBytes)
+		e, err := db.newLogExtent(db.opts.SegmentBytes, spareAll)
 		if err != nil {
 			return err
 		}
@@ -170,7 +169,7 @@ func (db *DB) createLogs() error {
 	first := segments[0]
 	start := log.Start(first.Extent)
 	db.man.state.Tail = tailOf(db.wal.next, start, first.Num)
-	extent, err := db.newLogExtent(manifestExtentBytes, 0)
+	extent, err := db.newLogExtent(manifestExtentBytes, spareNothing)
 	if err != nil {
 		return err
 	}
@@ -195,9 +194,7 @@ func (w *wal) begin(db *DB, at log.Position, last base.LSN) error {
 	}
 	ident := log.Ident{Log: log.WAL, Database: db.ident}
 	w.chain = log.NewChain(ident, db.super.Epoch, salt, w.align, at)
-	for _, s := range slices.Concat(w.live, w.free) {
-		s.claimed = w.now() // laps are counted from here
-	}
+	w.lapBegan = w.now()
 	w.current = w.live[len(w.live)-1]
 	w.pos, w.end = at.Offset, at
 	w.sealedLSN, w.writtenLSN, w.syncedLSN = last, last, last

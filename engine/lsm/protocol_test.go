@@ -346,7 +346,7 @@ func TestCutTail(t *testing.T) {
 	opts.manual = true
 	db := openMem(t, fsys, opts)
 	mustPut(t, db, testKey(1, "a"), "1")
-	e, err := db.heap.alloc(2*cutTailMinBytes, 0)
+	e, err := db.heap.alloc(2*cutTailMinBytes, spareNothing)
 	require.NoError(t, err)
 	db.heap.free(e)
 	before := db.Metrics().FileBytes

@@ -19,7 +19,7 @@ const runExtentBytes = 8 << 20
 type run struct {
 	db    *DB
 	write *heapWrite
-	keep  int64 // bytes that stay free for the more urgent
+	keep  spare
 	pace  func(bytes int)
 
 	extent log.Extent // where tables go
@@ -35,7 +35,7 @@ type run struct {
 }
 
 // newRun begins a run. pace, if not nil, is asked before each piece.
-func (db *DB) newRun(keep int64, pace func(bytes int)) *run {
+func (db *DB) newRun(keep spare, pace func(bytes int)) *run {
 	return &run{db: db, write: db.heap.begin(), keep: keep, pace: pace}
 }
 
@@ -105,7 +105,10 @@ func (r *run) place(data []byte) (int64, error) {
 	r.out = append(r.out, data...)
 	r.out = append(r.out, make([]byte, int(n)-len(data))...)
 	if len(r.out) >= heapPieceBytes {
-		return at, r.flush()
+		if err := r.flush(); err != nil {
+			r.used -= n // no table will name it
+			return 0, err
+		}
 	}
 	return at, nil
 }
@@ -150,11 +153,10 @@ func (r *run) finish() error {
 	return r.write.sync()
 }
 
-// abandon gives the run up. After a failed write or sync nothing is known about the blocks, so
-// their extents stay out of use until the next open; after want of space they are free again.
-func (r *run) abandon(reuse bool) {
+// abandon gives the run up because of an error. Its space is free again, unless a sync has failed.
+func (r *run) abandon(err error) {
 	r.write.end()
-	if !reuse {
+	if r.write.lost(err) {
 		return
 	}
 	r.giveBack()

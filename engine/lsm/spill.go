@@ -97,8 +97,8 @@ func (db *DB) spillFrame(u *update) (*spill, error) {
 	w := db.heap.begin()
 	defer w.end()
 	if err := db.writeSpill(w, s, data); err != nil {
-		if errors.Is(err, storage.ErrFull) {
-			db.dropSpill(s) // after a failed write the extents stay out of use until reopen
+		if !w.lost(err) {
+			db.dropSpill(s)
 		}
 		return nil, err
 	}
@@ -117,12 +117,15 @@ func (db *DB) spillFrame(u *update) (*spill, error) {
 func (db *DB) writeSpill(w *heapWrite, s *spill, data []byte) error {
 	for len(data) > 0 {
 		n := min(len(data), spillExtentBytes)
-		e, err := db.heap.alloc(int64(n), reserveBytes+manifestReserveBytes)
+		e, err := db.heap.alloc(int64(n), spareAll)
 		if err != nil {
 			return err
 		}
 		s.extents = append(s.extents, e)
 		if err := w.writeAt(data[:n], e.Offset); err != nil {
+			if isFull(err) {
+				return err
+			}
 			return fmt.Errorf("%w: %w", storage.ErrUnavailable, err)
 		}
 		data = data[n:]

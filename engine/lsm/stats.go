@@ -55,7 +55,7 @@ func (db *DB) Metrics() Metrics {
 	w.mu.Lock()
 	m.Segments = len(w.live) + len(w.free)
 	m.Groups, m.Frames, m.LogBytes = w.stats.groups, w.stats.frames, w.stats.bytes
-	m.Syncs, m.Claims, m.Poisoned = w.stats.syncs, w.stats.laps, w.poison
+	m.Syncs, m.Claims, m.Poisoned = w.stats.syncs, w.stats.claims, w.poison
 	w.mu.Unlock()
 	for i := range db.stripes {
 		s := &db.stripes[i]

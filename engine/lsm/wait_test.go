@@ -141,6 +141,6 @@ func TestTheFlusherDoesNotTurnInCircles(t *testing.T) {
 	o.manual = true
 	db := openMem(t, vfs.NewMemFS(1), o)
 	db.memBytes.Add(2 * o.MemtableBytes)
-	assert.NoError(t, db.tend(1))
+	assert.NoError(t, db.tend())
 	db.memBytes.Add(-2 * o.MemtableBytes)
 }

@@ -34,7 +34,6 @@ type group struct {
 // segment of the ring.
 type segment struct {
 	manifest.Segment
-	claimed int64 // when it was claimed last, in nanoseconds of the clock
 }
 
 // mark remembers where a group begins.
@@ -48,6 +47,7 @@ type mark struct {
 type wal struct {
 	visible atomic.Uint64 // last LSN of the last finished group; written under mu
 	ill     atomic.Bool   // poison is set
+	full    atomic.Bool   // flushes fail for space: only deletes are taken; written under mu
 
 	file    vfs.File // of the role that fits the sync mode; nil in memory
 	align   int
@@ -73,13 +73,16 @@ type wal struct {
 	oversize   bool
 	poison     error
 	shut       bool
-	full       bool // flushes fail for space: only deletes are taken
 	next       base.LSN
 
 	current *segment // of the open group, or where the next one begins
 	pos     int64    // in the file, where the open group begins
 	live    []*segment
 	free    []*segment
+	// A lap began at lapBegan, in nanoseconds of the clock, and ends when lapClaims reaches the
+	// number of segments.
+	lapBegan  int64
+	lapClaims int
 
 	marks      []mark
 	end        log.Position // behind the last sealed group
@@ -99,10 +102,12 @@ type wal struct {
 }
 
 type walStats struct {
-	groups, frames, bytes, syncs, laps uint64
+	groups, frames, bytes, syncs, claims uint64
 }
 
 func (w *wal) visibleLSN() base.LSN { return base.LSN(w.visible.Load()) }
+
+var errFull = fmt.Errorf("%w: tables cannot be written", storage.ErrFull)
 
 // refusalLocked says why no write is taken.
 func (w *wal) refusalLocked(put bool) error {
@@ -111,8 +116,8 @@ func (w *wal) refusalLocked(put bool) error {
 		return storage.ErrClosed
 	case w.poison != nil:
 		return fmt.Errorf("%w: the log has failed: %w", storage.ErrUnavailable, w.poison)
-	case w.full && put:
-		return fmt.Errorf("%w: tables cannot be written", storage.ErrFull)
+	case put && w.full.Load():
+		return errFull
 	}
 	return w.noNumbersLocked()
 }
@@ -139,6 +144,9 @@ func (w *wal) enqueue(ctx context.Context, frame []byte, memBytes int64, put boo
 			w.oversize = w.oversize || oversize
 			w.mem.Add(memBytes)
 			return w.appendLocked(frame, oversize), nil
+		}
+		if w.full.Load() {
+			return place{}, errFull // room will not come soon
 		}
 		if err := ctx.Err(); err != nil {
 			return place{}, err
@@ -218,8 +226,8 @@ func (w *wal) claimLocked() bool {
 	w.free = append(w.free[:0], w.free[1:]...)
 	w.live = append(w.live, w.current)
 	w.pos = w.current.Extent.Offset
-	w.current.claimed = w.now()
-	w.stats.laps++
+	w.lapClaims++
+	w.stats.claims++
 	if len(w.free) == 0 || len(w.live) > len(w.free) {
 		w.wanted()
 	}

@@ -43,6 +43,14 @@ func (s set) overlaps(e log.Extent) bool {
 	return i < len(s) && s[i].Offset < e.End()
 }
 
+// common counts the bytes of e that are in the set.
+func (s set) common(e log.Extent) (n int64) {
+	for i := s.find(e.Offset); i < len(s) && s[i].Offset < e.End(); i++ {
+		n += min(e.End(), s[i].End()) - max(e.Offset, s[i].Offset)
+	}
+	return n
+}
+
 // add joins e with its neighbours; e does not overlap the set.
 func (s *set) add(e log.Extent) {
 	i := s.find(e.Offset)
@@ -128,22 +136,40 @@ func (m *Map) HoleBytes() int64 {
 	return n
 }
 
-// Alloc takes the first free run of length bytes, leaving keep bytes free elsewhere. It returns
-// whether part of it is a hole; ok is false when the file must grow.
+// SolidBytes counts the free bytes that have their blocks: they are there on a full disk, too.
+func (m *Map) SolidBytes() int64 { return m.freeBytes - m.HoleBytes() }
+
+// Alloc takes the first free run of length bytes that leaves keep solid bytes. It returns whether
+// part of it is a hole; ok is false when the file must grow.
 func (m *Map) Alloc(length, keep int64) (e log.Extent, hole, ok bool) {
+	return m.alloc(length, keep, true)
+}
+
+// AllocSolid is Alloc without holes, for when the disk has no blocks for them.
+func (m *Map) AllocSolid(length, keep int64) (e log.Extent, ok bool) {
+	e, _, ok = m.alloc(length, keep, false)
+	return e, ok
+}
+
+func (m *Map) alloc(length, keep int64, holesToo bool) (e log.Extent, hole, ok bool) {
 	length = Round(length)
-	if length <= 0 || m.freeBytes-length < keep {
+	if length <= 0 || m.freeBytes < length {
 		return log.Extent{}, false, false
 	}
+	solid := m.SolidBytes()
 	for _, f := range m.free {
-		if f.Length >= length {
-			e = log.Extent{Offset: f.Offset, Length: length}
-			hole = m.holes.overlaps(e)
-			m.free.cut(e)
-			m.holes.cut(e)
-			m.freeBytes -= length
-			return e, hole, true
+		if f.Length < length {
+			continue
 		}
+		e = log.Extent{Offset: f.Offset, Length: length}
+		holes := m.holes.common(e)
+		if solid-(length-holes) < keep || holes > 0 && !holesToo {
+			continue
+		}
+		m.free.cut(e)
+		m.holes.cut(e)
+		m.freeBytes -= length
+		return e, holes > 0, true
 	}
 	return log.Extent{}, false, false
 }
@@ -181,9 +207,13 @@ func (m *Map) Missing(length int64) int64 {
 	return length
 }
 
-// TakeHole takes a free run of at least HoleMinBytes that still has its blocks, for punching.
-// Give it back with Punched.
-func (m *Map) TakeHole() (log.Extent, bool) {
+// TakeHole takes a free run of at least HoleMinBytes that still has its blocks, for punching, and
+// leaves keep solid bytes. Give it back with Punched.
+func (m *Map) TakeHole(keep int64) (log.Extent, bool) {
+	spare := (m.SolidBytes() - keep) &^ (Unit - 1)
+	if spare < HoleMinBytes {
+		return log.Extent{}, false
+	}
 	for _, f := range m.free {
 		rest := set{f}
 		for _, h := range m.holes {
@@ -191,6 +221,7 @@ func (m *Map) TakeHole() (log.Extent, bool) {
 		}
 		for _, e := range rest {
 			if e.Length >= HoleMinBytes {
+				e.Length = min(e.Length, spare)
 				m.free.cut(e)
 				m.freeBytes -= e.Length
 				return e, true
@@ -209,14 +240,37 @@ func (m *Map) Punched(e log.Extent) error {
 	return nil
 }
 
-// CutTail takes the free run at the end of the file, if it has at least length bytes, out of the
-// map for good; the caller truncates the file to the returned size.
-func (m *Map) CutTail(length int64) (size int64, ok bool) {
+// solidUpTo returns where the first n solid bytes of a free run end, or the end of the run.
+func (m *Map) solidUpTo(e log.Extent, n int64) int64 {
+	at := e.Offset
+	for i := m.holes.find(at); i < len(m.holes) && m.holes[i].Offset < e.End(); i++ {
+		if gap := m.holes[i].Offset - at; gap >= n {
+			break
+		} else if gap > 0 {
+			n -= gap
+		}
+		at = m.holes[i].End()
+	}
+	return min(at+n, e.End())
+}
+
+// CutTail takes the free run at the end of the file, but for what the reserve of keep solid bytes
+// needs, out of the map for good, if that is at least length bytes; the caller truncates the file to
+// the returned size.
+func (m *Map) CutTail(length, keep int64) (size int64, ok bool) {
 	n := len(m.free)
-	if n == 0 || m.free[n-1].End() != m.end || m.free[n-1].Length < length {
+	if n == 0 || m.free[n-1].End() != m.end {
 		return 0, false
 	}
 	e := m.free[n-1]
+	elsewhere := m.SolidBytes() - (e.Length - m.holes.common(e))
+	if needed := Round(keep - elsewhere); needed > 0 {
+		from := m.solidUpTo(e, needed)
+		e = log.Extent{Offset: from, Length: e.End() - from}
+	}
+	if e.Length < length {
+		return 0, false
+	}
 	m.free.cut(e)
 	m.holes.cut(e)
 	m.freeBytes -= e.Length

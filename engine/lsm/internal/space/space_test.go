@@ -42,9 +42,9 @@ func TestAllocFreeGrowCut(t *testing.T) {
 	require.NoError(t, m.Free(a))
 	require.NoError(t, m.Free(b))
 	assert.Equal(t, set{ext(0, 12)}, m.free)
-	_, ok = m.CutTail(13 * Unit)
+	_, ok = m.CutTail(13*Unit, 0)
 	assert.False(t, ok)
-	size, ok := m.CutTail(Unit)
+	size, ok := m.CutTail(Unit, 0)
 	assert.True(t, ok)
 	assert.Zero(t, size)
 }
@@ -53,20 +53,20 @@ func TestHoles(t *testing.T) {
 	big := int64(HoleMinBytes / Unit)
 	m, err := New(0, 2*HoleMinBytes, []log.Extent{ext(0, big)})
 	require.NoError(t, err)
-	e, ok := m.TakeHole()
+	e, ok := m.TakeHole(0)
 	require.True(t, ok)
 	assert.Equal(t, ext(big, big), e)
 	_, _, ok = m.Alloc(Unit, 0)
 	assert.False(t, ok, "taken while it is punched")
 	require.NoError(t, m.Punched(e))
-	_, ok = m.TakeHole()
+	_, ok = m.TakeHole(0)
 	assert.False(t, ok, "punched once")
 	assert.Equal(t, int64(HoleMinBytes), m.HoleBytes())
 	got, hole, ok := m.Alloc(Unit, 0)
 	assert.True(t, ok)
 	assert.True(t, hole)
 	require.NoError(t, m.Free(got))
-	_, ok = m.TakeHole()
+	_, ok = m.TakeHole(0)
 	assert.False(t, ok, "one unit alone is not worth it")
 }
 
@@ -108,4 +108,31 @@ func TestAgainstBits(t *testing.T) {
 			require.Less(t, m.free[i-1].End(), m.free[i].Offset, "neighbours are merged")
 		}
 	}
+}
+
+// TestTheReserveIsSolid: what must be there on a full disk is neither punched nor cut, and holes do
+// not count for it.
+func TestTheReserveIsSolid(t *testing.T) {
+	const mib = 1 << 20
+	m, err := New(0, 16*mib, nil)
+	require.NoError(t, err)
+	e, ok := m.TakeHole(3 * mib)
+	require.True(t, ok)
+	require.Equal(t, log.Extent{Length: 13 * mib}, e)
+	require.NoError(t, m.Punched(e))
+	_, ok = m.TakeHole(3 * mib)
+	require.False(t, ok)
+	require.Equal(t, int64(3*mib), m.SolidBytes())
+	_, ok = m.CutTail(Unit, 3*mib)
+	require.False(t, ok, "the only solid bytes are at the end")
+
+	e, hole, ok := m.Alloc(mib, 3*mib)
+	require.True(t, ok)
+	require.True(t, hole, "taken where it costs nothing of the reserve")
+	require.NoError(t, m.Free(e)) // solid now
+	_, ok = m.CutTail(Unit, 3*mib)
+	require.True(t, ok)
+	require.Equal(t, int64(3*mib), m.SolidBytes())
+	_, _, ok = m.Alloc(14*mib, 0)
+	require.True(t, ok)
 }
