@@ -149,6 +149,7 @@ func BenchmarkFacade(b *testing.B) {
 	update := &api.UpdateItemInput{
 		TableName: name, Key: keys[50], UpdateExpression: api.Some("ADD n :n"),
 		ExpressionAttributeValues: []api.NamedValue{{Placeholder: ":n", Value: attr.Int(1)}},
+		ReturnValues:              api.Some(api.ReturnValueUpdatedNew),
 	}
 	query := &api.QueryInput{
 		TableName: name, KeyConditionExpression: api.Some("pk = :p"), Limit: api.Some[int64](20),

@@ -170,7 +170,7 @@ func TestUpdateTargets(t *testing.T) {
 	u, err := NewCache(1).Update(r.text, r.binder())
 	require.NoError(t, err)
 	var got strings.Builder
-	for _, target := range u.Targets() {
+	for target := range u.Targets {
 		got.WriteString(fmt.Sprintf("%s %s %v\n", target.Action, target.Path, target.Value != nil))
 	}
 	assert.Equal(t, "SET [a, b] true\nSET [c] false\nSET [h] false\nREMOVE [x, [0]] false\nADD [f] true\nDELETE [g] false\n", got.String())

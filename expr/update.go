@@ -220,17 +220,18 @@ func (u *Update) checkTypes(op Op, pos int, want attr.Type, a, b Operand) *Error
 	return nil
 }
 
-// Targets returns the paths that the update changes, in the order of the text. The caller owns
-// the slice, not the paths.
-func (u *Update) Targets() []Target {
-	list := make([]Target, len(u.tree.Clauses))
+// Targets yields the paths that the update changes, in the order of the text; they are not to be
+// changed.
+func (u *Update) Targets(yield func(Target) bool) {
 	for i, c := range u.tree.Clauses {
-		list[i] = Target{Path: u.plan.targets[i], Action: c.Action}
+		target := Target{Path: u.plan.targets[i], Action: c.Action}
 		if c.Action == ActionSet || c.Action == ActionAdd {
-			list[i].Value = u.constant(c.Value)
+			target.Value = u.constant(c.Value)
+		}
+		if !yield(target) {
+			return
 		}
 	}
-	return list
 }
 
 // NestedReads returns the paths below an attribute that the values of SET read, in the order of the
@@ -266,8 +267,11 @@ func (u *Update) ProjectNew(item attr.Item) attr.Item {
 	return u.project(item, func(a Action) bool { return a != ActionRemove })
 }
 
+// pathsFew is the number of paths that need no memory of their own.
+const pathsFew = 8
+
 func (u *Update) project(item attr.Item, want func(Action) bool) attr.Item {
-	paths := make([]Path, 0, len(u.plan.order))
+	paths := make([]Path, 0, pathsFew)
 	for _, i := range u.plan.order {
 		if want(u.tree.Clauses[i].Action) {
 			paths = append(paths, u.plan.targets[i])

@@ -86,7 +86,7 @@ func Update(room *Room, t *schema.Table, k attr.Item, u *expr.Update, c *expr.Co
 // checkTargets refuses updates of key attributes and, where the request alone tells, values that an
 // index key cannot hold.
 func checkTargets(t *schema.Table, u *expr.Update) error {
-	for _, target := range u.Targets() {
+	for target := range u.Targets {
 		name := target.Path.TopLevel()
 		if t.Key.Has(name) {
 			if target.Path.Nested() {
