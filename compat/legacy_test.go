@@ -34,3 +34,38 @@ func TestLegacyExpected(t *testing.T) {
 	})
 	require.ErrorContains(t, err, "Value must be provided when Exists is true for Attribute: a")
 }
+
+// TestLegacyAttributeUpdates changes an item as programs did before there were expressions.
+func TestLegacyAttributeUpdates(t *testing.T) {
+	key := hashKey(t)
+	set := &types.AttributeValueMemberSS{Value: []string{"a", "b"}}
+	update := func(list map[string]types.AttributeValueUpdate) (map[string]types.AttributeValue, error) {
+		out, err := db.UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
+			TableName: aws.String(hashTable), Key: key, AttributeUpdates: list, ReturnValues: types.ReturnValueUpdatedNew,
+		})
+		if err != nil {
+			return nil, err
+		}
+		return out.Attributes, nil
+	}
+	got, err := update(map[string]types.AttributeValueUpdate{"gone": {Action: types.AttributeActionDelete}})
+	require.NoError(t, err)
+	assert.Empty(t, got)
+	assert.Nil(t, get(t, hashTable, key), "DELETE alone makes no item")
+	got, err = update(map[string]types.AttributeValueUpdate{
+		"n": {Action: types.AttributeActionAdd, Value: num("2")}, "s": {Action: types.AttributeActionAdd, Value: set},
+		"a.b": {Value: str("x")},
+	})
+	require.NoError(t, err)
+	assert.Equal(t, map[string]types.AttributeValue{"n": num("2"), "s": set, "a.b": str("x")}, got)
+	got, err = update(map[string]types.AttributeValueUpdate{
+		"n": {Action: types.AttributeActionAdd, Value: num("-3")}, "a.b": {Action: types.AttributeActionDelete},
+		"s": {Action: types.AttributeActionDelete, Value: &types.AttributeValueMemberSS{Value: []string{"a"}}},
+	})
+	require.NoError(t, err)
+	assert.Equal(t, map[string]types.AttributeValue{"n": num("-1"), "s": &types.AttributeValueMemberSS{Value: []string{"b"}}}, got)
+	_, err = update(map[string]types.AttributeValueUpdate{"s": {Action: types.AttributeActionAdd, Value: num("1")}})
+	require.ErrorContains(t, err, "Type mismatch for attribute to update")
+	_, err = update(map[string]types.AttributeValueUpdate{"s": {}})
+	require.ErrorContains(t, err, "Only DELETE action is allowed when no attribute value is specified")
+}

@@ -253,6 +253,9 @@ func (db *DB) UpdateItem(ctx context.Context, in *api.UpdateItemInput) (*api.Upd
 			Names: in.ExpressionAttributeNames, Values: in.ExpressionAttributeValues,
 		},
 	}
+	if in.AttributeUpdates != nil {
+		q.legacy.Update = plan.Updates(in.AttributeUpdates)
+	}
 	if in.Expected != nil {
 		q.legacy.Condition = plan.Expected(in.Expected, in.ConditionalOperator)
 	}

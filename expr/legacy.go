@@ -1,6 +1,10 @@
 package expr
 
-import "github.com/keystone-db/kstone/engine/attr"
+import (
+	"slices"
+
+	"github.com/keystone-db/kstone/engine/attr"
+)
 
 // Before there were expressions, requests said the same with maps: Expected, QueryFilter, ScanFilter
 // and KeyConditions hold a comparison for each attribute, AttributeUpdates an action, AttributesToGet
@@ -108,4 +112,39 @@ func (c Comparator) compare() Op {
 // attributePath is the path of a top-level attribute.
 func attributePath(name string) *DocPath {
 	return &DocPath{Elems: []PathElem{{Kind: ElemName, Name: name}}}
+}
+
+// AttributeAction changes one attribute: ActionSet and ActionAdd take a value, ActionDelete a set,
+// ActionRemove nothing. Unlike that of an expression, an ActionAdd also appends a list to a list.
+type AttributeAction struct {
+	Attr   string
+	Action Action
+	Value  attr.Value
+}
+
+// UpdateOf makes an update of actions on different attributes. It is nil when there are none.
+func UpdateOf(list []AttributeAction) *Update {
+	if len(list) == 0 {
+		return nil
+	}
+	p := &updatePlan{targets: make([]Path, len(list)), order: make([]int, len(list))}
+	tree := &UpdateTree{Clauses: make([]*Clause, len(list)), plan: p, legacy: true}
+	for i := range list {
+		c := &Clause{Action: list[i].Action, Path: attributePath(list[i].Attr)}
+		if list[i].Value != nil {
+			c.Value = &Literal{Value: list[i].Value}
+		}
+		tree.Clauses[i], p.targets[i], p.order[i] = c, Path{{Name: list[i].Attr}}, i
+	}
+	slices.SortFunc(p.order, func(i, j int) int { return comparePaths(p.targets[i], p.targets[j]) })
+	return &Update{tree: tree, plan: p}
+}
+
+// worded gives an error of evaluation the text that belongs to the update: actions on attributes
+// have an own one where the stored attribute is of another type.
+func (u *Update) worded(err error) error {
+	if e, ok := err.(*EvalError); ok && u.tree.legacy && e.Kind == EvalType {
+		return &EvalError{Kind: EvalType, Msg: msgEvalLegacyType}
+	}
+	return err
 }

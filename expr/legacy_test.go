@@ -87,7 +87,7 @@ func TestComparisons(t *testing.T) {
 		{ComparatorBetween, []attr.Value{bin(1), bin(2)}, "b"},
 	} {
 		var holds []string
-		for _, name := range strings.Fields(all) {
+		for name := range strings.FieldsSeq(all) {
 			if ConditionOf([]Comparison{{name, c.op, c.values}}, false).Eval(item) {
 				holds = append(holds, name)
 			}
@@ -119,4 +119,94 @@ func TestComparisonsTogether(t *testing.T) {
 	missing := ConditionOf([]Comparison{{"pk", ComparatorNull, nil}}, false)
 	assert.True(t, missing.Eval(nil), "an absent item is an empty one")
 	assert.Equal(t, []Path{{{Name: "pk"}}}, missing.Paths())
+}
+
+// TestActions: wire-facts §8.4.
+func TestActions(t *testing.T) {
+	item := legacyItem(t)
+	set := func(v attr.Value, err error) attr.Value {
+		require.NoError(t, err)
+		return v
+	}
+	str, num := attr.String, attr.Int
+	numeral := func(text string) attr.Value { return set(attr.Number(text)) }
+	const mismatch = "Type mismatch for attribute to update"
+	for _, c := range []struct {
+		name   string
+		action Action
+		attr   string
+		value  attr.Value
+		want   attr.Value // nil: absent
+		err    string
+	}{
+		{"put", ActionSet, "s", num(1), num(1), ""},
+		{"put anew", ActionSet, "no", attr.Null(), attr.Null(), ""},
+		{"put with a dot", ActionSet, "a.b", str("x"), str("x"), ""},
+		{"remove", ActionRemove, "m", nil, nil, ""},
+		{"remove nothing", ActionRemove, "no", nil, nil, ""},
+		{"add number", ActionAdd, "n", numeral("-2.5"), numeral("7.5"), ""},
+		{"add to nothing", ActionAdd, "no", num(3), num(3), ""},
+		{"add to a timestamp", ActionAdd, "ts", num(1), num(11), ""},
+		{"add strings", ActionAdd, "ss", set(attr.StringSet("b", "c")), set(attr.StringSet("a", "b", "c")), ""},
+		{"add numbers", ActionAdd, "ns", set(attr.NumberSet("2.0", "3")), set(attr.NumberSet("1", "2", "3")), ""},
+		{"add binaries", ActionAdd, "bs", set(attr.BinarySet([]byte{0})), set(attr.BinarySet([]byte{0}, []byte{1}, []byte{2})), ""},
+		{"add a set to nothing", ActionAdd, "no", set(attr.StringSet("b")), set(attr.StringSet("b")), ""},
+		{"add a list", ActionAdd, "l", attr.List(num(2), attr.Null()), attr.List(str("a"), num(1), num(2), attr.Null()), ""},
+		{"add a list to nothing", ActionAdd, "no", attr.List(num(2)), attr.List(num(2)), ""},
+		{"add a list to a vector", ActionAdd, "v", attr.List(str("x")), attr.List(num(1), num(2), str("x")), ""},
+		{"add a number to a string", ActionAdd, "s", num(1), nil, mismatch},
+		{"add a number to a set", ActionAdd, "ns", num(1), nil, mismatch},
+		{"add a set to a number", ActionAdd, "n", set(attr.NumberSet("1")), nil, mismatch},
+		{"add a list to a set", ActionAdd, "ss", attr.List(str("a")), nil, mismatch},
+		{"add a set to another", ActionAdd, "ss", set(attr.NumberSet("1")), nil, mismatch},
+		{"add too much", ActionAdd, "n", numeral("1e-40"), nil, "Attempting to store more than 38 significant digits in a Number"},
+		{"delete members", ActionDelete, "ss", set(attr.StringSet("b", "c")), set(attr.StringSet("a")), ""},
+		{"delete numbers", ActionDelete, "ns", set(attr.NumberSet("1.0")), set(attr.NumberSet("2")), ""},
+		{"delete all", ActionDelete, "bs", set(attr.BinarySet([]byte{1}, []byte{2})), nil, ""},
+		{"delete from nothing", ActionDelete, "no", set(attr.StringSet("b")), nil, ""},
+		{"delete from another", ActionDelete, "ns", set(attr.StringSet("1")), nil, mismatch},
+		{"delete from a string", ActionDelete, "s", set(attr.StringSet("hello")), nil, mismatch},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			u := UpdateOf([]AttributeAction{{c.attr, c.action, c.value}})
+			got, err := u.Apply(item, nil)
+			if c.err != "" {
+				require.EqualError(t, err, c.err)
+				return
+			}
+			require.NoError(t, err)
+			want := item.Without(c.attr)
+			if c.want != nil {
+				want = item.With(c.attr, c.want)
+			}
+			require.Equal(t, want, got)
+			require.NoError(t, attr.CheckItem(got))
+		})
+	}
+	assert.Nil(t, UpdateOf(nil))
+	remove := AttributeAction{Attr: "a", Action: ActionRemove}
+	del := AttributeAction{"b", ActionDelete, set(attr.StringSet("b"))}
+	assert.False(t, UpdateOf([]AttributeAction{remove, del}).CreatesItem())
+	assert.True(t, UpdateOf([]AttributeAction{remove, {"c", ActionSet, num(1)}}).CreatesItem())
+	assert.True(t, UpdateOf([]AttributeAction{{"c", ActionAdd, num(1)}}).CreatesItem())
+}
+
+// TestActionsTogether: the order does not matter, and a dot is a part of a name.
+func TestActionsTogether(t *testing.T) {
+	u := UpdateOf([]AttributeAction{
+		{"z", ActionSet, attr.Int(1)}, {"s", ActionRemove, nil}, {"a.b", ActionSet, attr.Int(2)}, {"n", ActionAdd, attr.Int(1)},
+	})
+	item := legacyItem(t)
+	got, err := u.Apply(item, nil)
+	require.NoError(t, err)
+	require.Equal(t, item.Without("s").With("z", attr.Int(1)).With("a.b", attr.Int(2)).With("n", attr.Int(11)), got)
+	assert.Nil(t, u.NestedReads())
+	new, err := attr.NewItem().N("n", "11").N("z", "1").N("a.b", "2").Build()
+	require.NoError(t, err)
+	assert.Equal(t, new, u.ProjectNew(got))
+	key, err := attr.NewItem().S("pk", "a").Build()
+	require.NoError(t, err)
+	got, err = u.Apply(nil, key)
+	require.NoError(t, err)
+	assert.Equal(t, key.With("z", attr.Int(1)).With("a.b", attr.Int(2)).With("n", attr.Int(1)), got)
 }

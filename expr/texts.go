@@ -59,6 +59,7 @@ const (
 const (
 	msgEvalMissing     = "The provided expression refers to an attribute that does not exist in the item"
 	msgEvalType        = "An operand in the update expression has an incorrect data type"
+	msgEvalLegacyType  = "Type mismatch for attribute to update"
 	msgEvalPath        = "The document path provided in the update expression is invalid for update"
 	msgEvalOverflow    = "Number overflow. Attempting to store a number with magnitude larger than supported range"
 	msgEvalUnderflow   = "Number underflow. Attempting to store a number with magnitude smaller than supported range"

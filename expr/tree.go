@@ -18,6 +18,8 @@ type UpdateTree struct {
 	refs    refs
 	// plan is the order of application; nil when it depends on name placeholders.
 	plan *updatePlan
+	// legacy marks actions on attributes: UpdateOf.
+	legacy bool
 }
 
 // NewConditionTree takes ownership of a tree built without text and makes it ready to be bound.

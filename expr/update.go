@@ -251,8 +251,13 @@ func (u *Update) NestedReads() []Path {
 
 // CreatesItem tells whether the update creates an item where there is none. DynamoDB does this,
 // as far as it is known (unsure), for every expression: one of only REMOVE and DELETE makes an
-// item of nothing but its key (TestUpdate, "missing item").
-func (u *Update) CreatesItem() bool { return true }
+// item of nothing but its key (TestUpdate, "missing item"). Actions on attributes that only delete
+// make none (TestActions).
+func (u *Update) CreatesItem() bool {
+	return !u.tree.legacy || slices.ContainsFunc(u.tree.Clauses, func(c *Clause) bool {
+		return c.Action == ActionSet || c.Action == ActionAdd
+	})
+}
 
 // Project returns the values that the item has at the updated paths, for UPDATED_OLD: containers
 // on the way are rebuilt with only those. It is nil when there are none.

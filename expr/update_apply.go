@@ -38,7 +38,7 @@ func (u *Update) Apply(old, key attr.Item) (attr.Item, error) {
 	}
 	out, err := m.mergeMap(make([]byte, 0, size), base.Read(), u.plan.order, 0)
 	if err != nil {
-		return nil, err
+		return nil, u.worded(err)
 	}
 	return attr.Item(out), nil
 }
@@ -179,7 +179,8 @@ func (m *merger) act(dst []byte, old attr.Value, clause int) ([]byte, error) {
 	}
 }
 
-// add appends the sum of two numbers or the union of two sets.
+// add appends the sum of two numbers, the union of two sets or, which only actions on attributes
+// can ask for, one list after the other.
 func add(dst []byte, old, v attr.Value) ([]byte, error) {
 	t := wireType(old)
 	switch {
@@ -189,6 +190,10 @@ func add(dst []byte, old, v attr.Value) ([]byte, error) {
 		return nil, evalErr(EvalType)
 	case t == attr.N:
 		return appendSum(dst, OpPlus, old, v)
+	case t == attr.L:
+		at := len(dst)
+		dst = append(dst, 0)
+		return closeHead(appendElements(appendElements(dst, old), v), at, attr.L), nil
 	default:
 		return append(dst, attr.SetUnion(old, v)...), nil
 	}

@@ -43,6 +43,17 @@ const (
 		"Value cannot be used when Exists is false for Attribute: %s"
 )
 
+// AttributeUpdates (wire-facts §8.4).
+const (
+	// MsgUpdateNoValue is an action that needs a value without one.
+	MsgUpdateNoValue = PrefixInvalid +
+		"Only DELETE action is allowed when no attribute value is specified"
+	// MsgUpdateDelete is DELETE of something that is no set; type.
+	MsgUpdateDelete = PrefixInvalid + "DELETE action with value is not supported for the type %s"
+	// MsgUpdateAdd is ADD of something that cannot be added; type.
+	MsgUpdateAdd = PrefixInvalid + "ADD action is not supported for the type %s"
+)
+
 // AttributesToGet (wire-facts §8.5).
 const (
 	// MsgDuplicateAttribute is a name twice in AttributesToGet; name.

@@ -152,14 +152,17 @@ func conditionFailed(w *plan.Write, old attr.Item) *api.Error {
 	return err
 }
 
-// update applies the expression to the stored item. Without an expression the item is created with
-// its key alone or left as it is.
+// update applies the update to the stored item. Without one the item is created with its key alone or
+// left as it is; one that creates nothing leaves a missing item missing.
 func update(t *catalog.Table, w *plan.Write, old attr.Item) (attr.Item, error) {
 	if w.Update == nil {
 		if old != nil {
 			return old, nil
 		}
 		return w.Item, nil
+	}
+	if old == nil && !w.Update.CreatesItem() {
+		return nil, nil
 	}
 	item, err := w.Update.Apply(old, w.Item)
 	if err != nil {

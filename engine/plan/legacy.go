@@ -31,3 +31,24 @@ func Expected(entries []api.ExpectedAttributeMapEntry, operator api.Opt[string])
 }
 
 func either(operator api.Opt[string]) bool { return operator.Value == api.ConditionalOperatorOr }
+
+// Updates is the update that AttributeUpdates asks for; nil when there is none. The default action is
+// PUT; DELETE without a value removes (wire-facts §8.4).
+func Updates(entries []api.AttributeUpdatesEntry) *expr.Update {
+	list := make([]expr.AttributeAction, len(entries))
+	for i := range entries {
+		v := &entries[i].Value
+		list[i] = expr.AttributeAction{Attr: entries[i].Key, Value: v.Value}
+		switch {
+		case v.Action.Value == api.AttributeActionAdd:
+			list[i].Action = expr.ActionAdd
+		case v.Action.Value != api.AttributeActionDelete:
+			list[i].Action = expr.ActionSet
+		case v.Value != nil:
+			list[i].Action = expr.ActionDelete
+		default:
+			list[i].Action = expr.ActionRemove
+		}
+	}
+	return expr.UpdateOf(list)
+}

@@ -157,10 +157,10 @@ func updateItem(in *api.UpdateItemInput) error {
 	if err := combines(in.ConditionalOperator, len(in.Expected)); err != nil {
 		return err
 	}
-	if in.AttributeUpdates != nil {
-		return refuse([]param{{memberAttributeUpdates, true}})
-	}
 	if err := badAt(in.Bad, memberKey); err != nil {
+		return err
+	}
+	if err := updates(in.AttributeUpdates, in.Bad); err != nil {
 		return err
 	}
 	if err := expects(in.Expected, in.Bad); err != nil {

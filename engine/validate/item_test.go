@@ -217,11 +217,7 @@ func TestLegacyRefused(t *testing.T) {
 	refused := func(name string) string {
 		return "The parameter " + name + " is known and not supported by this version"
 	}
-	classic := Options{ClassicErrors: true}
 	and := str("AND")
-	requireText(t, UpdateItem(&api.UpdateItemInput{
-		TableName: tab, Key: k, AttributeUpdates: []api.AttributeUpdatesEntry{},
-	}, classic), refused("AttributeUpdates"))
 	requireText(t, GetItem(&api.GetItemInput{TableName: tab, Key: k, AttributesToGet: []string{"a"}}, Options{}),
 		refused("AttributesToGet"))
 	requireText(t, Query(&api.QueryInput{TableName: tab, AttributesToGet: []string{"a"}}, Options{}),

@@ -143,6 +143,58 @@ func existsOne(e *api.ExpectedAttributeMapEntry, hasValue, hasList bool, fault *
 	return nil
 }
 
+// updates checks AttributeUpdates (wire-facts §8.4), an attribute after the other in the order of
+// their names.
+func updates(list []api.AttributeUpdatesEntry, bad []api.BadValue) error {
+	for i := range list {
+		e := &list[i]
+		fault := faultAt(bad, memberAttributeUpdates+"."+e.Key)
+		if fault == nil {
+			fault = nameFault(e.Key)
+		}
+		if fault != nil {
+			return invalid("%s", fault.Message())
+		}
+		if err := updatesOne(e.Value.Action.Or(api.AttributeActionPut), e.Value.Value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func updatesOne(action string, v attr.Value) error {
+	t := wireType(v)
+	switch {
+	case v == nil && action != api.AttributeActionDelete:
+		return invalid(api.MsgUpdateNoValue)
+	case v == nil:
+		return nil
+	case action == api.AttributeActionDelete && !slices.Contains(deletable, t):
+		return invalid(api.MsgUpdateDelete, t)
+	case action == api.AttributeActionAdd && !slices.Contains(addable, t):
+		return invalid(api.MsgUpdateAdd, t)
+	}
+	return nil
+}
+
+// Types whose values an action of AttributeUpdates takes; PUT takes all.
+var (
+	deletable = []attr.Type{attr.SS, attr.NS, attr.BS}
+	addable   = []attr.Type{attr.N, attr.SS, attr.NS, attr.BS, attr.L}
+)
+
+// nameFault is what is wrong with the name of an attribute that an update writes. The constraints
+// count its characters, the item its bytes.
+func nameFault(name string) *attr.ValueError {
+	switch {
+	case name == "":
+		return &attr.ValueError{Kind: attr.NameEmpty}
+	case len(name) > attr.NameMaxBytes:
+		return &attr.ValueError{Kind: attr.NameTooLong}
+	}
+	return nil
+}
+
 func isAbsent(v attr.Value) bool { return v == nil }
 
 // faultAt is the fault of a place's value, nil when it has none.

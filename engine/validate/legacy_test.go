@@ -1,6 +1,7 @@
 package validate
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -226,4 +227,59 @@ func TestExpectedOrder(t *testing.T) {
 	requireText(t, UpdateItem(&api.UpdateItemInput{
 		TableName: str("Tab"), Expected: in.Expected, Bad: bad("Key", attr.DupNS),
 	}, classic), "Input collection contains duplicates")
+}
+
+// Rows of wire-facts §8.4.
+func TestAttributeUpdates(t *testing.T) {
+	one := func(action string, v attr.Value) error {
+		u := api.AttributeValueUpdate{Value: v}
+		if action != "" {
+			u.Action = str(action)
+		}
+		return UpdateItem(&api.UpdateItemInput{
+			TableName: str("Tab"), Key: item(t, "a", "b"), AttributeUpdates: []api.AttributeUpdatesEntry{{Key: "a", Value: u}},
+		}, Options{ClassicErrors: true})
+	}
+	for _, action := range []string{"", "PUT", "ADD"} {
+		requireText(t, one(action, nil), inv+"Only DELETE action is allowed when no attribute value is specified")
+	}
+	requireText(t, one("DELETE", nil), "")
+	add, del := "N SS NS BS L", "SS NS BS"
+	for _, v := range []attr.Value{
+		attr.String("a"), attr.Int(1), attr.Binary([]byte{1}), attr.Bool(true), attr.Null(), attr.List(), attr.Map(attr.Item{}),
+		set(t, "a"), must(attr.NumberSet("1")), must(attr.BinarySet([]byte{1})),
+	} {
+		typ := v.Type().String()
+		want := func(text, allowed string) string {
+			if slices.Contains(strings.Fields(allowed), typ) {
+				return ""
+			}
+			return inv + text + " is not supported for the type " + typ
+		}
+		requireText(t, one("", v), "")
+		requireText(t, one("PUT", v), "")
+		requireText(t, one("ADD", v), want("ADD action", add))
+		requireText(t, one("DELETE", v), want("DELETE action with value", del))
+	}
+	requireText(t, one("SET", attr.Int(1)), ve(cv("'SET'", "attributeUpdates.a.member.action", "Member must satisfy enum value set: [ADD, PUT, DELETE]")))
+}
+
+// AttributeUpdates stands between Key and Expected; the first bad attribute wins (wire-facts §6.8).
+func TestAttributeUpdatesOrder(t *testing.T) {
+	in := &api.UpdateItemInput{
+		TableName: str("Tab"), Expected: expected(api.ExpectedAttributeValue{}), Key: item(t, "a", "b"),
+		AttributeUpdates: []api.AttributeUpdatesEntry{{Key: "a", Value: api.AttributeValueUpdate{Action: str("DELETE")}}, {Key: "b"}, {Key: "c"}},
+		Bad:              bad("AttributeUpdates.c", attr.DupNS),
+	}
+	requireText(t, UpdateItem(in, Options{}), "1 validation error detected: "+inv+"Only DELETE action is allowed when no attribute value is specified")
+	in.Bad = append(in.Bad, bad("AttributeUpdates.a", attr.EmptyNS)...)
+	requireText(t, UpdateItem(in, Options{}), "1 validation error detected: "+inv+"An number set  may not be empty")
+	in.Bad = append(in.Bad, bad("Key", attr.EmptySS)...)
+	requireText(t, UpdateItem(in, Options{}), "1 validation error detected: "+inv+"An string set  may not be empty")
+	in.Bad, in.AttributeUpdates = nil, in.AttributeUpdates[:1]
+	requireText(t, UpdateItem(in, Options{}), "1 validation error detected: "+inv+"Value must be provided when Exists is null for Attribute: a")
+	in.AttributeUpdates[0].Key = ""
+	requireText(t, UpdateItem(in, Options{}), "1 validation error detected: "+inv+"Attribute names must not be empty")
+	in.AttributeUpdates[0].Key = strings.Repeat("é", 40_000)
+	requireText(t, UpdateItem(in, Options{}), "1 validation error detected: Attribute name is too large, must be less than 65536 bytes")
 }
