@@ -26,9 +26,9 @@
 //
 //  1. syntax, at the first token that cannot stand where it does
 //  2. number of parameters
-//  3. values of literals (sets, tuples)
-//  4. for the façade: the table
-//  5. with the table: index, key conditions, filter, projection, as package plan orders them
+//  3. for the façade: the table
+//  4. ORDER BY without WHERE, the projection, literals, ORDER BY against the key
+//  5. filter and key conditions, then what package plan checks, in its order
 //
 // # Names and literals
 //

@@ -33,7 +33,7 @@ func writeStructure(b *strings.Builder, v reflect.Value) {
 		b.WriteString(v.Type().Name() + "(")
 		sep := ""
 		for i := range v.NumField() {
-			if v.Type().Field(i).Name == "At" {
+			if name := v.Type().Field(i).Name; name == "At" || name == "src" {
 				continue
 			}
 			b.WriteString(sep)

@@ -22,6 +22,8 @@ type Prepared struct {
 	Explain bool
 	// Params is the number of question marks.
 	Params int
+
+	src string // for the places of errors
 }
 
 // String prints the statement as text that parses into an equal one.
@@ -35,7 +37,7 @@ func (p *Prepared) String() string {
 // Parse parses one statement. The error is always an *Error.
 func Parse(text string) (*Prepared, error) {
 	p := &parser{src: text, toks: lex(text)}
-	out := new(Prepared)
+	out := &Prepared{src: text}
 	out.Explain = p.takeWord("EXPLAIN")
 	out.Statement = p.statement()
 	p.take(tokSemicolon)

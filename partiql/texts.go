@@ -16,18 +16,20 @@ const (
 	msgParameters        = "Number of parameters in request and statement don't match."                                                                             // unsure
 	msgInsertSeveral     = `Unsupported operation: Inserting multiple items in a single statement is not supported, use "INSERT INTO tableName VALUE item" instead` // unsure
 	msgBatchKey          = "Select statements within BatchExecuteStatement must specify the primary key in the where clause."
-	msgTransactKey       = "Select statements within ExecuteTransaction must specify the primary key in the where clause." // unsure: by the text for batches
-	msgKeyInList         = "The IN operator is provided with too many operands; number of operands: %d"                    // unsure: the text of expressions
-	msgExistsAlone       = "EXISTS is only supported within ExecuteTransaction"                                            // unsure
-	msgExplainAlone      = "EXPLAIN is only supported within ExecuteStatement"                                             // ours
-	msgWriteIndex        = "Statement cannot be executed on an index: %s"                                                  // unsure
-	msgInsertTuple       = "Unsupported operation: INSERT takes a single tuple as its value"                               // unsure
-	msgSetTypes          = "Unsupported set: the elements of a set must be all strings, all numbers or all binaries"       // unsure
-	msgSetTarget         = "Unsupported use of %s: its first argument must be the path that is assigned"                   // unsure
-	msgTupleKeyTwice     = "Unsupported tuple: key %s is given twice"                                                      // unsure
-	msgToken             = "Given NextToken is invalid"                                                                    // unsure
-	msgPathIndex         = "List index is not within the allowable range; index: [%s]"                                     // as in expressions
-	msgPathDepth         = "The document path has too many nesting elements; nesting elements: %d"                         // as in expressions
+	msgTransactKey       = "Select statements within ExecuteTransaction must specify the primary key in the where clause."         // unsure: by the text for batches
+	msgKeyInList         = "The IN operator is provided with too many operands; number of operands: %d"                            // unsure: the text of expressions
+	msgExistsAlone       = "EXISTS is only supported within ExecuteTransaction"                                                    // unsure
+	msgExplainAlone      = "EXPLAIN is only supported within ExecuteStatement"                                                     // ours
+	msgWriteIndex        = "Statement cannot be executed on an index: %s"                                                          // unsure
+	msgInsertTuple       = "Unsupported operation: INSERT takes a single tuple as its value"                                       // unsure
+	msgSetTypes          = "Unsupported set: the elements of a set must be all strings, all numbers or all binaries"               // unsure
+	msgSetTarget         = "Unsupported use of %s: its first argument must be the path that is assigned"                           // unsure
+	msgSetArgument       = "Unsupported use of %s: its second argument must be a set"                                              // unsure
+	msgOrderSeveral      = "Unsupported clause: ORDER BY the sort key across several partitions needs the partition key before it" // unsure
+	msgTupleKeyTwice     = "Unsupported tuple: key %s is given twice"                                                              // unsure
+	msgToken             = "Given NextToken is invalid"                                                                            // unsure
+	msgPathIndex         = "List index is not within the allowable range; index: [%s]"                                             // as in expressions
+	msgPathDepth         = "The document path has too many nesting elements; nesting elements: %d"                                 // as in expressions
 	msgParameterEmpty    = "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"
 )
 
@@ -42,6 +44,7 @@ const (
 	detailExpression   = "Expected expression"
 	detailPath         = "Expected path"
 	detailCondition    = "Expected condition"
+	detailValue        = "Expected value"
 	detailSymbol       = "Expected %s"
 	detailNumber       = "Malformed number"
 	detailString       = "Unterminated text"

@@ -37,7 +37,7 @@ func Query(q *ReadRequest, kc *expr.KeyCondition) (Read, error) {
 			return r, err
 		}
 	}
-	if err := r.checkFilter(); err != nil {
+	if err := r.checkFilter(q.KeyFilter); err != nil {
 		return r, err
 	}
 	if err := r.fetch(q.Select); err != nil {
@@ -322,12 +322,15 @@ func (b *boundKey) holds(start attr.Item) bool {
 
 // checkFilter is 18: a Query's filter may not use the key of what is queried; the table's own key is
 // allowed in a query of an index.
-func (r *Read) checkFilter() error {
+func (r *Read) checkFilter(keys bool) error {
 	if r.Filter == nil {
 		return nil
 	}
 	if err := checkPaths(r.Table, r.Filter.Paths()); err != nil {
 		return err
+	}
+	if keys {
+		return nil
 	}
 	for _, p := range r.Filter.Paths() {
 		if r.key().Has(p.TopLevel()) {

@@ -40,6 +40,8 @@ type ReadRequest struct {
 	StartKey   attr.Item
 	Filter     *expr.Condition
 	Projection *expr.Projection
+	// KeyFilter lets a Query's filter use the key, as a statement of PartiQL may.
+	KeyFilter bool
 	// Room is memory for the range.
 	Room Room
 }

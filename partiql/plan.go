@@ -1,0 +1,312 @@
+package partiql
+
+import (
+	"slices"
+
+	"github.com/keystone-db/kstone/engine/attr"
+	"github.com/keystone-db/kstone/engine/plan"
+	"github.com/keystone-db/kstone/engine/schema"
+	"github.com/keystone-db/kstone/expr"
+)
+
+// severalPageMax is how many items a page has at most when a statement names several partitions
+// (wire-facts §6.15).
+const severalPageMax = 10
+
+// Position is where a page of a SELECT begins.
+type Position struct {
+	// Part counts the partitions that the statement names.
+	Part int
+	// Start is the key of the last item read there; nil for the beginning.
+	Start attr.Item
+}
+
+// Options are what a request says beside the statement.
+type Options struct {
+	Consistent bool
+	Limit      int
+	From       Position
+}
+
+// Selection is a bound SELECT: a read of one item or, when Key is nil, reads to be run one after the
+// other.
+type Selection struct {
+	Key        []byte
+	Item       attr.Item        // the attributes of Key
+	Filter     *expr.Condition  // of a read of one item
+	Projection *expr.Projection // of a read of one item
+	// Reads are those from Options.From on; First is the number of the first of them.
+	Reads []plan.Read
+	First int
+	// ItemsMax ends a page by the number of its items; zero for no such limit.
+	ItemsMax int
+	// Query tells whether Reads are of partitions, not of everything.
+	Query bool
+}
+
+// Select binds a SELECT to its table. Errors are *Error, *expr.Error or those of package plan.
+func (b *Bound) Select(t *schema.Table, o *Options) (*Selection, error) {
+	s := b.selectStatement()
+	if len(s.Order) > 0 && s.Where == nil {
+		return nil, errorf(msgOrderWithoutWhere)
+	}
+	projection, err := projectionOf(s)
+	if err != nil {
+		return nil, err
+	}
+	k := &t.Key
+	if ix := t.Index(s.From.Index); ix != nil && s.From.Index != "" {
+		k = &ix.Key
+	}
+	parts, err := b.parts(s.Where, k)
+	if err != nil {
+		return nil, err
+	}
+	reverse, err := orderParts(s.Order, parts, k)
+	if err != nil {
+		return nil, err
+	}
+	if len(parts) == 1 && s.From.Index == "" {
+		if item := parts[0].item(k); item != nil {
+			return b.selectOne(t, item, &parts[0], projection)
+		}
+	}
+	q := plan.ReadRequest{
+		Table: t, IndexName: s.From.Index, Consistent: o.Consistent, Reverse: reverse, Limit: o.Limit,
+		Projection: projection, KeyFilter: true,
+	}
+	if parts == nil {
+		return b.scan(&q, s.Where, o)
+	}
+	return b.queries(&q, parts, k, o)
+}
+
+// selectStatement is the SELECT of a statement, also that of an EXISTS.
+func (b *Bound) selectStatement() *Select {
+	if e, ok := b.Statement.(*Exists); ok {
+		return e.Query
+	}
+	return b.Statement.(*Select)
+}
+
+func projectionOf(s *Select) (*expr.Projection, error) {
+	if s.Paths == nil {
+		return nil, nil
+	}
+	paths := make([]*expr.DocPath, len(s.Paths))
+	for i, p := range s.Paths {
+		paths[i] = docPath(p)
+	}
+	return expr.NewProjectionTree(paths).Bind(expr.NewBinder(nil, nil))
+}
+
+// selectOne binds a read of one item. Its filter is not the service's GetItem's, which has none, but
+// costs nothing beside it.
+func (b *Bound) selectOne(t *schema.Table, item attr.Item, p *part, projection *expr.Projection) (*Selection, error) {
+	filter, err := b.filter(expr.KindFilter, nil, p.rest)
+	if err != nil {
+		return nil, err
+	}
+	out := &Selection{Item: item, Filter: filter, Projection: projection}
+	var room plan.Room
+	out.Key, err = plan.Get(&room, t, item, projection)
+	return out, err
+}
+
+func (b *Bound) scan(q *plan.ReadRequest, where Expr, o *Options) (*Selection, error) {
+	var err error
+	if q.Filter, err = b.filter(expr.KindFilter, nil, conjuncts(where)); err != nil {
+		return nil, err
+	}
+	if o.From.Part != 0 {
+		return nil, errorf(msgToken)
+	}
+	q.StartKey = o.From.Start
+	r, err := plan.Scan(q, 0, 1)
+	return &Selection{Reads: []plan.Read{r}}, err
+}
+
+func (b *Bound) queries(q *plan.ReadRequest, parts []part, k *schema.Key, o *Options) (*Selection, error) {
+	if o.From.Part >= len(parts) {
+		return nil, errorf(msgToken)
+	}
+	out := &Selection{First: o.From.Part, Query: true}
+	if len(parts) > 1 {
+		out.ItemsMax = severalPageMax
+	}
+	for i := o.From.Part; i < len(parts); i++ {
+		p := &parts[i]
+		kc, err := p.keyCondition(k)
+		if err != nil {
+			return nil, err
+		}
+		if q.Filter, err = b.filter(expr.KindFilter, nil, p.rest); err != nil {
+			return nil, err
+		}
+		q.StartKey, q.Room = nil, plan.Room{}
+		if i == o.From.Part {
+			q.StartKey = o.From.Start
+		}
+		r, err := plan.Query(q, kc)
+		if err != nil {
+			return nil, err
+		}
+		out.Reads = append(out.Reads, r)
+	}
+	return out, nil
+}
+
+// orderParts checks ORDER BY against the key, sorts the parts by it and tells whether the sort key
+// descends. The partition key orders partitions, so that it may be left out where there is only one.
+func orderParts(order []Order, parts []part, k *schema.Key) (reverse bool, err error) {
+	if len(order) == 0 {
+		return false, nil
+	}
+	if parts == nil {
+		return false, errorf(msgOrderWithoutHash)
+	}
+	for _, o := range order {
+		if !k.Has(o.Name) {
+			return false, errorf(msgOrderName, o.Name)
+		}
+	}
+	hash := 0
+	for hash < len(order) && hash < len(k.Hash) && order[hash].Name == k.Hash[hash].Name {
+		hash++
+	}
+	rest := order[hash:]
+	for i, o := range rest {
+		if i >= len(k.Range) || o.Name != k.Range[i].Name || o.Desc != rest[0].Desc {
+			return false, errorf(msgOrderSeveral)
+		}
+	}
+	if len(parts) > 1 {
+		if hash == 0 {
+			return false, errorf(msgOrderSeveral)
+		}
+		slices.SortStableFunc(parts, func(x, y part) int { return compareHash(order[:hash], &x, &y) })
+	}
+	return len(rest) > 0 && rest[0].Desc, nil
+}
+
+func compareHash(order []Order, x, y *part) int {
+	for i, o := range order {
+		c, _ := attr.Compare(x.hash[i], y.hash[i])
+		if o.Desc {
+			c = -c
+		}
+		if c != 0 {
+			return c
+		}
+	}
+	return 0
+}
+
+// IsRead tells whether the statement is a SELECT.
+func (p *Prepared) IsRead() bool {
+	_, ok := p.Statement.(*Select)
+	return ok
+}
+
+// Write binds a statement other than a SELECT to its table: the write that the native operation
+// makes. Errors are as for Select.
+func (b *Bound) Write(room *plan.Room, t *schema.Table) (plan.Write, error) {
+	if ix := b.Statement.Source().Index; ix != "" {
+		return plan.Write{}, errorf(msgWriteIndex, ix)
+	}
+	switch n := b.Statement.(type) {
+	case *Insert:
+		return b.insert(room, t, n)
+	case *Update:
+		u, err := b.update(n.Actions)
+		if err != nil {
+			return plan.Write{}, err
+		}
+		k, c, err := b.keyed(t, n.Where, true)
+		if err != nil {
+			return plan.Write{}, err
+		}
+		return plan.Update(room, t, k, u, c)
+	case *Delete:
+		k, c, err := b.keyed(t, n.Where, false)
+		if err != nil {
+			return plan.Write{}, err
+		}
+		return plan.Delete(room, t, k, c)
+	case *Exists:
+		k, c, err := b.keyed(t, n.Query.Where, true)
+		if err != nil {
+			return plan.Write{}, err
+		}
+		return plan.Check(room, t, k, c)
+	}
+	return plan.Write{}, errorf(msgMalformed, detailManipulation)
+}
+
+// insert binds a put on the condition that there is no such item.
+func (b *Bound) insert(room *plan.Room, t *schema.Table, n *Insert) (plan.Write, error) {
+	if !isConstant(n.Value) {
+		return plan.Write{}, b.errAt(n.Value, msgInsertTuple)
+	}
+	v, err := b.constant(n.Value)
+	if err != nil {
+		return plan.Write{}, err
+	}
+	if v.Type() != attr.M {
+		return plan.Write{}, b.errAt(n.Value, msgInsertTuple)
+	}
+	if v.MapItem().Has("") {
+		return plan.Write{}, b.errAt(n.Value, "%s", (&attr.ValueError{Kind: attr.NameEmpty}).Message())
+	}
+	absent := &expr.Call{
+		Fn: expr.FnAttributeNotExists, Args: []expr.Operand{attribute(t.Key.Hash[0].Name)},
+	}
+	c, err := b.filter(expr.KindCondition, absent, nil)
+	if err != nil {
+		return plan.Write{}, err
+	}
+	return plan.Put(room, t, v.MapItem(), c)
+}
+
+// keyed returns the key that a WHERE names and the condition that is left; with present, the item
+// must be there.
+func (b *Bound) keyed(t *schema.Table, where Expr, present bool) (attr.Item, *expr.Condition, error) {
+	terms := conjuncts(where)
+	used := make(map[int]bool)
+	k := attr.Item{}
+	for i := range t.Key.Len() {
+		name := t.Key.At(i).Name
+		at, v, err := b.equality(terms, name)
+		if err != nil {
+			return nil, nil, err
+		}
+		if at < 0 {
+			return nil, nil, errorf(msgNeedsKey)
+		}
+		used[at] = true
+		k = k.With(name, v)
+	}
+	var exists expr.Cond
+	if present {
+		exists = &expr.Call{
+			Fn: expr.FnAttributeExists, Args: []expr.Operand{attribute(t.Key.Hash[0].Name)},
+		}
+	}
+	c, err := b.filter(expr.KindCondition, exists, without(terms, used))
+	return k, c, err
+}
+
+// equality finds the first term that gives an attribute one value; -1 for none.
+func (b *Bound) equality(terms []Expr, name string) (int, attr.Value, error) {
+	for i, t := range terms {
+		n, ok := t.(*Binary)
+		if !ok {
+			continue
+		}
+		if op, x, ok := compareWith(n, name); ok && op == OpEq {
+			v, err := b.constant(x)
+			return i, v, err
+		}
+	}
+	return -1, nil, nil
+}
