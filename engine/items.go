@@ -19,6 +19,27 @@ func wantsCapacity(mode api.Opt[string]) bool {
 	return mode.Set && mode.Value != api.ReturnConsumedCapacityNone
 }
 
+// getCall, putCall, updateCall and deleteCall are what the operations need on the heap, each in one
+// piece: the answer and the key.
+type (
+	getCall struct {
+		out api.GetItemOutput
+		key [plan.KeyBytes]byte
+	}
+	putCall struct {
+		out api.PutItemOutput
+		key [plan.KeyBytes]byte
+	}
+	updateCall struct {
+		out api.UpdateItemOutput
+		key [plan.KeyBytes]byte
+	}
+	deleteCall struct {
+		out api.DeleteItemOutput
+		key [plan.KeyBytes]byte
+	}
+)
+
 // GetItem reads one item.
 func (db *DB) GetItem(ctx context.Context, in *api.GetItemInput) (*api.GetItemOutput, error) {
 	if err := validate.GetItem(in, db.rules); err != nil {
@@ -33,7 +54,8 @@ func (db *DB) GetItem(ctx context.Context, in *api.GetItemInput) (*api.GetItemOu
 		return nil, err
 	}
 	defer t.leave()
-	var room plan.Room
+	c := new(getCall)
+	room := plan.RoomOf(c.key[:])
 	k, err := plan.Get(&room, &t.Table.Table, in.Key, projection)
 	if err != nil {
 		return nil, err
@@ -42,7 +64,8 @@ func (db *DB) GetItem(ctx context.Context, in *api.GetItemInput) (*api.GetItemOu
 	if err != nil {
 		return nil, err
 	}
-	out := &api.GetItemOutput{Item: project(item, projection)}
+	out := &c.out
+	out.Item = project(item, projection)
 	if wantsCapacity(in.ReturnConsumedCapacity) {
 		m := capacity.Meter{
 			TableName: in.TableName.Value,
@@ -81,6 +104,7 @@ func project(item attr.Item, p *expr.Projection) attr.Item {
 // writeRequest is what the single-item writes have in common.
 type writeRequest struct {
 	kind      plan.WriteKind
+	room      plan.Room
 	table     string
 	item      attr.Item       // the item of a put, otherwise the key
 	returns   api.Opt[string] // ReturnValues
@@ -118,8 +142,7 @@ func (db *DB) write(ctx context.Context, q *writeRequest) (written, error) {
 		return written{}, err
 	}
 	defer t.leave()
-	var room plan.Room
-	w, err := bindWrite(&room, &t.Table.Table, q.kind, q.item, &x)
+	w, err := bindWrite(&q.room, &t.Table.Table, q.kind, q.item, &x)
 	if err != nil {
 		return written{}, err
 	}
@@ -186,8 +209,9 @@ func (db *DB) PutItem(ctx context.Context, in *api.PutItemInput) (*api.PutItemOu
 	if err := validate.PutItem(in, db.rules); err != nil {
 		return nil, err
 	}
+	c := new(putCall)
 	q := writeRequest{
-		kind: plan.WritePut, table: in.TableName.Value, item: in.Item,
+		room: plan.RoomOf(c.key[:]), kind: plan.WritePut, table: in.TableName.Value, item: in.Item,
 		returns: in.ReturnValues, capacity: in.ReturnConsumedCapacity,
 		onFailure: in.ReturnValuesOnConditionCheckFailure, metrics: in.ReturnItemCollectionMetrics,
 		envelope: true,
@@ -203,11 +227,11 @@ func (db *DB) PutItem(ctx context.Context, in *api.PutItemInput) (*api.PutItemOu
 	if err != nil {
 		return nil, err
 	}
-	out := &api.PutItemOutput{ConsumedCapacity: w.capacity, ItemCollectionMetrics: w.metrics}
+	c.out.ConsumedCapacity, c.out.ItemCollectionMetrics = w.capacity, w.metrics
 	if in.ReturnValues.Value == api.ReturnValueAllOld {
-		out.Attributes = w.Old
+		c.out.Attributes = w.Old
 	}
-	return out, nil
+	return &c.out, nil
 }
 
 // DeleteItem removes one item.
@@ -215,8 +239,9 @@ func (db *DB) DeleteItem(ctx context.Context, in *api.DeleteItemInput) (*api.Del
 	if err := validate.DeleteItem(in, db.rules); err != nil {
 		return nil, err
 	}
+	c := new(deleteCall)
 	q := writeRequest{
-		kind: plan.WriteDelete, table: in.TableName.Value, item: in.Key,
+		room: plan.RoomOf(c.key[:]), kind: plan.WriteDelete, table: in.TableName.Value, item: in.Key,
 		returns: in.ReturnValues, capacity: in.ReturnConsumedCapacity,
 		onFailure: in.ReturnValuesOnConditionCheckFailure, metrics: in.ReturnItemCollectionMetrics,
 		texts: plan.Texts{
@@ -231,11 +256,11 @@ func (db *DB) DeleteItem(ctx context.Context, in *api.DeleteItemInput) (*api.Del
 	if err != nil {
 		return nil, err
 	}
-	out := &api.DeleteItemOutput{ConsumedCapacity: w.capacity, ItemCollectionMetrics: w.metrics}
+	c.out.ConsumedCapacity, c.out.ItemCollectionMetrics = w.capacity, w.metrics
 	if in.ReturnValues.Value == api.ReturnValueAllOld {
-		out.Attributes = w.Old
+		c.out.Attributes = w.Old
 	}
-	return out, nil
+	return &c.out, nil
 }
 
 // UpdateItem changes one item in place, creating it when it is absent.
@@ -243,8 +268,9 @@ func (db *DB) UpdateItem(ctx context.Context, in *api.UpdateItemInput) (*api.Upd
 	if err := validate.UpdateItem(in, db.rules); err != nil {
 		return nil, err
 	}
+	c := new(updateCall)
 	q := writeRequest{
-		kind: plan.WriteUpdate, table: in.TableName.Value, item: in.Key,
+		room: plan.RoomOf(c.key[:]), kind: plan.WriteUpdate, table: in.TableName.Value, item: in.Key,
 		returns: in.ReturnValues, capacity: in.ReturnConsumedCapacity,
 		onFailure: in.ReturnValuesOnConditionCheckFailure, metrics: in.ReturnItemCollectionMetrics,
 		envelope: true,
@@ -263,10 +289,11 @@ func (db *DB) UpdateItem(ctx context.Context, in *api.UpdateItemInput) (*api.Upd
 	if err != nil {
 		return nil, err
 	}
-	return &api.UpdateItemOutput{
+	c.out = api.UpdateItemOutput{
 		Attributes: updatedAttributes(&w, in.ReturnValues.Value), ConsumedCapacity: w.capacity,
 		ItemCollectionMetrics: w.metrics,
-	}, nil
+	}
+	return &c.out, nil
 }
 
 // updatedAttributes picks what ReturnValues asks for (wire-facts §6.8).
