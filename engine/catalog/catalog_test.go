@@ -382,9 +382,12 @@ func TestChangesDoNotReachOldRecords(t *testing.T) {
 }
 
 func TestRecordsOfNewerOrBrokenForm(t *testing.T) {
-	for _, c := range []struct{ row, want string }{
-		{`{"version":2,"table":{"name":"a"}}`, "record version 2 is newer than this program"},
-		{`{`, "catalog: table record"},
+	for _, c := range []struct {
+		row, want string
+		corrupt   bool
+	}{
+		{`{"version":2,"table":{"name":"a"}}`, "record version 2 is newer than this program", false},
+		{`{`, "catalog: table record", true},
 	} {
 		e, ctx := newEnv(t), context.Background()
 		var b storage.Batch
@@ -392,6 +395,7 @@ func TestRecordsOfNewerOrBrokenForm(t *testing.T) {
 		require.NoError(t, e.store.Apply(ctx, &b, storage.UpdateOptions{}))
 		_, err := Open(ctx, e.store, Options{Clock: func() time.Time { return e.now }})
 		require.ErrorContains(t, err, c.want)
+		require.Equal(t, c.corrupt, errors.Is(err, storage.ErrCorrupt))
 	}
 }
 

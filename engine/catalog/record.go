@@ -7,17 +7,18 @@ import (
 	"time"
 
 	"github.com/keystone-db/kstone/engine/schema"
+	"github.com/keystone-db/kstone/engine/storage"
 )
 
 // Status of a table. Stored: never renumber.
 type Status uint8
 
 const (
-	// StatusCreating lasts until Record.Until; the data plane does not know the table yet.
+	// StatusCreating lasts until Record.UntilMs; the data plane does not know the table yet.
 	StatusCreating Status = 1
 	// StatusActive is the settled state.
 	StatusActive Status = 2
-	// StatusUpdating lasts until Record.Until; the data plane goes on.
+	// StatusUpdating lasts until Record.UntilMs; the data plane goes on.
 	StatusUpdating Status = 3
 	// StatusDeleting lasts until the table is gone; the data plane does not know it any more.
 	StatusDeleting Status = 4
@@ -168,7 +169,7 @@ func (r *Record) encode() ([]byte, error) {
 func decodeRecord(b []byte) (*Record, error) {
 	r := new(Record)
 	if err := json.Unmarshal(b, r); err != nil {
-		return nil, fmt.Errorf("catalog: table record: %w", err)
+		return nil, fmt.Errorf("catalog: table record: %w: %w", storage.ErrCorrupt, err)
 	}
 	if r.Version > recordVersion {
 		return nil, fmt.Errorf("catalog: table %s: record version %d is newer than this program",
