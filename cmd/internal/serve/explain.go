@@ -64,5 +64,5 @@ func explainOpen(path string, err error) error {
 	case errors.Is(err, syscall.ENOTDIR):
 		return fmt.Errorf("cannot make %s: a part of its path is a file: give --db another path", path)
 	}
-	return fmt.Errorf("cannot open %s: %w: give --db another path", path, err)
+	return fmt.Errorf("cannot open %s (%w): see to that, or give --db another path", path, err)
 }

@@ -53,7 +53,7 @@ func TestExplainOpen(t *testing.T) {
 		{syscall.EROFS, "cannot write p"},
 		{syscall.ENOSPC, "no space left"},
 		{syscall.ENOTDIR, "a part of its path is a file"},
-		{errors.New("odd"), "cannot open p: open: odd"},
+		{errors.New("odd"), "cannot open p (open: odd): see to that, or give --db"},
 	} {
 		got := explainOpen("p", fmt.Errorf("open: %w", tt.err))
 		require.ErrorContains(t, got, tt.want)
