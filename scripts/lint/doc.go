@@ -7,7 +7,8 @@
 //	modules     a third-party module is imported only where the table in imports.go allows it
 //	packagedoc  every package has a package comment
 //	exported    every exported name has a comment
-//	clock       no time.Now, Since, Until, Sleep or timers below cmd: the clock comes in by options
+//	clock       no time.Now, Since, Until, Sleep or timers below cmd: the clock comes in by options;
+//	            engine/lsm may have NewTimer and NewTicker, to pace its background work
 //	rand        no global random source below cmd
 //	exit        no os.Exit or log.Fatal outside a main package
 //	print       no fmt.Print outside a main package
