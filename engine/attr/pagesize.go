@@ -1,5 +1,7 @@
 package attr
 
+import "slices"
+
 // The form in which the limit of a page of Query and Scan is measured (wire-facts
 // 4.3). DynamoDB does this: TestPageSize.
 const (
@@ -57,12 +59,7 @@ func (it Item) PageSize(sort []string) (size, page int) {
 }
 
 func isOneOf(name []byte, list []string) bool {
-	for _, s := range list {
-		if string(name) == s {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(list, string(name))
 }
 
 // pageLenBytes is how many bytes the length of a string has.
