@@ -30,9 +30,11 @@ const (
 	headerOrigin    = "Origin"
 )
 
-// Content types (wire-facts §1.1).
+// Content types (wire-facts §1.1). The service's own protocol is 1.0; clients that are generated for
+// 1.1 send the same bodies and are answered in kind.
 const (
 	contentTypeAmazon  = "application/x-amz-json-1.0"
+	contentTypeAmazon1 = "application/x-amz-json-1.1"
 	contentTypeDefault = "application/json"
 )
 
@@ -209,6 +211,8 @@ func contentTypeOf(header http.Header) string {
 	switch strings.TrimSpace(v) {
 	case contentTypeAmazon:
 		return contentTypeAmazon
+	case contentTypeAmazon1:
+		return contentTypeAmazon1
 	case contentTypeDefault:
 		return contentTypeDefault
 	}

@@ -143,6 +143,25 @@ func TestEmptyAnswer(t *testing.T) {
 	require.Len(t, register(), 66)
 }
 
+// TestContentTypes: each type that is accepted is echoed, without its parameters.
+func TestContentTypes(t *testing.T) {
+	for sent, want := range map[string]string{
+		"application/x-amz-json-1.0":                "application/x-amz-json-1.0",
+		"application/x-amz-json-1.1":                "application/x-amz-json-1.1",
+		"application/x-amz-json-1.1; charset=utf-8": "application/x-amz-json-1.1",
+		"application/json;charset=utf-8":            "application/json",
+		"application/x-amz-json-1.2":                "",
+		"text/json":                                 "",
+	} {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("{}"))
+		r.Header.Set(headerType, sent)
+		testHandler().ServeHTTP(w, r)
+		require.Equal(t, want, w.Header().Get(headerType), sent)
+		require.Equal(t, want == "", w.Code == http.StatusNotFound, sent)
+	}
+}
+
 // A compressed body is counted for what it may become.
 func TestBudgetOfBodies(t *testing.T) {
 	request := func(length int64, encoding string) *http.Request {
