@@ -24,7 +24,8 @@ const (
 func (it Item) PageSize(sort []string) (size, page int) {
 	key := 0
 	for i := 0; i < len(it); {
-		name, at := it[:0], i+1+int(it[i])
+		var name Item
+		at := i + 1 + int(it[i])
 		if it[i] < oneByteMax && at < len(it) {
 			name = it[i+1 : at]
 		} else {
