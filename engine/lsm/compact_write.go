@@ -22,6 +22,9 @@ const compactCtxEvery = 256
 func (db *DB) rewrite(ctx context.Context, c *compaction) error {
 	opts := merge.CompactorOptions{Horizon: db.horizon(), Bottom: c.bottom, Dead: c.version.dead}
 	r := db.newRun(spareManifest, func(n int) { db.pace(ctx, c.stripe, n) })
+	for _, in := range c.inputs {
+		r.expected += in.extent().Length
+	}
 	r.begin(uint8(c.stripe), uint8(c.to))
 	err := c.merge(ctx, opts, r)
 	if err == nil {

@@ -20,7 +20,10 @@ type run struct {
 	db    *DB
 	write *heapWrite
 	keep  spare
-	pace  func(bytes int)
+	// expected bytes of a compaction's tables, 0 when unknown: it asks for no more at once, so that
+	// the gaps between tables are used.
+	expected int64
+	pace     func(bytes int)
 
 	extent log.Extent // where tables go
 	used   int64      // of extent
@@ -91,7 +94,11 @@ func (r *run) place(data []byte) (int64, error) {
 			return 0, err
 		}
 		r.giveBack()
-		e, err := r.db.heap.allocBetween(n, runExtentBytes, r.keep)
+		most := int64(runExtentBytes)
+		if r.expected > 0 {
+			most = min(most, max(n, r.expected-r.bytes))
+		}
+		e, err := r.db.heap.allocBetween(n, most, r.keep)
 		if err != nil {
 			return 0, err
 		}

@@ -73,7 +73,11 @@ func (db *DB) Update(
 ) error {
 	db.inFlight.RLock()
 	defer db.inFlight.RUnlock()
-	if err := db.gate(ctx, named); err != nil {
+	level0 := int32(0)
+	if len(named) > 0 {
+		level0 = db.stripes[base.StripeOf(named[0].Key)].l0.Load()
+	}
+	if err := db.gate(ctx, level0); err != nil {
 		return err
 	}
 	u := db.getUpdate(opts)
@@ -214,7 +218,7 @@ func (db *DB) newest(key []byte) (e base.Entry, multi bool, err error) {
 func (db *DB) Apply(ctx context.Context, batch *storage.Batch, opts storage.UpdateOptions) error {
 	db.inFlight.RLock()
 	defer db.inFlight.RUnlock()
-	if err := db.gate(ctx, nil); err != nil {
+	if err := db.gate(ctx, db.mostLevel0(batch)); err != nil {
 		return err
 	}
 	if len(batch.Ops) == 0 {
@@ -303,8 +307,16 @@ func (db *DB) write(ctx context.Context, u *update) (place, error) {
 	return p, nil
 }
 
-// gate is step 1; no locks are held.
-func (db *DB) gate(ctx context.Context, named []storage.Named) error {
+// mostLevel0 is the largest number of level 0 tables of the stripes that a batch writes.
+func (db *DB) mostLevel0(batch *storage.Batch) (most int32) {
+	for i := range batch.Ops {
+		most = max(most, db.stripes[base.StripeOf(batch.Ops[i].Key)].l0.Load())
+	}
+	return most
+}
+
+// gate is step 1; no locks are held. level0 is how many tables of level 0 the update meets.
+func (db *DB) gate(ctx context.Context, level0 int32) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -319,10 +331,8 @@ func (db *DB) gate(ctx context.Context, named []storage.Named) error {
 		return db.wal.refusalLocked(false)
 	}
 	delay := db.delay.Load()
-	if len(named) > 0 {
-		if n := db.stripes[base.StripeOf(named[0].Key)].l0.Load(); n > l0SlowTables {
-			delay = max(delay, int64(n-l0SlowTables)*int64(time.Millisecond))
-		}
+	if level0 > l0SlowTables {
+		delay = max(delay, int64(level0-l0SlowTables)*int64(time.Millisecond))
 	}
 	if delay == 0 {
 		return nil

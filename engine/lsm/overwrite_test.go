@@ -1,0 +1,115 @@
+package lsm
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/keystone-db/kstone/engine/storage"
+)
+
+// overwrites is a load of random overwrites of the same keys, on the disk.
+type overwrites struct {
+	logBytes, data, written int64
+	laps                    uint64 // at least
+}
+
+const (
+	overwriteValue   = 1000
+	overwriteBatch   = 64
+	overwriteWriters = 4
+	// spaceFactor bounds the settled space, log and reserve included, against the data.
+	spaceFactor = 1.6
+	// stripeTablesMax bounds the tables of one stripe in level 0 while writers are fast.
+	stripeTablesMax = 3 * l0SlowTables
+)
+
+// TestOverwritesThroughASmallLog writes many times the size of the log: laps go on, tables stay few
+// in every stripe, and the space settles. The long form is for the night.
+func TestOverwritesThroughASmallLog(t *testing.T) {
+	load := overwrites{logBytes: 8 << 20, data: 96_000_000, written: 300_000_000, laps: 30}
+	switch {
+	case os.Getenv("KSTONE_NIGHT") != "":
+		load = overwrites{logBytes: 16 << 20, data: 384_000_000, written: 3_000_000_000, laps: 100}
+	case testing.Short():
+		t.Skip("300 MB are too much for the race detector")
+	}
+	db, err := Open(filepath.Join(t.TempDir(), "x.keystone"), Options{
+		LogBytes: load.logBytes, SegmentBytes: load.logBytes / 8,
+	})
+	require.NoError(t, err)
+	newest := load.run(t, db)
+	m := settle(t, db)
+	used := m.FileBytes - m.HoleBytes
+	laps := m.Claims / uint64(m.Segments)
+	t.Logf("%d laps of %d segments, %d claims; %d passes, %d compactions; %d tables of %d bytes; "+
+		"%d bytes used for %d: factor %.2f", laps, m.Segments, m.Claims, m.Passes, m.Compactions,
+		m.Tables, m.TableBytes, used, load.data, float64(used)/float64(load.data))
+	assert.GreaterOrEqual(t, laps, load.laps)
+	assert.LessOrEqual(t, float64(used), spaceFactor*float64(load.data))
+	for i := 0; i < len(newest); i += 97 {
+		v, err := db.Get(context.Background(), overwriteKey(i))
+		require.NoError(t, err)
+		require.Equal(t, newest[i], string(v.Data[:8]), "key %d", i)
+	}
+	require.NoError(t, db.Close())
+}
+
+func overwriteKey(i int) []byte { return testKey(byte(i*131), fmt.Sprintf("key%09d", i)) }
+
+// run returns how the newest value of each key begins. Each writer has keys of its own.
+func (load overwrites) run(t *testing.T, db *DB) []string {
+	t.Helper()
+	keys := int(load.data / overwriteValue)
+	newest := make([]string, keys)
+	rounds := int(load.written / (overwriteWriters * overwriteBatch * overwriteValue))
+	var wg sync.WaitGroup
+	for w := range overwriteWriters {
+		rng := rand.New(rand.NewPCG(1, uint64(w)))
+		noise := rand.NewChaCha8([32]byte{byte(w)})
+		fill := keys / overwriteWriters / overwriteBatch // the first rounds write every key
+		wg.Go(func() {
+			for round := range rounds {
+				var b storage.Batch
+				for k := range overwriteBatch {
+					n := round*overwriteBatch + k
+					if round > fill {
+						n = rng.IntN(keys / overwriteWriters)
+					}
+					i := min(n*overwriteWriters+w, keys-1-(keys-1-w)%overwriteWriters)
+					value := make([]byte, overwriteValue)
+					_, _ = noise.Read(value) // does not compress
+					newest[i] = fmt.Sprintf("%08d", round)
+					copy(value, newest[i])
+					b.Put(overwriteKey(i), value)
+				}
+				if !assert.NoError(t, db.Apply(context.Background(), &b, storage.UpdateOptions{})) {
+					return
+				}
+				if round%100 == 0 {
+					assert.LessOrEqual(t, db.Metrics().Level0Max, stripeTablesMax)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return newest
+}
+
+// settle does what a store does when nobody writes for a while.
+func settle(t *testing.T, db *DB) Metrics {
+	t.Helper()
+	const all = 1 << 20
+	require.NoError(t, db.checkpoint())
+	require.NoError(t, db.compactAll(context.Background()))
+	require.NoError(t, db.heap.tidy(all))
+	require.NoError(t, db.heap.cutTail())
+	return db.Metrics()
+}
