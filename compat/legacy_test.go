@@ -69,3 +69,57 @@ func TestLegacyAttributeUpdates(t *testing.T) {
 	_, err = update(map[string]types.AttributeValueUpdate{"s": {}})
 	require.ErrorContains(t, err, "Only DELETE action is allowed when no attribute value is specified")
 }
+
+func legacy(operator types.ComparisonOperator, values ...types.AttributeValue) types.Condition {
+	return types.Condition{ComparisonOperator: operator, AttributeValueList: values}
+}
+
+// TestLegacyReads queries, scans and gets as programs did before there were expressions.
+func TestLegacyReads(t *testing.T) {
+	fill(t, 6)
+	own := legacy(types.ComparisonOperatorEq, str(t.Name()))
+	keys := map[string]types.Condition{"pk": own, "sk": legacy(types.ComparisonOperatorBetween, intNum(1), intNum(4))}
+	out, err := db.Query(t.Context(), &dynamodb.QueryInput{
+		TableName: aws.String(rangeTable), KeyConditions: keys, ScanIndexForward: aws.Bool(false),
+		QueryFilter: map[string]types.Condition{"even": legacy(types.ComparisonOperatorNe, boolean(true))},
+	})
+	require.NoError(t, err)
+	assert.Equal(t, "3 1", sortKeys(out.Items))
+	assert.Equal(t, int32(4), out.ScannedCount)
+	out, err = db.Query(t.Context(), &dynamodb.QueryInput{
+		TableName: aws.String(rangeTable), KeyConditions: keys, AttributesToGet: []string{"sk"}, Limit: aws.Int32(1),
+	})
+	require.NoError(t, err)
+	assert.Equal(t, []map[string]types.AttributeValue{{"sk": num("1")}}, out.Items)
+	scan, err := db.Scan(t.Context(), &dynamodb.ScanInput{
+		TableName: aws.String(rangeTable), AttributesToGet: []string{"sk"}, ConditionalOperator: types.ConditionalOperatorAnd,
+		ScanFilter: map[string]types.Condition{"pk": own, "sk": legacy(types.ComparisonOperatorIn, intNum(5))},
+	})
+	require.NoError(t, err)
+	assert.Equal(t, []map[string]types.AttributeValue{{"sk": num("5")}}, scan.Items)
+	key := item{"pk": str(t.Name()), "sk": intNum(2)}
+	got, err := db.GetItem(t.Context(), &dynamodb.GetItemInput{TableName: aws.String(rangeTable), Key: key, AttributesToGet: []string{"even", "no"}})
+	require.NoError(t, err)
+	assert.Equal(t, map[string]types.AttributeValue{"even": boolean(true)}, got.Item)
+	batch, err := db.BatchGetItem(t.Context(), &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{
+		rangeTable: {Keys: []map[string]types.AttributeValue{key}, AttributesToGet: []string{"sk"}},
+	}})
+	require.NoError(t, err)
+	assert.Equal(t, []map[string]types.AttributeValue{{"sk": num("2")}}, batch.Responses[rangeTable])
+	for _, c := range []struct {
+		keys map[string]types.Condition
+		want string
+	}{
+		{map[string]types.Condition{"pk": legacy(types.ComparisonOperatorNotNull)}, "Attempted conditional constraint is not an indexable operation"},
+		{map[string]types.Condition{"pk": legacy(types.ComparisonOperatorEq)}, "Invalid number of argument(s) for the EQ ComparisonOperator"},
+		{map[string]types.Condition{}, "Conditions can be of length 1 or 2 only"},
+	} {
+		_, err = db.Query(t.Context(), &dynamodb.QueryInput{TableName: aws.String(rangeTable), KeyConditions: c.keys})
+		require.ErrorContains(t, err, c.want)
+	}
+	_, err = db.Query(t.Context(), &dynamodb.QueryInput{
+		TableName: aws.String(rangeTable), KeyConditions: keys, KeyConditionExpression: aws.String("pk = :pk"),
+		ExpressionAttributeValues: item{":pk": str("x")},
+	})
+	require.ErrorContains(t, err, "Non-expression parameters: {KeyConditions} Expression parameters: {KeyConditionExpression}")
+}

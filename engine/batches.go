@@ -28,7 +28,7 @@ func (db *DB) BatchGetItem(ctx context.Context, in *api.BatchGetItemInput) (*api
 	projections := make([]*expr.Projection, 0, tablesFew)
 	err := validate.BatchGetItemWith(in, db.rules, func(i int) error {
 		r := &in.RequestItems[i].Value
-		p, err := db.projection(r.ProjectionExpression, r.ExpressionAttributeNames)
+		p, err := db.projection(r.ProjectionExpression, r.ExpressionAttributeNames, r.AttributesToGet)
 		projections = append(projections, p)
 		return err
 	})

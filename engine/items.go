@@ -45,7 +45,7 @@ func (db *DB) GetItem(ctx context.Context, in *api.GetItemInput) (*api.GetItemOu
 	if err := validate.GetItem(in, db.rules); err != nil {
 		return nil, err
 	}
-	projection, err := db.projection(in.ProjectionExpression, in.ExpressionAttributeNames)
+	projection, err := db.projection(in.ProjectionExpression, in.ExpressionAttributeNames, in.AttributesToGet)
 	if err != nil {
 		return nil, err
 	}
@@ -76,10 +76,11 @@ func (db *DB) GetItem(ctx context.Context, in *api.GetItemInput) (*api.GetItemOu
 	return out, nil
 }
 
-// projection compiles the projection of a point read; nil when there is none.
-func (db *DB) projection(text api.Opt[string], names []api.Name) (*expr.Projection, error) {
+// projection compiles the projection of a point read, or makes it of AttributesToGet; nil when there is
+// none.
+func (db *DB) projection(text api.Opt[string], names []api.Name, attributesToGet []string) (*expr.Projection, error) {
 	if !text.Set {
-		return nil, nil
+		return plan.Attributes(attributesToGet), nil
 	}
 	x, err := db.compiler.Compile(&plan.Texts{Projection: text, Names: names})
 	return x.Projection, err

@@ -18,6 +18,11 @@ type readRequest struct {
 	capacity api.Opt[string]
 	texts    plan.Texts
 	bound    plan.ReadRequest // without Table and trees
+	// legacy are the trees of parameters from before expressions, which come without texts.
+	legacy plan.Expressions
+	// keyConditions is a Query whose KeyConditions are to be checked once the texts are compiled, nil
+	// when it has none.
+	keyConditions *api.QueryInput
 	// segment and segments are a Scan's; zero segments mark a Query.
 	segment, segments int64
 }
@@ -32,12 +37,18 @@ func (q *readRequest) bind(x *plan.Expressions) (plan.Read, error) {
 
 // read compiles, binds and runs a Query or Scan.
 func (db *DB) read(ctx context.Context, q *readRequest) (exec.Page, *api.ConsumedCapacity, error) {
-	var x plan.Expressions
+	x := q.legacy
 	if q.texts.Any() {
 		var err error
 		if x, err = db.compiler.Compile(&q.texts); err != nil {
 			return exec.Page{}, nil, err
 		}
+	}
+	if q.keyConditions != nil {
+		if err := validate.KeyConditions(q.keyConditions); err != nil {
+			return exec.Page{}, nil, err
+		}
+		x.KeyCondition = plan.KeyConditions(q.keyConditions.KeyConditions)
 	}
 	t, err := db.enter(q.table, q.bound.StartKey)
 	if err != nil {
@@ -96,6 +107,14 @@ func (db *DB) Query(ctx context.Context, in *api.QueryInput) (*api.QueryOutput, 
 			StartKey: in.ExclusiveStartKey,
 		},
 	}
+	if in.KeyConditions != nil {
+		q.keyConditions = in
+	}
+	if in.QueryFilter != nil || in.AttributesToGet != nil {
+		q.legacy = plan.Expressions{
+			Filter: plan.Filter(in.QueryFilter, in.ConditionalOperator), Projection: plan.Attributes(in.AttributesToGet),
+		}
+	}
 	c := new(queryCall)
 	q.texts.KeyRoom, q.bound.Room = &c.condition, plan.RoomOf(c.keys[:])
 	page, consumed, err := db.read(ctx, &q)
@@ -126,6 +145,11 @@ func (db *DB) Scan(ctx context.Context, in *api.ScanInput) (*api.ScanOutput, err
 			Limit: int(in.Limit.Value), StartKey: in.ExclusiveStartKey,
 		},
 		segment: in.Segment.Or(0), segments: in.TotalSegments.Or(1),
+	}
+	if in.ScanFilter != nil || in.AttributesToGet != nil {
+		q.legacy = plan.Expressions{
+			Filter: plan.Filter(in.ScanFilter, in.ConditionalOperator), Projection: plan.Attributes(in.AttributesToGet),
+		}
 	}
 	page, consumed, err := db.read(ctx, &q)
 	if err != nil {

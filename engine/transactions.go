@@ -265,7 +265,7 @@ func (db *DB) TransactGetItems(ctx context.Context, in *api.TransactGetItemsInpu
 	projections := make([]*expr.Projection, len(in.TransactItems))
 	err := validate.TransactGetItemsWith(in, db.rules, func(i int) error {
 		g := in.TransactItems[i].Get
-		p, err := db.projection(g.ProjectionExpression, g.ExpressionAttributeNames)
+		p, err := db.projection(g.ProjectionExpression, g.ExpressionAttributeNames, nil)
 		projections[i] = p
 		return err
 	})

@@ -18,6 +18,7 @@ const (
 	KeyGE
 	KeyBetween    // both bounds included
 	KeyBeginsWith // S and B only
+	KeyNone       // an operator that no key can serve; not in expressions: KeyConditionOf
 
 	keyOpCount = iota
 )
@@ -25,7 +26,7 @@ const (
 // keyOps has the operator of the language for each KeyOp.
 var keyOps = [keyOpCount]Op{
 	KeyEQ: OpEq, KeyLT: OpLt, KeyLE: OpLe, KeyGT: OpGt, KeyGE: OpGe,
-	KeyBetween: OpBetween, KeyBeginsWith: FnBeginsWith,
+	KeyBetween: OpBetween, KeyBeginsWith: FnBeginsWith, KeyNone: OpNone,
 }
 
 // String returns the operator as it is written.

@@ -58,8 +58,13 @@ func ConditionOf(list []Comparison, either bool) *Condition {
 	default:
 		root = &And{Terms: terms}
 	}
-	return &Condition{tree: NewConditionTree(root)}
+	tree := NewConditionTree(root)
+	tree.legacy = true
+	return &Condition{tree: tree}
 }
+
+// Legacy tells whether the condition was made of comparisons: some texts about it differ.
+func (c *Condition) Legacy() bool { return c.tree.legacy }
 
 // cond makes the condition that an expression would have for the comparison. On a missing attribute
 // only NULL, NE and NOT_CONTAINS hold.
@@ -112,6 +117,50 @@ func (c Comparator) compare() Op {
 // attributePath is the path of a top-level attribute.
 func attributePath(name string) *DocPath {
 	return &DocPath{Elems: []PathElem{{Kind: ElemName, Name: name}}}
+}
+
+// KeyConditionOf makes a key condition of comparisons of different attributes. Those whose operator no
+// key can serve are in it as KeyNone, since the service refuses them only when it knows the table.
+func KeyConditionOf(list []Comparison) *KeyCondition {
+	k := new(KeyCondition)
+	k.Conds = k.condBuf[:0]
+	for i := range list {
+		c := &list[i]
+		k.Conds = append(k.Conds, KeyCond{Attr: c.Attr, Op: c.Op.key(), Values: c.Values})
+	}
+	return k
+}
+
+// key is the operator of a condition on a key.
+func (c Comparator) key() KeyOp {
+	switch c {
+	case ComparatorEQ:
+		return KeyEQ
+	case ComparatorLT:
+		return KeyLT
+	case ComparatorLE:
+		return KeyLE
+	case ComparatorGT:
+		return KeyGT
+	case ComparatorGE:
+		return KeyGE
+	case ComparatorBetween:
+		return KeyBetween
+	case ComparatorBeginsWith:
+		return KeyBeginsWith
+	default:
+		return KeyNone
+	}
+}
+
+// ProjectionOf makes a projection of different top-level attributes, of which there is at least one.
+func ProjectionOf(names []string) *Projection {
+	steps, paths := make([]Step, len(names)), make([]Path, len(names), 2*len(names))
+	for i, name := range names {
+		steps[i].Name = name
+		paths[i] = steps[i : i+1 : i+1]
+	}
+	return newProjection(paths)
 }
 
 // AttributeAction changes one attribute: ActionSet and ActionAdd take a value, ActionDelete a set,

@@ -210,3 +210,29 @@ func TestActionsTogether(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, key.With("z", attr.Int(1)).With("a.b", attr.Int(2)).With("n", attr.Int(1)), got)
 }
+
+// TestKeyComparisons: operators that no key can serve stay, since they are refused later.
+func TestKeyComparisons(t *testing.T) {
+	one, two := attr.Int(1), attr.Int(2)
+	for op, want := range map[Comparator]KeyOp{
+		ComparatorEQ: KeyEQ, ComparatorLT: KeyLT, ComparatorLE: KeyLE, ComparatorGT: KeyGT, ComparatorGE: KeyGE,
+		ComparatorBetween: KeyBetween, ComparatorBeginsWith: KeyBeginsWith, ComparatorNE: KeyNone, ComparatorIn: KeyNone,
+		ComparatorNull: KeyNone, ComparatorNotNull: KeyNone, ComparatorContains: KeyNone, ComparatorNotContains: KeyNone,
+	} {
+		k := KeyConditionOf([]Comparison{{"a", op, []attr.Value{one, two}}, {"b", ComparatorEQ, []attr.Value{one}}})
+		require.Equal(t, []KeyCond{{Attr: "a", Op: want, Values: []attr.Value{one, two}}, {Attr: "b", Op: KeyEQ, Values: []attr.Value{one}}}, k.Conds, op)
+		require.Equal(t, &k.Conds[1], k.Get("b"))
+	}
+	assert.Equal(t, "?", KeyNone.String())
+}
+
+// TestAttributeNames: names as they are, in any order (wire-facts §8.5).
+func TestAttributeNames(t *testing.T) {
+	item := legacyItem(t)
+	p := ProjectionOf([]string{"s", "no", "a.b", "m"})
+	assert.Equal(t, item.Project([]string{"a.b", "m", "s"}), p.Apply(nil, item))
+	assert.Equal(t, []string{"a.b", "m", "no", "s"}, p.TopLevel())
+	assert.Equal(t, []Path{{{Name: "s"}}, {{Name: "no"}}, {{Name: "a.b"}}, {{Name: "m"}}}, p.Paths())
+	assert.Empty(t, ProjectionOf([]string{"a"}).Apply(nil, item))
+	assert.NotNil(t, ProjectionOf([]string{"a"}).Apply(nil, item), "nothing found is an empty item")
+}

@@ -4,6 +4,8 @@ package expr
 type ConditionTree struct {
 	Root Cond
 	refs refs
+	// legacy marks comparisons of attributes: ConditionOf.
+	legacy bool
 }
 
 // ProjectionTree is a parsed projection. It is immutable.

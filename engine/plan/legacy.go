@@ -52,3 +52,54 @@ func Updates(entries []api.AttributeUpdatesEntry) *expr.Update {
 	}
 	return expr.UpdateOf(list)
 }
+
+// Filter is the condition that QueryFilter or ScanFilter and ConditionalOperator ask for; nil when
+// there is none.
+func Filter(entries []api.FilterConditionMapEntry, operator api.Opt[string]) *expr.Condition {
+	list := make([]expr.Comparison, len(entries))
+	for i := range entries {
+		list[i] = comparison(entries[i].Key, &entries[i].Value)
+	}
+	return expr.ConditionOf(list, either(operator))
+}
+
+func comparison(name string, c *api.Condition) expr.Comparison {
+	return expr.Comparison{
+		Attr: name, Op: expr.Comparator(c.ComparisonOperator.Value), Values: c.AttributeValueList,
+	}
+}
+
+// KeyConditions is the key condition that KeyConditions asks for.
+func KeyConditions(entries []api.KeyConditionsEntry) *expr.KeyCondition {
+	list := make([]expr.Comparison, len(entries))
+	for i := range entries {
+		list[i] = comparison(entries[i].Key, &entries[i].Value)
+	}
+	return expr.KeyConditionOf(list)
+}
+
+// indexable is 10 of wire-facts §6.10: KeyConditions can hold operators that no key can serve.
+func indexable(conds []expr.KeyCond) bool {
+	for i := range conds {
+		if conds[i].Op == expr.KeyNone {
+			return false
+		}
+	}
+	return true
+}
+
+// filterKeyText is the text for a filter that uses a key attribute.
+func filterKeyText(filter *expr.Condition) string {
+	if filter.Legacy() {
+		return api.MsgQueryFilterKey
+	}
+	return api.MsgFilterKey
+}
+
+// Attributes is the projection that AttributesToGet asks for; nil when it is absent.
+func Attributes(names []string) *expr.Projection {
+	if names == nil {
+		return nil
+	}
+	return expr.ProjectionOf(names)
+}

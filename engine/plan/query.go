@@ -83,7 +83,7 @@ func (r *Read) bindConditions(kc *expr.KeyCondition) (boundKey, error) {
 	b := boundKey{key: k}
 	conds := kc.Conds
 	if len(conds) > k.Len() {
-		if k.Len() == 1 {
+		if k.Len() == 1 && len(conds) == 2 {
 			return b, invalid(api.MsgConditionUnsupported)
 		}
 		return b, invalid(api.MsgKeyConditionCount)
@@ -95,6 +95,9 @@ func (r *Read) bindConditions(kc *expr.KeyCondition) (boundKey, error) {
 	}
 	if err := checkSortNames(k, conds); err != nil {
 		return b, err
+	}
+	if !indexable(conds) {
+		return b, invalid(api.MsgConditionOperator)
 	}
 	for i := range conds {
 		a, _ := k.Find(conds[i].Attr)
@@ -334,7 +337,7 @@ func (r *Read) checkFilter(keys bool) error {
 	}
 	for _, p := range r.Filter.Paths() {
 		if r.key().Has(p.TopLevel()) {
-			return invalid(api.MsgFilterKey, p.TopLevel())
+			return invalid(filterKeyText(r.Filter), p.TopLevel())
 		}
 	}
 	return nil

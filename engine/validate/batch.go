@@ -88,6 +88,9 @@ func batchGetTable(in *api.BatchGetItemInput, i int) error {
 	if err != nil {
 		return err
 	}
+	if err := attributesToGet(t.AttributesToGet); err != nil {
+		return err
+	}
 	return s.check()
 }
 

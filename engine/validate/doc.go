@@ -13,15 +13,17 @@
 //  2. Constraint errors, all together in one text (Constraints).
 //  3. TableName is neither a name nor an ARN.
 //  4. Expression parameters beside legacy ones, names and values without expressions (§5.1 #1–3).
-//  5. Legacy parameters and members whose feature this version lacks: MsgMemberNotBuilt.
-//  6. The operation's own checks in its order: bad values, ReturnValues, item size, start key,
-//     segments, Select.
+//  5. Members whose feature this version lacks: MsgMemberNotBuilt. ConditionalOperator without
+//     enough to combine.
+//  6. The operation's own checks in its order: bad values, ReturnValues, item size, legacy
+//     parameters, start key, segments, Select.
 //  7. ExpressionAttributeNames and -Values (§5.1 #4–9).
 //
 // Expressions are compiled after that, by package plan, which also looks for unused placeholders;
 // its errors pass through Envelope for PutItem and UpdateItem. Operations that compile in the
 // middle of their checks (batches and transactions) have a second form here that takes the
-// compilation as a function: BatchGetItemWith and its like.
+// compilation as a function: BatchGetItemWith and its like. KeyConditions of a Query are looked at
+// after it, by a function of that name.
 //
 // # Cost
 //

@@ -40,9 +40,9 @@ func setParams(params []param) string {
 	return strings.Join(names, ", ")
 }
 
-// refuse answers the first legacy parameter that is there: a later issue builds them.
-func refuse(legacy []param) error {
-	for _, p := range legacy {
+// refuse answers the first parameter that is there of those whose feature this version lacks.
+func refuse(params []param) error {
+	for _, p := range params {
 		if p.set {
 			return invalid(api.MsgMemberNotBuilt, p.name)
 		}

@@ -101,6 +101,9 @@ func GetItem(in *api.GetItemInput, _ Options) error {
 	if err := badAt(in.Bad, memberKey); err != nil {
 		return err
 	}
+	if err := attributesToGet(in.AttributesToGet); err != nil {
+		return err
+	}
 	return s.check()
 }
 
@@ -109,8 +112,7 @@ func fitsGet(in *api.GetItemInput) bool {
 		fitsConsumed(in.ReturnConsumedCapacity) && fitsNames(in.ExpressionAttributeNames)
 }
 
-// projecting makes the checks of §5.1 #1–3 for operations whose one expression is a projection, and
-// refuses their legacy parameter.
+// projecting makes the checks of §5.1 #1–3 for operations whose one expression is a projection.
 func projecting(s *substitutes, attributesToGet, projection bool) error {
 	if attributesToGet {
 		err := mixed([]param{{memberAttributesToGet, true}},
@@ -119,13 +121,7 @@ func projecting(s *substitutes, attributesToGet, projection bool) error {
 			return err
 		}
 	}
-	if err := s.needed(projection, true, ""); err != nil {
-		return err
-	}
-	if attributesToGet {
-		return refuse([]param{{memberAttributesToGet, true}})
-	}
-	return nil
+	return s.needed(projection, true, "")
 }
 
 // UpdateItem makes the static checks of wire-facts §6.8 up to the compilation of expressions.

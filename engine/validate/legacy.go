@@ -143,6 +143,65 @@ func existsOne(e *api.ExpectedAttributeMapEntry, hasValue, hasList bool, fault *
 	return nil
 }
 
+// conditions checks QueryFilter or ScanFilter, which member names (wire-facts §8.2), an attribute after
+// the other in the order of their names.
+func conditions(member string, list []api.FilterConditionMapEntry, bad []api.BadValue) error {
+	for i := range list {
+		if err := conditionOne(member, list[i].Key, &list[i].Value, bad); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func conditionOne(member, name string, c *api.Condition, bad []api.BadValue) error {
+	if err := badAt(bad, member+"."+name); err != nil {
+		return err
+	}
+	return compares(c.ComparisonOperator.Value, c.AttributeValueList)
+}
+
+// Numbers of conditions on a key: of a table's or a local index's, and of any index's.
+const (
+	keyConditionsMax      = 2
+	keyConditionsIndexMax = 8
+)
+
+// KeyConditions makes those static checks of Query that come after the compilation of expressions:
+// KeyConditions, then their number (wire-facts §6.10 #8). A global index can have keys of several
+// attributes, so a query of an index may have more conditions as far as the request tells (unsure).
+func KeyConditions(in *api.QueryInput) error {
+	for i := range in.KeyConditions {
+		e := &in.KeyConditions[i]
+		if err := conditionOne(memberKeyConditions, e.Key, &e.Value, in.Bad); err != nil {
+			return err
+		}
+	}
+	most := keyConditionsMax
+	if in.IndexName.Set {
+		most = keyConditionsIndexMax
+	}
+	if n := len(in.KeyConditions); n == 0 || n > most {
+		return invalid(api.MsgKeyConditionCount)
+	}
+	return nil
+}
+
+// attributesToGet refuses a name that is there twice (wire-facts §8.5): the first that repeats.
+func attributesToGet(names []string) error {
+	if len(names) < 2 {
+		return nil
+	}
+	seen := make(map[string]bool, len(names))
+	for _, name := range names {
+		if seen[name] {
+			return invalid(api.MsgDuplicateAttribute, name)
+		}
+		seen[name] = true
+	}
+	return nil
+}
+
 // updates checks AttributeUpdates (wire-facts §8.4), an attribute after the other in the order of
 // their names.
 func updates(list []api.AttributeUpdatesEntry, bad []api.BadValue) error {

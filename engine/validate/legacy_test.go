@@ -283,3 +283,192 @@ func TestAttributeUpdatesOrder(t *testing.T) {
 	in.AttributeUpdates[0].Key = strings.Repeat("é", 40_000)
 	requireText(t, UpdateItem(in, Options{}), "1 validation error detected: Attribute name is too large, must be less than 65536 bytes")
 }
+
+// filter is QueryFilter or ScanFilter with one entry for the attribute "a".
+func filter(operator string, values ...attr.Value) []api.FilterConditionMapEntry {
+	return []api.FilterConditionMapEntry{{Key: "a", Value: api.Condition{
+		ComparisonOperator: str(operator), AttributeValueList: values,
+	}}}
+}
+
+func keyConditions(names ...string) []api.KeyConditionsEntry {
+	list := []api.KeyConditionsEntry{}
+	for _, name := range names {
+		list = append(list, api.KeyConditionsEntry{Key: name, Value: api.Condition{
+			ComparisonOperator: str("EQ"), AttributeValueList: values(attr.String("x")),
+		}})
+	}
+	return list
+}
+
+func legacyQuery() *api.QueryInput {
+	return &api.QueryInput{TableName: str("Tab"), KeyConditions: keyConditions("pk")}
+}
+
+// Rows of wire-facts §8.2, at the three places that have them.
+func TestConditionOperands(t *testing.T) {
+	for _, c := range comparisonCases(t) {
+		entries := filter(c.operator, c.values...)
+		q := legacyQuery()
+		q.QueryFilter = entries
+		requireText(t, Query(q, Options{}), c.want)
+		requireText(t, Scan(&api.ScanInput{TableName: str("Tab"), ScanFilter: entries}, Options{}), c.want)
+		q = legacyQuery()
+		q.KeyConditions[0].Value = entries[0].Value
+		requireText(t, Query(q, Options{}), "")
+		requireText(t, KeyConditions(q), c.want)
+	}
+	// No list is an empty list; no operator and an unknown one are for the constraints.
+	requireText(t, Scan(&api.ScanInput{TableName: str("Tab"), ScanFilter: filter("EQ")}, Options{}),
+		inv+"Invalid number of argument(s) for the EQ ComparisonOperator")
+	requireText(t, Scan(&api.ScanInput{TableName: str("Tab"), ScanFilter: filter("LIKE")}, Options{}),
+		ve(cv("'LIKE'", "scanFilter.a.member.comparisonOperator", "Member must satisfy enum value set: "+
+			"[IN, NULL, BETWEEN, LT, NOT_CONTAINS, EQ, GT, NOT_NULL, NE, LE, BEGINS_WITH, GE, CONTAINS]")))
+	requireText(t, Scan(&api.ScanInput{TableName: str("Tab"), ScanFilter: []api.FilterConditionMapEntry{{Key: "a"}}}, Options{}),
+		ve(cv("null", "scanFilter.a.member.comparisonOperator", null)))
+}
+
+// A bad value comes before the number of values (wire-facts §8.2); the first attribute wins.
+func TestConditionBadValues(t *testing.T) {
+	const empty = "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"
+	q := legacyQuery()
+	q.QueryFilter = append(filter("BETWEEN", nil), api.FilterConditionMapEntry{Key: "b", Value: api.Condition{ComparisonOperator: str("EQ")}})
+	q.Bad = bad("QueryFilter.a", attr.Empty)
+	requireText(t, Query(q, Options{}), empty)
+	requireText(t, Scan(&api.ScanInput{TableName: str("Tab"), ScanFilter: q.QueryFilter, Bad: bad("ScanFilter.b", attr.Empty)}, Options{}),
+		inv+"Invalid number of argument(s) for the BETWEEN ComparisonOperator")
+	q = legacyQuery()
+	q.KeyConditions[0].Value.AttributeValueList = values(nil, nil)
+	q.Bad = bad("KeyConditions.pk", attr.Empty)
+	requireText(t, Query(q, Options{}), "")
+	requireText(t, KeyConditions(q), empty)
+}
+
+// The number of KeyConditions (wire-facts §6.10 #8): a bad one comes first.
+func TestKeyConditionCount(t *testing.T) {
+	const count = "Conditions can be of length 1 or 2 only"
+	names := []string{"a", "b", "c", "d", "e", "f", "g", "h", "i"}
+	for n := range len(names) + 1 {
+		q := legacyQuery()
+		q.KeyConditions = keyConditions(names[:n]...)
+		want := count
+		if n == 1 || n == 2 {
+			want = ""
+		}
+		requireText(t, KeyConditions(q), want)
+		q.IndexName = str("idx")
+		if n > 2 && n < 9 {
+			want = "" // the index may have as many attributes
+		}
+		requireText(t, KeyConditions(q), want)
+	}
+	q := legacyQuery()
+	q.KeyConditions = keyConditions("a", "b", "c")
+	q.KeyConditions[2].Value.AttributeValueList = nil
+	requireText(t, KeyConditions(q), inv+"Invalid number of argument(s) for the EQ ComparisonOperator")
+}
+
+// Static order of Query with legacy parameters (wire-facts §6.10): each request has the fault of its
+// row and of all rows below.
+func TestLegacyQueryOrder(t *testing.T) {
+	faults := []struct {
+		want string
+		edit func(*api.QueryInput)
+	}{
+		{"ConditionalOperator can only be used when Filter or Expected has two or more elements",
+			func(in *api.QueryInput) { in.ConditionalOperator = str("OR") }},
+		{inv + "Invalid number of argument(s) for the EQ ComparisonOperator",
+			func(in *api.QueryInput) { in.QueryFilter = filter("EQ") }},
+		{inv + "Duplicate value in attribute name: b",
+			func(in *api.QueryInput) { in.AttributesToGet = []string{"a", "b", "c", "b", "a"} }},
+		{"Input collection contains duplicates",
+			func(in *api.QueryInput) { in.Bad = bad("ExclusiveStartKey", attr.DupNS) }},
+		{"Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.",
+			func(in *api.QueryInput) { in.KeyConditions = nil }},
+	}
+	for i, f := range faults {
+		in := legacyQuery()
+		for j := len(faults) - 1; j >= i; j-- {
+			faults[j].edit(in)
+		}
+		requireText(t, Query(in, Options{}), f.want)
+	}
+}
+
+// Static order of Scan with legacy parameters (wire-facts §6.11).
+func TestLegacyScanOrder(t *testing.T) {
+	faults := []struct {
+		want string
+		edit func(*api.ScanInput)
+	}{
+		{"ConditionalOperator cannot be used without Filter or Expected", func(in *api.ScanInput) {
+			in.ConditionalOperator, in.ScanFilter = str("OR"), nil
+		}},
+		{inv + "Duplicate value in attribute name: a",
+			func(in *api.ScanInput) { in.AttributesToGet = []string{"a", "a"} }},
+		{inv + "ComparisonOperator LT is not valid for BOOL AttributeValue type",
+			func(in *api.ScanInput) { in.ScanFilter = filter("LT", attr.Bool(true)) }},
+		{"Input collection contains duplicates",
+			func(in *api.ScanInput) { in.Bad = bad("ExclusiveStartKey", attr.DupNS) }},
+		{"The TotalSegments parameter is required but was not present in the request when Segment parameter is present",
+			func(in *api.ScanInput) { in.Segment = num(0) }},
+	}
+	for i, f := range faults {
+		in := &api.ScanInput{TableName: str("Tab")}
+		for j := len(faults) - 1; j >= i; j-- {
+			faults[j].edit(in)
+		}
+		requireText(t, Scan(in, Options{}), f.want)
+	}
+}
+
+// AttributesToGet: its place in GetItem and BatchGetItem (wire-facts §6.7, §6.12), and with Select.
+func TestAttributesToGet(t *testing.T) {
+	twice := []string{"a", "b", "a"}
+	const want = inv + "Duplicate value in attribute name: a"
+	get := &api.GetItemInput{TableName: str("Tab"), Key: item(t, "a", "b"), AttributesToGet: twice, Bad: bad("Key", attr.DupNS)}
+	requireText(t, GetItem(get, Options{}), "Input collection contains duplicates")
+	get.Bad = nil
+	requireText(t, GetItem(get, Options{}), want)
+	get.ExpressionAttributeNames = []api.Name{}
+	requireText(t, GetItem(get, Options{}), "ExpressionAttributeNames can only be specified when using expressions")
+	get = &api.GetItemInput{TableName: str("Tab"), Key: item(t, "a", "b"), AttributesToGet: []string{}}
+	requireText(t, GetItem(get, Options{}), ve(cv("'[]'", "attributesToGet", "Member must have length greater than or equal to 1")))
+	get.AttributesToGet = []string{"a.b", "a", "b"}
+	requireText(t, GetItem(get, Options{}), "")
+	k := item(t, "a", "1")
+	batch := &api.BatchGetItemInput{RequestItems: []api.BatchGetRequestMapEntry{{Key: "One", Value: api.KeysAndAttributes{
+		Keys: []attr.Item{k, k}, AttributesToGet: twice,
+	}}}}
+	requireText(t, BatchGetItem(batch, Options{}), want)
+	batch.RequestItems[0].Value.AttributesToGet = twice[:2]
+	requireText(t, BatchGetItem(batch, Options{}), "Provided list of item keys contains duplicates")
+	batch.RequestItems[0].Value.ProjectionExpression = str("a")
+	requireText(t, BatchGetItem(batch, Options{}), "Can not use both expression and non-expression parameters in the same "+
+		"request: Non-expression parameters: {AttributesToGet} Expression parameters: {ProjectionExpression}")
+	for sel, want := range map[string]string{
+		"SPECIFIC_ATTRIBUTES": "", "ALL_ATTRIBUTES": "Cannot specify the AttributesToGet when choosing to get ALL_ATTRIBUTES",
+		"COUNT": "Cannot specify the AttributesToGet when choosing to get only the Count",
+	} {
+		q := legacyQuery()
+		q.Select, q.AttributesToGet = str(sel), []string{"a"}
+		requireText(t, Query(q, Options{}), want)
+		requireText(t, Scan(&api.ScanInput{TableName: str("Tab"), Select: str(sel), AttributesToGet: []string{"a"}}, Options{}), want)
+	}
+}
+
+// KeyConditions go with the other expressions, not with their own (wire-facts §8.1).
+func TestKeyConditionsMixed(t *testing.T) {
+	const a, b = "Can not use both expression and non-expression parameters in the same request: " +
+		"Non-expression parameters: {", "} Expression parameters: {"
+	q := legacyQuery()
+	q.FilterExpression, q.ProjectionExpression = str("a"), str("a")
+	requireText(t, Query(q, Options{}), "")
+	q.KeyConditionExpression = str("a")
+	requireText(t, Query(q, Options{}), a+"KeyConditions"+b+"ProjectionExpression, FilterExpression, KeyConditionExpression}")
+	q = legacyQuery()
+	q.QueryFilter, q.ProjectionExpression = filter("NULL"), str("a")
+	requireText(t, Query(q, Options{}), a+"QueryFilter"+b+"ProjectionExpression}")
+	requireText(t, Query(&api.QueryInput{TableName: str("Tab"), ConditionalOperator: str("OR")}, Options{}),
+		"ConditionalOperator cannot be used without Filter or Expected")
+}

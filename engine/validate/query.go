@@ -7,8 +7,8 @@ import (
 	"github.com/keystone-db/kstone/engine/attr"
 )
 
-// Query makes the static checks of wire-facts §6.10 up to the compilation of expressions. The
-// place of the checks of Select is not known: here they come before the start key.
+// Query makes the static checks of wire-facts §6.10 up to the compilation of expressions; those of
+// KeyConditions come after that. The place of the checks of Select is not known: here they come before the start key.
 func Query(in *api.QueryInput, _ Options) error {
 	if !fitsQuery(in) {
 		if err := Constraints(opQuery, in); err != nil {
@@ -18,9 +18,8 @@ func Query(in *api.QueryInput, _ Options) error {
 	if err := tableForm(in.TableName.Value); err != nil {
 		return err
 	}
-	legacy := in.AttributesToGet != nil || in.QueryFilter != nil || in.ConditionalOperator.Set ||
-		in.KeyConditions != nil
-	if legacy {
+	if in.AttributesToGet != nil || in.QueryFilter != nil || in.ConditionalOperator.Set ||
+		in.KeyConditions != nil {
 		if err := queryMixed(in); err != nil {
 			return err
 		}
@@ -32,21 +31,23 @@ func Query(in *api.QueryInput, _ Options) error {
 	if err != nil {
 		return err
 	}
-	if legacy {
-		return refuse([]param{
-			{memberAttributesToGet, in.AttributesToGet != nil},
-			{memberQueryFilter, in.QueryFilter != nil},
-			{memberConditionalOperator, in.ConditionalOperator.Set},
-			{memberKeyConditions, in.KeyConditions != nil},
-		})
+	if err := combines(in.ConditionalOperator, len(in.QueryFilter)); err != nil {
+		return err
 	}
-	if err := selects(in.Select, in.ProjectionExpression.Set, in.IndexName.Set); err != nil {
+	if err := conditions(memberQueryFilter, in.QueryFilter, in.Bad); err != nil {
+		return err
+	}
+	if err := attributesToGet(in.AttributesToGet); err != nil {
+		return err
+	}
+	p := projectionMember(in.ProjectionExpression.Set, in.AttributesToGet != nil)
+	if err := selects(in.Select, p, in.IndexName.Set); err != nil {
 		return err
 	}
 	if err := badStartKey(in.Bad); err != nil {
 		return err
 	}
-	if !in.KeyConditionExpression.Set {
+	if !in.KeyConditionExpression.Set && in.KeyConditions == nil {
 		return invalid(api.MsgKeyConditionAbsent)
 	}
 	return s.check()
@@ -75,30 +76,42 @@ func queryMixed(in *api.QueryInput) error {
 		})
 }
 
-// selects checks Select against what it needs (wire-facts §6.10, second table).
-func selects(sel api.Opt[string], projection, index bool) error {
+// projectionMember names the parameter that projects, "" when there is none.
+func projectionMember(expression, attributesToGet bool) string {
+	switch {
+	case expression:
+		return memberProjectionExpression
+	case attributesToGet:
+		return memberAttributesToGet
+	}
+	return ""
+}
+
+// selects checks Select against what it needs (wire-facts §6.10, second table). projection is the
+// parameter that projects.
+func selects(sel api.Opt[string], projection string, index bool) error {
 	if !sel.Set {
 		return nil
 	}
 	switch sel.Value {
 	case api.SelectSpecificAttributes:
-		if !projection {
+		if projection == "" {
 			return invalid(api.MsgSelectSpecific)
 		}
 	case api.SelectCount:
-		if projection {
-			return invalid(api.MsgSelectCount, memberProjectionExpression)
+		if projection != "" {
+			return invalid(api.MsgSelectCount, projection)
 		}
 	case api.SelectAllProjectedAttributes:
-		if projection {
-			return invalid(api.MsgSelectProjection, memberProjectionExpression, sel.Value)
+		if projection != "" {
+			return invalid(api.MsgSelectProjection, projection, sel.Value)
 		}
 		if !index {
 			return invalid(api.MsgSelectProjected)
 		}
 	case api.SelectAllAttributes:
-		if projection {
-			return invalid(api.MsgSelectProjection, memberProjectionExpression, sel.Value)
+		if projection != "" {
+			return invalid(api.MsgSelectProjection, projection, sel.Value)
 		}
 	}
 	return nil
@@ -133,8 +146,7 @@ func Scan(in *api.ScanInput, _ Options) error {
 	if err := tableForm(in.TableName.Value); err != nil {
 		return err
 	}
-	legacy := in.AttributesToGet != nil || in.ScanFilter != nil || in.ConditionalOperator.Set
-	if legacy {
+	if in.AttributesToGet != nil || in.ScanFilter != nil || in.ConditionalOperator.Set {
 		if err := scanMixed(in); err != nil {
 			return err
 		}
@@ -145,14 +157,17 @@ func Scan(in *api.ScanInput, _ Options) error {
 	if err != nil {
 		return err
 	}
-	if legacy {
-		return refuse([]param{
-			{memberAttributesToGet, in.AttributesToGet != nil},
-			{memberScanFilter, in.ScanFilter != nil},
-			{memberConditionalOperator, in.ConditionalOperator.Set},
-		})
+	if err := combines(in.ConditionalOperator, len(in.ScanFilter)); err != nil {
+		return err
 	}
-	if err := selects(in.Select, in.ProjectionExpression.Set, in.IndexName.Set); err != nil {
+	if err := attributesToGet(in.AttributesToGet); err != nil {
+		return err
+	}
+	if err := conditions(memberScanFilter, in.ScanFilter, in.Bad); err != nil {
+		return err
+	}
+	p := projectionMember(in.ProjectionExpression.Set, in.AttributesToGet != nil)
+	if err := selects(in.Select, p, in.IndexName.Set); err != nil {
 		return err
 	}
 	if err := badStartKey(in.Bad); err != nil {
