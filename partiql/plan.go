@@ -40,6 +40,9 @@ type Selection struct {
 	First int
 	// ItemsMax ends a page by the number of its items; zero for no such limit.
 	ItemsMax int
+	// KeyTexts are the conditions on the key of the item or of each of Reads, printed for EXPLAIN;
+	// empty for a Scan.
+	KeyTexts []string
 	// Query tells whether Reads are of partitions, not of everything.
 	Query bool
 }
@@ -108,6 +111,9 @@ func (b *Bound) selectOne(t *schema.Table, item attr.Item, p *part, projection *
 		return nil, err
 	}
 	out := &Selection{Item: item, Filter: filter, Projection: projection}
+	if b.Explain {
+		out.KeyTexts = []string{KeyText(t, item)}
+	}
 	var room plan.Room
 	out.Key, err = plan.Get(&room, t, item, projection)
 	return out, err
@@ -136,7 +142,7 @@ func (b *Bound) queries(q *plan.ReadRequest, parts []part, k *schema.Key, o *Opt
 	}
 	for i := o.From.Part; i < len(parts); i++ {
 		p := &parts[i]
-		kc, err := p.keyCondition(k)
+		kc, err := p.keyTree(k).BindKey(expr.NewBinder(nil, nil))
 		if err != nil {
 			return nil, err
 		}
@@ -152,6 +158,9 @@ func (b *Bound) queries(q *plan.ReadRequest, parts []part, k *schema.Key, o *Opt
 			return nil, err
 		}
 		out.Reads = append(out.Reads, r)
+		if b.Explain {
+			out.KeyTexts = append(out.KeyTexts, p.keyTree(k).String())
+		}
 	}
 	return out, nil
 }
@@ -309,4 +318,61 @@ func (b *Bound) equality(terms []Expr, name string) (int, attr.Value, error) {
 		}
 	}
 	return -1, nil, nil
+}
+
+// KeyText prints the key of an item as a condition.
+func KeyText(t *schema.Table, item attr.Item) string {
+	var terms []expr.Cond
+	for i := range t.Key.Len() {
+		name := t.Key.At(i).Name
+		terms = append(terms, equals(name, item.Get(name)))
+	}
+	return expr.NewConditionTree(all(terms)).String()
+}
+
+// PartsMax is the largest number of a Position's part.
+const PartsMax = keyInMax
+
+// IsInsert tells whether the statement is an INSERT.
+func (p *Prepared) IsInsert() bool {
+	_, ok := p.Statement.(*Insert)
+	return ok
+}
+
+// Returning is the RETURNING of the statement; nil when it has none.
+func (p *Prepared) Returning() *Returning {
+	switch n := p.Statement.(type) {
+	case *Update:
+		return n.Returning
+	case *Delete:
+		return n.Returning
+	}
+	return nil
+}
+
+// Alone refuses what only a transaction takes.
+func (p *Prepared) Alone() error {
+	if _, ok := p.Statement.(*Exists); ok && !p.Explain {
+		return errorf(msgExistsAlone)
+	}
+	return nil
+}
+
+// Together refuses what a batch or transaction does not take; exists tells whether it takes EXISTS.
+func (p *Prepared) Together(exists bool) error {
+	if p.Explain {
+		return errorf(msgExplainAlone)
+	}
+	if !exists {
+		return p.Alone()
+	}
+	return nil
+}
+
+// NeedsKey is the error of a SELECT in a batch or transaction that is no read of one item.
+func NeedsKey(transaction bool) error {
+	if transaction {
+		return errorf(msgTransactKey)
+	}
+	return errorf(msgBatchKey)
 }

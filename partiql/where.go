@@ -334,15 +334,18 @@ func mergePart(list []part, p part) []part {
 	return append(list, p)
 }
 
-// keyCondition makes the key condition of a part.
-func (p *part) keyCondition(k *schema.Key) (*expr.KeyCondition, error) {
+// keyTree makes the condition on the key of a part.
+func (p *part) keyTree(k *schema.Key) *expr.ConditionTree {
 	terms := make([]expr.Cond, 0, len(p.hash)+len(p.sort))
 	for i, v := range p.hash {
-		terms = append(terms, &expr.Compare{
-			Op: expr.OpEq, Left: attribute(k.Hash[i].Name), Right: &expr.Literal{Value: v},
-		})
+		terms = append(terms, equals(k.Hash[i].Name, v))
 	}
-	return expr.NewConditionTree(all(append(terms, p.sort...))).BindKey(expr.NewBinder(nil, nil))
+	return expr.NewConditionTree(all(append(terms, p.sort...)))
+}
+
+// equals is the condition that an attribute has a value.
+func equals(name string, v attr.Value) expr.Cond {
+	return &expr.Compare{Op: expr.OpEq, Left: attribute(name), Right: &expr.Literal{Value: v}}
 }
 
 // attribute is the path of an attribute.

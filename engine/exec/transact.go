@@ -105,7 +105,7 @@ func (x *Transaction) run(tx storage.Tx, tokens [][]byte, now time.Time) (Transa
 		res.Results[i], res.Sizes[i] = r, max(r.OldSize(), r.NewSize())
 	}
 	if reasons != nil {
-		return res, cancelled(reasons)
+		return res, Cancelled(reasons)
 	}
 	if x.tooLarge(&res) {
 		return res, api.Errorf(api.Validation, api.MsgTransactSize)
@@ -195,8 +195,8 @@ func cancellation(err error) (api.CancellationReason, error) {
 	return r, nil
 }
 
-// cancelled is the error of a cancelled transaction; its text lists the codes.
-func cancelled(reasons []api.CancellationReason) *api.Error {
+// Cancelled is the error of a cancelled transaction; its text lists the codes.
+func Cancelled(reasons []api.CancellationReason) *api.Error {
 	var list strings.Builder
 	for i := range reasons {
 		if i > 0 {
@@ -233,7 +233,7 @@ func (x *Transaction) conflict(err error, tokens [][]byte) error {
 			}
 		}
 	}
-	return cancelled(reasons)
+	return Cancelled(reasons)
 }
 
 // Gets are bound reads of items of one table.
