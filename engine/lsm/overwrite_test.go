@@ -28,7 +28,7 @@ const (
 	// spaceFactor bounds the settled space, log and reserve included, against the data.
 	spaceFactor = 1.6
 	// stripeTablesMax bounds the tables of one stripe in level 0 while writers are fast.
-	stripeTablesMax = 3 * l0SlowTables
+	stripeTablesMax = 4 * l0SlowTables
 )
 
 // TestOverwritesThroughASmallLog writes many times the size of the log: laps go on, tables stay few

@@ -331,7 +331,7 @@ func (db *DB) gate(ctx context.Context, level0 int32) error {
 		return db.wal.refusalLocked(false)
 	}
 	delay := db.delay.Load()
-	if level0 > l0SlowTables {
+	if level0 > l0SlowTables && !db.opts.manual {
 		delay = max(delay, int64(level0-l0SlowTables)*int64(time.Millisecond))
 	}
 	if delay == 0 {
