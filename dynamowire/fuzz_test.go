@@ -61,6 +61,17 @@ var fuzzSeeds = []struct{ op, body string }{
 	{"Scan", `{"TableName":"Fuzz","IndexName":"byL","Segment":1,"TotalSegments":3,"Limit":2,"Select":"ALL_ATTRIBUTES","FilterExpression":"NOT a <> :a",` +
 		`"ExpressionAttributeValues":{":a":{"L":[]}},"ExclusiveStartKey":{"pk":{"S":"a"},"sk":{"N":"1"},"l":{"S":"x"}}}`},
 	{"BatchGetItem", `{"RequestItems":{"Fuzz":{"Keys":[{"pk":{"S":"a"},"sk":{"N":"1"}},{"pk":{"S":"b"},"sk":{"N":"1"}}],"ProjectionExpression":"l"}}}`},
+	{"PutItem", strings.TrimSuffix(fuzzItem, "}") + `,"Expected":{"pk":{"Exists":false},"l":{"ComparisonOperator":"BETWEEN",` +
+		`"AttributeValueList":[{"S":"a"},{"S":"z"}]},"m":{"Value":{"N":"1"}}},"ConditionalOperator":"OR"}`},
+	{"UpdateItem", `{"TableName":"Fuzz","Key":{"pk":{"S":"a"},"sk":{"N":"1"}},"AttributeUpdates":{"l":{"Value":{"S":"y"}},"n":{"Action":"ADD",` +
+		`"Value":{"N":"1"}},"m":{"Action":"DELETE"},"s":{"Action":"DELETE","Value":{"SS":["a"]}}},"Expected":{"no":{"Exists":false}},"ReturnValues":"UPDATED_NEW"}`},
+	{"DeleteItem", `{"TableName":"Fuzz","Key":{"pk":{"S":"a"},"sk":{"N":"1"}},"Expected":{"l":{"ComparisonOperator":"IN","AttributeValueList":[{"S":"x"}]}}}`},
+	{"Query", `{"TableName":"Fuzz","IndexName":"byL","KeyConditions":{"pk":{"ComparisonOperator":"EQ","AttributeValueList":[{"S":"a"}]},` +
+		`"l":{"ComparisonOperator":"BEGINS_WITH","AttributeValueList":[{"S":"x"}]}},"QueryFilter":{"m":{"ComparisonOperator":"NOT_NULL"},` +
+		`"sk":{"ComparisonOperator":"GE","AttributeValueList":[{"N":"0"}]}},"ConditionalOperator":"AND","AttributesToGet":["m","sk"]}`},
+	{"Scan", `{"TableName":"Fuzz","ScanFilter":{"m":{"ComparisonOperator":"CONTAINS","AttributeValueList":[{"B":"AA=="}]},"l":{"ComparisonOperator":"NE",` +
+		`"AttributeValueList":[{"L":[{"NULL":true}]}]}},"ConditionalOperator":"OR","AttributesToGet":["pk"]}`},
+	{"GetItem", `{"TableName":"Fuzz","Key":{"pk":{"S":"a"},"sk":{"N":"1"}},"AttributesToGet":["l","m"]}`},
 	{"BatchWriteItem", `{"RequestItems":{"Fuzz":[{"PutRequest":{"Item":{"pk":{"S":"c"},"sk":{"N":"1"}}}},{"DeleteRequest":{"Key":{"pk":{"S":"a"},"sk":{"N":"1"}}}}]}}`},
 	{"TransactWriteItems", `{"ClientRequestToken":"t","TransactItems":[{"Put":` + fuzzItem + `},{"ConditionCheck":{"TableName":"Fuzz",` +
 		`"Key":{"pk":{"S":"b"},"sk":{"N":"1"}},"ConditionExpression":"attribute_not_exists(pk)"}},{"Delete":{"TableName":"Fuzz",` +

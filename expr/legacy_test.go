@@ -236,3 +236,53 @@ func TestAttributeNames(t *testing.T) {
 	assert.Empty(t, ProjectionOf([]string{"a"}).Apply(nil, item))
 	assert.NotNil(t, ProjectionOf([]string{"a"}).Apply(nil, item), "nothing found is an empty item")
 }
+
+// TestLegacyAgrees: a comparison and an action mean what an expression says with them, for every value
+// against every other.
+func TestLegacyAgrees(t *testing.T) {
+	set := func(v attr.Value, err error) attr.Value {
+		require.NoError(t, err)
+		return v
+	}
+	item := legacyItem(t)
+	all := []attr.Value{
+		attr.String(""), attr.String("hello"), attr.String("he"), attr.Int(1), attr.Int(10), attr.Binary(nil), attr.Binary([]byte{1, 2}),
+		attr.Bool(true), attr.Null(), attr.List(), attr.List(attr.String("a"), attr.Int(1)), attr.Map(item), set(attr.StringSet("a")),
+		set(attr.StringSet("b", "a")), set(attr.NumberSet("1")), set(attr.BinarySet([]byte{1})),
+	}
+	names := strings.Fields("s n b t z l m ss ns bs v ts no")
+	conditions := map[Comparator]string{
+		ComparatorEQ: "#a = :v", ComparatorNE: "#a <> :v", ComparatorLT: "#a < :v", ComparatorLE: "#a <= :v", ComparatorGT: "#a > :v",
+		ComparatorGE: "#a >= :v", ComparatorContains: "contains(#a, :v)", ComparatorNotContains: "NOT contains(#a, :v)",
+		ComparatorBeginsWith: "begins_with(#a, :v)", ComparatorIn: "#a IN (:v)", ComparatorBetween: "#a BETWEEN :v AND :v",
+	}
+	actions := map[Action]string{ActionSet: "SET #a = :v", ActionAdd: "ADD #a :v", ActionDelete: "DELETE #a :v"}
+	cache, compared, applied := NewCache(64), 0, 0
+	for _, name := range names {
+		for _, v := range all {
+			binder := NewBinder([]Name{{"#a", name}}, []Value{{":v", v}})
+			for op, text := range conditions {
+				c, err := cache.Condition(text, binder)
+				if err != nil {
+					continue // of a type that the operator does not take
+				}
+				compared++
+				legacy := ConditionOf([]Comparison{{name, op, []attr.Value{v, v}[:len(strings.Split(text, "BETWEEN"))]}}, false)
+				assert.Equal(t, c.Eval(item), legacy.Eval(item), "%s %s %v", name, op, v)
+			}
+			for action, text := range actions {
+				u, err := cache.Update(text, binder)
+				if err != nil {
+					continue
+				}
+				applied++
+				want, wantErr := u.Apply(item, nil)
+				got, err := UpdateOf([]AttributeAction{{name, action, v}}).Apply(item, nil)
+				assert.Equal(t, wantErr == nil, err == nil)
+				assert.Equal(t, want, got, "%s %s %v", action, name, v)
+			}
+		}
+	}
+	assert.Greater(t, compared, 1000)
+	assert.Greater(t, applied, 200)
+}
