@@ -144,12 +144,12 @@ func TestStatements(t *testing.T) {
 	})
 }
 
-func optArg(td *datadriven.TestData, name string) api.Opt[string] {
-	var v string
+func optArg(t *testing.T, td *datadriven.TestData, name string) api.Opt[string] {
 	if !td.HasArg(name) {
 		return api.Opt[string]{}
 	}
-	td.MaybeScanArgs(nil, name, &v)
+	var v string
+	td.ScanArgs(t, name, &v)
 	return api.Some(v)
 }
 
@@ -258,7 +258,7 @@ func (d *testDB) batchStatements(t *testing.T, td *datadriven.TestData) string {
 }
 
 func (d *testDB) transactStatements(t *testing.T, td *datadriven.TestData) string {
-	in := &api.ExecuteTransactionInput{ClientRequestToken: optArg(td, "token")}
+	in := &api.ExecuteTransactionInput{ClientRequestToken: optArg(t, td, "token")}
 	for _, line := range strings.Split(td.Input, "\n") {
 		s := d.statementInput(t, td, line)
 		in.ReturnConsumedCapacity = s.ReturnConsumedCapacity
