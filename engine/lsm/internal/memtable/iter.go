@@ -83,13 +83,12 @@ func (it *Iter) unlock() {
 
 // lower returns the first item at or after key.
 func (m *Memtable) lower(key []byte) cursor {
-	p := prefixOf(key)
-	i := m.lowerTree(p)
+	i, same := m.lowerTree(key)
 	if i == len(m.trees) {
 		return cursor{tree: i}
 	}
 	t := m.trees[i]
-	if !bytes.Equal(t.prefix, p) {
+	if !same {
 		return cursor{tree: i, leaf: t.first}
 	}
 	l, j := t.find(markOf(key, len(t.prefix)), key)
@@ -136,12 +135,11 @@ type fence struct {
 }
 
 func (m *Memtable) fence(key []byte) fence {
-	p := prefixOf(key)
-	i := m.lowerTree(p)
-	if i == len(m.trees) || !bytes.Equal(m.trees[i].prefix, p) {
+	i, same := m.lowerTree(key)
+	if !same {
 		return fence{tree: i, whole: true}
 	}
-	return fence{tree: i, mark: markOf(key, len(p))}
+	return fence{tree: i, mark: markOf(key, len(m.trees[i].prefix))}
 }
 
 // behind says that the item is at or after the fence's key; false when only the keys could tell.

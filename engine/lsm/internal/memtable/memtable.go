@@ -23,6 +23,7 @@ package memtable
 
 import (
 	"bytes"
+	"encoding/binary"
 	"slices"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
@@ -79,8 +80,8 @@ func (v *Version) cost() int64 { return int64(len(v.data)) + EntryOverheadBytes 
 
 // Memtable of one stripe. The package comment says which lock guards it.
 type Memtable struct {
-	trees          []*tree // by prefix
-	recent         *tree   // the one of the last insert; writers only
+	trees          []*tree      // by prefix
+	marks          []prefixMark // of trees: a search stays inside one line or two of the cache
 	bytes          int64
 	versions       int
 	minLSN, maxLSN base.LSN
@@ -94,42 +95,65 @@ func New() *Memtable { return &Memtable{} }
 
 func prefixOf(key []byte) []byte { return key[:min(len(key), storage.PrefixBytes)] }
 
-// lowerTree returns the index of the first tree whose prefix is at or after prefix.
-func (m *Memtable) lowerTree(prefix []byte) int {
-	lo, hi := 0, len(m.trees)
+// prefixMark stands for a prefix: marks order as prefixes do.
+type prefixMark struct {
+	head uint64 // the first eight bytes, zeros behind a short prefix
+	tail uint32 // the other four
+	size uint32
+}
+
+func markPrefix(prefix []byte) prefixMark {
+	var b [storage.PrefixBytes]byte
+	copy(b[:], prefix)
+	return prefixMark{
+		head: binary.BigEndian.Uint64(b[:]), tail: binary.BigEndian.Uint32(b[8:]), size: uint32(len(prefix)),
+	}
+}
+
+func (a prefixMark) less(b prefixMark) bool {
+	switch {
+	case a.head != b.head:
+		return a.head < b.head
+	case a.tail != b.tail:
+		return a.tail < b.tail
+	}
+	return a.size < b.size
+}
+
+// lowerTree returns the index of the first tree whose prefix is at or after that of the key, and
+// whether it is the same.
+func (m *Memtable) lowerTree(key []byte) (i int, same bool) {
+	want := markPrefix(prefixOf(key))
+	lo, hi := 0, len(m.marks)
 	for lo < hi {
 		mid := int(uint(lo+hi) >> 1)
-		if bytes.Compare(m.trees[mid].prefix, prefix) < 0 {
+		if m.marks[mid].less(want) {
 			lo = mid + 1
 		} else {
 			hi = mid
 		}
 	}
-	return lo
+	return lo, lo < len(m.marks) && m.marks[lo] == want
 }
 
 // tree returns the tree of a key; nil if there is none.
 func (m *Memtable) tree(key []byte) *tree {
-	p := prefixOf(key)
-	if i := m.lowerTree(p); i < len(m.trees) && bytes.Equal(m.trees[i].prefix, p) {
+	if i, same := m.lowerTree(key); same {
 		return m.trees[i]
 	}
 	return nil
 }
 
 func (m *Memtable) addTree(key []byte) *tree {
-	p := prefixOf(key)
-	if m.recent != nil && bytes.Equal(m.recent.prefix, p) {
-		return m.recent
-	}
-	i := m.lowerTree(p)
-	if i == len(m.trees) || !bytes.Equal(m.trees[i].prefix, p) {
+	i, same := m.lowerTree(key)
+	if !same {
 		l := &leaf{}
-		m.trees = slices.Insert(m.trees, i, &tree{prefix: bytes.Clone(p), first: l, last: l})
+		p := bytes.Clone(prefixOf(key))
+		m.trees = slices.Insert(m.trees, i, &tree{prefix: p, first: l, last: l})
+		m.marks = slices.Insert(m.marks, i, markPrefix(p))
 		m.places++
 	}
-	m.recent = m.trees[i]
-	return m.recent
+	return m.trees[i]
 }
 
 // Insert adds a version and drops those older versions of the key that merge.Droppable gives up at

@@ -1,6 +1,8 @@
 package memtable
 
 import (
+	"slices"
+
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
 	"github.com/keystone-db/kstone/engine/lsm/internal/merge"
 )
@@ -32,9 +34,9 @@ func (m *Memtable) removeIf(key []byte, wanted func(head *Version) bool) int64 {
 	m.places++
 	t.remove(&p)
 	if t.first.n == 0 && t.first == t.last {
-		i := m.lowerTree(t.prefix)
-		m.trees = append(m.trees[:i:i], m.trees[i+1:]...)
-		m.recent = nil
+		i, _ := m.lowerTree(t.prefix)
+		m.trees = slices.Delete(m.trees, i, i+1)
+		m.marks = slices.Delete(m.marks, i, i+1)
 	}
 	return m.bytes - before
 }
