@@ -199,14 +199,15 @@ func TestBadValues(t *testing.T) {
 	assert.Empty(t, putOf(t, `{"Item":{"a":{}},"Item":{"a":{"S":"x"}}}`).Bad, "the last member wins")
 }
 
+func places(bad []api.BadValue) (out []string) {
+	for _, b := range bad {
+		out = append(out, b.Place)
+	}
+	return out
+}
+
 func TestPlaces(t *testing.T) {
 	d := new(Decoder)
-	places := func(bad []api.BadValue) (out []string) {
-		for _, b := range bad {
-			out = append(out, b.Place)
-		}
-		return out
-	}
 	u, err := d.UpdateItem([]byte(`{"Key":{"k":{}},"ExpressionAttributeValues":{":v":{"N":"x"},":w":{"S":"a"}},
 		"AttributeUpdates":{"n":{"Value":{}}},"Expected":{"e":{"AttributeValueList":[{}]}}}`))
 	require.NoError(t, err)
@@ -364,4 +365,40 @@ func TestNoAliasing(t *testing.T) {
 	assert.Equal(t, "Pets", in.TableName.Value)
 	assert.Equal(t, "value", in.Item.Get("pk").Text())
 	assert.Equal(t, []api.Name{{Placeholder: "#a", Name: "b"}}, in.ExpressionAttributeNames)
+}
+
+// TestLegacyTwice: of members and entries that are there twice the last counts, and so does the fault
+// of its value (wire-facts §2).
+func TestLegacyTwice(t *testing.T) {
+	var d Decoder
+	for body, want := range map[string][]string{
+		`{"AttributeValueList":[{}],"AttributeValueList":[{"S":"a"}]}`:  {},
+		`{"AttributeValueList":[{"S":"a"}],"AttributeValueList":[{}]}`:  {"QueryFilter.f"},
+		`{"AttributeValueList":[{}]},"f":{"ComparisonOperator":"NULL"}`: {},
+	} {
+		q, err := d.Query([]byte(`{"QueryFilter":{"f":` + body + `}}`))
+		require.NoError(t, err, body)
+		assert.ElementsMatch(t, want, places(q.Bad), body)
+		assert.Len(t, q.QueryFilter, 1)
+	}
+	for body, want := range map[string][]string{
+		`{"Value":{},"Value":{"S":"a"}}`:                                {},
+		`{"AttributeValueList":[{}],"AttributeValueList":[{"S":"a"}]}`:  {},
+		`{"Value":{},"AttributeValueList":[{"S":"a"}]}`:                 {"Expected.f"},
+		`{"AttributeValueList":[{}],"Value":{"S":"a"}}`:                 {"Expected.f"},
+		`{"Value":{}},"f":{"Exists":false}`:                             {},
+		`{"AttributeValueList":[{}]},"f":{"ComparisonOperator":"NULL"}`: {},
+	} {
+		p, err := d.PutItem([]byte(`{"Expected":{"f":` + body + `}}`))
+		require.NoError(t, err, body)
+		assert.ElementsMatch(t, want, places(p.Bad), body)
+		assert.Len(t, p.Expected, 1)
+	}
+	u, err := d.UpdateItem([]byte(`{"AttributeUpdates":{"f":{"Value":{}},"f":{"Action":"DELETE"}}}`))
+	require.NoError(t, err)
+	assert.Empty(t, u.Bad)
+	u, err = d.UpdateItem([]byte(`{"Key":{"k":{}},"AttributeUpdates":{"f":{"Value":{}}},"Expected":{"a":{"Value":{}}},
+		"ExpressionAttributeValues":{":v":{}},"AttributeUpdates":{},"Expected":{"b":{"Value":{}}}}`))
+	require.NoError(t, err)
+	assert.Equal(t, []string{"Key", "ExpressionAttributeValues.:v", "Expected.b"}, places(u.Bad))
 }

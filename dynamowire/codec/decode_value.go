@@ -129,30 +129,6 @@ func (d *Decoder) field(at place) attr.Value {
 	return d.standalone(at, msgFieldType)
 }
 
-// valueList reads AttributeValueList.
-func (d *Decoder) valueList(at place) []attr.Value {
-	if !d.list() {
-		return nil
-	}
-	out := []attr.Value{}
-	var first *attr.ValueError
-	for ok := d.s.Elem(true); ok; ok = d.s.Elem(false) {
-		start := d.enc.Len()
-		if bad := d.value(1, msgValueType); bad != nil {
-			if first == nil {
-				first = bad
-			}
-			out = append(out, nil)
-			continue
-		}
-		out = append(out, attr.Value(d.enc.From(start)))
-	}
-	if first != nil {
-		d.report(at, first)
-	}
-	return out
-}
-
 // fault collects the faults of one value: the first in the order of the service's checks, then
 // those of nested values, then the number of types (wire-facts §4.1).
 type fault struct {
