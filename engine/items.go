@@ -147,21 +147,30 @@ func (db *DB) write(ctx context.Context, q *writeRequest) (written, error) {
 	if err != nil {
 		return written{}, err
 	}
-	w.ReturnOnFailure = q.onFailure.Value == api.ReturnValuesOnConditionCheckFailureAllOld
-	needOld := wantsCapacity(q.capacity) || q.returns.Value == api.ReturnValueAllOld ||
-		q.returns.Value == api.ReturnValueUpdatedOld
-	res, err := db.exec.Write(ctx, t.Table, &w, needOld)
+	out, err := db.runWrite(ctx, t, &w, q)
 	if err != nil {
 		return written{}, err
 	}
-	out := written{Result: res, update: x.Update}
+	if q.metrics.Value == api.ReturnItemCollectionMetricsSize {
+		out.metrics = collectionMetrics(&t.Table.Table, q.item)
+	}
+	return out, nil
+}
+
+// runWrite runs a bound single-item write.
+func (db *DB) runWrite(ctx context.Context, t handle, w *plan.Write, q *writeRequest) (written, error) {
+	w.ReturnOnFailure = q.onFailure.Value == api.ReturnValuesOnConditionCheckFailureAllOld
+	needOld := wantsCapacity(q.capacity) || q.returns.Value == api.ReturnValueAllOld ||
+		q.returns.Value == api.ReturnValueUpdatedOld
+	res, err := db.exec.Write(ctx, t.Table, w, needOld)
+	if err != nil {
+		return written{}, err
+	}
+	out := written{Result: res, update: w.Update}
 	if wantsCapacity(q.capacity) {
 		m := capacity.Meter{TableName: q.table, Table: capacity.WriteUnits(res.OldSize(), res.NewSize())}
 		meterIndexes(&m, t.Table, &res)
 		out.capacity = m.Consumed(q.capacity.Value, capacity.Plain)
-	}
-	if q.metrics.Value == api.ReturnItemCollectionMetricsSize {
-		out.metrics = collectionMetrics(&t.Table.Table, q.item)
 	}
 	return out, nil
 }

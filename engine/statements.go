@@ -6,7 +6,6 @@ import (
 
 	"github.com/keystone-db/kstone/engine/api"
 	"github.com/keystone-db/kstone/engine/attr"
-	"github.com/keystone-db/kstone/engine/capacity"
 	"github.com/keystone-db/kstone/engine/plan"
 	"github.com/keystone-db/kstone/engine/validate"
 	"github.com/keystone-db/kstone/expr"
@@ -103,24 +102,6 @@ func (db *DB) statementWrite(ctx context.Context, t handle, b *partiql.Bound, q 
 		return nil, nil, asDuplicate(b, err)
 	}
 	return updatedAttributes(&out, returns), out.capacity, nil
-}
-
-// runWrite runs a bound single-item write.
-func (db *DB) runWrite(ctx context.Context, t handle, w *plan.Write, q *writeRequest) (written, error) {
-	w.ReturnOnFailure = q.onFailure.Value == api.ReturnValuesOnConditionCheckFailureAllOld
-	needOld := wantsCapacity(q.capacity) || q.returns.Value == api.ReturnValueAllOld ||
-		q.returns.Value == api.ReturnValueUpdatedOld
-	res, err := db.exec.Write(ctx, t.Table, w, needOld)
-	if err != nil {
-		return written{}, err
-	}
-	out := written{Result: res, update: w.Update}
-	if wantsCapacity(q.capacity) {
-		m := capacity.Meter{TableName: q.table, Table: capacity.WriteUnits(res.OldSize(), res.NewSize())}
-		meterIndexes(&m, t.Table, &res)
-		out.capacity = m.Consumed(q.capacity.Value, capacity.Plain)
-	}
-	return out, nil
 }
 
 // returnValues is the ReturnValues that RETURNING stands for.

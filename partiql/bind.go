@@ -47,6 +47,19 @@ func isConstant(x Expr) bool {
 
 // constant returns the value of an expression for which isConstant holds.
 func (b *Bound) constant(x Expr) (attr.Value, error) {
+	v, err := b.anyDepth(x)
+	if err == nil && attr.ValueDepth(v) > attr.DepthMax {
+		return nil, b.tooDeep(x)
+	}
+	return v, err
+}
+
+func (b *Bound) tooDeep(x Expr) *Error {
+	return b.errAt(x, "%s", (&attr.ValueError{Kind: attr.TooDeep}).Message())
+}
+
+// anyDepth is constant without the limit of nesting, which does not count an item as a level.
+func (b *Bound) anyDepth(x Expr) (attr.Value, error) {
 	switch n := x.(type) {
 	case *Literal:
 		return n.Value, nil
@@ -58,11 +71,7 @@ func (b *Bound) constant(x Expr) (attr.Value, error) {
 		if err := b.encode(&e, x); err != nil {
 			return nil, err
 		}
-		v := attr.Value(e.Bytes())
-		if attr.ValueDepth(v) > attr.DepthMax {
-			return nil, b.errAt(x, "%s", (&attr.ValueError{Kind: attr.TooDeep}).Message())
-		}
-		return v, nil
+		return attr.Value(e.Bytes()), nil
 	}
 	return nil, b.errAt(x, msgMalformed, detailValue)
 }

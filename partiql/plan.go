@@ -257,14 +257,15 @@ func (b *Bound) insert(room *plan.Room, t *schema.Table, n *Insert) (plan.Write,
 	if !isConstant(n.Value) {
 		return plan.Write{}, b.errAt(n.Value, msgInsertTuple)
 	}
-	v, err := b.constant(n.Value)
-	if err != nil {
+	v, err := b.anyDepth(n.Value)
+	switch {
+	case err != nil:
 		return plan.Write{}, err
-	}
-	if v.Type() != attr.M {
+	case v.Type() != attr.M:
 		return plan.Write{}, b.errAt(n.Value, msgInsertTuple)
-	}
-	if v.MapItem().Has("") {
+	case attr.ItemDepth(v.MapItem()) > attr.DepthMax:
+		return plan.Write{}, b.tooDeep(n.Value)
+	case v.MapItem().Has(""):
 		return plan.Write{}, b.errAt(n.Value, "%s", (&attr.ValueError{Kind: attr.NameEmpty}).Message())
 	}
 	absent := &expr.Call{
