@@ -144,6 +144,15 @@ func (p *program) query(t *modelTable) error {
 		in.FilterExpression, passes = api.Some(c.text), c.eval
 	}
 	in.ExpressionAttributeNames, in.ExpressionAttributeValues = ph.names, ph.values
+	if p.rnd.IntN(4) == 0 {
+		*in = api.QueryInput{TableName: in.TableName, IndexName: in.IndexName}
+		in.KeyConditions, within = legacyKey(p.rnd, s.hash(), s.sort(), hash)
+		condition, passes = fmt.Sprint(in.KeyConditions), func(modelItem) bool { return true }
+		if len(s.rest()) > 0 && p.rnd.IntN(2) == 0 {
+			in.QueryFilter, in.ConditionalOperator, passes = legacyFilter(p.rnd, s.rest())
+			condition += fmt.Sprint(in.QueryFilter, in.ConditionalOperator.Value)
+		}
+	}
 	limit := int64(p.rnd.IntN(5))
 	if limit > 0 {
 		in.Limit = api.Some(limit)
@@ -233,12 +242,16 @@ func (p *program) scan(t *modelTable) error {
 		in.FilterExpression, passes = api.Some(c.text), c.eval
 	}
 	in.ExpressionAttributeNames, in.ExpressionAttributeValues = ph.names, ph.values
+	if p.rnd.IntN(4) == 0 {
+		*in = api.ScanInput{TableName: in.TableName, IndexName: in.IndexName}
+		in.ScanFilter, in.ConditionalOperator, passes = legacyFilter(p.rnd, append([]string{t.hash.name}, s.rest()...))
+	}
 	limit := int64(p.rnd.IntN(7))
 	if limit > 0 {
 		in.Limit = api.Some(limit)
 	}
 	segments := int64(1 + p.rnd.IntN(4))
-	p.did = fmt.Sprintf("scan %s filter %q limit %d of %d segments %s", s, in.FilterExpression.Value, limit, segments, shownValues(ph.values))
+	p.did = fmt.Sprintf("scan %s filter %q %v limit %d of %d segments %s", s, in.FilterExpression.Value, in.ScanFilter, limit, segments, shownValues(ph.values))
 	var want []string
 	for _, it := range s.items(passes) {
 		want = append(want, shown(t.entry(s.ix, it)))

@@ -286,6 +286,7 @@ type modelWrite struct {
 	update    func(modelItem) (modelItem, []string)
 	text      string
 	p         placeholders
+	legacy    legacyWrite
 }
 
 func (p *program) write(t *modelTable, kind string) *modelWrite {
@@ -318,7 +319,7 @@ func (w *modelWrite) String() string {
 }
 
 func (w *modelWrite) conditionText() (o api.Opt[string]) {
-	if w.condition != nil {
+	if w.condition != nil && w.legacy.expected == nil {
 		o = api.Some(w.condition.text)
 	}
 	return o
@@ -341,6 +342,9 @@ func (w *modelWrite) outcome() (after modelItem, code api.Code, texts []string) 
 	}
 	base := old
 	if base == nil {
+		if w.legacy.deletes {
+			return nil, "", nil
+		}
 		base = w.key
 	}
 	after, refusals := w.update(base)
@@ -386,9 +390,12 @@ func differs(what, got, want string) error {
 
 func (p *program) put(t *modelTable) error {
 	w := p.write(t, "put")
+	w.asLegacy()
+	p.did = w.String()
 	in := &api.PutItemInput{
 		TableName: api.Some(t.name), Item: encodedItem(w.item), ConditionExpression: w.conditionText(),
 		ExpressionAttributeNames: w.p.names, ExpressionAttributeValues: w.p.values,
+		Expected: w.legacy.expected, ConditionalOperator: w.legacy.operator,
 	}
 	if p.rnd.IntN(2) == 0 {
 		in.ReturnValues = api.Some("ALL_OLD")
@@ -404,10 +411,16 @@ func (p *program) put(t *modelTable) error {
 
 func (p *program) updateItem(t *modelTable) error {
 	w := p.write(t, "update")
+	w.asLegacy()
+	p.did = w.String()
 	in := &api.UpdateItemInput{
 		TableName: api.Some(t.name), Key: encodedItem(w.key), UpdateExpression: api.Some(w.text),
 		ConditionExpression: w.conditionText(), ReturnValues: api.Some(pick(p.rnd, "NONE", "ALL_OLD", "ALL_NEW")),
 		ExpressionAttributeNames: w.p.names, ExpressionAttributeValues: w.p.values,
+		Expected: w.legacy.expected, ConditionalOperator: w.legacy.operator, AttributeUpdates: w.legacy.updates,
+	}
+	if w.legacy.updates != nil {
+		in.UpdateExpression = api.Opt[string]{}
 	}
 	want := map[string]string{"NONE": "-", "ALL_OLD": shownOrNone(t.items[shown(w.key)])}
 	var out *api.UpdateItemOutput
@@ -421,9 +434,12 @@ func (p *program) updateItem(t *modelTable) error {
 
 func (p *program) remove(t *modelTable) error {
 	w := p.write(t, "delete")
+	w.asLegacy()
+	p.did = w.String()
 	in := &api.DeleteItemInput{
 		TableName: api.Some(t.name), Key: encodedItem(w.key), ConditionExpression: w.conditionText(),
 		ExpressionAttributeNames: w.p.names, ExpressionAttributeValues: w.p.values,
+		Expected: w.legacy.expected, ConditionalOperator: w.legacy.operator,
 	}
 	if p.rnd.IntN(2) == 0 {
 		in.ReturnValues = api.Some("ALL_OLD")
