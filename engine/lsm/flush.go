@@ -262,4 +262,6 @@ const (
 	ageEveryTicks = 100
 	// holesEachTick is how many holes are punched between two ticks: 40 a second.
 	holesEachTick = 2
+	// quietTicks without a log group make the store quiet: 2 s.
+	quietTicks = 40
 )

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/manifest"
+	"github.com/keystone-db/kstone/engine/lsm/internal/space"
 	"github.com/keystone-db/kstone/engine/storage"
 )
 
@@ -44,7 +45,7 @@ func (db *DB) flushLoop() {
 	ticker := time.NewTicker(tickEvery)
 	defer ticker.Stop()
 	var ticks int64
-	var seen uint64 // groups at the last tick
+	var rest quiet
 	var failedAt int64
 	var failure error
 	for {
@@ -55,7 +56,7 @@ func (db *DB) flushLoop() {
 		case <-ticker.C:
 			ticks++
 			db.ticks.Add(int64(tickEvery))
-			seen = db.tick(ticks, seen)
+			db.tick(ticks, &rest)
 		}
 		if failure != nil && ticks-failedAt < int64(retryEvery/tickEvery) {
 			db.setPressure(failure) // the log goes on filling up
@@ -70,19 +71,33 @@ func (db *DB) flushLoop() {
 	}
 }
 
+// quiet is how long no group has been written.
+type quiet struct {
+	groups uint64 // at the last tick
+	ticks  int
+}
+
 // tick closes off an idle log and gives free space back.
-func (db *DB) tick(ticks int64, seen uint64) uint64 {
+func (db *DB) tick(ticks int64, rest *quiet) {
 	w := &db.wal
 	w.mu.Lock()
 	groups := w.stats.groups
 	w.mu.Unlock()
-	if groups == seen {
+	if groups == rest.groups {
+		rest.ticks++
 		w.idle()
 		w.mu.Lock()
 		groups = w.stats.groups
 		w.mu.Unlock()
+	} else {
+		rest.ticks = 0
 	}
-	if err := db.heap.tidy(holesEachTick); err != nil {
+	rest.groups = groups
+	least := int64(space.HoleMinBytes)
+	if rest.ticks >= quietTicks {
+		least = space.HoleQuietBytes
+	}
+	if err := db.heap.tidy(holesEachTick, least); err != nil {
 		db.log("a hole was not punched", err)
 	}
 	if ticks%ageEveryTicks == 0 {
@@ -93,7 +108,6 @@ func (db *DB) tick(ticks int64, seen uint64) uint64 {
 			db.log("a flush failed", err)
 		}
 	}
-	return groups
 }
 
 // tend makes the passes that memory and log ask for, and keeps the ring in shape.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/keystone-db/kstone/engine/lsm/internal/space"
 	"github.com/keystone-db/kstone/engine/lsm/internal/vfs"
 	"github.com/keystone-db/kstone/engine/storage"
 )
@@ -290,7 +291,7 @@ func TestFreedSpaceIsPunched(t *testing.T) {
 	all := testKey(1, "")
 	require.NoError(t, db.DropRange(context.Background(), storage.Range{Start: all[:8], End: append(append([]byte{}, all[:7]...), 2)}))
 	require.NoError(t, db.compactAll(context.Background()))
-	require.NoError(t, db.heap.tidy(100))
+	require.NoError(t, db.heap.tidy(100, space.HoleMinBytes))
 	require.Less(t, fsys.Used(), full-10<<20)
 	db.heap.mu.Lock()
 	solid := db.heap.space.SolidBytes()

@@ -251,11 +251,11 @@ func (h *heap) scribble(e log.Extent) {
 	}
 }
 
-// tidy punches a few holes and cuts a long free tail. Failing at it loses space only.
-func (h *heap) tidy(holesMax int) error {
+// tidy punches a few holes of at least least bytes. Failing at it loses space only.
+func (h *heap) tidy(holesMax int, least int64) error {
 	for range holesMax {
 		h.mu.Lock()
-		e, ok := h.space.TakeHole(spareAll.bytes(h.space.End()))
+		e, ok := h.space.TakeHole(least, spareAll.bytes(h.space.End()))
 		h.mu.Unlock()
 		if !ok {
 			break

@@ -12,6 +12,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/keystone-db/kstone/engine/lsm/internal/log"
+	"github.com/keystone-db/kstone/engine/lsm/internal/space"
+	"github.com/keystone-db/kstone/engine/lsm/internal/vfs"
 	"github.com/keystone-db/kstone/engine/storage"
 )
 
@@ -109,7 +112,37 @@ func settle(t *testing.T, db *DB) Metrics {
 	const all = 1 << 20
 	require.NoError(t, db.checkpoint())
 	require.NoError(t, db.compactAll(context.Background()))
-	require.NoError(t, db.heap.tidy(all))
+	require.NoError(t, db.heap.tidy(all, space.HoleQuietBytes))
 	require.NoError(t, db.heap.cutTail())
 	return db.Metrics()
+}
+
+// TestQuietStorePunchesSmallHoles frees every other of some small extents: their blocks go only when
+// nobody has written for a while.
+func TestQuietStorePunchesSmallHoles(t *testing.T) {
+	db := openManual(t, vfs.NewMemFS(1))
+	const size, count = 256 << 10, 64
+	var extents []log.Extent
+	for range count {
+		e, err := db.heap.alloc(size, spareAll)
+		require.NoError(t, err)
+		extents = append(extents, e)
+	}
+	for i := 0; i < count; i += 2 {
+		db.heap.free(extents[i])
+	}
+	mustPut(t, db, testKey(1, "k"), "v")
+	var rest quiet
+	for tick := range int64(quietTicks - 1) {
+		db.tick(tick+1, &rest)
+	}
+	before := db.Metrics().HoleBytes // large runs go at once
+	for tick := range int64(quietTicks) {
+		db.tick(quietTicks+tick+1, &rest)
+	}
+	require.Greater(t, db.Metrics().HoleBytes-before, int64(count/4*size))
+	for i := 1; i < count; i += 2 {
+		db.heap.free(extents[i])
+	}
+	require.NoError(t, db.Close())
 }

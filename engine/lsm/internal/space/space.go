@@ -16,8 +16,11 @@ import (
 const (
 	// Unit of all extents, in bytes.
 	Unit = 4096
-	// HoleMinBytes is the smallest free run worth a hole.
+	// HoleMinBytes is the smallest free run worth a hole while the file is written.
 	HoleMinBytes = 2 << 20
+	// HoleQuietBytes is the smallest one when it is not: nobody will ask for the run soon, and the
+	// metadata that a hole costs is in nobody's way.
+	HoleQuietBytes = 128 << 10
 )
 
 // Round rounds n up to whole units.
@@ -207,11 +210,11 @@ func (m *Map) Missing(length int64) int64 {
 	return length
 }
 
-// TakeHole takes a free run of at least HoleMinBytes that still has its blocks, for punching, and
+// TakeHole takes a free run of at least least bytes that still has its blocks, for punching, and
 // leaves keep solid bytes. Give it back with Punched.
-func (m *Map) TakeHole(keep int64) (log.Extent, bool) {
+func (m *Map) TakeHole(least, keep int64) (log.Extent, bool) {
 	spare := (m.SolidBytes() - keep) &^ (Unit - 1)
-	if spare < HoleMinBytes {
+	if spare < least {
 		return log.Extent{}, false
 	}
 	for _, f := range m.free {
@@ -220,7 +223,7 @@ func (m *Map) TakeHole(keep int64) (log.Extent, bool) {
 			rest.cut(h)
 		}
 		for _, e := range rest {
-			if e.Length >= HoleMinBytes {
+			if e.Length >= least {
 				e.Length = min(e.Length, spare)
 				m.free.cut(e)
 				m.freeBytes -= e.Length
