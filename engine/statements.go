@@ -79,7 +79,7 @@ func (db *DB) executeWrite(ctx context.Context, t handle, b *partiql.Bound, in *
 	}
 	item, consumed, err := db.statementWrite(ctx, t, b, &q)
 	if err != nil {
-		return nil, err
+		return nil, withoutItem(err)
 	}
 	out := &api.ExecuteStatementOutput{Items: []attr.Item{}, ConsumedCapacity: consumed}
 	if item != nil {
@@ -102,6 +102,15 @@ func (db *DB) statementWrite(ctx context.Context, t handle, b *partiql.Bound, q 
 		return nil, nil, asDuplicate(b, err)
 	}
 	return updatedAttributes(&out, returns), out.capacity, nil
+}
+
+// withoutItem takes the stored item from a duplicate: DuplicateItemException has no place for one,
+// unlike the errors of a batch and the reasons of a transaction.
+func withoutItem(err error) error {
+	if own, ok := errors.AsType[*api.Error](err); ok && own.Code == api.DuplicateItem {
+		own.Item = nil
+	}
+	return err
 }
 
 // returnValues is the ReturnValues that RETURNING stands for.
