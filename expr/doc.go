@@ -8,7 +8,8 @@
 //	run     bound expression + binary item → bool, item
 //
 // Trees are immutable and shared by all requests with the same text (Cache). They can also be
-// built without text (the nodes, New…Tree), which is how another language uses the evaluator.
+// built without text (the nodes, New…Tree), which is how another language uses the evaluator; the
+// parameters from before there were expressions become trees so (legacy.go).
 // Binding copies what the placeholders stand for into one small struct and never writes to the
 // tree. Running walks the encoded item and makes no maps.
 //

@@ -2,8 +2,9 @@
 // read covers. Its results hold trees and bytes, never expression text, and exec runs them.
 //
 // Binding has two halves, since the service checks expressions before it looks for the table:
-// Compiler parses the texts of a request (wire-facts §5.1 #10 to #12), the functions Put, Update,
-// Delete, Check, Query and Scan bind what came out to a table's schema.
+// Compiler parses the texts of a request (wire-facts §5.1 #10 to #12), legacy.go makes the same trees of
+// parameters without texts, the functions Put, Update, Delete, Check, Query and Scan bind what came out
+// to a table's schema.
 package plan
 
 import (
