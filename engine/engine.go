@@ -22,6 +22,7 @@ import (
 	"github.com/keystone-db/kstone/engine/plan"
 	"github.com/keystone-db/kstone/engine/storage"
 	"github.com/keystone-db/kstone/engine/validate"
+	"github.com/keystone-db/kstone/partiql"
 )
 
 // DB is one open database. It implements api.Service and is safe for concurrent use.
@@ -32,8 +33,10 @@ type DB struct {
 	catalog  *catalog.Catalog
 	exec     *exec.Executor
 	compiler *plan.Compiler
-	rules    validate.Options
-	randMu   sync.Mutex // serializes reads of opts.Rand
+	// statements are those of PartiQL, parsed.
+	statements partiql.Cache
+	rules      validate.Options
+	randMu     sync.Mutex // serializes reads of opts.Rand
 }
 
 var _ api.Service = (*DB)(nil)

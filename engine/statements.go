@@ -13,8 +13,8 @@ import (
 )
 
 // bindStatement parses a statement and gives it its parameters.
-func bindStatement(text string, params []attr.Value) (*partiql.Bound, error) {
-	p, err := partiql.Parse(text)
+func (db *DB) bindStatement(text string, params []attr.Value) (*partiql.Bound, error) {
+	p, err := db.statements.Parse(text)
 	if err != nil {
 		return nil, statementError(err)
 	}
@@ -49,7 +49,7 @@ func (db *DB) ExecuteStatement(ctx context.Context, in *api.ExecuteStatementInpu
 	if err := validate.ExecuteStatement(in); err != nil {
 		return nil, err
 	}
-	b, err := bindStatement(in.Statement.Value, in.Parameters)
+	b, err := db.bindStatement(in.Statement.Value, in.Parameters)
 	if err != nil {
 		return nil, err
 	}

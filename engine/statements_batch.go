@@ -79,7 +79,7 @@ func sameKind(list []*partiql.Bound) error {
 
 func (b *batching) bind(i int) error {
 	s := &b.in.Statements[i]
-	bound, err := bindStatement(s.Statement.Value, s.Parameters)
+	bound, err := b.db.bindStatement(s.Statement.Value, s.Parameters)
 	if err != nil {
 		return err
 	}
@@ -218,7 +218,7 @@ func (db *DB) ExecuteTransaction(ctx context.Context, in *api.ExecuteTransaction
 func (x *transacting) bind() error {
 	for i := range x.in.TransactStatements {
 		s := &x.in.TransactStatements[i]
-		b, err := bindStatement(s.Statement.Value, s.Parameters)
+		b, err := x.db.bindStatement(s.Statement.Value, s.Parameters)
 		if err != nil {
 			return err
 		}

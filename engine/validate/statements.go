@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"github.com/keystone-db/kstone/engine/api"
+	"github.com/keystone-db/kstone/engine/attr"
 )
 
 // Operations of PartiQL.
@@ -16,8 +17,10 @@ const (
 // ExecuteStatement makes the static checks of wire-facts §6.15: constraints, then the values of the
 // parameters.
 func ExecuteStatement(in *api.ExecuteStatementInput) error {
-	if err := Constraints(opExecuteStatement, in); err != nil {
-		return err
+	if !fitsExecuteStatement(in) {
+		if err := Constraints(opExecuteStatement, in); err != nil {
+			return err
+		}
 	}
 	return parameters(in.Bad, "", len(in.Parameters))
 }
@@ -25,8 +28,10 @@ func ExecuteStatement(in *api.ExecuteStatementInput) error {
 // BatchExecuteStatement makes the static checks of wire-facts §6.15. A bad value refuses the whole
 // request (unsure: it might be the error of its statement only).
 func BatchExecuteStatement(in *api.BatchExecuteStatementInput) error {
-	if err := Constraints(opBatchExecuteStatement, in); err != nil {
-		return err
+	if !fitsBatchExecuteStatement(in) {
+		if err := Constraints(opBatchExecuteStatement, in); err != nil {
+			return err
+		}
 	}
 	for i := range in.Statements {
 		err := parameters(in.Bad, "Statements."+strconv.Itoa(i)+".", len(in.Statements[i].Parameters))
@@ -39,8 +44,10 @@ func BatchExecuteStatement(in *api.BatchExecuteStatementInput) error {
 
 // ExecuteTransaction makes the static checks of wire-facts §6.15.
 func ExecuteTransaction(in *api.ExecuteTransactionInput) error {
-	if err := Constraints(opExecuteTransaction, in); err != nil {
-		return err
+	if !fitsExecuteTransaction(in) {
+		if err := Constraints(opExecuteTransaction, in); err != nil {
+			return err
+		}
 	}
 	for i := range in.TransactStatements {
 		err := parameters(in.Bad, "TransactStatements."+strconv.Itoa(i)+".",
@@ -63,4 +70,52 @@ func parameters(bad []api.BadValue, place string, n int) error {
 		}
 	}
 	return nil
+}
+
+// Lengths of the model; a text of as many bytes as characters are allowed is never too long.
+const (
+	statementLengthMax = 8192
+	nextTokenLengthMax = 32768
+	statementsMax      = 25
+)
+
+func fitsStatement(text api.Opt[string], params []attr.Value, onFailure api.Opt[string]) bool {
+	return text.Set && text.Value != "" && len(text.Value) <= statementLengthMax &&
+		(params == nil || len(params) > 0) && fitsOnFailure(onFailure)
+}
+
+func fitsExecuteStatement(in *api.ExecuteStatementInput) bool {
+	token := &in.NextToken
+	return fitsStatement(in.Statement, in.Parameters, in.ReturnValuesOnConditionCheckFailure) &&
+		(!token.Set || token.Value != "" && len(token.Value) <= nextTokenLengthMax) &&
+		(!in.Limit.Set || in.Limit.Value > 0) && fitsConsumed(in.ReturnConsumedCapacity)
+}
+
+func fitsBatchExecuteStatement(in *api.BatchExecuteStatementInput) bool {
+	if n := len(in.Statements); n < 1 || n > statementsMax || !fitsConsumed(in.ReturnConsumedCapacity) {
+		return false
+	}
+	for i := range in.Statements {
+		s := &in.Statements[i]
+		if !fitsStatement(s.Statement, s.Parameters, s.ReturnValuesOnConditionCheckFailure) {
+			return false
+		}
+	}
+	return true
+}
+
+func fitsExecuteTransaction(in *api.ExecuteTransactionInput) bool {
+	t := in.ClientRequestToken
+	if n := len(in.TransactStatements); n < 1 || n > transactItemsMax ||
+		!fitsConsumed(in.ReturnConsumedCapacity) ||
+		t.Set && (t.Value == "" || len(t.Value) > tokenLengthMax) {
+		return false
+	}
+	for i := range in.TransactStatements {
+		s := &in.TransactStatements[i]
+		if !fitsStatement(s.Statement, s.Parameters, s.ReturnValuesOnConditionCheckFailure) {
+			return false
+		}
+	}
+	return true
 }
