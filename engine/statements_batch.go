@@ -3,13 +3,12 @@ package engine
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
+	"sync"
 
 	"github.com/keystone-db/kstone/engine/api"
 	"github.com/keystone-db/kstone/engine/attr"
 	"github.com/keystone-db/kstone/engine/capacity"
-	"github.com/keystone-db/kstone/engine/exec"
 	"github.com/keystone-db/kstone/engine/plan"
 	"github.com/keystone-db/kstone/engine/validate"
 	"github.com/keystone-db/kstone/partiql"
@@ -43,17 +42,8 @@ func (db *DB) BatchExecuteStatement(ctx context.Context, in *api.BatchExecuteSta
 	if err := sameKind(b.bound); err != nil {
 		return nil, err
 	}
-	for i, bound := range b.bound {
-		if bound == nil {
-			continue
-		}
-		r := &out.Responses[i]
-		r.TableName = api.Some(bound.Statement.Source().Table)
-		var err error
-		r.Item, err = b.run(ctx, i)
-		if err := failed(r, err); err != nil {
-			return nil, err
-		}
+	if err := b.run(ctx, out.Responses); err != nil {
+		return nil, err
 	}
 	out.ConsumedCapacity = b.meters.consumed(in.ReturnConsumedCapacity, capacity.Plain)
 	return out, nil
@@ -90,46 +80,99 @@ func (b *batching) bind(i int) error {
 	return nil
 }
 
-// run runs the i-th statement. The item is what was selected or what RETURNING asks for.
-func (b *batching) run(ctx context.Context, i int) (attr.Item, error) {
+// run runs the statements that are sound. Writes run side by side: they are of different items and
+// nothing is promised of their order, so that they can share a commit.
+func (b *batching) run(ctx context.Context, responses []api.BatchStatementResponse) error {
+	var writes []*batchWrite
+	for i, bound := range b.bound {
+		if bound == nil {
+			continue
+		}
+		r := &responses[i]
+		r.TableName = api.Some(bound.Statement.Source().Table)
+		var err error
+		if bound.IsRead() {
+			r.Item, err = b.read(ctx, i)
+		} else {
+			var w *batchWrite
+			if w, err = b.bindWrite(i); err == nil {
+				writes = append(writes, w)
+			}
+		}
+		if err := failed(r, err); err != nil {
+			return err
+		}
+	}
+	var wg sync.WaitGroup
+	for _, w := range writes {
+		wg.Go(func() { w.out, w.err = b.db.runWrite(ctx, w.table, &w.write, &w.request) })
+	}
+	wg.Wait()
+	for _, w := range writes {
+		if err := failed(&responses[w.at], b.finish(w, &responses[w.at])); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// batchWrite is one write of a batch.
+type batchWrite struct {
+	at      int // of its statement
+	table   handle
+	write   plan.Write
+	request writeRequest
+	out     written
+	err     error
+}
+
+// bindWrite binds the i-th statement.
+func (b *batching) bindWrite(i int) (*batchWrite, error) {
 	bound, s := b.bound[i], &b.in.Statements[i]
 	name := bound.Statement.Source().Table
 	t, err := b.tables.enter(b.db, name, spread(s.Parameters))
 	if err != nil {
 		return nil, err
 	}
-	if bound.IsRead() {
-		return b.read(ctx, t, bound, s)
-	}
-	var room plan.Room
-	w, err := bound.Write(&room, &t.Table.Table)
-	if err != nil {
-		return nil, statementError(err)
-	}
-	for _, k := range b.keys {
-		if bytes.Equal(k, w.Key) {
-			return nil, api.Errorf(api.Validation, api.MsgBatchDuplicate) // unsure: the code and text
-		}
-	}
-	b.keys = append(b.keys, w.Key)
-	q := writeRequest{
+	w := &batchWrite{at: i, table: t, request: writeRequest{
 		table: name, capacity: b.in.ReturnConsumedCapacity,
 		onFailure: s.ReturnValuesOnConditionCheckFailure,
 		returns:   api.Some(returnValues(bound.Returning())),
+	}}
+	var room plan.Room
+	if w.write, err = bound.Write(&room, &t.Table.Table); err != nil {
+		return nil, statementError(err)
 	}
-	out, err := b.db.runWrite(ctx, t, &w, &q)
-	if err != nil {
-		return nil, asDuplicate(bound, err)
+	for _, k := range b.keys {
+		if bytes.Equal(k, w.write.Key) {
+			return nil, api.Errorf(api.Validation, api.MsgBatchDuplicate) // unsure: the code and text
+		}
 	}
-	if wantsCapacity(b.in.ReturnConsumedCapacity) {
-		m := b.meters.of(name)
-		m.Table += capacity.WriteUnits(out.OldSize(), out.NewSize())
-		meterIndexes(m, t.Table, &out.Result)
-	}
-	return updatedAttributes(&out, q.returns.Value), nil
+	b.keys = append(b.keys, w.write.Key)
+	return w, nil
 }
 
-func (b *batching) read(ctx context.Context, t handle, bound *partiql.Bound, s *api.BatchStatementRequest) (attr.Item, error) {
+// finish meters a write that is done. The item is what RETURNING asks for.
+func (b *batching) finish(w *batchWrite, r *api.BatchStatementResponse) error {
+	if w.err != nil {
+		return asDuplicate(b.bound[w.at], w.err)
+	}
+	if wantsCapacity(b.in.ReturnConsumedCapacity) {
+		m := b.meters.of(w.request.table)
+		m.Table += capacity.WriteUnits(w.out.OldSize(), w.out.NewSize())
+		meterIndexes(m, w.table.Table, &w.out.Result)
+	}
+	r.Item = updatedAttributes(&w.out, w.request.returns.Value)
+	return nil
+}
+
+// read runs the i-th statement, a SELECT.
+func (b *batching) read(ctx context.Context, i int) (attr.Item, error) {
+	bound, s := b.bound[i], &b.in.Statements[i]
+	t, err := b.tables.enter(b.db, bound.Statement.Source().Table, spread(s.Parameters))
+	if err != nil {
+		return nil, err
+	}
 	sel, err := bound.Select(&t.Table.Table, &partiql.Options{Consistent: s.ConsistentRead.Value})
 	if err != nil {
 		return nil, statementError(err)
@@ -187,189 +230,4 @@ func statementCode(c api.Code) string {
 		return api.BatchStatementErrorCodeAccessDenied
 	}
 	return api.BatchStatementErrorCodeInternalServerError
-}
-
-// transacting is one ExecuteTransaction on its way.
-type transacting struct {
-	db     *DB
-	in     *api.ExecuteTransactionInput
-	bound  []*partiql.Bound
-	tables handles
-	list   []handle // one a statement
-}
-
-// ExecuteTransaction runs up to 100 statements, all reads or all writes and checks, all or none.
-func (db *DB) ExecuteTransaction(ctx context.Context, in *api.ExecuteTransactionInput) (*api.ExecuteTransactionOutput, error) {
-	if err := validate.ExecuteTransaction(in); err != nil {
-		return nil, err
-	}
-	x := transacting{db: db, in: in, bound: make([]*partiql.Bound, len(in.TransactStatements)), tables: newHandles()}
-	defer x.tables.leave()
-	if err := x.bind(); err != nil {
-		return nil, err
-	}
-	if x.bound[0].IsRead() {
-		return x.read(ctx)
-	}
-	return x.write(ctx)
-}
-
-// bind parses all statements and enters their tables.
-func (x *transacting) bind() error {
-	for i := range x.in.TransactStatements {
-		s := &x.in.TransactStatements[i]
-		b, err := x.db.bindStatement(s.Statement.Value, s.Parameters)
-		if err != nil {
-			return err
-		}
-		if err := statementError(b.Together(true)); err != nil {
-			return err
-		}
-		x.bound[i] = b
-	}
-	if err := sameKind(x.bound); err != nil {
-		return err
-	}
-	for i, b := range x.bound {
-		t, err := x.tables.enter(x.db, b.Statement.Source().Table, spread(x.in.TransactStatements[i].Parameters))
-		if err != nil {
-			return err
-		}
-		x.list = append(x.list, t)
-	}
-	return nil
-}
-
-// read runs SELECTs as TransactGetItems does.
-func (x *transacting) read(ctx context.Context) (*api.ExecuteTransactionOutput, error) {
-	selections := make([]*partiql.Selection, len(x.bound))
-	keys, gets := make([][]byte, len(x.bound)), make([]exec.Gets, len(x.bound))
-	for i, b := range x.bound {
-		sel, err := b.Select(&x.list[i].Table.Table, &partiql.Options{})
-		if err != nil {
-			return nil, statementError(err)
-		}
-		if sel.Key == nil {
-			return nil, statementError(partiql.NeedsKey(true))
-		}
-		if err := onceInTransaction(keys[:i], sel.Key); err != nil {
-			return nil, err
-		}
-		selections[i], keys[i], gets[i] = sel, sel.Key, exec.Gets{Table: x.list[i].Table, Count: 1}
-	}
-	items, err := x.db.exec.GetMany(ctx, keys, gets)
-	if err != nil {
-		return nil, err
-	}
-	out := &api.ExecuteTransactionOutput{Responses: make([]api.ItemResponse, len(items))}
-	var m meters
-	total := 0
-	for i, item := range items {
-		size := sizeOf(item)
-		total += size
-		m.of(x.bound[i].Statement.Source().Table).Table += capacity.TransactReadUnits(size)
-		out.Responses[i].Item = selected(item, selections[i])
-	}
-	if total > transactReadMaxBytes {
-		return nil, api.Errorf(api.Validation, api.MsgTransactSize)
-	}
-	out.ConsumedCapacity = m.consumed(x.in.ReturnConsumedCapacity, capacity.TransactRead)
-	return out, nil
-}
-
-// onceInTransaction refuses a second statement on one item.
-func onceInTransaction(before [][]byte, k []byte) error {
-	for _, other := range before {
-		if bytes.Equal(other, k) {
-			return api.Errorf(api.Validation, api.MsgTransactDuplicate)
-		}
-	}
-	return nil
-}
-
-// write runs the other statements as TransactWriteItems does.
-func (x *transacting) write(ctx context.Context) (*api.ExecuteTransactionOutput, error) {
-	tx := exec.Transaction{
-		Actions: make([]exec.Action, len(x.bound)), Token: x.in.ClientRequestToken.Value,
-		WantResults: wantsCapacity(x.in.ReturnConsumedCapacity),
-	}
-	room, keys := plan.NewRoom(len(x.bound)), make([][]byte, len(x.bound))
-	for i, b := range x.bound {
-		w, err := b.Write(&room, &x.list[i].Table.Table)
-		if err != nil {
-			return nil, statementError(err)
-		}
-		if err := onceInTransaction(keys[:i], w.Key); err != nil {
-			return nil, err
-		}
-		keys[i] = w.Key
-		w.ReturnOnFailure = x.in.TransactStatements[i].ReturnValuesOnConditionCheckFailure.Value ==
-			api.ReturnValuesOnConditionCheckFailureAllOld
-		tx.Actions[i] = exec.Action{Table: x.list[i].Table, Write: w}
-		tx.WantResults = tx.WantResults || b.Returning() != nil
-	}
-	if tx.Token != "" {
-		tx.Digest = x.digest()
-	}
-	res, err := x.db.exec.TransactWrite(ctx, &tx)
-	if err != nil {
-		return nil, x.duplicates(err)
-	}
-	return x.output(&tx, &res), nil
-}
-
-// output shapes the answer of writes: an empty response for each, but for what RETURNING asks for
-// (unsure: the service may refuse RETURNING here).
-func (x *transacting) output(tx *exec.Transaction, res *exec.TransactResult) *api.ExecuteTransactionOutput {
-	out := &api.ExecuteTransactionOutput{Responses: make([]api.ItemResponse, len(x.bound))}
-	direction := capacity.TransactWrite
-	var m meters
-	for i, b := range x.bound {
-		tm := m.of(b.Statement.Source().Table)
-		switch {
-		case res.Replayed:
-			direction = capacity.TransactRead
-			tm.Table += capacity.TransactReadUnits(res.Sizes[i])
-		case res.Results != nil:
-			r := &res.Results[i]
-			tm.Table += capacity.TransactWriteUnits(r.OldSize(), r.NewSize())
-			meterIndexes(tm, x.list[i].Table, r)
-			w := written{Result: *r, update: tx.Actions[i].Write.Update}
-			out.Responses[i].Item = updatedAttributes(&w, returnValues(b.Returning()))
-		}
-	}
-	out.ConsumedCapacity = m.consumed(x.in.ReturnConsumedCapacity, direction)
-	return out
-}
-
-// duplicates gives the failed conditions of INSERTs their own reason.
-func (x *transacting) duplicates(err error) error {
-	own, ok := errors.AsType[*api.Error](err)
-	if !ok || own.Code != api.TransactionCanceled {
-		return err
-	}
-	changed := false
-	for i := range own.Reasons {
-		r := &own.Reasons[i]
-		if x.bound[i].IsInsert() && r.Code.Value == api.ReasonConditionalCheckFailed {
-			r.Code, r.Message = api.Some(api.ReasonDuplicateItem), api.Some(api.MsgDuplicateItem)
-			changed = true
-		}
-	}
-	if !changed {
-		return err
-	}
-	return exec.Cancelled(own.Reasons)
-}
-
-// digest identifies the request for its token.
-func (x *transacting) digest() (sum [exec.DigestBytes]byte) {
-	var all []byte
-	for i := range x.in.TransactStatements {
-		s := &x.in.TransactStatements[i]
-		all = attr.AppendString(all, s.Statement.Value)
-		all = attr.AppendString(all, s.ReturnValuesOnConditionCheckFailure.Value)
-		all = append(all, attr.List(s.Parameters...)...)
-	}
-	return sha256.Sum256(all)
 }

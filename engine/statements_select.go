@@ -89,7 +89,8 @@ func selected(item attr.Item, sel *partiql.Selection) attr.Item {
 	return project(item, sel.Projection)
 }
 
-// pages runs reads one after the other until the page is full.
+// pages runs reads one after the other until the page is full. Each read has a snapshot of its own:
+// several partitions are several Queries.
 func (s *selecting) pages(ctx context.Context, sel *partiql.Selection) error {
 	at := partiql.Position{Part: sel.First}
 	for len(sel.Reads) > 0 {
