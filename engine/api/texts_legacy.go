@@ -14,13 +14,12 @@ const (
 	// MsgBetweenReversed is a BETWEEN whose bounds are reversed.
 	MsgBetweenReversed = "The BETWEEN condition was provided a range where the lower bound is " +
 		"greater than the upper bound"
-	// MsgConditionalAlone is ConditionalOperator without anything to combine; unsure of the prefix:
-	// wire-facts §8.2 has PrefixInvalid from memory, a public suite that is run against the service
-	// (ExtendDB's) has none.
-	MsgConditionalAlone = "ConditionalOperator cannot be used without Filter or Expected"
+	// MsgConditionalAlone is ConditionalOperator without anything to combine; unsure (wire-facts
+	// §8.2).
+	MsgConditionalAlone = PrefixInvalid + "ConditionalOperator cannot be used without Filter or Expected"
 	// MsgConditionalSingle is ConditionalOperator with one entry; unsure like MsgConditionalAlone.
-	MsgConditionalSingle = "ConditionalOperator can only be used when Filter or Expected has two or " +
-		"more elements"
+	MsgConditionalSingle = PrefixInvalid +
+		"ConditionalOperator can only be used when Filter or Expected has two or more elements"
 
 	// MsgExpectedBoth is Value beside AttributeValueList; name.
 	MsgExpectedBoth = PrefixInvalid +

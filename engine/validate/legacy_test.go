@@ -189,8 +189,8 @@ func TestExpectedBadValue(t *testing.T) {
 
 // ConditionalOperator combines at least two entries. The texts and the place are unsure.
 func TestConditionalOperator(t *testing.T) {
-	const alone = "ConditionalOperator cannot be used without Filter or Expected"
-	const single = "ConditionalOperator can only be used when Filter or Expected has two or more elements"
+	const alone = "One or more parameter values were invalid: ConditionalOperator cannot be used without Filter or Expected"
+	const single = "One or more parameter values were invalid: ConditionalOperator can only be used when Filter or Expected has two or more elements"
 	one := expected(api.ExpectedAttributeValue{})
 	two := append(expected(api.ExpectedAttributeValue{ComparisonOperator: str("NULL")}),
 		api.ExpectedAttributeMapEntry{Key: "b", Value: api.ExpectedAttributeValue{ComparisonOperator: str("NULL")}})
@@ -375,7 +375,7 @@ func TestLegacyQueryOrder(t *testing.T) {
 		want string
 		edit func(*api.QueryInput)
 	}{
-		{"ConditionalOperator can only be used when Filter or Expected has two or more elements",
+		{"One or more parameter values were invalid: ConditionalOperator can only be used when Filter or Expected has two or more elements",
 			func(in *api.QueryInput) { in.ConditionalOperator = str("OR") }},
 		{inv + "Invalid number of argument(s) for the EQ ComparisonOperator",
 			func(in *api.QueryInput) { in.QueryFilter = filter("EQ") }},
@@ -401,7 +401,7 @@ func TestLegacyScanOrder(t *testing.T) {
 		want string
 		edit func(*api.ScanInput)
 	}{
-		{"ConditionalOperator cannot be used without Filter or Expected", func(in *api.ScanInput) {
+		{"One or more parameter values were invalid: ConditionalOperator cannot be used without Filter or Expected", func(in *api.ScanInput) {
 			in.ConditionalOperator, in.ScanFilter = str("OR"), nil
 		}},
 		{inv + "Duplicate value in attribute name: a",
@@ -470,5 +470,5 @@ func TestKeyConditionsMixed(t *testing.T) {
 	q.QueryFilter, q.ProjectionExpression = filter("NULL"), str("a")
 	requireText(t, Query(q, Options{}), a+"QueryFilter"+b+"ProjectionExpression}")
 	requireText(t, Query(&api.QueryInput{TableName: str("Tab"), ConditionalOperator: str("OR")}, Options{}),
-		"ConditionalOperator cannot be used without Filter or Expected")
+		"One or more parameter values were invalid: ConditionalOperator cannot be used without Filter or Expected")
 }
