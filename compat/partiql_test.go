@@ -198,3 +198,36 @@ func TestStatementTransaction(t *testing.T) {
 	assert.Equal(t, "Duplicate primary key exists in table", *cancelled.CancellationReasons[0].Message)
 	assert.Equal(t, "ConditionalCheckFailed", *cancelled.CancellationReasons[1].Code)
 }
+
+// TestStatementTools runs statements with aws-cli and boto3, whose serializers are others.
+func TestStatementTools(t *testing.T) {
+	needAWS(t)
+	s := newServer(t, "--in-memory")
+	out := shell(t, s.url, `
+aws() { command aws --endpoint-url "$ENDPOINT" --output json dynamodb "$@"; }
+aws create-table --table-name Music --billing-mode PAY_PER_REQUEST \
+  --attribute-definitions AttributeName=Artist,AttributeType=S AttributeName=Song,AttributeType=S \
+  --key-schema AttributeName=Artist,KeyType=HASH AttributeName=Song,KeyType=RANGE >/dev/null
+aws execute-statement --statement "INSERT INTO Music VALUE {'Artist':'Nina','Song':?,'Year':1965}" --parameters '[{"S":"Sinnerman"}]' >/dev/null
+aws batch-execute-statement --statements '[{"Statement":"INSERT INTO Music VALUE {'"'Artist':'Nina','Song':'Feeling Good'"'}"}]' >/dev/null
+aws execute-transaction --transact-statements '[{"Statement":"UPDATE Music SET Plays = 1 WHERE Artist = ? AND Song = ?","Parameters":[{"S":"Nina"},{"S":"Sinnerman"}]}]' >/dev/null
+aws execute-statement --statement "SELECT Song, Plays FROM Music WHERE Artist = 'Nina' ORDER BY Song DESC" --query 'Items[].[Song.S, Plays.N]'
+`)
+	assert.JSONEq(t, `[["Sinnerman","1"],["Feeling Good",null]]`, out)
+	if botoPython() == "" {
+		missing(t, "boto3")
+	}
+	out = shell(t, s.url, `"$PYTHON" - <<'END'
+import os, boto3
+c = boto3.client("dynamodb", endpoint_url=os.environ["ENDPOINT"])
+c.execute_statement(Statement="UPDATE Music SET Tags = <<'jazz', 'soul'>> WHERE Artist = ? AND Song = ?", Parameters=[{"S": "Nina"}, {"S": "Sinnerman"}])
+r = c.execute_statement(Statement="SELECT Tags FROM Music WHERE contains(Tags, 'soul')")
+print(r["Items"])
+try:
+    c.execute_statement(Statement="INSERT INTO Music VALUE {'Artist': 'Nina', 'Song': 'Sinnerman'}")
+except c.exceptions.DuplicateItemException as e:
+    print(e.response["Error"]["Message"])
+END
+`)
+	assert.Equal(t, "[{'Tags': {'SS': ['jazz', 'soul']}}]\nDuplicate primary key exists in table\n", out)
+}

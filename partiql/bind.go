@@ -73,7 +73,7 @@ func (b *Bound) anyDepth(x Expr) (attr.Value, error) {
 		}
 		return attr.Value(e.Bytes()), nil
 	}
-	return nil, b.errAt(x, msgMalformed, detailValue)
+	return nil, b.errAt(x, msgMalformed, msgDetailValue)
 }
 
 // encode appends the value of a constant.
@@ -212,7 +212,7 @@ func (b *Bound) cond(x Expr) (expr.Cond, error) {
 	case *Call:
 		return b.conditionCall(n)
 	}
-	return nil, b.errAt(x, msgMalformed, detailCondition)
+	return nil, b.errAt(x, msgMalformed, msgDetailCondition)
 }
 
 func (b *Bound) conds(list []Expr) ([]expr.Cond, error) {
@@ -263,7 +263,7 @@ func (b *Bound) inList(n *In) ([]Expr, error) {
 	}
 	p, ok := n.List.(*Param)
 	if !ok || b.params[p.N].Type() != attr.L || b.params[p.N].Len() == 0 {
-		return nil, b.errAt(n.List, msgMalformed, detailExpression)
+		return nil, b.errAt(n.List, msgMalformed, msgDetailExpression)
 	}
 	var list []Expr
 	for r := attr.ListReader(b.params[p.N]); r.Next(); {
@@ -277,7 +277,7 @@ func (b *Bound) inList(n *In) ([]Expr, error) {
 func (b *Bound) is(n *Is) (expr.Cond, error) {
 	p, ok := n.X.(*Path)
 	if !ok {
-		return nil, b.errAt(n.X, msgMalformed, detailPath)
+		return nil, b.errAt(n.X, msgMalformed, msgDetailPath)
 	}
 	c := &expr.Call{At: expr.At(n.Pos()), Fn: expr.FnAttributeNotExists, Args: []expr.Operand{docPath(p)}}
 	if n.Type != typeMissing {
@@ -294,7 +294,7 @@ var conditionFunctions = map[string]expr.Op{
 func (b *Bound) conditionCall(n *Call) (expr.Cond, error) {
 	fn, ok := conditionFunctions[n.Name]
 	if !ok {
-		return nil, b.errAt(n, msgMalformed, detailCondition)
+		return nil, b.errAt(n, msgMalformed, msgDetailCondition)
 	}
 	args, err := b.operands(n.Args...)
 	if err != nil {

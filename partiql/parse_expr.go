@@ -54,7 +54,7 @@ func (p *parser) predicate() Expr {
 	}
 	if n == x && p.err == nil {
 		if p.is(tokEOF) || p.isWord("AND") || p.isWord("OR") || p.is(tokRParen) {
-			p.malformed(token{pos: int(at), end: p.tok().pos}, detailCondition)
+			p.malformed(token{pos: int(at), end: p.tok().pos}, msgDetailCondition)
 		}
 		p.trailing()
 	}
@@ -162,7 +162,7 @@ func (p *parser) inList() Expr {
 	case p.is(tokParam):
 		return p.param()
 	}
-	p.fail(detailExpression)
+	p.fail(msgDetailExpression)
 	return nil
 }
 
@@ -170,7 +170,7 @@ func (p *parser) typeName() string {
 	t := p.tok()
 	name := strings.ToUpper(p.text(t))
 	if _, known := typeNames[name]; !known || t.kind != tokWord {
-		p.malformed(t, detailType)
+		p.malformed(t, msgDetailType)
 		return ""
 	}
 	p.advance()
@@ -227,7 +227,7 @@ func (p *parser) primary() Expr {
 	case tokWord, tokQuoted:
 		return p.wordOperand(t)
 	}
-	p.fail(detailExpression)
+	p.fail(msgDetailExpression)
 	return nil
 }
 
@@ -261,7 +261,7 @@ func (p *parser) number() Expr {
 	}
 	t := p.tok()
 	if !p.is(tokNumber) {
-		p.fail(detailExpression)
+		p.fail(msgDetailExpression)
 		return nil
 	}
 	text := p.text(t)
@@ -297,7 +297,7 @@ func (p *parser) call() Expr {
 		return nil
 	}
 	if len(l.Elems) != fn.args {
-		p.malformed(t, fmt.Sprintf(detailArguments, name))
+		p.malformed(t, fmt.Sprintf(msgDetailArguments, name))
 	}
 	return &Call{At(t.pos), name, l.Elems}
 }
@@ -338,7 +338,7 @@ func (p *parser) tuple() Expr {
 	for {
 		t := p.tok()
 		if !p.take(tokString) {
-			p.fail(detailTuple)
+			p.fail(msgDetailTuple)
 			return n
 		}
 		p.need(tokColon, ":")
@@ -378,7 +378,7 @@ func (p *parser) subscript(at int) Step {
 	switch {
 	case p.take(tokString):
 		if s.Name = unquote(p.text(t)); s.Name == "" {
-			p.malformed(t, detailIdentifier)
+			p.malformed(t, msgDetailIdentifier)
 		}
 	case p.take(tokNumber):
 		i, err := strconv.Atoi(p.text(t))
@@ -387,7 +387,7 @@ func (p *parser) subscript(at int) Step {
 		}
 		s.Index, s.IsIndex = i, true
 	default:
-		p.fail(detailExpression)
+		p.fail(msgDetailExpression)
 	}
 	p.need(tokRBracket, "]")
 	return s

@@ -25,7 +25,7 @@ func (p *parser) statement() Statement {
 			return nil
 		}
 	}
-	p.malformed(p.tok(), detailManipulation)
+	p.malformed(p.tok(), msgDetailManipulation)
 	return nil
 }
 
@@ -37,7 +37,7 @@ func (p *parser) source() Source {
 	}
 	if p.is(tokMinus) {
 		// A bare name with a hyphen: reports of the service show this detail.
-		p.malformed(p.tok(), detailManipulation)
+		p.malformed(p.tok(), msgDetailManipulation)
 	}
 	return s
 }
@@ -71,7 +71,7 @@ func (p *parser) projection() []*Path {
 			p.unsupported(p.tok(), kindFunction)
 		}
 		if !p.is(tokWord) && !p.is(tokQuoted) {
-			p.fail(detailPath)
+			p.fail(msgDetailPath)
 		}
 		paths = append(paths, p.path())
 		if p.isWord("AS") {
@@ -119,7 +119,7 @@ func (p *parser) insert(at At) *Insert {
 	}
 	if p.is(tokLParen) {
 		// A list of columns as SQL has it: reports of the service show this detail.
-		p.malformed(p.tok(), detailKeyword)
+		p.malformed(p.tok(), msgDetailKeyword)
 	}
 	p.needWord("VALUE")
 	s.Value = p.value()
@@ -159,7 +159,7 @@ func (p *parser) actions() []*Action {
 		}
 	}
 	if len(list) == 0 {
-		p.fail(detailToken)
+		p.fail(msgDetailToken)
 	}
 	return list
 }

@@ -147,7 +147,7 @@ func TestDepth(t *testing.T) {
 		"UPDATE t SET a = " + strings.Repeat("(", 4000) + "1",
 	} {
 		_, err := Parse(s)
-		require.ErrorContains(t, err, detailDepth, s[:40])
+		require.ErrorContains(t, err, msgDetailDepth, s[:40])
 	}
 	_, err := Parse("SELECT * FROM t WHERE " + strings.Repeat("(", depthMax) + "a=1" + strings.Repeat(")", depthMax))
 	require.NoError(t, err)

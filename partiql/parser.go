@@ -112,11 +112,11 @@ func (p *parser) fail(detail string) {
 	t := p.tok()
 	switch {
 	case t.kind == tokEOF:
-		detail = detailEnd
+		detail = msgDetailEnd
 	case t.kind == tokIllegal && (p.src[t.pos] == '\'' || p.src[t.pos] == '"'):
-		detail = detailString
+		detail = msgDetailString
 	case t.kind == tokWord && reserved(p.text(t)):
-		detail = detailKeyword
+		detail = msgDetailKeyword
 	}
 	p.malformed(t, detail)
 }
@@ -131,20 +131,20 @@ func (p *parser) unsupported(t token, kind string) {
 
 func (p *parser) need(kind tokenKind, symbol string) {
 	if !p.take(kind) {
-		p.fail(fmt.Sprintf(detailSymbol, symbol))
+		p.fail(fmt.Sprintf(msgDetailSymbol, symbol))
 	}
 }
 
 func (p *parser) needWord(word string) {
 	if !p.takeWord(word) {
-		p.fail(fmt.Sprintf(detailSymbol, word))
+		p.fail(fmt.Sprintf(msgDetailSymbol, word))
 	}
 }
 
 // enter counts a level of nesting; leave it when true.
 func (p *parser) enter() bool {
 	if p.depth == depthMax {
-		p.malformed(p.tok(), detailDepth)
+		p.malformed(p.tok(), msgDetailDepth)
 		return false
 	}
 	p.depth++
@@ -167,7 +167,7 @@ func (p *parser) trailing() {
 			return
 		}
 	}
-	p.fail(detailToken)
+	p.fail(msgDetailToken)
 }
 
 // name parses an identifier, bare or in double quotes.
@@ -181,6 +181,6 @@ func (p *parser) name() string {
 		p.advance()
 		return unquote(p.text(t))
 	}
-	p.fail(detailIdentifier)
+	p.fail(msgDetailIdentifier)
 	return ""
 }

@@ -249,7 +249,7 @@ func (b *Bound) Write(room *plan.Room, t *schema.Table) (plan.Write, error) {
 		}
 		return plan.Check(room, t, k, c)
 	}
-	return plan.Write{}, errorf(msgMalformed, detailManipulation)
+	return plan.Write{}, errorf(msgMalformed, msgDetailManipulation)
 }
 
 // insert binds a put on the condition that there is no such item.

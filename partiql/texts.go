@@ -36,22 +36,22 @@ const (
 // Details of msgMalformed. The first two are known from reports of the service, the others name
 // what is missing in the same manner (unsure).
 const (
-	detailManipulation = "Expected data manipulation"
-	detailKeyword      = "Unexpected keyword"
-	detailToken        = "Unexpected token"
-	detailEnd          = "Unexpected end of statement"
-	detailIdentifier   = "Expected identifier"
-	detailExpression   = "Expected expression"
-	detailPath         = "Expected path"
-	detailCondition    = "Expected condition"
-	detailValue        = "Expected value"
-	detailSymbol       = "Expected %s"
-	detailNumber       = "Malformed number"
-	detailString       = "Unterminated text"
-	detailTuple        = "Expected string as the key of a tuple"
-	detailType         = "Expected type name"
-	detailArguments    = "Wrong number of arguments for function %s"
-	detailDepth        = "Nesting is too deep"
+	msgDetailManipulation = "Expected data manipulation"
+	msgDetailKeyword      = "Unexpected keyword"
+	msgDetailToken        = "Unexpected token"
+	msgDetailEnd          = "Unexpected end of statement"
+	msgDetailIdentifier   = "Expected identifier"
+	msgDetailExpression   = "Expected expression"
+	msgDetailPath         = "Expected path"
+	msgDetailCondition    = "Expected condition"
+	msgDetailValue        = "Expected value"
+	msgDetailSymbol       = "Expected %s"
+	msgDetailNumber       = "Malformed number"
+	msgDetailString       = "Unterminated text"
+	msgDetailTuple        = "Expected string as the key of a tuple"
+	msgDetailType         = "Expected type name"
+	msgDetailArguments    = "Wrong number of arguments for function %s"
+	msgDetailDepth        = "Nesting is too deep"
 )
 
 // Kinds of msgUnsupported.
