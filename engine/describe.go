@@ -60,10 +60,13 @@ func describeSettings(d *api.TableDescription, t *catalog.Table, arn string) {
 	if t.TableClass != "" && t.TableClass != api.TableClassStandard {
 		d.TableClassSummary = &api.TableClassSummary{TableClass: api.Some(t.TableClass)}
 	}
-	if s := t.Stream; s != nil {
+	if t.Streams() {
 		d.StreamSpecification = &api.StreamSpecification{
-			StreamEnabled: api.Some(s.Enabled), StreamViewType: api.Some(s.ViewType),
+			StreamEnabled: api.Some(true), StreamViewType: api.Some(t.Stream.ViewType),
 		}
+	}
+	// Of a disabled stream only the names are shown: unsure, the sheet names no more.
+	if s := t.Stream; s != nil {
 		d.LatestStreamLabel = api.Some(s.Label)
 		d.LatestStreamArn = api.Some(arn + "/stream/" + s.Label)
 	}

@@ -39,7 +39,10 @@ type DB struct {
 	randMu     sync.Mutex // serializes reads of opts.Rand
 }
 
-var _ api.Service = (*DB)(nil)
+var (
+	_ api.Service = (*DB)(nil)
+	_ api.Admin   = (*DB)(nil)
+)
 
 // Open opens the database file at path, creating it when it is absent, or a database in memory.
 // Errors of a damaged file wrap storage.ErrCorrupt.

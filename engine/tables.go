@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/keystone-db/kstone/engine/api"
 	"github.com/keystone-db/kstone/engine/attr"
@@ -71,18 +70,13 @@ func (db *DB) newRecord(in *api.CreateTableInput, name string) catalog.Record {
 		r.Tags = append(r.Tags, catalog.Tag{Key: tag.Key.Value, Value: tag.Value.Value})
 	}
 	if s := in.StreamSpecification; s != nil && s.StreamEnabled.Value {
-		r.Stream = &catalog.Stream{
-			Enabled: true, ViewType: s.StreamViewType.Value, Label: streamLabel(db.exec.Now()),
-		}
+		r.Stream = &catalog.Stream{Enabled: true, ViewType: s.StreamViewType.Value}
 	}
 	if s := in.SSESpecification; s != nil && s.Enabled.Value {
 		r.SSE = &catalog.SSE{KeyID: s.KMSMasterKeyId.Value}
 	}
 	return r
 }
-
-// streamLabel is the time of enabling, in UTC without a zone (wire-facts §7.1).
-func streamLabel(now time.Time) string { return now.UTC().Format("2006-01-02T15:04:05.000") }
 
 func keyType(name string) attr.Type {
 	switch name {

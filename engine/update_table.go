@@ -12,7 +12,7 @@ import (
 )
 
 // UpdateTable changes settings of a table: throughput, billing mode, deletion protection, table
-// class, encryption. Changes of indexes, streams and replicas are refused by validation in this
+// class, encryption. The stream too. Changes of indexes and replicas are refused by validation in this
 // version.
 func (db *DB) UpdateTable(ctx context.Context, in *api.UpdateTableInput) (*api.UpdateTableOutput, error) {
 	if err := validate.UpdateTable(in, db.rules); err != nil {
@@ -26,6 +26,9 @@ func (db *DB) UpdateTable(ctx context.Context, in *api.UpdateTableInput) (*api.U
 		}
 		next, err := nextBilling(in, r, now)
 		if err != nil {
+			return err
+		}
+		if err := nextStream(in.StreamSpecification, r); err != nil {
 			return err
 		}
 		r.Pending = &next
@@ -48,6 +51,22 @@ func (db *DB) UpdateTable(ctx context.Context, in *api.UpdateTableInput) (*api.U
 	}
 	d, err := db.describe(ctx, t)
 	return &api.UpdateTableOutput{TableDescription: d}, err
+}
+
+// nextStream enables or disables the stream (wire-facts §6.2 #7 and #8).
+func nextStream(in *api.StreamSpecification, r *catalog.Record) error {
+	switch {
+	case in == nil:
+	case in.StreamEnabled.Value && r.Streams():
+		return api.Errorf(api.Validation, api.MsgStreamEnabled, r.Table.Name)
+	case in.StreamEnabled.Value:
+		r.Stream = &catalog.Stream{Enabled: true, ViewType: in.StreamViewType.Value}
+	case !r.Streams():
+		return api.Errorf(api.Validation, api.MsgStreamDisabled, r.Table.Name)
+	default:
+		r.Stream.Enabled = false
+	}
+	return nil
 }
 
 // nextBilling is what the table will pay for, checked in the order of wire-facts §6.2. The answer

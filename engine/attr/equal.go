@@ -43,8 +43,18 @@ func equalLists(a, b Value) bool {
 	return !rb.Next()
 }
 
-func equalMaps(a, b Value) bool {
-	ra, rb := MapReader(a), MapReader(b)
+func equalMaps(a, b Value) bool { return equalEntries(MapReader(a), MapReader(b)) }
+
+// EqualItems reports whether two items hold equal attributes. An absent item, nil, equals only
+// another absent one.
+func EqualItems(a, b Item) bool {
+	if (a == nil) != (b == nil) {
+		return false
+	}
+	return bytes.Equal(a, b) || equalEntries(a.Read(), b.Read())
+}
+
+func equalEntries(ra, rb Reader) bool {
 	for {
 		na, va, oka := ra.Next()
 		nb, vb, okb := rb.Next()

@@ -46,6 +46,8 @@ type Options struct {
 	NewUUID func() string
 	// TableDelay is how long CREATING, UPDATING and DELETING last.
 	TableDelay time.Duration
+	// StreamShards is the number of open shards of a stream that is enabled; 0 means 1.
+	StreamShards uint32
 }
 
 // Table is one table as of now: immutable, shared, never to be changed.
@@ -74,6 +76,8 @@ type Catalog struct {
 	opts  Options
 	// tables is replaced whole; readers take no lock.
 	tables atomic.Pointer[map[string]*Table]
+	// streams are all streams, those of tables that are gone included, by path; replaced whole.
+	streams atomic.Pointer[map[string]*schema.Stream]
 	// transient counts tables in a passing state: while it is zero no step can be due.
 	transient atomic.Int64
 	// control serializes all changes. It is held during I/O: the control plane is slow by nature.
@@ -105,6 +109,9 @@ func Open(ctx context.Context, store storage.Store, opts Options) (*Catalog, err
 		return nil, err
 	}
 	c.publish(tables)
+	if err := c.openStreams(ctx, snap); err != nil {
+		return nil, err
+	}
 	return c, c.finishAll(ctx)
 }
 
@@ -182,11 +189,19 @@ func projections(t *schema.Table) [][]string {
 // Enter takes no step of a table's life and no lock: an operation enters several tables, and one
 // that waited for a removal while it keeps another table from being removed would never end.
 func (c *Catalog) Enter(name string, shard uint32) (*Table, error) {
-	t := c.snapshot()[name]
-	if t == nil || !c.usable(t) || !t.gate.enter(shard) {
-		return nil, ErrNotFound
+	for {
+		t := c.snapshot()[name]
+		if t == nil || !c.usable(t) {
+			return nil, ErrNotFound
+		}
+		if t.gate.enter(shard) {
+			return t, nil
+		}
+		// The table is gone, or another value of it is in the cache already.
+		if c.snapshot()[name] == t {
+			return nil, ErrNotFound
+		}
 	}
-	return t, nil
 }
 
 // usable says whether the data plane may work on a table. The end of CREATING counts even before
@@ -256,27 +271,34 @@ func (c *Catalog) Create(ctx context.Context, r Record) (*Table, error) {
 		r.Table.Indexes[i].Sub = r.NextSub
 		r.NextSub++
 	}
-	if err := c.storeNew(ctx, &r); err != nil {
+	s, err := c.newStream(ctx, &r)
+	if err != nil {
 		return nil, err
+	}
+	if err := c.storeNew(ctx, &r, s); err != nil {
+		return nil, err
+	}
+	if s != nil {
+		c.putStream(s)
 	}
 	return c.put(&r, newGate()), nil
 }
 
-// storeNew takes a table id and writes the row in one update.
-func (c *Catalog) storeNew(ctx context.Context, r *Record) error {
+// storeNew takes a table id and writes the row in one update, with that of the table's stream.
+func (c *Catalog) storeNew(ctx context.Context, r *Record, s *schema.Stream) error {
 	row := key.AppendCatalog(nil, key.SubTable, r.Table.Name)
 	next := key.AppendCatalog(nil, key.SubMeta, metaNextTable)
 	named := []storage.Named{{Key: next}, {Key: row}}
+	if s != nil {
+		named = append(named, storage.Named{Key: streamRow(s.ID)})
+	}
 	return c.store.Update(ctx, named, storage.UpdateOptions{}, func(tx storage.Tx) error {
 		if tx.Value(1).Present {
 			return ErrExists
 		}
-		id := uint64(firstTableID)
-		if v := tx.Value(0); v.Present {
-			if len(v.Data) != 8 {
-				return fmt.Errorf("catalog: next table id: %w", storage.ErrCorrupt)
-			}
-			id = binary.BigEndian.Uint64(v.Data)
+		id, err := nextID(tx.Value(0))
+		if err != nil {
+			return fmt.Errorf("catalog: next table id: %w", err)
 		}
 		r.Table.ID = id
 		b, err := r.encode()
@@ -285,8 +307,23 @@ func (c *Catalog) storeNew(ctx context.Context, r *Record) error {
 		}
 		tx.Put(next, binary.BigEndian.AppendUint64(nil, id+1))
 		tx.Put(row, b)
-		return nil
+		if s == nil {
+			return nil
+		}
+		s.Shards = firstShards(s, uint64(tx.Seq()))
+		return storeStream(tx, s)
 	})
+}
+
+// nextID reads the row that holds the next id.
+func nextID(v storage.Value) (uint64, error) {
+	if !v.Present {
+		return firstTableID, nil
+	}
+	if len(v.Data) != 8 {
+		return 0, storage.ErrCorrupt
+	}
+	return binary.BigEndian.Uint64(v.Data), nil
 }
 
 // Update changes a table's record. change gets a copy of the settled record and may refuse it with
@@ -308,6 +345,12 @@ func (c *Catalog) Update(ctx context.Context, name string, pass bool, change fun
 	if pass {
 		r.Status = StatusUpdating
 		r.UntilMs = c.opts.Clock().Add(c.opts.TableDelay).UnixMilli()
+	}
+	switch was, is := t.Streams(), r.Streams(); {
+	case is && (!was || t.Stream.ID != r.Stream.ID):
+		return c.enableStream(ctx, t, r)
+	case was && !is:
+		return c.disableStream(ctx, t, r)
 	}
 	if err := c.write(ctx, r); err != nil {
 		return nil, err
@@ -393,6 +436,10 @@ func (c *Catalog) finishLocked(ctx context.Context) error {
 // the next open does it again: DropRange may be repeated.
 func (c *Catalog) remove(ctx context.Context, name string, t *Table) error {
 	t.gate.drain()
+	// Nobody writes any more, so that the stream ends with the last change of the table.
+	if err := c.endStream(ctx, &t.Record); err != nil {
+		return err
+	}
 	if err := c.store.DropRange(ctx, storage.Range(key.WholeSpace(key.TableSpace(t.Table.ID)))); err != nil {
 		return err
 	}

@@ -54,11 +54,14 @@ type Tag struct {
 	Value string `json:"value"`
 }
 
-// Stream is the stored stream setting.
+// Stream is the stored stream setting of a table: that of its newest stream, which may be disabled.
 type Stream struct {
 	Enabled  bool   `json:"enabled"`
 	ViewType string `json:"viewType"`
-	Label    string `json:"label"`
+	// Label, ID and Slots are given by the catalog when the stream is enabled.
+	Label string `json:"label"`
+	ID    uint64 `json:"id"`
+	Slots uint32 `json:"slots"`
 }
 
 // SSE is the stored encryption setting; absent means the service's own key.
@@ -157,6 +160,9 @@ type Record struct {
 	TTLAttribute string `json:"ttlAttribute,omitempty"`
 }
 
+// Streams says whether changes of the table's items are recorded.
+func (r *Record) Streams() bool { return r.Stream != nil && r.Stream.Enabled }
+
 func (r *Record) encode() ([]byte, error) {
 	r.Version = recordVersion
 	b, err := json.Marshal(r)
@@ -185,6 +191,10 @@ func (r *Record) clone() *Record {
 	if r.Pending != nil {
 		p := r.Pending.Clone()
 		c.Pending = &p
+	}
+	if r.Stream != nil {
+		s := *r.Stream
+		c.Stream = &s
 	}
 	c.Tags = append([]Tag(nil), r.Tags...)
 	c.Table.Indexes = append([]schema.Index(nil), r.Table.Indexes...)

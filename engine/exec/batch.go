@@ -79,6 +79,12 @@ func (e *Executor) updateBatch(ctx context.Context, actions []Action, todo []int
 			}
 			results[at] = r
 			commit(tx, &a.Write, v, &results[at])
+			if a.Table.Streams() {
+				o := outcome{
+					table: a.Table, write: &a.Write, stored: v, result: &results[at], now: now, index: at,
+				}
+				o.record(tx)
+			}
 		}
 		return nil
 	})

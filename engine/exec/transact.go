@@ -111,7 +111,14 @@ func (x *Transaction) run(tx storage.Tx, tokens [][]byte, now time.Time) (Transa
 		return res, api.Errorf(api.Validation, api.MsgTransactSize)
 	}
 	for i := range x.Actions {
-		commit(tx, &x.Actions[i].Write, tx.Value(i), &res.Results[i])
+		a, v := &x.Actions[i], tx.Value(i)
+		commit(tx, &a.Write, v, &res.Results[i])
+		if a.Table.Streams() {
+			o := outcome{
+				table: a.Table, write: &a.Write, stored: v, result: &res.Results[i], now: now, index: i,
+			}
+			o.record(tx)
+		}
 	}
 	if len(tokens) > 0 {
 		tx.Put(tokens[0], encodeToken(x.Digest, now, res.Sizes))

@@ -23,6 +23,9 @@ type Result struct {
 	New attr.Item
 	// Changes of index entries.
 	Changes []index.Change
+	// Expired: the write removed the item because its time to live was over. Its stream record says
+	// that the service did it.
+	Expired bool
 }
 
 // OldSize and NewSize are accounted sizes in bytes, zero for absent.
@@ -42,7 +45,7 @@ func sizeOf(item attr.Item) int {
 // Units depend on the old size, so a request for the consumed capacity reads too.
 func blind(t *catalog.Table, w *plan.Write) bool {
 	return (w.Kind == plan.WritePut || w.Kind == plan.WriteDelete) && w.Condition == nil &&
-		len(t.Table.Indexes) == 0
+		len(t.Table.Indexes) == 0 && !t.Streams()
 }
 
 // Write runs one single-item write. needOld says that the caller wants Result.Old.
@@ -79,6 +82,10 @@ func (s *single) run(tx storage.Tx) error {
 		return err
 	}
 	commit(tx, &s.write, v, &s.result)
+	if s.table.Streams() {
+		o := outcome{table: s.table, write: &s.write, stored: v, result: &s.result, now: s.now}
+		o.record(tx)
+	}
 	if !s.keep {
 		s.result.Old = nil
 	}

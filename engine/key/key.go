@@ -17,6 +17,7 @@
 //	| LSI entry | partition · index sort (escaped) · table sort (raw)               |
 //	| GSI entry | index partition · index sort (escaped) · partition · sort (raw)   |
 //	| token     | partition (the token)                                             |
+//	| stream    | see package stream; hash is the first of the shard's slot         |
 //	| catalog   | raw name, hash 0                                                  |
 //
 //	partition  length 2B big-endian, bytes: the value's encoding; of several values each but the last
@@ -58,6 +59,8 @@ const (
 	SubDropped uint32 = 3
 	// SubDefunct holds the spaces of token windows that are being dropped.
 	SubDefunct uint32 = 4
+	// SubStream holds stream records by stream id.
+	SubStream uint32 = 5
 )
 
 // Limits of the service on key values, in bytes, of all attributes of a kind together.
@@ -86,6 +89,9 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // TableSpace is the space field of a table's keys.
 func TableSpace(id uint64) uint64 { return spaceTable | id&spaceIDMask }
+
+// StreamSpace is the space field of a stream's records.
+func StreamSpace(id uint64) uint64 { return spaceStream | id&spaceIDMask }
 
 // TokenSpace is the space field of the request tokens of a ten-minute window.
 func TokenSpace(window uint64) uint64 { return spaceToken | window&spaceIDMask }

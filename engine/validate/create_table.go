@@ -340,9 +340,10 @@ func (c *creation) definitions() error {
 	return nil
 }
 
-// stream makes the checks #29 and #30.
-func (c *creation) stream() error {
-	s := c.in.StreamSpecification
+func (c *creation) stream() error { return streamSetting(c.in.StreamSpecification) }
+
+// streamSetting makes the checks #29 and #30.
+func streamSetting(s *api.StreamSpecification) error {
 	switch {
 	case s == nil:
 		return nil

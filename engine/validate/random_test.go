@@ -82,6 +82,8 @@ func checks() map[string]any {
 		opCreateTable: CreateTable, opUpdateTable: UpdateTable, opDeleteTable: DeleteTable,
 		opDescribeTable: DescribeTable, opListTables: ListTables, opTagResource: TagResource,
 		opUntagResource: UntagResource, opListTags: ListTagsOfResource,
+		opListStreams: ListStreams, opDescribeStream: DescribeStream,
+		opGetShardIterator: GetShardIterator, opGetRecords: GetRecords,
 		opUpdateTimeToLive: UpdateTimeToLive, opDescribeTimeToLive: DescribeTimeToLive,
 	}
 }

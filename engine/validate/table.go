@@ -23,7 +23,8 @@ func UpdateTable(in *api.UpdateTableInput, _ Options) error {
 	}
 	if in.ProvisionedThroughput == nil && !in.BillingMode.Set &&
 		len(in.GlobalSecondaryIndexUpdates) == 0 && !in.TableClass.Set &&
-		!in.DeletionProtectionEnabled.Set && in.SSESpecification == nil && in.OnDemandThroughput == nil {
+		!in.DeletionProtectionEnabled.Set && in.SSESpecification == nil && in.OnDemandThroughput == nil &&
+		in.StreamSpecification == nil {
 		return invalid(api.MsgUpdateNothing)
 	}
 	provisioned := in.BillingMode.Value == api.BillingModeProvisioned
@@ -33,13 +34,15 @@ func UpdateTable(in *api.UpdateTableInput, _ Options) error {
 	if err := unitsInRange(in.ProvisionedThroughput); err != nil {
 		return err
 	}
+	if err := streamSetting(in.StreamSpecification); err != nil {
+		return err
+	}
 	return indexUpdates(in.GlobalSecondaryIndexUpdates)
 }
 
 // refuseUpdate answers members that later issues build.
 func refuseUpdate(in *api.UpdateTableInput) error {
 	return refuse([]param{
-		{"StreamSpecification", in.StreamSpecification != nil},
 		{"ReplicaUpdates", in.ReplicaUpdates != nil},
 		{"MultiRegionConsistency", in.MultiRegionConsistency.Set},
 		{"GlobalTableWitnessUpdates", in.GlobalTableWitnessUpdates != nil},

@@ -262,7 +262,7 @@ func TestUpdateTableStatic(t *testing.T) {
 				update("idx", units(1, 1)), {Delete: &api.DeleteGlobalSecondaryIndexAction{IndexName: str("two")}},
 			},
 		},
-		refused("StreamSpecification"): {
+		inv + "StreamViewType must be specified when StreamEnabled is true": {
 			StreamSpecification: &api.StreamSpecification{StreamEnabled: api.Some(true)},
 		},
 		refused("ReplicaUpdates"):                  {ReplicaUpdates: []api.ReplicationGroupUpdate{{}}},

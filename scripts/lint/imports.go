@@ -29,9 +29,10 @@ var importTable = map[string][]string{
 	"engine/plan":    {"engine/api", "engine/attr", "engine/key", "engine/schema", "expr"},
 	"engine/index":   {"engine/schema", "engine/attr", "engine/key"},
 	"engine/catalog": {"engine/storage", "engine/schema", "engine/key", "engine/api"},
+	"engine/stream":  {"engine/storage", "engine/schema", "engine/attr", "engine/key", "engine/api"},
 	"engine/exec": {"engine/plan", "expr", "engine/schema", "engine/attr", "engine/number",
 		"engine/key", "engine/index", "engine/capacity", "engine/storage", "engine/catalog",
-		"engine/api"},
+		"engine/stream", "engine/api"},
 	"engine": {"engine/...", "expr", "partiql"},
 
 	// storage

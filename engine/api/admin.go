@@ -1,0 +1,10 @@
+package api
+
+import "context"
+
+// Admin is what the service does on its own, on demand: for tests of programs and for operators. No
+// operation of the wire stands for it.
+type Admin interface {
+	// RollStreamShards closes the open shards of an enabled stream and opens a child of each.
+	RollStreamShards(ctx context.Context, streamArn string) error
+}

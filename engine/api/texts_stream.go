@@ -1,0 +1,28 @@
+package api
+
+// DynamoDB Streams (wire-facts §7.3).
+const (
+	// MsgStreamNotFound is ResourceNotFound; ARN; unsure.
+	MsgStreamNotFound = "Requested resource not found: Stream: %s not found"
+	// MsgShardNotFound is ResourceNotFound: the stream has no such shard.
+	MsgShardNotFound = "Requested resource not found: Shard does not exist"
+	// MsgShardGone is ResourceNotFound: the shard of an iterator is gone.
+	MsgShardGone = "Invalid ShardId in ShardIterator"
+	// MsgStreamArn is what is no ARN of a stream; unsure.
+	MsgStreamArn = "Invalid StreamArn"
+	// MsgIterator is what is no iterator; unsure.
+	MsgIterator = "Invalid ShardIterator"
+	// MsgIteratorExpired is ExpiredIterator; unsure: only the class is known.
+	MsgIteratorExpired = "Iterator expired. The iterator was created more than 15 minutes ago."
+	// MsgTrimmed is TrimmedDataAccess; unsure: two texts were seen, this is that of the documentation.
+	MsgTrimmed = "The operation attempted to read past the oldest stream record in a shard"
+	// MsgSequenceAbsent is an iterator at a sequence number without one; type; unsure: only the
+	// refusal is known.
+	MsgSequenceAbsent = PrefixInvalid + "SequenceNumber must be specified when ShardIteratorType is %s"
+	// MsgSequenceGiven is a sequence number that the type has no use for; type; unsure.
+	MsgSequenceGiven = PrefixInvalid + "SequenceNumber can not be specified when ShardIteratorType is %s"
+	// MsgSequenceInvalid is a sequence number that the shard cannot hold; unsure.
+	MsgSequenceInvalid = PrefixInvalid + "Invalid SequenceNumber"
+	// MsgShardFilter is a ShardFilter that lacks a member; unsure: only the members are known.
+	MsgShardFilter = PrefixInvalid + "ShardFilter needs both Type and ShardId"
+)

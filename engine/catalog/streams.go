@@ -1,0 +1,271 @@
+package catalog
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"slices"
+	"time"
+
+	"github.com/keystone-db/kstone/engine/key"
+	"github.com/keystone-db/kstone/engine/schema"
+	"github.com/keystone-db/kstone/engine/storage"
+)
+
+// ErrNoStream: no stream of that path.
+var ErrNoStream = errors.New("catalog: no such stream")
+
+// metaNextStream is the row that holds the next stream id, eight bytes big-endian.
+const metaNextStream = "next-stream"
+
+// streamInfix stands between table and label in the path of a stream, as in its ARN.
+const streamInfix = "/stream/"
+
+// StreamPath is what the ARN of a stream holds behind the tables' prefix.
+func StreamPath(table, label string) string { return table + streamInfix + label }
+
+// labelForm is the time of enabling, in UTC without a zone (wire-facts §7.1).
+const labelForm = "2006-01-02T15:04:05.000"
+
+func streamRow(id uint64) []byte {
+	return key.AppendCatalog(nil, key.SubStream, string(binary.BigEndian.AppendUint64(nil, id)))
+}
+
+// storeStream writes the row of a stream, which the update must name.
+func storeStream(tx storage.Tx, s *schema.Stream) error {
+	b, err := json.Marshal(s)
+	if err != nil {
+		return fmt.Errorf("catalog: stream of %s: %w", s.Table, err)
+	}
+	tx.Put(streamRow(s.ID), b)
+	return nil
+}
+
+// openStreams reads the rows of all streams.
+func (c *Catalog) openStreams(ctx context.Context, snap storage.Snapshot) error {
+	streams := make(map[string]*schema.Stream)
+	it, err := snap.Iter(ctx, storage.Range(key.CatalogRange(key.SubStream)), storage.IterOptions{})
+	if err != nil {
+		return err
+	}
+	defer it.Close()
+	for it.Next() {
+		s := new(schema.Stream)
+		if err := json.Unmarshal(it.Value(), s); err != nil {
+			return fmt.Errorf("catalog: stream record: %w: %w", storage.ErrCorrupt, err)
+		}
+		streams[StreamPath(s.Table, s.Label)] = s
+	}
+	c.streams.Store(&streams)
+	return it.Err()
+}
+
+// Stream returns the stream of a path as of now: immutable, shared, never to be changed. It is nil
+// when there is none.
+func (c *Catalog) Stream(path string) *schema.Stream { return (*c.streams.Load())[path] }
+
+// Streams returns all streams, those of tables that are gone included, by table and label.
+func (c *Catalog) Streams() []*schema.Stream {
+	streams := *c.streams.Load()
+	list := make([]*schema.Stream, 0, len(streams))
+	for _, s := range streams {
+		list = append(list, s)
+	}
+	slices.SortFunc(list, func(a, b *schema.Stream) int {
+		return cmp.Or(cmp.Compare(a.Table, b.Table), cmp.Compare(a.Label, b.Label))
+	})
+	return list
+}
+
+// putStream places a stream in the cache.
+func (c *Catalog) putStream(s *schema.Stream) {
+	next := c.streamsWithout(StreamPath(s.Table, s.Label))
+	next[StreamPath(s.Table, s.Label)] = s
+	c.streams.Store(&next)
+}
+
+func (c *Catalog) streamsWithout(path string) map[string]*schema.Stream {
+	old := *c.streams.Load()
+	next := make(map[string]*schema.Stream, len(old)+1)
+	for p, s := range old {
+		if p != path {
+			next[p] = s
+		}
+	}
+	return next
+}
+
+// newStream gives the record's stream its id and label, and returns what is to be stored of it; nil
+// for a table without one. The label is the time of enabling, a little later where that is taken.
+func (c *Catalog) newStream(ctx context.Context, r *Record) (*schema.Stream, error) {
+	if !r.Streams() {
+		return nil, nil
+	}
+	id, err := c.takeStreamID(ctx)
+	if err != nil {
+		return nil, err
+	}
+	now := c.opts.Clock()
+	at := now
+	for c.Stream(StreamPath(r.Table.Name, at.UTC().Format(labelForm))) != nil {
+		at = at.Add(time.Millisecond)
+	}
+	r.Stream.ID, r.Stream.Label = id, at.UTC().Format(labelForm)
+	r.Stream.Slots = max(c.opts.StreamShards, 1)
+	return &schema.Stream{
+		ID: id, Table: r.Table.Name, Label: r.Stream.Label, View: r.Stream.ViewType, Key: r.Table.Key,
+		Slots: r.Stream.Slots, CreatedMs: now.UnixMilli(),
+	}, nil
+}
+
+func (c *Catalog) takeStreamID(ctx context.Context) (id uint64, err error) {
+	row := key.AppendCatalog(nil, key.SubMeta, metaNextStream)
+	named := []storage.Named{{Key: row}}
+	err = c.store.Update(ctx, named, storage.UpdateOptions{}, func(tx storage.Tx) error {
+		var err error
+		if id, err = nextID(tx.Value(0)); err != nil {
+			return fmt.Errorf("catalog: next stream id: %w", err)
+		}
+		tx.Put(row, binary.BigEndian.AppendUint64(nil, id+1))
+		return nil
+	})
+	return id, err
+}
+
+// firstShards are those with which a stream begins.
+func firstShards(s *schema.Stream, seq uint64) []schema.Shard {
+	shards := make([]schema.Shard, s.Slots)
+	for i := range shards {
+		shards[i] = newShard(s, uint32(i), "", seq, s.CreatedMs)
+	}
+	return shards
+}
+
+// newShard makes a shard. Its id has the form of the service's, and differs from those of all other
+// shards of the stream, since none begins in the same slot with the same Seq.
+func newShard(s *schema.Stream, slot uint32, parent string, first uint64, nowMs int64) schema.Shard {
+	var b []byte
+	for _, n := range []uint64{s.ID, uint64(slot), first} {
+		b = binary.BigEndian.AppendUint64(b, n)
+	}
+	return schema.Shard{
+		ID:   fmt.Sprintf("shardId-%020d-%08x", nowMs, crc32.ChecksumIEEE(b)),
+		Slot: slot, Parent: parent, First: first, CreatedMs: nowMs,
+	}
+}
+
+// closeShards ends all open shards with a Seq.
+func closeShards(s *schema.Stream, seq uint64) {
+	for i := range s.Shards {
+		if s.Shards[i].Open() {
+			s.Shards[i].Last = seq
+		}
+	}
+}
+
+// storeBoth writes the record of a table and a stream in one update. set changes the stream given
+// the update's Seq; it may run several times and gets a fresh copy each time.
+func (c *Catalog) storeBoth(ctx context.Context, r *Record, s *schema.Stream, set func(*schema.Stream, uint64)) (*schema.Stream, error) {
+	named := []storage.Named{{Key: streamRow(s.ID)}}
+	if r != nil {
+		named = append(named, storage.Named{Key: key.AppendCatalog(nil, key.SubTable, r.Table.Name)})
+	}
+	var stored *schema.Stream
+	err := c.store.Update(ctx, named, storage.UpdateOptions{}, func(tx storage.Tx) error {
+		stored = s.Clone()
+		set(stored, uint64(tx.Seq()))
+		if r != nil {
+			b, err := r.encode()
+			if err != nil {
+				return err
+			}
+			tx.Put(named[1].Key, b)
+		}
+		return storeStream(tx, stored)
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.putStream(stored)
+	return stored, nil
+}
+
+// enableStream begins a new stream of a table. Operations that entered the table before write no
+// records, so the stream's first shards begin when the last of them has left.
+func (c *Catalog) enableStream(ctx context.Context, t *Table, r *Record) (*Table, error) {
+	s, err := c.newStream(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	begin := func(s *schema.Stream, seq uint64) { s.Shards = firstShards(s, seq) }
+	if s, err = c.storeBoth(ctx, r, s, begin); err != nil {
+		return nil, err
+	}
+	next := c.put(r, newGate())
+	t.gate.drain()
+	_, err = c.storeBoth(ctx, nil, s, begin)
+	return next, err
+}
+
+// disableStream ends the stream of a table, with the Seq of the update that says so: up to there all
+// changes are recorded. What operations that entered before record later is never seen.
+func (c *Catalog) disableStream(ctx context.Context, t *Table, r *Record) (*Table, error) {
+	s := c.Stream(StreamPath(t.Table.Name, t.Stream.Label))
+	if s == nil {
+		return nil, ErrNoStream
+	}
+	if _, err := c.storeBoth(ctx, r, s, c.closeStream); err != nil {
+		return nil, err
+	}
+	next := c.put(r, newGate())
+	t.gate.drain()
+	return next, nil
+}
+
+// closeStream ends a stream.
+func (c *Catalog) closeStream(s *schema.Stream, seq uint64) {
+	closeShards(s, seq)
+	s.ClosedMs = c.opts.Clock().UnixMilli()
+}
+
+// endStream closes the stream of a table that is being removed, unless that is done.
+func (c *Catalog) endStream(ctx context.Context, r *Record) error {
+	if !r.Streams() {
+		return nil
+	}
+	s := c.Stream(StreamPath(r.Table.Name, r.Stream.Label))
+	if s == nil || s.ClosedMs != 0 {
+		return nil
+	}
+	_, err := c.storeBoth(ctx, nil, s, c.closeStream)
+	return err
+}
+
+// changeStream changes a stream as it is by then.
+func (c *Catalog) changeStream(ctx context.Context, path string, set func(*schema.Stream, uint64)) error {
+	c.control.Lock()
+	defer c.control.Unlock()
+	s := c.Stream(path)
+	if s == nil {
+		return ErrNoStream
+	}
+	_, err := c.storeBoth(ctx, nil, s, set)
+	return err
+}
+
+// RollShards closes the open shards of a stream and opens a child of each.
+func (c *Catalog) RollShards(ctx context.Context, path string) error {
+	now := c.opts.Clock().UnixMilli()
+	return c.changeStream(ctx, path, func(s *schema.Stream, seq uint64) {
+		for i := range s.Shards {
+			if sh := &s.Shards[i]; sh.Open() {
+				sh.Last = seq
+				s.Shards = append(s.Shards, newShard(s, sh.Slot, sh.ID, seq+1, now))
+			}
+		}
+	})
+}

@@ -1,0 +1,263 @@
+package engine
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/keystone-db/kstone/engine/api"
+	"github.com/keystone-db/kstone/engine/catalog"
+	"github.com/keystone-db/kstone/engine/schema"
+	"github.com/keystone-db/kstone/engine/storage"
+	"github.com/keystone-db/kstone/engine/stream"
+	"github.com/keystone-db/kstone/engine/validate"
+)
+
+const (
+	// streamsPage is the page size of ListStreams and DescribeStream when none is given.
+	streamsPage = 100
+	// iteratorLife is how long a shard iterator holds.
+	iteratorLife = 15 * time.Minute
+)
+
+// Constants of every record (wire-facts §7.4).
+const (
+	eventVersion     = "1.1"
+	eventSource      = "aws:dynamodb"
+	servicePrincipal = "dynamodb.amazonaws.com"
+	serviceType      = "Service"
+)
+
+// streamARN is the ARN of a stream of this database.
+func (db *DB) streamARN(s *schema.Stream) string {
+	return db.tableARN(catalog.StreamPath(s.Table, s.Label))
+}
+
+// stream finds the stream of an ARN that was checked.
+func (db *DB) stream(arn string) (*schema.Stream, error) {
+	path, _ := validate.Stream(arn)
+	s := db.catalog.Stream(path)
+	if s == nil {
+		return nil, api.Errorf(api.ResourceNotFound, api.MsgStreamNotFound, arn)
+	}
+	return s, nil
+}
+
+// ListStreams answers all streams, or those of one table, by ARN. A table that is not there has
+// none: unsure, the sheet does not say.
+func (db *DB) ListStreams(ctx context.Context, in *api.ListStreamsInput) (*api.ListStreamsOutput, error) {
+	if err := validate.ListStreams(in, db.rules); err != nil {
+		return nil, err
+	}
+	out := &api.ListStreamsOutput{Streams: []api.Stream{}}
+	limit := int(in.Limit.Or(streamsPage))
+	after, _ := validate.Stream(in.ExclusiveStartStreamArn.Value)
+	for _, s := range db.catalog.Streams() {
+		if in.TableName.Set && s.Table != tableName(in.TableName.Value) ||
+			catalog.StreamPath(s.Table, s.Label) <= after {
+			continue
+		}
+		if len(out.Streams) == limit {
+			out.LastEvaluatedStreamArn = out.Streams[limit-1].StreamArn
+			break
+		}
+		out.Streams = append(out.Streams, api.Stream{
+			StreamArn: api.Some(db.streamARN(s)), TableName: api.Some(s.Table),
+			StreamLabel: api.Some(s.Label),
+		})
+	}
+	return out, nil
+}
+
+// DescribeStream answers a stream and its shards, in order of their ids.
+func (db *DB) DescribeStream(ctx context.Context, in *api.DescribeStreamInput) (*api.DescribeStreamOutput, error) {
+	if err := validate.DescribeStream(in, db.rules); err != nil {
+		return nil, err
+	}
+	s, err := db.stream(in.StreamArn.Value)
+	if err != nil {
+		return nil, err
+	}
+	d := &api.StreamDescription{
+		StreamArn: api.Some(db.streamARN(s)), StreamLabel: api.Some(s.Label),
+		StreamStatus: api.Some(streamStatus(s)), StreamViewType: api.Some(s.View),
+		CreationRequestDateTime: fromMillis(s.CreatedMs), TableName: api.Some(s.Table),
+		KeySchema: keySchema(&s.Key), Shards: []api.Shard{},
+	}
+	limit := int(in.Limit.Or(streamsPage))
+	for _, sh := range shardsByID(s) {
+		if sh.ID <= in.ExclusiveStartShardId.Value && in.ExclusiveStartShardId.Set ||
+			in.ShardFilter != nil && sh.Parent != in.ShardFilter.ShardId.Value {
+			continue
+		}
+		if len(d.Shards) == limit {
+			d.LastEvaluatedShardId = d.Shards[limit-1].ShardId
+			break
+		}
+		d.Shards = append(d.Shards, describeShard(s, &sh))
+	}
+	return &api.DescribeStreamOutput{StreamDescription: d}, nil
+}
+
+func streamStatus(s *schema.Stream) string {
+	if s.ClosedMs != 0 {
+		return api.StreamStatusDisabled
+	}
+	return api.StreamStatusEnabled
+}
+
+func shardsByID(s *schema.Stream) []schema.Shard {
+	shards := s.Clone().Shards
+	slices.SortFunc(shards, func(a, b schema.Shard) int { return strings.Compare(a.ID, b.ID) })
+	return shards
+}
+
+func describeShard(s *schema.Stream, sh *schema.Shard) api.Shard {
+	first := stream.First(s, sh)
+	d := api.Shard{
+		ShardId: api.Some(sh.ID),
+		SequenceNumberRange: &api.SequenceNumberRange{
+			StartingSequenceNumber: api.Some(first.String()),
+		},
+	}
+	if sh.Parent != "" {
+		d.ParentShardId = api.Some(sh.Parent)
+	}
+	if !sh.Open() {
+		last := stream.Position{Seq: storage.Seq(sh.Last)}
+		d.SequenceNumberRange.EndingSequenceNumber = api.Some(last.String())
+	}
+	return d
+}
+
+// GetShardIterator answers a place to read from.
+func (db *DB) GetShardIterator(ctx context.Context, in *api.GetShardIteratorInput) (*api.GetShardIteratorOutput, error) {
+	if err := validate.GetShardIterator(in, db.rules); err != nil {
+		return nil, err
+	}
+	s, err := db.stream(in.StreamArn.Value)
+	if err != nil {
+		return nil, err
+	}
+	sh := s.Shard(in.ShardId.Value)
+	if sh == nil {
+		return nil, api.Errorf(api.ResourceNotFound, api.MsgShardNotFound)
+	}
+	at, err := db.startAt(ctx, s, sh, in)
+	if err != nil {
+		return nil, err
+	}
+	it := stream.Iterator{
+		ARN: in.StreamArn.Value, Shard: sh.ID, At: at, MadeMs: db.exec.Now().UnixMilli(),
+	}
+	return &api.GetShardIteratorOutput{ShardIterator: api.Some(it.String())}, nil
+}
+
+// startAt is the place that a request for an iterator means.
+func (db *DB) startAt(ctx context.Context, s *schema.Stream, sh *schema.Shard, in *api.GetShardIteratorInput) (stream.Position, error) {
+	switch in.ShardIteratorType.Value {
+	case api.ShardIteratorTypeTrimHorizon:
+		return stream.Position{}, nil
+	case api.ShardIteratorTypeLatest:
+		mark, err := db.store.Watermark(ctx, 0)
+		return stream.Position{Seq: mark + 1}, err
+	}
+	at, ok := stream.ParsePosition(in.SequenceNumber.Value)
+	switch {
+	case !ok || uint64(at.Seq) < sh.First || !sh.Open() && uint64(at.Seq) > sh.Last:
+		return at, api.Errorf(api.Validation, api.MsgSequenceInvalid)
+	case at.Less(stream.First(s, sh)):
+		return at, api.Errorf(api.TrimmedDataAccess, api.MsgTrimmed)
+	}
+	if in.ShardIteratorType.Value == api.ShardIteratorTypeAfterSequenceNumber {
+		at = at.Next()
+	}
+	return at, nil
+}
+
+// GetRecords answers the records of a shard from an iterator on, and where to read on.
+func (db *DB) GetRecords(ctx context.Context, in *api.GetRecordsInput) (*api.GetRecordsOutput, error) {
+	if err := validate.GetRecords(in, db.rules); err != nil {
+		return nil, err
+	}
+	it, ok := stream.ParseIterator(in.ShardIterator.Value)
+	if !ok {
+		return nil, api.Errorf(api.Validation, api.MsgIterator)
+	}
+	now := db.exec.Now().UnixMilli()
+	if now-it.MadeMs > iteratorLife.Milliseconds() {
+		return nil, api.Errorf(api.ExpiredIterator, api.MsgIteratorExpired)
+	}
+	page, s, err := db.readShard(ctx, &it, int(in.Limit.Or(stream.RecordsMax)))
+	if err != nil {
+		return nil, err
+	}
+	out := &api.GetRecordsOutput{Records: make([]api.Record, len(page.Records))}
+	for i := range page.Records {
+		out.Records[i] = db.describeRecord(s, it.ARN, &page.Records[i])
+	}
+	if !page.End {
+		next := stream.Iterator{ARN: it.ARN, Shard: it.Shard, At: page.Next, MadeMs: now}
+		out.NextShardIterator = api.Some(next.String())
+	}
+	return out, nil
+}
+
+// readShard reads a page at an iterator. Records may be trimmed meanwhile, which would look like a
+// gap, so what was trimmed is looked at afterwards; an iterator at the oldest record begins again.
+func (db *DB) readShard(ctx context.Context, it *stream.Iterator, limit int) (stream.Page, *schema.Stream, error) {
+	for {
+		s, err := db.stream(it.ARN)
+		if err != nil {
+			return stream.Page{}, nil, err
+		}
+		sh := s.Shard(it.Shard)
+		if sh == nil {
+			return stream.Page{}, nil, api.Errorf(api.ResourceNotFound, api.MsgShardGone)
+		}
+		if !it.Horizon() && uint64(it.At.Seq) <= s.Trimmed {
+			return stream.Page{}, nil, api.Errorf(api.TrimmedDataAccess, api.MsgTrimmed)
+		}
+		page, err := stream.Read(ctx, db.store, s, sh, it.At, limit)
+		if err != nil {
+			return stream.Page{}, nil, err
+		}
+		after, err := db.stream(it.ARN)
+		switch {
+		case err != nil:
+			return stream.Page{}, nil, err
+		case after.Trimmed == s.Trimmed:
+			return page, s, nil
+		}
+	}
+}
+
+func (db *DB) describeRecord(s *schema.Stream, arn string, r *stream.Record) api.Record {
+	d := api.Record{
+		EventID: api.Some(stream.EventID(arn, r.At)), EventName: api.Some(r.Event),
+		EventVersion: api.Some(eventVersion), EventSource: api.Some(eventSource),
+		AwsRegion: api.Some(db.opts.Region),
+		Dynamodb: &api.StreamRecord{
+			ApproximateCreationDateTime: api.Some(time.UnixMilli(r.TimeMs).Truncate(time.Second)),
+			Keys:                        r.Keys, NewImage: r.New, OldImage: r.Old,
+			SequenceNumber: api.Some(r.At.String()), SizeBytes: api.Some(int64(r.Size())),
+			StreamViewType: api.Some(s.View),
+		},
+	}
+	if r.Expired {
+		d.UserIdentity = &api.Identity{
+			PrincipalId: api.Some(servicePrincipal), Type: api.Some(serviceType),
+		}
+	}
+	return d
+}
+
+// RollStreamShards implements api.Admin.
+func (db *DB) RollStreamShards(ctx context.Context, streamArn string) error {
+	s, err := db.stream(streamArn)
+	if err != nil {
+		return err
+	}
+	return db.catalog.RollShards(ctx, catalog.StreamPath(s.Table, s.Label))
+}
