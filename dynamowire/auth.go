@@ -1,85 +1,54 @@
 package dynamowire
 
 import (
-	"net/http"
-	"net/url"
-	"strings"
+	"crypto/sha256"
+	"hash"
+	"io"
 
-	"github.com/keystone-db/kstone/engine/api"
+	"github.com/keystone-db/kstone/dynamowire/sigv4"
 )
 
-// Texts of wire-facts §1.8.
-const (
-	msgBothSignatures = "Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization' " +
-		"as HTTP header."
-	msgNoToken        = "Request is missing Authentication Token"
-	msgHeaderRequires = "Authorization header requires '%' parameter. "
-	msgHeaderDate     = "Authorization header requires existence of either a 'X-Amz-Date' or a " +
-		"'Date' header. "
-	msgHeaderEnd   = "Authorization="
-	msgQueryMust   = "AWS query-string parameters must include '%'. "
-	msgQueryEnd    = "Re-examine the query-string parameters."
-	msgPlaceholder = "%"
-)
-
+// Names that the door's tests and CORS know.
 const (
 	headerAuthorization = "Authorization"
 	headerAmzDate       = "X-Amz-Date"
-	headerDate          = "Date"
-	authPrefix          = "AWS4-"
-	queryAlgorithm      = "X-Amz-Algorithm"
 )
 
-// authenticate makes checks 1, 2 and 4 of wire-facts §1.8: that there is a signature of the right
-// form. Whose it is and whether it is right is not looked at.
-func authenticate(header http.Header, rawQuery string) error {
-	auth := ""
-	if v := header[headerAuthorization]; len(v) > 0 {
-		auth = strings.TrimSpace(v[0])
+// authenticate makes the checks of wire-facts §1.8. Without a verifier any credentials are accepted,
+// and the answer is nil.
+func (h *Handler) authenticate(req *request, body []byte) (*sigv4.Key, error) {
+	r := req.http
+	if h.opts.Verifier == nil {
+		return nil, sigv4.CheckForm(r.Header, r.URL.RawQuery)
 	}
-	query := strings.Contains(rawQuery, queryAlgorithm)
-	switch {
-	case auth != "" && query:
-		return api.Errorf(api.InvalidSignature, msgBothSignatures)
-	case query:
-		return checkQuery(rawQuery)
-	case !strings.HasPrefix(auth, authPrefix):
-		return api.Errorf(api.MissingAuthenticationToken, msgNoToken)
+	signed := sigv4.Request{
+		Method: r.Method, Path: r.URL.EscapedPath(), RawQuery: r.URL.RawQuery, Host: r.Host, Header: r.Header,
 	}
-	return checkHeader(header, auth)
+	if req.sum != nil {
+		req.sum.Sum(signed.BodySum[:0])
+	} else {
+		signed.BodySum = sha256.Sum256(body)
+	}
+	return h.opts.Verifier.Verify(&signed, h.opts.Clock())
 }
 
-// checkHeader lists the parameters that are missing from the header.
-func checkHeader(header http.Header, auth string) error {
-	var missing strings.Builder
-	for _, name := range [...]string{"Credential", "Signature", "SignedHeaders"} {
-		if !strings.Contains(auth, name+"=") {
-			missing.WriteString(strings.Replace(msgHeaderRequires, msgPlaceholder, name, 1))
-		}
-	}
-	if header[headerAmzDate] == nil && header[headerDate] == nil {
-		missing.WriteString(msgHeaderDate)
-	}
-	if missing.String() == "" {
-		return nil
-	}
-	return api.Errorf(api.IncompleteSignature, "%s", missing.String()+msgHeaderEnd+auth)
+// summed hashes a body as it comes, where what is decoded from it has other bytes. What the decoder
+// leaves unread is hashed by drain.
+type summed struct {
+	r   io.Reader
+	sum hash.Hash
 }
 
-// checkQuery lists the parameters that are missing from the query string.
-func checkQuery(rawQuery string) error {
-	// A query that does not parse lacks what could not be read.
-	values, _ := url.ParseQuery(rawQuery)
-	var missing strings.Builder
-	for _, name := range [...]string{
-		queryAlgorithm, "X-Amz-Credential", "X-Amz-Signature", "X-Amz-SignedHeaders", headerAmzDate,
-	} {
-		if values.Get(name) == "" {
-			missing.WriteString(strings.Replace(msgQueryMust, msgPlaceholder, name, 1))
-		}
-	}
-	if missing.String() == "" {
-		return nil
-	}
-	return api.Errorf(api.IncompleteSignature, "%s", missing.String()+msgQueryEnd)
+func newSummed(r io.Reader) *summed {
+	sum := sha256.New()
+	return &summed{r: io.TeeReader(r, sum), sum: sum}
+}
+
+func (s *summed) Read(b []byte) (int, error) { return s.r.Read(b) }
+
+// drain reads to the end of the body, which is bounded by what it told as its length or else by
+// http.MaxBytesReader.
+func (s *summed) drain() error {
+	_, err := io.Copy(io.Discard, s.r)
+	return err
 }

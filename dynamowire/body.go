@@ -32,8 +32,10 @@ const (
 const bodyChunkBytes = 64 << 10
 
 // readBody reads a whole body, whose length as told is within the limit, into a pooled buffer. held
-// is what was taken from the budget of large bodies; the caller gives it back.
-func (h *Handler) readBody(w http.ResponseWriter, r *http.Request, in *buffer) (held int64, err error) {
+// is what was taken from the budget of large bodies; the caller gives it back. A compressed body is
+// hashed on the way where signatures are verified: they sign what was sent.
+func (h *Handler) readBody(w http.ResponseWriter, req *request, in *buffer) (held int64, err error) {
+	r := req.http
 	if r.ContentLength == 0 {
 		return 0, nil
 	}
@@ -50,6 +52,12 @@ func (h *Handler) readBody(w http.ResponseWriter, r *http.Request, in *buffer) (
 			clock: h.opts.Clock, end: h.opts.Clock().Add(bodyTimeout),
 		}
 	}
+	var sent *summed
+	if h.opts.Verifier != nil && r.Header.Get(headerEncoding) != "" {
+		// The rest behind the compressed part is read too, so the body as sent has a bound of its own.
+		sent = newSummed(http.MaxBytesReader(w, io.NopCloser(src), BodyMaxBytes))
+		src, req.sum = sent, sent.sum
+	}
 	size := int(max(r.ContentLength, 0))
 	switch encoding := r.Header.Get(headerEncoding); {
 	case encoding == "" || strings.EqualFold(encoding, "identity"):
@@ -64,6 +72,9 @@ func (h *Handler) readBody(w http.ResponseWriter, r *http.Request, in *buffer) (
 		return held, errEncoding
 	}
 	in.b, err = readAll(in.b[:0], src, min(size, BodyMaxBytes))
+	if err == nil && sent != nil {
+		err = sent.drain()
+	}
 	return held, err
 }
 

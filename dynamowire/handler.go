@@ -14,6 +14,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"math/rand/v2"
 	"net/http"
 	"runtime/debug"
@@ -28,6 +29,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/keystone-db/kstone/dynamowire/codec"
+	"github.com/keystone-db/kstone/dynamowire/sigv4"
 	"github.com/keystone-db/kstone/engine/api"
 )
 
@@ -48,6 +50,13 @@ type Options struct {
 	// CompressMinBytes is the size from which answers are compressed for clients that ask; 0 means
 	// CompressMinBytesDefault.
 	CompressMinBytes int
+	// Verifier checks signatures; nil accepts any credentials.
+	Verifier *sigv4.Verifier
+	// Account is named by texts that refuse access; default 123456789012.
+	Account string
+	// StatementAccess says which table a PartiQL statement names and what it does with it, for access
+	// keys that may not do everything; with nil they may not run statements at all.
+	StatementAccess func(statement string) (table string, action StatementAction, ok bool)
 }
 
 // Limits of the door.
@@ -88,6 +97,9 @@ func NewHandler(svc api.Service, opts Options) *Handler {
 	if opts.Region == "" {
 		opts.Region = "us-east-1"
 	}
+	if opts.Account == "" {
+		opts.Account = "123456789012"
+	}
 	if opts.InFlightBytes == 0 {
 		opts.InFlightBytes = InFlightBytesDefault
 	}
@@ -117,8 +129,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.router.S
 // request is what call needs of a request.
 type request struct {
 	target string
-	header http.Header
-	query  string
+	http   *http.Request
+	// sum of the body as it came, where that is not what was decoded; else nil.
+	sum hash.Hash
 }
 
 // serveOperation takes a request through the steps of wire-facts §1.2.
@@ -140,7 +153,8 @@ func (h *Handler) serveOperation(w http.ResponseWriter, r *http.Request) {
 	in := h.buffers.Get().(*buffer)
 	defer h.release(in)
 	contentType := contentTypeOf(r.Header)
-	held, err := h.readBody(w, r, in)
+	req := request{target: r.Header.Get(headerTarget), http: r}
+	held, err := h.readBody(w, &req, in)
 	if held > 0 {
 		defer h.large.Release(held)
 	}
@@ -154,7 +168,6 @@ func (h *Handler) serveOperation(w http.ResponseWriter, r *http.Request) {
 	}
 	out := h.buffers.Get().(*buffer)
 	defer h.release(out)
-	req := request{target: r.Header.Get(headerTarget), header: r.Header, query: r.URL.RawQuery}
 	status, body := h.call(r.Context(), &req, in.b, out.b[:0])
 	out.b = body
 	a.write(status, contentType, body, h.compresses(r.Header, len(body)))
@@ -170,9 +183,9 @@ func (h *Handler) release(b *buffer) {
 
 // call answers one request without HTTP: the answer is appended to dst.
 func (h *Handler) call(ctx context.Context, req *request, body, dst []byte) (int, []byte) {
-	op, err := h.admit(req, body)
+	op, who, err := h.admit(req, body)
 	if err == nil {
-		dst, err = op.call(ctx, h.svc, body, dst)
+		dst, err = op.call(ctx, h.svc, who, body, dst)
 	}
 	if err == nil {
 		return http.StatusOK, dst
@@ -181,25 +194,27 @@ func (h *Handler) call(ctx context.Context, req *request, body, dst []byte) (int
 }
 
 // admit makes the checks before an operation is reached. JSON is looked at first only where an
-// error is to be reported anyway: decoding finds bad JSON by itself.
-func (h *Handler) admit(req *request, body []byte) (*operation, error) {
+// error is to be reported anyway: decoding finds bad JSON by itself. caller is nil for one who may do
+// everything.
+func (h *Handler) admit(req *request, body []byte) (*operation, *caller, error) {
 	op := h.lookup(req.target)
 	if op == nil {
 		if len(body) > 0 && !json.Valid(body) {
-			return nil, errNotJSON
+			return nil, nil, errNotJSON
 		}
-		return nil, api.Errorf(api.UnknownOperation, "")
+		return nil, nil, api.Errorf(api.UnknownOperation, "")
 	}
-	if err := authenticate(req.header, req.query); err != nil {
+	key, err := h.authenticate(req, body)
+	if err != nil {
 		if len(body) > 0 && !json.Valid(body) {
-			return nil, errNotJSON
+			return nil, nil, errNotJSON
 		}
-		return nil, err
+		return nil, nil, err
 	}
 	if len(body) == 0 {
-		return nil, errNotJSON
+		return nil, nil, errNotJSON
 	}
-	return op, nil
+	return op, h.callerOf(key, op), nil
 }
 
 // errNotJSON is a body that is no JSON object: the service sends no text.

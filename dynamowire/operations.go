@@ -12,8 +12,11 @@ import (
 type operation struct {
 	// prefix of the target.
 	prefix string
-	// call decodes body, calls the service and appends the answer to dst.
-	call func(ctx context.Context, svc api.Service, body, dst []byte) ([]byte, error)
+	// name of the operation; register sets it.
+	name string
+	// call decodes body, asks whether the caller may do that, calls the service and appends the answer
+	// to dst. A nil caller may do everything.
+	call func(ctx context.Context, svc api.Service, who *caller, body, dst []byte) ([]byte, error)
 }
 
 // decoders are shared by the hot operations: a Decoder serves one request at a time.
@@ -27,13 +30,16 @@ func hot[In, Out any](
 ) *operation {
 	return &operation{
 		prefix: prefixDynamoDB,
-		call: func(ctx context.Context, svc api.Service, body, dst []byte) ([]byte, error) {
+		call: func(ctx context.Context, svc api.Service, who *caller, body, dst []byte) ([]byte, error) {
 			dec := d.pool.Get().(*codec.Decoder)
 			defer func() {
 				dec.Release()
 				d.pool.Put(dec)
 			}()
 			in, err := decode(dec, body)
+			if err == nil && who != nil {
+				err = who.may(in)
+			}
 			if err != nil {
 				return dst, err
 			}
@@ -52,8 +58,11 @@ func slow[In, Out any](
 ) *operation {
 	return &operation{
 		prefix: prefix,
-		call: func(ctx context.Context, svc api.Service, body, dst []byte) ([]byte, error) {
+		call: func(ctx context.Context, svc api.Service, who *caller, body, dst []byte) ([]byte, error) {
 			in, err := codec.DecodeSlow(name, body)
+			if err == nil && who != nil {
+				err = who.may(in)
+			}
 			if err != nil {
 				return dst, err
 			}
@@ -76,7 +85,7 @@ func emptyAnswer(name string) bool { return name == "TagResource" || name == "Un
 // answers so itself.
 func register() map[string]*operation { //nolint:funlen // one line an operation
 	d := &decoders{pool: sync.Pool{New: func() any { return new(codec.Decoder) }}}
-	return map[string]*operation{
+	ops := map[string]*operation{
 		"BatchExecuteStatement":               slow(prefixDynamoDB, "BatchExecuteStatement", api.Service.BatchExecuteStatement),
 		"BatchGetItem":                        hot(d, (*codec.Decoder).BatchGetItem, api.Service.BatchGetItem, codec.AppendBatchGetItem),
 		"BatchWriteItem":                      hot(d, (*codec.Decoder).BatchWriteItem, api.Service.BatchWriteItem, codec.AppendBatchWriteItem),
@@ -144,4 +153,8 @@ func register() map[string]*operation { //nolint:funlen // one line an operation
 		"UpdateTableReplicaAutoScaling":       slow(prefixDynamoDB, "UpdateTableReplicaAutoScaling", api.Service.UpdateTableReplicaAutoScaling),
 		"UpdateTimeToLive":                    slow(prefixDynamoDB, "UpdateTimeToLive", api.Service.UpdateTimeToLive),
 	}
+	for name, op := range ops {
+		op.name = name
+	}
+	return ops
 }

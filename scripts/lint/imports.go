@@ -58,7 +58,9 @@ var importTable = map[string][]string{
 
 	// doors
 	"dynamowire/codec": {"engine/api", "engine/attr", "engine/number"},
-	"dynamowire":       {"dynamowire/codec", "engine/api", "engine/attr", "engine/number"},
+	"dynamowire/sigv4": {"engine/api"},
+	"dynamowire": {"dynamowire/codec", "dynamowire/sigv4", "engine/api", "engine/attr",
+		"engine/number"},
 
 	// programs, tests of the built binary, tools
 	"cmd/kstone":          {anything},

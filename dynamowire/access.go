@@ -1,0 +1,242 @@
+package dynamowire
+
+import (
+	"reflect"
+	"strings"
+
+	"github.com/keystone-db/kstone/dynamowire/sigv4"
+	"github.com/keystone-db/kstone/engine/api"
+)
+
+// msgDenied is wire-facts §1.8 #15; what follows the ARN is unsure.
+const msgDenied = "User: arn:aws:iam::%[1]s:user/%[2]s is not authorized to perform: dynamodb:%[3]s on resource: %[4]s " +
+	"because no identity-based policy allows the dynamodb:%[3]s action"
+
+// StatementAction is the right that a PartiQL statement needs.
+type StatementAction string
+
+// The rights of statements. EXISTS and EXPLAIN only read.
+const (
+	StatementSelect StatementAction = "PartiQLSelect"
+	StatementInsert StatementAction = "PartiQLInsert"
+	StatementUpdate StatementAction = "PartiQLUpdate"
+	StatementDelete StatementAction = "PartiQLDelete"
+)
+
+// Actions that are no operations.
+const actionConditionCheck = "ConditionCheckItem"
+
+// noTable is the resource of operations that are about no single table.
+const noTable = "*"
+
+// caller is one who may not do everything.
+type caller struct {
+	key *sigv4.Key
+	h   *Handler
+	op  *operation
+}
+
+// callerOf is nil for a key that may do everything, which therefore costs nothing here.
+func (h *Handler) callerOf(key *sigv4.Key, op *operation) *caller {
+	if key == nil || !key.ReadOnly && key.AllTables() {
+		return nil
+	}
+	return &caller{key: key, h: h, op: op}
+}
+
+// need is one right that a request needs.
+type need struct {
+	action string
+	// table as the request names it: by name or by an ARN of it or of a part of it; empty for none.
+	table string
+	index string
+}
+
+// may says whether the caller may make the request. It is asked once the request is decoded and
+// before the operation validates it: unsure (wire-facts §1.2 #12).
+func (c *caller) may(in any) error {
+	for _, n := range c.needs(in) {
+		table := tableOf(n.table)
+		if c.key.ReadOnly && !reads(n.action) || !c.key.MayReach(table) {
+			return api.Errorf(api.AccessDenied, msgDenied, c.h.opts.Account, c.key.User, n.action,
+				c.h.resource(table, n.index))
+		}
+	}
+	return nil
+}
+
+// resource is the ARN in a refusal.
+func (h *Handler) resource(table, index string) string {
+	if table == "" {
+		return noTable
+	}
+	arn := "arn:aws:dynamodb:" + h.opts.Region + ":" + h.opts.Account + ":table/" + table
+	if index != "" {
+		arn += "/index/" + index
+	}
+	return arn
+}
+
+// reads says which rights change nothing.
+func reads(action string) bool {
+	switch action {
+	case "GetItem", "BatchGetItem", "Query", "Scan", "SearchVectors", actionConditionCheck, string(StatementSelect),
+		"GetRecords", "GetShardIterator", "GetResourcePolicy":
+		return true
+	}
+	return strings.HasPrefix(action, "Describe") || strings.HasPrefix(action, "List")
+}
+
+// needs lists the rights that a request needs. A transaction needs those of its actions: DynamoDB
+// does this (TestAccess).
+func (c *caller) needs(in any) []need {
+	name := c.op.name
+	switch in := in.(type) {
+	case *api.QueryInput:
+		return []need{{name, in.TableName.Value, in.IndexName.Value}}
+	case *api.ScanInput:
+		return []need{{name, in.TableName.Value, in.IndexName.Value}}
+	case *api.BatchGetItemInput:
+		var out []need
+		for i := range in.RequestItems {
+			out = append(out, need{action: name, table: in.RequestItems[i].Key})
+		}
+		return out
+	case *api.BatchWriteItemInput:
+		var out []need
+		for i := range in.RequestItems {
+			out = append(out, need{action: name, table: in.RequestItems[i].Key})
+		}
+		return out
+	case *api.TransactGetItemsInput:
+		var out []need
+		for i := range in.TransactItems {
+			if get := in.TransactItems[i].Get; get != nil {
+				out = append(out, need{action: "GetItem", table: get.TableName.Value})
+			}
+		}
+		return out
+	case *api.TransactWriteItemsInput:
+		var out []need
+		for i := range in.TransactItems {
+			out = appendWriteNeeds(out, &in.TransactItems[i])
+		}
+		return out
+	}
+	return c.slowNeeds(in)
+}
+
+func appendWriteNeeds(dst []need, t *api.TransactWriteItem) []need {
+	if t.ConditionCheck != nil {
+		dst = append(dst, need{action: actionConditionCheck, table: t.ConditionCheck.TableName.Value})
+	}
+	if t.Put != nil {
+		dst = append(dst, need{action: "PutItem", table: t.Put.TableName.Value})
+	}
+	if t.Delete != nil {
+		dst = append(dst, need{action: "DeleteItem", table: t.Delete.TableName.Value})
+	}
+	if t.Update != nil {
+		dst = append(dst, need{action: "UpdateItem", table: t.Update.TableName.Value})
+	}
+	return dst
+}
+
+func (c *caller) slowNeeds(in any) []need {
+	var out []need
+	switch in := in.(type) {
+	case *api.DescribeEndpointsInput:
+		return nil // clients ask it by themselves, and it tells nothing
+	case *api.ExecuteStatementInput:
+		return c.statement(nil, in.Statement.Value)
+	case *api.BatchExecuteStatementInput:
+		for i := range in.Statements {
+			out = c.statement(out, in.Statements[i].Statement.Value)
+		}
+		return out
+	case *api.ExecuteTransactionInput:
+		for i := range in.TransactStatements {
+			out = c.statement(out, in.TransactStatements[i].Statement.Value)
+		}
+		return out
+	case *api.GetRecordsInput:
+		// An iterator begins with the ARN of its stream; one of another form reaches no table.
+		arn, _, _ := strings.Cut(in.ShardIterator.Value, "|")
+		return []need{{action: c.op.name, table: arn}}
+	}
+	for _, table := range namedTables(in) {
+		out = append(out, need{action: c.op.name, table: table})
+	}
+	return out
+}
+
+// statement adds the right of a PartiQL statement. One that does not parse needs none: the engine
+// reads it with the same parser and refuses it.
+func (c *caller) statement(dst []need, text string) []need {
+	if c.h.opts.StatementAccess == nil {
+		return append(dst, need{action: c.op.name})
+	}
+	table, action, ok := c.h.opts.StatementAccess(text)
+	if !ok {
+		return dst
+	}
+	return append(dst, need{action: string(action), table: table})
+}
+
+// tableMembers are the members by which requests name tables, where there is no TableName.
+func tableMembers() []string {
+	return []string{"TableArn", "ResourceArn", "StreamArn", "BackupArn", "ExportArn", "ImportArn", "BulkOperationArn",
+		"SourceTableArn", "SourceTableName", "TargetTableName", "GlobalTableName"}
+}
+
+// namedTables finds the tables that a request names. Where it names none the result is one empty
+// name, which only keys for all tables reach.
+func namedTables(in any) []string {
+	v := reflect.ValueOf(in).Elem()
+	text := func(member string) string {
+		f, _ := reflect.TypeAssert[api.Opt[string]](fieldOf(v, member))
+		return f.Value
+	}
+	if v.FieldByName("TableName").IsValid() {
+		return []string{text("TableName")}
+	}
+	var out []string
+	for _, member := range tableMembers() {
+		if name := text(member); name != "" {
+			out = append(out, name)
+		}
+	}
+	if out == nil {
+		out = []string{""}
+	}
+	return out
+}
+
+// fieldOf is the member of a request, absent where the request has no such member.
+func fieldOf(v reflect.Value, member string) reflect.Value {
+	if f := v.FieldByName(member); f.IsValid() {
+		return f
+	}
+	return reflect.ValueOf(api.Opt[string]{})
+}
+
+// arnParts is the number of parts of an ARN, the last being the resource.
+const arnParts = 6
+
+// tableOf is the table that a name or an ARN stands for; empty for an ARN of something else. The
+// engine takes a reference for this table or for one whose name no table can have.
+func tableOf(ref string) string {
+	if !strings.HasPrefix(ref, "arn:") {
+		return ref
+	}
+	parts := strings.SplitN(ref, ":", arnParts)
+	if len(parts) < arnParts {
+		return ""
+	}
+	name, ok := strings.CutPrefix(parts[arnParts-1], "table/")
+	if !ok {
+		return ""
+	}
+	name, _, _ = strings.Cut(name, "/")
+	return name
+}

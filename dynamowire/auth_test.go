@@ -1,0 +1,184 @@
+package dynamowire
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"                  //nolint:modules // signatures of another hand
+	signer "github.com/aws/aws-sdk-go-v2/aws/signer/v4" //nolint:modules // signatures of another hand
+	"github.com/klauspost/compress/gzip"
+	"github.com/stretchr/testify/require"
+
+	"github.com/keystone-db/kstone/dynamowire/sigv4"
+	"github.com/keystone-db/kstone/engine/api"
+)
+
+const authKeys = `
+[root]
+aws_access_key_id = ROOT
+aws_secret_access_key = root-secret
+[reader]
+aws_access_key_id = READER
+aws_secret_access_key = reader-secret
+access = read-only
+[clerk]
+aws_access_key_id = CLERK
+aws_secret_access_key = clerk-secret
+tables = Orders, Old-*
+`
+
+// open answers every operation that the tests let through.
+type open struct{ api.Base }
+
+func (open) GetItem(context.Context, *api.GetItemInput) (*api.GetItemOutput, error) {
+	return &api.GetItemOutput{}, nil
+}
+
+// guarded is a handler that verifies signatures.
+func guarded(t *testing.T) *Handler {
+	t.Helper()
+	keys, err := sigv4.ReadKeys(strings.NewReader(authKeys))
+	require.NoError(t, err)
+	return NewHandler(open{}, Options{
+		Clock: time.Now, Verifier: sigv4.NewVerifier("us-east-1", keys),
+		StatementAccess: func(s string) (string, StatementAction, bool) {
+			action, table, ok := strings.Cut(s, " ")
+			return table, StatementAction(action), ok
+		},
+	})
+}
+
+// signedCall sends a request that the SDK's signer signed.
+func signedCall(t *testing.T, h http.Handler, id, operation string, body []byte, encoding string) *httptest.ResponseRecorder {
+	t.Helper()
+	r := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(body))
+	prefix := prefixDynamoDB
+	if op := register()[operation]; op != nil {
+		prefix = op.prefix
+	}
+	r.Header.Set(headerTarget, prefix+"."+operation)
+	r.Header.Set(headerType, contentTypeAmazon)
+	if encoding != "" {
+		r.Header.Set(headerEncoding, encoding)
+	}
+	sum := sha256.Sum256(body)
+	credentials := aws.Credentials{AccessKeyID: id, SecretAccessKey: strings.ToLower(id) + "-secret"}
+	require.NoError(t, signer.NewSigner().SignHTTP(t.Context(), credentials, r, hex.EncodeToString(sum[:]), "dynamodb", "us-east-1", time.Now()))
+	r.Header.Set(headerLength, strconv.FormatInt(r.ContentLength, 10)) // as a server finds it
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+// TestSignedBody: the signature covers the body as sent, compressed or not, to its last byte.
+func TestSignedBody(t *testing.T) {
+	h := guarded(t)
+	plain := []byte(getBody("Empty"))
+	require.Equal(t, http.StatusOK, signedCall(t, h, "ROOT", "GetItem", plain, "").Code)
+	var packed bytes.Buffer
+	zip := gzip.NewWriter(&packed)
+	_, err := zip.Write(plain)
+	require.NoError(t, err)
+	require.NoError(t, zip.Close())
+	rec := signedCall(t, h, "ROOT", "GetItem", packed.Bytes(), "gzip")
+	require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+
+	// The same signature over other bytes.
+	r := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(plain))
+	r.Header.Set(headerTarget, prefixDynamoDB+".GetItem")
+	r.Header.Set(headerType, contentTypeAmazon)
+	sum := sha256.Sum256(plain)
+	credentials := aws.Credentials{AccessKeyID: "ROOT", SecretAccessKey: "root-secret"}
+	require.NoError(t, signer.NewSigner().SignHTTP(t.Context(), credentials, r, hex.EncodeToString(sum[:]), "dynamodb", "us-east-1", time.Now()))
+	r.Body = io.NopCloser(strings.NewReader(strings.Replace(string(plain), "Empty", "Other", 1)))
+	r.Header.Set(headerLength, strconv.FormatInt(r.ContentLength, 10))
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	require.Equal(t, http.StatusBadRequest, w.Code)
+	require.Contains(t, w.Body.String(), "#InvalidSignatureException")
+}
+
+// TestAccess: what keys may do that are bound to reading or to tables. Granted calls reach the
+// service, which has built GetItem only.
+func TestAccess(t *testing.T) {
+	h := guarded(t)
+	const table = "arn:aws:dynamodb:us-east-1:123456789012:table/"
+	for _, tt := range []struct{ id, operation, body, denied string }{
+		{"ROOT", "DeleteTable", `{"TableName":"T"}`, ""},
+		{"READER", "GetItem", getBody("T"), ""},
+		{"READER", "Query", `{"TableName":"T"}`, ""},
+		{"READER", "DescribeTable", `{"TableName":"T"}`, ""},
+		{"READER", "ListTables", `{}`, ""},
+		{"READER", "PutItem", `{"TableName":"T"}`, "PutItem on resource: " + table + "T"},
+		{"READER", "TagResource", `{"ResourceArn":"` + table + `T"}`, "TagResource on resource: " + table + "T"},
+		{"READER", "TransactWriteItems", `{"TransactItems":[{"ConditionCheck":{"TableName":"T"}}]}`, ""},
+		{"READER", "TransactWriteItems", `{"TransactItems":[{"ConditionCheck":{"TableName":"T"}},{"Update":{"TableName":"U"}}]}`,
+			"UpdateItem on resource: " + table + "U"},
+		{"READER", "ExecuteStatement", `{"Statement":"PartiQLSelect T"}`, ""},
+		{"READER", "ExecuteStatement", `{"Statement":"PartiQLInsert T"}`, "PartiQLInsert on resource: " + table + "T"},
+		{"CLERK", "GetItem", getBody("Orders"), ""},
+		{"CLERK", "GetItem", getBody("Orders2"), "GetItem on resource: " + table + "Orders2"},
+		{"CLERK", "GetItem", getBody(table + "Old-1"), ""},
+		{"CLERK", "GetItem", getBody(table + "New"), "GetItem on resource: " + table + "New"},
+		{"CLERK", "PutItem", `{"TableName":"Old-2"}`, ""},
+		{"CLERK", "Query", `{"TableName":"T","IndexName":"I"}`, "Query on resource: " + table + "T/index/I"},
+		{"CLERK", "BatchGetItem", `{"RequestItems":{"Orders":{"Keys":[]},"T":{"Keys":[]}}}`, "BatchGetItem on resource: " + table + "T"},
+		{"CLERK", "BatchWriteItem", `{"RequestItems":{"Orders":[]}}`, ""},
+		{"CLERK", "TransactGetItems", `{"TransactItems":[{"Get":{"TableName":"T"}}]}`, "GetItem on resource: " + table + "T"},
+		{"CLERK", "TransactWriteItems", `{"TransactItems":[{"Put":{"TableName":"Orders"}},{"Delete":{"TableName":"T"}}]}`,
+			"DeleteItem on resource: " + table + "T"},
+		{"CLERK", "ListTables", `{}`, "ListTables on resource: *"},
+		{"CLERK", "ListStreams", `{}`, "ListStreams on resource: *"},
+		{"CLERK", "DescribeEndpoints", `{}`, ""},
+		{"CLERK", "DescribeStream", `{"StreamArn":"` + table + `Orders/stream/2026-01-01T00:00:00.000"}`, ""},
+		{"CLERK", "DescribeStream", `{"StreamArn":"` + table + `T/stream/2026"}`, "DescribeStream on resource: " + table + "T"},
+		{"CLERK", "GetRecords", `{"ShardIterator":"` + table + `Orders/stream/2026|1|AAAA"}`, ""},
+		{"CLERK", "GetRecords", `{"ShardIterator":"` + table + `T/stream/2026|1|AAAA"}`, "GetRecords on resource: " + table + "T"},
+		{"CLERK", "GetRecords", `{"ShardIterator":"arn:x"}`, "GetRecords on resource: *"},
+		{"CLERK", "RestoreTableToPointInTime", `{"SourceTableName":"Orders","TargetTableName":"T"}`,
+			"RestoreTableToPointInTime on resource: " + table + "T"},
+		{"CLERK", "BatchExecuteStatement", `{"Statements":[{"Statement":"PartiQLSelect Orders"},{"Statement":"PartiQLDelete T"}]}`,
+			"PartiQLDelete on resource: " + table + "T"},
+		{"CLERK", "ExecuteTransaction", `{"TransactStatements":[{"Statement":"nonsense"}]}`, ""},
+	} {
+		rec := signedCall(t, h, tt.id, tt.operation, []byte(tt.body), "")
+		if tt.denied == "" {
+			require.NotContains(t, rec.Body.String(), "AccessDenied", "%+v", tt)
+			require.NotContains(t, rec.Body.String(), "Signature", "%+v", tt)
+			continue
+		}
+		action, _, _ := strings.Cut(tt.denied, " ")
+		require.Equal(t, http.StatusBadRequest, rec.Code)
+		require.Equal(t, `{"__type":"com.amazon.coral.service#AccessDeniedException","Message":"User: arn:aws:iam::123456789012:user/`+
+			strings.ToLower(tt.id)+` is not authorized to perform: dynamodb:`+tt.denied+
+			` because no identity-based policy allows the dynamodb:`+action+` action"}`, rec.Body.String(), "%+v", tt)
+	}
+	h.opts.StatementAccess = nil
+	rec := signedCall(t, h, "CLERK", "ExecuteStatement", []byte(`{"Statement":"PartiQLSelect Orders"}`), "")
+	require.Contains(t, rec.Body.String(), "AccessDenied", "without a way to read statements none is run")
+}
+
+// TestEveryOperationIsBound: a key for other tables gets through with no operation, whatever members
+// its request has, but for the one that tells nothing.
+func TestEveryOperationIsBound(t *testing.T) {
+	h := guarded(t)
+	for name := range register() {
+		rec := signedCall(t, h, "CLERK", name, []byte(`{"TableName":"T"}`), "")
+		switch name {
+		case "DescribeEndpoints":
+		case "BatchGetItem", "BatchWriteItem", "TransactGetItems", "TransactWriteItems", "ExecuteStatement",
+			"BatchExecuteStatement", "ExecuteTransaction": // nothing is named here, so there is nothing to refuse
+		default:
+			require.Contains(t, rec.Body.String(), "#AccessDeniedException", name)
+		}
+	}
+}
