@@ -154,9 +154,12 @@ func (db *DB) describeIndexes(ctx context.Context, d *api.TableDescription, t *c
 		g := api.GlobalSecondaryIndexDescription{
 			IndexName: api.Some(ix.Name), KeySchema: keySchema(&ix.Key), Projection: projection(ix),
 			IndexArn: ixARN, ItemCount: api.Some(items), IndexSizeBytes: api.Some(bytes),
-			IndexStatus:           api.Some(indexStatus(t, ix.Name)),
+			IndexStatus:           api.Some(indexStatus(t, ix)),
 			ProvisionedThroughput: provisioned(t.Billing.Indexes[ix.Name], t.Billing.IndexChanges[ix.Name], now),
 			WarmThroughput:        warmIndex(t, ix.Name),
+		}
+		if j := t.Job(ix.Sub); j != nil {
+			g.Backfilling = api.Some(j.Ready)
 		}
 		if m, ok := t.Billing.IndexMax[ix.Name]; ok {
 			g.OnDemandThroughput = &api.OnDemandThroughput{
@@ -165,13 +168,34 @@ func (db *DB) describeIndexes(ctx context.Context, d *api.TableDescription, t *c
 		}
 		d.GlobalSecondaryIndexes = append(d.GlobalSecondaryIndexes, g)
 	}
+	d.GlobalSecondaryIndexes = append(d.GlobalSecondaryIndexes, leavingIndexes(t, arn)...)
 	return nil
 }
 
-// indexStatus of a global index follows its table's creation and the change of its own throughput.
-func indexStatus(t *catalog.Table, name string) string {
+// leavingIndexes are those that were deleted and are still being removed.
+func leavingIndexes(t *catalog.Table, arn string) []api.GlobalSecondaryIndexDescription {
+	var list []api.GlobalSecondaryIndexDescription
+	for i := range t.Jobs {
+		ix := t.Jobs[i].Index
+		if ix == nil || t.Status == catalog.StatusDeleting {
+			continue
+		}
+		list = append(list, api.GlobalSecondaryIndexDescription{
+			IndexName: api.Some(ix.Name), KeySchema: keySchema(&ix.Key), Projection: projection(ix),
+			IndexArn: api.Some(arn + "/index/" + ix.Name), IndexStatus: api.Some(api.IndexStatusDeleting),
+			ItemCount: api.Some[int64](0), IndexSizeBytes: api.Some[int64](0),
+			ProvisionedThroughput: provisioned(catalog.Throughput{}, catalog.Changes{}, 0),
+		})
+	}
+	return list
+}
+
+// indexStatus of a global index follows its table's creation, its own and the change of its
+// throughput.
+func indexStatus(t *catalog.Table, ix *schema.Index) string {
+	name := ix.Name
 	switch {
-	case t.Status == catalog.StatusCreating:
+	case t.Status == catalog.StatusCreating, ix.Building:
 		return api.IndexStatusCreating
 	case t.Pending != nil && t.Pending.Indexes[name] != t.Billing.Indexes[name]:
 		return api.IndexStatusUpdating
@@ -219,10 +243,17 @@ const countExactMax = 10_000
 // ones are counted one by one, so that a test sees what it wrote; for large ones storage's figures
 // stand, which count bytes in binary form.
 func (db *DB) count(ctx context.Context, t *catalog.Table, sub uint32) (items, size int64, err error) {
-	if t.Status == catalog.StatusDeleting || t.Status == catalog.StatusCreating || !t.Hold(0) {
+	if t.Status == catalog.StatusDeleting || t.Status == catalog.StatusCreating {
 		return 0, 0, nil
 	}
-	defer t.Leave(0)
+	held, err := db.catalog.Enter(t.Table.Name, 0)
+	if err != nil {
+		return 0, 0, nil // on its way out
+	}
+	defer held.Leave(0)
+	if held.Table.ID != t.Table.ID || sub != key.TableSub && !held.Table.HasSub(sub) {
+		return 0, 0, nil
+	}
 	r := storage.Range(key.SpaceRange(key.TableSpace(t.Table.ID), sub))
 	stats, err := db.store.Stats(ctx, r)
 	if err != nil || stats.Keys > countExactMax {

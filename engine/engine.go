@@ -37,6 +37,8 @@ type DB struct {
 	statements partiql.Cache
 	rules      validate.Options
 	randMu     sync.Mutex // serializes reads of opts.Rand
+
+	background *background
 }
 
 var (
@@ -100,11 +102,16 @@ func newDB(store storage.Store, opts Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
+	db.startBackground()
 	return db, nil
 }
 
-// Close checkpoints and closes the store. Operations that run or come later fail.
-func (db *DB) Close() error { return db.store.Close() }
+// Close ends background work, checkpoints and closes the store. Operations that run or come later
+// fail.
+func (db *DB) Close() error {
+	db.stopBackground()
+	return db.store.Close()
+}
 
 // Store is the store below, for tools and tests.
 func (db *DB) Store() storage.Store { return db.store }

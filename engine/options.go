@@ -59,6 +59,11 @@ type Options struct {
 	Endpoint string
 	// Clock is asked for the time; default time.Now. Tests move it by hand.
 	Clock func() time.Time
+	// After makes the timers of background work; default time.After, or no timers when Clock is set:
+	// then the work that is not due at once waits for DB.Work or for a look at its table.
+	After func(time.Duration) <-chan time.Time
+	// NoBackground leaves all background work to calls of DB.Work.
+	NoBackground bool
 	// Rand gives ids; default crypto/rand.
 	Rand io.Reader
 	// Logger gets what an operator should know; default none.
@@ -77,6 +82,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Clock == nil {
 		o.Clock = time.Now //nolint:clock // the one place where the time of an embedded database comes from
+		if o.After == nil {
+			o.After = time.After //nolint:clock // and its timers
+		}
 	}
 	if o.Rand == nil {
 		o.Rand = rand.Reader

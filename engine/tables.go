@@ -15,6 +15,9 @@ import (
 func (db *DB) lookup(ctx context.Context, name string) (*catalog.Table, error) {
 	name = tableName(name)
 	t, err := db.catalog.Lookup(ctx, name)
+	if err == nil && len(t.Jobs) > 0 {
+		db.wakeJobs() // one may have become ready by the look
+	}
 	return t, notFound(err, name)
 }
 
@@ -175,6 +178,9 @@ func (db *DB) DeleteTable(ctx context.Context, in *api.DeleteTableInput) (*api.D
 	t, err := db.catalog.Delete(ctx, name, func(r *catalog.Record) error {
 		if err := busy(r); err != nil {
 			return err
+		}
+		if r.BuildsIndexes() {
+			return api.Errorf(api.ResourceInUse, api.MsgTableBusy, "updated", r.Table.Name)
 		}
 		if r.DeletionProtection {
 			return api.Errorf(api.Validation, api.MsgProtected)

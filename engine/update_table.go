@@ -12,7 +12,7 @@ import (
 )
 
 // UpdateTable changes settings of a table: throughput, billing mode, deletion protection, table
-// class, encryption. The stream too. Changes of indexes and replicas are refused by validation in this
+// class, encryption, stream, global indexes. Changes of replicas are refused by validation in this
 // version.
 func (db *DB) UpdateTable(ctx context.Context, in *api.UpdateTableInput) (*api.UpdateTableOutput, error) {
 	if err := validate.UpdateTable(in, db.rules); err != nil {
@@ -32,6 +32,9 @@ func (db *DB) UpdateTable(ctx context.Context, in *api.UpdateTableInput) (*api.U
 			return err
 		}
 		r.Pending = &next
+		if err := nextIndexes(in, r); err != nil {
+			return err
+		}
 		if in.DeletionProtectionEnabled.Set {
 			r.DeletionProtection = in.DeletionProtectionEnabled.Value
 		}
@@ -48,6 +51,9 @@ func (db *DB) UpdateTable(ctx context.Context, in *api.UpdateTableInput) (*api.U
 	})
 	if err != nil {
 		return nil, notFound(err, name)
+	}
+	if len(t.Jobs) > 0 {
+		db.wakeJobs()
 	}
 	d, err := db.describe(ctx, t)
 	return &api.UpdateTableOutput{TableDescription: d}, err
@@ -89,8 +95,8 @@ func nextBilling(in *api.UpdateTableInput, r *catalog.Record, now int64) (catalo
 	if next.OnDemand && (in.ProvisionedThroughput != nil || updatesThroughput(in)) {
 		return next, api.Errorf(api.Validation, api.MsgUnitsOnDemand)
 	}
-	if len(in.GlobalSecondaryIndexUpdates) > indexUpdatesMax {
-		return next, api.Errorf(api.LimitExceeded, api.MsgOneIndexChange)
+	if err := checkIndexChanges(in, r); err != nil {
+		return next, err
 	}
 	if next.OnDemand {
 		next.Table, next.Indexes = catalog.Throughput{}, nil
@@ -138,7 +144,8 @@ func indexCeilings(in *api.UpdateTableInput, next *catalog.Billing) {
 
 func updatesThroughput(in *api.UpdateTableInput) bool {
 	return slices.ContainsFunc(in.GlobalSecondaryIndexUpdates, func(u api.GlobalSecondaryIndexUpdate) bool {
-		return u.Update != nil && u.Update.ProvisionedThroughput != nil
+		return u.Update != nil && u.Update.ProvisionedThroughput != nil ||
+			u.Create != nil && u.Create.ProvisionedThroughput != nil
 	})
 }
 
@@ -205,7 +212,11 @@ func indexThroughput(in *api.UpdateTableInput, r *catalog.Record, next *catalog.
 		if u.Update == nil {
 			continue
 		}
-		if ix := r.Table.Index(u.Update.IndexName.Value); ix == nil || ix.Local {
+		name := u.Update.IndexName.Value
+		if leaving(r, name) {
+			return api.Errorf(api.ResourceInUse, api.MsgTableBusy, "updated", r.Table.Name)
+		}
+		if ix := r.Table.Index(name); ix == nil || ix.Local {
 			return api.Errorf(api.ResourceNotFound, api.MsgNotFound)
 		}
 	}

@@ -141,6 +141,10 @@ const (
 	MsgStreamDisabled = "Table has no stream to disable: TableName: %s"
 	// MsgIndexExists is an index to create that exists; unsure.
 	MsgIndexExists = "Attempting to create an index which already exists"
+	// MsgDefinitionType is an attribute of a key that is defined with another type; name; unsure: only
+	// the refusal is known.
+	MsgDefinitionType = PrefixInvalid + "AttributeDefinitions does not match the type of existing " +
+		"key attribute: %s"
 	// MsgModeSwitch is LimitExceeded of a switch to on demand; two times; unsure.
 	MsgModeSwitch = "Subscriber limit exceeded: Update to PayPerRequest mode are limited to once in " +
 		"1 day(s). Last update at %s. Next update can be made at %s"

@@ -4,7 +4,9 @@
 // A table is one row, so every change of it is atomic. The rows of all tables are read once, at
 // Open; after that the cache is the truth and every change goes through the catalog, which writes
 // the row first. The data plane enters a table before it works on it and leaves it afterwards, so
-// a deletion takes effect when no operation that was bound before it is left.
+// a deletion takes effect when no operation that was bound before it is left. So does every other
+// change: when it returns, all that run were bound to it. What must be done over many items because
+// of a change is listed in the table's record as jobs (jobs.go).
 //
 // Passing states (CREATING, UPDATING, DELETING) end by the injected clock: whoever of the control
 // plane looks at a table next moves it on, so that they end without a timer and in tests by moving
@@ -63,11 +65,7 @@ type Table struct {
 // nil when they hold all.
 func (t *Table) ProjectedNames(i int) []string { return t.projected[i] }
 
-// Hold keeps the table from being removed until Leave, as Enter does; it reports false when the
-// removal has begun.
-func (t *Table) Hold(shard uint32) bool { return t.gate.enter(shard) }
-
-// Leave ends an Enter or Hold with the same shard.
+// Leave ends an Enter with the same shard.
 func (t *Table) Leave(shard uint32) { t.gate.leave(shard) }
 
 // Catalog of one database. It is safe for concurrent use.
@@ -327,7 +325,8 @@ func nextID(v storage.Value) (uint64, error) {
 }
 
 // Update changes a table's record. change gets a copy of the settled record and may refuse it with
-// an error, which comes back unchanged. With pass the table goes through UPDATING.
+// an error, which comes back unchanged. With pass the table goes through UPDATING. When Update
+// returns, no operation is left that was bound before the change.
 func (c *Catalog) Update(ctx context.Context, name string, pass bool, change func(*Record) error) (*Table, error) {
 	c.control.Lock()
 	defer c.control.Unlock()
@@ -355,7 +354,14 @@ func (c *Catalog) Update(ctx context.Context, name string, pass bool, change fun
 	if err := c.write(ctx, r); err != nil {
 		return nil, err
 	}
-	return c.put(r, t.gate), nil
+	return c.supersede(r, t), nil
+}
+
+// supersede publishes a changed record and waits until all that entered the old one have left.
+func (c *Catalog) supersede(r *Record, old *Table) *Table {
+	t := c.put(r, newGate())
+	old.gate.drain()
+	return t
 }
 
 // Delete begins the removal of a table: from now on the data plane does not find it. check may

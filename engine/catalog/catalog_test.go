@@ -178,7 +178,8 @@ func TestLifeOfATable(t *testing.T) {
 	e.now = e.now.Add(time.Minute)
 	require.Equal(t, "gone", status(t, c, "a"))
 	require.Zero(t, e.rows(tb.Table.ID))
-	require.False(t, tb.Hold(0))
+	_, err = c.Enter("a", 0)
+	require.ErrorIs(t, err, ErrNotFound)
 
 	again, err := c.Create(ctx, record("a"))
 	require.NoError(t, err)

@@ -158,6 +158,8 @@ type Record struct {
 	TableClass string `json:"tableClass,omitempty"`
 	// TTLAttribute is the attribute last named to UpdateTimeToLive; Table.TTL is empty when off.
 	TTLAttribute string `json:"ttlAttribute,omitempty"`
+	// Jobs are still to be done because of changes of the table.
+	Jobs []Job `json:"jobs,omitempty"`
 }
 
 // Streams says whether changes of the table's items are recorded.
@@ -198,6 +200,8 @@ func (r *Record) clone() *Record {
 	}
 	c.Tags = append([]Tag(nil), r.Tags...)
 	c.Table.Indexes = append([]schema.Index(nil), r.Table.Indexes...)
+	c.Definitions = append([]schema.KeyAttr(nil), r.Definitions...)
+	c.Jobs = append([]Job(nil), r.Jobs...)
 	return &c
 }
 
@@ -210,6 +214,9 @@ func (r *Record) settle(now time.Time) bool {
 	r.Status, r.UntilMs = StatusActive, 0
 	if r.Pending != nil {
 		r.Billing, r.Pending = *r.Pending, nil
+	}
+	for i := range r.Jobs {
+		r.Jobs[i].Ready = true
 	}
 	return true
 }

@@ -36,19 +36,25 @@ func AppendValues(dst []byte, t *schema.Table, hash, sort attr.Value) []byte {
 }
 
 // AppendEntry appends the key of the item's entry in an index. It reports false when the item is
-// not in the index, because it lacks one of the index's key attributes.
+// not in the index: because it lacks one of the index's key attributes, or because it is older than
+// the index and has one that a key cannot have, of another type, empty or too long.
 func AppendEntry(dst []byte, t *schema.Table, ix *schema.Index, item attr.Item) ([]byte, bool) {
 	dst = AppendPrefix(dst, TableSpace(t.ID), ix.Sub)
 	dst, ok := appendPartitionOf(dst, ix.Key.Hash, item)
 	if !ok {
 		return dst, false
 	}
+	length := 0
 	for _, k := range ix.Key.Range {
 		v := typed(item, k)
-		if v == nil {
+		if v == nil || Len(v) == 0 {
 			return dst, false
 		}
+		length += Len(v)
 		dst = AppendEscaped(dst, v)
+	}
+	if length > SortMaxBytes {
+		return dst, false
 	}
 	return appendTableKey(dst, t, ix, item)
 }
@@ -74,10 +80,15 @@ func appendTableKey(dst []byte, t *schema.Table, ix *schema.Index, item attr.Ite
 
 func appendPartitionOf(dst []byte, hash []schema.KeyAttr, item attr.Item) ([]byte, bool) {
 	var values [partsMax]attr.Value
+	length := 0
 	for i, k := range hash {
-		if values[i] = typed(item, k); values[i] == nil {
+		if values[i] = typed(item, k); values[i] == nil || Len(values[i]) == 0 {
 			return dst, false
 		}
+		length += Len(values[i])
+	}
+	if length > PartitionMaxBytes {
+		return dst, false
 	}
 	return AppendPartition(dst, values[:len(hash)]), true
 }

@@ -66,6 +66,9 @@ func (q *ReadRequest) source() (Read, error) {
 	if q.Consistent && !r.Index.Local {
 		return r, invalid(api.MsgConsistentIndex)
 	}
+	if r.Index.Building {
+		return r, invalid(api.MsgBackfilling, r.Index.Name)
+	}
 	return r, nil
 }
 

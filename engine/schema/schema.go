@@ -71,6 +71,8 @@ type Index struct {
 	Projection Projection `json:"projection"`
 	// NonKey are the attributes of ProjectInclude in the order in which they were given.
 	NonKey []string `json:"nonKey,omitempty"`
+	// Building: writes keep the index, but it lacks older items still and is not read.
+	Building bool `json:"building,omitempty"`
 }
 
 // Table is what the data plane must know of a table.
@@ -93,6 +95,11 @@ func (t *Table) Index(name string) *Index {
 		}
 	}
 	return nil
+}
+
+// HasSub says whether the table has an index of that id.
+func (t *Table) HasSub(sub uint32) bool {
+	return slices.ContainsFunc(t.Indexes, func(ix Index) bool { return ix.Sub == sub })
 }
 
 // HasLocal says whether the table has a local secondary index, and so item collections.

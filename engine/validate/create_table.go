@@ -9,10 +9,12 @@ import (
 
 // Limits of tables (wire-facts §9).
 const (
-	localIndexesMax     = 5
-	globalIndexesMax    = 20
-	keyPartsMax         = 4 // HASH or RANGE attributes of a global index's key
-	nonKeyAttributesMax = 100
+	localIndexesMax = 5
+	// GlobalIndexesMax bounds the global indexes of a table.
+	GlobalIndexesMax = 20
+	keyPartsMax      = 4 // HASH or RANGE attributes of a global index's key
+	// NonKeyAttributesMax bounds the NonKeyAttributes of all indexes of a table.
+	NonKeyAttributesMax = 100
 	// unitsMax bounds throughput: beyond it the numbers are taken for a mistake.
 	unitsMax = 1_000_000_000_000
 	// warmReadOnDemand and warmWriteOnDemand are what an on-demand table can do from the start, in
@@ -265,7 +267,7 @@ func (c *creation) globalIndexes() error {
 			return invalid(api.MsgGSIUnitsAbsent, name)
 		}
 	}
-	if len(all) > globalIndexesMax {
+	if len(all) > GlobalIndexesMax {
 		return invalid(api.MsgGSICount)
 	}
 	return nil
@@ -326,7 +328,7 @@ func (c *creation) definitions() error {
 	for i := range c.in.GlobalSecondaryIndexes {
 		use(c.in.GlobalSecondaryIndexes[i].KeySchema)
 	}
-	if c.nonKey > nonKeyAttributesMax {
+	if c.nonKey > NonKeyAttributesMax {
 		return invalid(api.MsgProjectionCount)
 	}
 	if name, twice := repeated(c.defined); twice {

@@ -37,7 +37,7 @@ func UpdateTable(in *api.UpdateTableInput, _ Options) error {
 	if err := streamSetting(in.StreamSpecification); err != nil {
 		return err
 	}
-	return indexUpdates(in.GlobalSecondaryIndexUpdates)
+	return indexUpdates(in)
 }
 
 // refuseUpdate answers members that later issues build.
@@ -53,14 +53,12 @@ func refuseUpdate(in *api.UpdateTableInput) error {
 	})
 }
 
-// Paths of members of index updates that later issues build.
-const pathIndexUpdates = "GlobalSecondaryIndexUpdates."
-
-// indexUpdates makes the checks #4 and #5, then refuses what is not built.
-func indexUpdates(updates []api.GlobalSecondaryIndexUpdate) error {
+// indexUpdates makes the checks #4 and #5, refuses what is not built, and makes the static part of #11
+// with the checks of CreateTable on an index.
+func indexUpdates(in *api.UpdateTableInput) error {
 	var names []string
-	for i := range updates {
-		u := &updates[i]
+	for i := range in.GlobalSecondaryIndexUpdates {
+		u := &in.GlobalSecondaryIndexUpdates[i]
 		var name string
 		switch {
 		case u.Update != nil:
@@ -77,15 +75,25 @@ func indexUpdates(updates []api.GlobalSecondaryIndexUpdate) error {
 		}
 		names = append(names, name)
 	}
-	for i := range updates {
-		u := &updates[i]
-		err := refuse([]param{
-			{pathIndexUpdates + "Create", u.Create != nil},
-			{pathIndexUpdates + "Delete", u.Delete != nil},
-			{pathIndexUpdates + "Update.WarmThroughput",
-				u.Update != nil && u.Update.WarmThroughput != nil},
-		})
-		if err != nil {
+	var defined []string
+	for _, d := range in.AttributeDefinitions {
+		defined = append(defined, d.AttributeName.Value)
+	}
+	for i := range in.GlobalSecondaryIndexUpdates {
+		u := &in.GlobalSecondaryIndexUpdates[i]
+		if u.Update != nil && u.Update.WarmThroughput != nil {
+			return refuse([]param{{"GlobalSecondaryIndexUpdates.Update.WarmThroughput", true}})
+		}
+		if u.Create == nil {
+			continue
+		}
+		if err := unitsInRangeIndex(u.Create.ProvisionedThroughput, u.Create.IndexName.Value); err != nil {
+			return err
+		}
+		if err := globalKey(u.Create.KeySchema, defined, u.Create.IndexName.Value); err != nil {
+			return err
+		}
+		if err := new(creation).projection(u.Create.Projection); err != nil {
 			return err
 		}
 	}

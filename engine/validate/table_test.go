@@ -257,10 +257,17 @@ func TestUpdateTableStatic(t *testing.T) {
 				update("idx", units(1, 1)), update("idx", units(1, 1)),
 			},
 		},
-		refused("GlobalSecondaryIndexUpdates.Delete"): {
-			GlobalSecondaryIndexUpdates: []api.GlobalSecondaryIndexUpdate{
-				update("idx", units(1, 1)), {Delete: &api.DeleteGlobalSecondaryIndexAction{IndexName: str("two")}},
-			},
+		refused("GlobalSecondaryIndexUpdates.Update.WarmThroughput"): {
+			GlobalSecondaryIndexUpdates: []api.GlobalSecondaryIndexUpdate{{
+				Update: &api.UpdateGlobalSecondaryIndexAction{IndexName: str("idx"), WarmThroughput: &api.WarmThroughput{}},
+			}},
+		},
+		inv + "ProjectionType is KEYS_ONLY, but NonKeyAttributes is specified": {
+			AttributeDefinitions: []api.AttributeDefinition{{AttributeName: str("a"), AttributeType: str("S")}},
+			GlobalSecondaryIndexUpdates: []api.GlobalSecondaryIndexUpdate{{Create: &api.CreateGlobalSecondaryIndexAction{
+				IndexName: str("idx"), KeySchema: []api.KeySchemaElement{{AttributeName: str("a"), KeyType: str("HASH")}},
+				Projection: &api.Projection{ProjectionType: str("KEYS_ONLY"), NonKeyAttributes: []string{"b"}},
+			}}},
 		},
 		inv + "StreamViewType must be specified when StreamEnabled is true": {
 			StreamSpecification: &api.StreamSpecification{StreamEnabled: api.Some(true)},

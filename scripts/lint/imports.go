@@ -18,6 +18,7 @@ var importTable = map[string][]string{
 	"engine/attr":     {"engine/number"},
 	"engine/api":      {"engine/attr"},
 	"engine/schema":   {"engine/attr"},
+	"engine/ttl":      {"engine/attr", "engine/number"},
 	"engine/key":      {"engine/attr", "engine/number", "engine/schema"},
 	"engine/validate": {"engine/api", "engine/attr", "engine/number"},
 	"engine/capacity": {"engine/api", "engine/attr"},
@@ -31,9 +32,11 @@ var importTable = map[string][]string{
 	"engine/catalog": {"engine/storage", "engine/schema", "engine/key", "engine/api"},
 	"engine/stream":  {"engine/storage", "engine/schema", "engine/attr", "engine/key", "engine/api"},
 	"engine/exec": {"engine/plan", "expr", "engine/schema", "engine/attr", "engine/number",
-		"engine/key", "engine/index", "engine/capacity", "engine/storage", "engine/catalog",
+		"engine/key", "engine/index", "engine/ttl", "engine/lease", "engine/capacity", "engine/storage", "engine/catalog",
 		"engine/stream", "engine/api"},
 	"engine": {"engine/...", "expr", "partiql"},
+
+	"engine/lease": {"engine/key", "engine/storage"},
 
 	// storage
 	"engine/storage":             {},

@@ -1,0 +1,150 @@
+package catalog
+
+import (
+	"context"
+	"slices"
+
+	"github.com/keystone-db/kstone/engine/key"
+	"github.com/keystone-db/kstone/engine/schema"
+	"github.com/keystone-db/kstone/engine/storage"
+)
+
+// JobKind says what a job does. Stored: never renumber.
+type JobKind uint8
+
+const (
+	// JobIndex writes the entries of a new index for the items that were there before it.
+	JobIndex JobKind = 1
+	// JobExpiry writes the expiry rows of the items that were there before time to live was on.
+	JobExpiry JobKind = 2
+	// JobDrop removes all keys of an index or of expiry rows that nobody uses any more.
+	JobDrop JobKind = 3
+)
+
+// Job is work over many keys that a change of a table left to be done in the background, in steps.
+// How far it came is stored in a row of its own, by the update that does a step.
+type Job struct {
+	Kind JobKind `json:"kind"`
+	// Sub is the index or kind of rows that the job is about; no two jobs of a table share one.
+	Sub uint32 `json:"sub"`
+	// Ready: the table has left the passing state of the change, and the job may begin.
+	Ready bool `json:"ready,omitempty"`
+	// Index is what JobDrop removes, nil when it is no index.
+	Index *schema.Index `json:"index,omitempty"`
+}
+
+// Job returns the job about a sub, nil when there is none.
+func (r *Record) Job(sub uint32) *Job {
+	for i := range r.Jobs {
+		if r.Jobs[i].Sub == sub {
+			return &r.Jobs[i]
+		}
+	}
+	return nil
+}
+
+// ChangesIndexes says whether an index is being made or removed.
+func (r *Record) ChangesIndexes() bool {
+	return slices.ContainsFunc(r.Jobs, func(j Job) bool { return j.Kind == JobIndex || j.Index != nil })
+}
+
+// BuildsIndexes says whether an index is being made.
+func (r *Record) BuildsIndexes() bool {
+	return slices.ContainsFunc(r.Jobs, func(j Job) bool { return j.Kind == JobIndex })
+}
+
+// AddIndex adds a global index that writes keep from now on and a job fills.
+func (r *Record) AddIndex(ix schema.Index) {
+	ix.Sub, ix.Building = r.TakeSub(), true
+	at := slices.IndexFunc(r.Table.Indexes, func(x schema.Index) bool { return x.Local })
+	if at < 0 {
+		at = len(r.Table.Indexes)
+	}
+	r.Table.Indexes = slices.Insert(r.Table.Indexes, at, ix)
+	r.Jobs = append(r.Jobs, Job{Kind: JobIndex, Sub: ix.Sub})
+}
+
+// DropIndex takes an index away: nobody writes or reads it from now on, a job removes its entries.
+func (r *Record) DropIndex(name string) {
+	at := slices.IndexFunc(r.Table.Indexes, func(x schema.Index) bool { return x.Name == name })
+	ix := r.Table.Indexes[at]
+	r.Table.Indexes = slices.Delete(r.Table.Indexes, at, at+1)
+	r.drop(Job{Kind: JobDrop, Sub: ix.Sub, Index: &ix})
+	for _, b := range []*Billing{&r.Billing, r.Pending} {
+		if b != nil {
+			delete(b.Indexes, name)
+			delete(b.IndexMax, name)
+			delete(b.IndexWarm, name)
+			delete(b.IndexChanges, name)
+		}
+	}
+	r.Definitions = slices.DeleteFunc(r.Definitions, func(a schema.KeyAttr) bool { return !r.keyed(a.Name) })
+}
+
+// drop replaces the job about the same sub, if there is one.
+func (r *Record) drop(j Job) {
+	r.Jobs = slices.DeleteFunc(r.Jobs, func(o Job) bool { return o.Sub == j.Sub })
+	r.Jobs = append(r.Jobs, j)
+}
+
+// keyed says whether a key of the table or of an index has the attribute.
+func (r *Record) keyed(name string) bool {
+	return r.Table.Key.Has(name) ||
+		slices.ContainsFunc(r.Table.Indexes, func(x schema.Index) bool { return x.Key.Has(name) })
+}
+
+// TakeSub gives out the next id of an index or kind of rows.
+func (r *Record) TakeSub() uint32 {
+	r.NextSub++
+	return r.NextSub - 1
+}
+
+// Cursor is the key of the row that holds how far a job of the table came.
+func (r *Record) Cursor(sub uint32) []byte { return key.AppendJob(nil, r.Table.ID, sub) }
+
+// Busy returns the names of the tables that have jobs.
+func (c *Catalog) Busy(ctx context.Context) ([]string, error) {
+	if c.transient.Load() > 0 {
+		if err := c.finishAll(ctx); err != nil {
+			return nil, err
+		}
+	}
+	var names []string
+	for name, t := range c.snapshot() {
+		if len(t.Jobs) > 0 && t.Status != StatusDeleting {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// Finish takes a job off the list of the table with that id, together with its cursor. An index that
+// was filled may be read then. A job or table that is gone is no error.
+func (c *Catalog) Finish(ctx context.Context, id uint64, name string, sub uint32) error {
+	c.control.Lock()
+	defer c.control.Unlock()
+	t := c.snapshot()[name]
+	if t == nil || t.Table.ID != id || t.Status == StatusDeleting || t.Job(sub) == nil {
+		return nil
+	}
+	r := t.clone()
+	r.Jobs = slices.DeleteFunc(r.Jobs, func(j Job) bool { return j.Sub == sub })
+	for i := range r.Table.Indexes {
+		if r.Table.Indexes[i].Sub == sub {
+			r.Table.Indexes[i].Building = false
+		}
+	}
+	b, err := r.encode()
+	if err != nil {
+		return err
+	}
+	var batch storage.Batch
+	batch.Put(key.AppendCatalog(nil, key.SubTable, name), b)
+	batch.Delete(r.Cursor(sub))
+	if err := c.store.Apply(ctx, &batch, storage.UpdateOptions{}); err != nil {
+		return err
+	}
+	c.supersede(r, t)
+	return nil
+}

@@ -1,0 +1,126 @@
+package engine
+
+import (
+	"context"
+	"errors"
+
+	"github.com/keystone-db/kstone/engine/catalog"
+	"github.com/keystone-db/kstone/engine/exec"
+	"github.com/keystone-db/kstone/engine/key"
+	"github.com/keystone-db/kstone/engine/lease"
+	"github.com/keystone-db/kstone/engine/storage"
+)
+
+// leaseJobs is the name of the lease of whoever does the jobs of the catalog.
+const leaseJobs = "jobs"
+
+// progressItems is after how many items a backfill says how far it is.
+const progressItems = 100_000
+
+// doJobs does the jobs of all tables. waiting says that some cannot begin yet.
+func (db *DB) doJobs(ctx context.Context) (waiting bool, err error) {
+	db.background.mu.Lock()
+	defer db.background.mu.Unlock()
+	names, err := db.catalog.Busy(ctx)
+	if err != nil {
+		return false, err
+	}
+	var errs []error
+	for _, name := range names {
+		t, err := db.catalog.Lookup(ctx, name)
+		if err != nil {
+			continue // deleted meanwhile
+		}
+		for i := range t.Jobs {
+			if !t.Jobs[i].Ready {
+				waiting = true
+				continue
+			}
+			errs = append(errs, db.doJob(ctx, name, t.Table.ID, t.Jobs[i].Sub))
+		}
+	}
+	return waiting, errors.Join(errs...)
+}
+
+// doJob does all steps of one job.
+func (db *DB) doJob(ctx context.Context, name string, id uint64, sub uint32) error {
+	for {
+		done, err := db.jobStep(ctx, name, id, sub)
+		if done || err != nil {
+			return err
+		}
+	}
+}
+
+// jobStep does one step of a job and reports whether it was the last, or the job is gone. The next
+// one goes on where it ended, in this process or another one.
+func (db *DB) jobStep(ctx context.Context, name string, id uint64, sub uint32) (bool, error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	if err := db.holdLease(ctx); err != nil {
+		return false, err
+	}
+	t, err := db.catalog.Lookup(ctx, name)
+	if err != nil || t.Table.ID != id {
+		return true, nil
+	}
+	job := t.Job(sub)
+	if job == nil {
+		return true, nil
+	}
+	if job.Kind == catalog.JobDrop {
+		// The step of the catalog that made the job has waited for all that knew these keys.
+		r := key.SpaceRange(key.TableSpace(id), sub)
+		if err := db.store.DropRange(ctx, storage.Range(r)); err != nil {
+			return false, err
+		}
+		return true, db.catalog.Finish(ctx, id, name, sub)
+	}
+	end, c, err := db.backfillStep(ctx, name, id, sub)
+	if err != nil || !end {
+		return false, err
+	}
+	db.opts.Logger.Info().Str("table", name).Int64("items", c.Items).Int64("entries", c.Entries).
+		Msg("backfill finished")
+	return true, db.catalog.Finish(ctx, id, name, sub)
+}
+
+// backfillStep does one step while the table cannot change. end is reported when there are no more
+// items, or no job any more.
+func (db *DB) backfillStep(ctx context.Context, name string, id uint64, sub uint32) (end bool, c exec.Cursor, err error) {
+	t, err := db.catalog.Enter(name, 0)
+	if err != nil {
+		return true, c, nil // deleted meanwhile
+	}
+	defer t.Leave(0)
+	if t.Table.ID != id || t.Job(sub) == nil {
+		return true, c, nil
+	}
+	if c, err = db.exec.LoadCursor(ctx, t.Cursor(sub)); err != nil {
+		return false, c, err
+	}
+	before := c.Items
+	if end, err = db.exec.BackfillIndex(ctx, t, sub, &c, db.background.lease); err != nil {
+		return false, c, err
+	}
+	if before == 0 || before/progressItems != c.Items/progressItems {
+		db.opts.Logger.Info().Str("table", name).Int64("items", c.Items).Int64("entries", c.Entries).
+			Msg("backfill in progress")
+	}
+	return end, c, nil
+}
+
+// holdLease takes the lease of jobs or renews it. One that was lost is taken anew with the next step.
+func (db *DB) holdLease(ctx context.Context) (err error) {
+	b := db.background
+	if b.lease == nil {
+		b.lease, err = lease.Take(ctx, db.store, leaseJobs, db.newUUID(), db.exec.Now())
+		return err
+	}
+	err = b.lease.Beat(ctx, db.store, db.exec.Now())
+	if errors.Is(err, lease.ErrLost) {
+		b.lease = nil
+	}
+	return err
+}

@@ -1,0 +1,132 @@
+package engine
+
+import (
+	"slices"
+
+	"github.com/keystone-db/kstone/engine/api"
+	"github.com/keystone-db/kstone/engine/attr"
+	"github.com/keystone-db/kstone/engine/catalog"
+	"github.com/keystone-db/kstone/engine/schema"
+	"github.com/keystone-db/kstone/engine/validate"
+)
+
+// checkIndexChanges makes check 3 of wire-facts §6.2: how many indexes change at once.
+func checkIndexChanges(in *api.UpdateTableInput, r *catalog.Record) error {
+	changes := 0
+	for i := range in.GlobalSecondaryIndexUpdates {
+		if u := &in.GlobalSecondaryIndexUpdates[i]; u.Create != nil || u.Delete != nil {
+			changes++
+		}
+	}
+	// An index that is being made may be removed; nothing else goes on beside a change.
+	if changes == 1 && r.ChangesIndexes() {
+		for _, u := range in.GlobalSecondaryIndexUpdates {
+			if u.Delete != nil && building(r, u.Delete.IndexName.Value) {
+				changes = 0
+			}
+		}
+		if changes > 0 {
+			return api.Errorf(api.LimitExceeded, api.MsgOneIndexChange)
+		}
+	}
+	if changes > 1 || len(in.GlobalSecondaryIndexUpdates) > indexUpdatesMax {
+		return api.Errorf(api.LimitExceeded, api.MsgOneIndexChange)
+	}
+	return nil
+}
+
+func building(r *catalog.Record, name string) bool {
+	ix := r.Table.Index(name)
+	return ix != nil && ix.Building
+}
+
+// nextIndexes makes the index that is to be created and takes away the one to be deleted: the checks
+// 9 to 12 of wire-facts §6.2.
+func nextIndexes(in *api.UpdateTableInput, r *catalog.Record) error {
+	for i := range in.GlobalSecondaryIndexUpdates {
+		u := &in.GlobalSecondaryIndexUpdates[i]
+		switch {
+		case u.Create != nil:
+			if err := createIndex(u.Create, in.AttributeDefinitions, r); err != nil {
+				return err
+			}
+		case u.Delete != nil:
+			name := u.Delete.IndexName.Value
+			if ix := r.Table.Index(name); ix == nil || ix.Local {
+				return api.Errorf(api.ResourceNotFound, api.MsgNotFound)
+			}
+			r.DropIndex(name)
+		}
+	}
+	return nil
+}
+
+// leaving says whether an index was deleted and is still being removed.
+func leaving(r *catalog.Record, name string) bool {
+	return slices.ContainsFunc(r.Jobs, func(j catalog.Job) bool { return j.Index != nil && j.Index.Name == name })
+}
+
+func createIndex(in *api.CreateGlobalSecondaryIndexAction, definitions []api.AttributeDefinition, r *catalog.Record) error {
+	name := in.IndexName.Value
+	if r.Table.Index(name) != nil || leaving(r, name) {
+		return api.Errorf(api.Validation, api.MsgIndexExists)
+	}
+	billing := &r.Billing
+	if r.Pending != nil {
+		billing = r.Pending
+	}
+	if !billing.OnDemand && in.ProvisionedThroughput == nil {
+		return api.Errorf(api.Validation, api.MsgGSIUnitsAbsent, name)
+	}
+	types := make(map[string]attr.Type, len(definitions))
+	for _, d := range definitions {
+		types[d.AttributeName.Value] = keyType(d.AttributeType.Value)
+	}
+	k := keyOf(in.KeySchema, types)
+	for i := range k.Len() {
+		if err := define(r, k.At(i).Name, k.At(i).Type); err != nil {
+			return err
+		}
+	}
+	global, nonKey := 1, len(in.Projection.NonKeyAttributes)
+	for i := range r.Table.Indexes {
+		if ix := &r.Table.Indexes[i]; !ix.Local {
+			global++
+		}
+		nonKey += len(r.Table.Indexes[i].NonKey)
+	}
+	switch {
+	case global > validate.GlobalIndexesMax:
+		return api.Errorf(api.Validation, api.MsgGSICount)
+	case nonKey > validate.NonKeyAttributesMax:
+		return api.Errorf(api.Validation, api.MsgProjectionCount)
+	}
+	r.AddIndex(indexOf(name, false, k, in.Projection))
+	for _, b := range []*catalog.Billing{&r.Billing, r.Pending} {
+		if b == nil {
+			continue
+		}
+		setThroughput(&b.Indexes, name, throughput(in.ProvisionedThroughput))
+		if m := onDemand(in.OnDemandThroughput); m != nil {
+			setThroughput(&b.IndexMax, name, *m)
+		}
+		if w := warm(in.WarmThroughput); w != nil {
+			setThroughput(&b.IndexWarm, name, *w)
+		}
+	}
+	return nil
+}
+
+// define adds an attribute definition; one that is there must have the same type.
+func define(r *catalog.Record, name string, typ attr.Type) error {
+	for _, a := range r.Definitions {
+		if a.Name == name && a.Type != typ {
+			return api.Errorf(api.Validation, api.MsgDefinitionType, name)
+		}
+		if a.Name == name {
+			return nil
+		}
+	}
+	r.Definitions = append(r.Definitions, schema.KeyAttr{Name: name, Type: typ})
+	return nil
+}
