@@ -44,7 +44,15 @@ func newServe() *cobra.Command {
 	f.StringVar(&c.Region, "region", engine.DefaultRegion, "region in ARNs")
 	f.StringVar(&c.Account, "account", engine.DefaultAccount, "account in ARNs")
 	f.BoolVar(&c.NoAuth, "no-auth", false, "accept any credentials from other machines too")
+	f.StringVar(&c.Credentials, "credentials", "", "verify signatures with the access keys of this file, which has the\n"+
+		"form of ~/.aws/credentials; \"access = read-only\" and \"tables = A, B-*\" restrict a key;\n"+
+		"read again when it changes")
+	f.StringVar(&c.TLSCert, "tls-cert", "", "serve HTTPS (TLS 1.2 or later) with this certificate in PEM form;\n"+
+		"read again when it changes, and on SIGHUP")
+	f.StringVar(&c.TLSKey, "tls-key", "", "key of --tls-cert, in PEM form")
+	f.IntVar(&c.MaxConnections, "max-connections", serve.MaxConnectionsDefault, "most connections at once; more clients wait")
 	f.DurationVar(&c.TableDelay, "table-delay", 0, "how long tables stay CREATING and DELETING")
+	f.IntVar(&c.StreamShards, "stream-shards", engine.DefaultStreamShards, "open shards of a stream, as of its enabling")
 	f.BoolVar(&c.ClassicErrors, "classic-errors", false, "error texts of PutItem and UpdateItem as before 2026")
 	f.StringVar(&level, "log-level", "info", "least level of logs on stderr: debug, info, warn, error, disabled")
 	return cmd

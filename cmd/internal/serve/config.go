@@ -17,6 +17,9 @@ import (
 const (
 	HostDefault = "localhost"
 	PortDefault = 8000
+	// MaxConnectionsDefault is room for 10,000 idle clients and some more; an idle connection costs
+	// about 20 KiB.
+	MaxConnectionsDefault = 16_384
 )
 
 // accountDigits is the length of an account number.
@@ -40,8 +43,16 @@ type Config struct {
 	Region, Account string
 	// NoAuth allows to listen on addresses that other machines reach.
 	NoAuth bool
+	// Credentials is a file of access keys (see sigv4.ReadKeys); empty accepts any credentials.
+	Credentials string
+	// TLSCert and TLSKey are PEM files; empty serves plain HTTP.
+	TLSCert, TLSKey string
+	// MaxConnections bounds the connections that are open at once.
+	MaxConnections int
 	// TableDelay is how long tables stay CREATING and DELETING.
 	TableDelay time.Duration
+	// StreamShards is the number of open shards of a stream; 0 means the default.
+	StreamShards int
 	// ClassicErrors gives the error texts from before 2026.
 	ClassicErrors bool
 	LogLevel      zerolog.Level
@@ -52,9 +63,19 @@ type Config struct {
 // check reports every fault of the configuration at once.
 func (c Config) check() error {
 	var errs []error
-	if !c.NoAuth && !isLoopback(c.Host) {
+	if !c.NoAuth && c.Credentials == "" && !isLoopback(c.Host) {
 		errs = append(errs, fmt.Errorf("host %q can be reached from other machines and signatures are "+
-			"not verified yet: add --no-auth if you mean it, or listen on localhost", c.Host))
+			"not verified: give --credentials FILE, add --no-auth if everyone may do everything, or "+
+			"listen on localhost", c.Host))
+	}
+	if c.NoAuth && c.Credentials != "" {
+		errs = append(errs, errors.New("--no-auth and --credentials exclude each other: leave one out"))
+	}
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		errs = append(errs, errors.New("--tls-cert and --tls-key belong together: give both"))
+	}
+	if c.MaxConnections < 1 {
+		errs = append(errs, fmt.Errorf("--max-connections %d: want at least 1", c.MaxConnections))
 	}
 	if len(c.Account) != accountDigits || !allDigits(c.Account) {
 		errs = append(errs, fmt.Errorf("--account %q: want %d digits", c.Account, accountDigits))
@@ -64,6 +85,9 @@ func (c Config) check() error {
 	}
 	if c.TableDelay < 0 || c.SyncInterval <= 0 {
 		errs = append(errs, errors.New("--table-delay and --sync-interval: want a positive duration such as 100ms"))
+	}
+	if c.StreamShards < 0 || c.StreamShards > engine.StreamShardsMax {
+		errs = append(errs, fmt.Errorf("--stream-shards %d: want 1 to %d", c.StreamShards, engine.StreamShardsMax))
 	}
 	if !c.InMemory && c.Path == "" {
 		errs = append(errs, errors.New("--db is empty: give a file, or --in-memory"))

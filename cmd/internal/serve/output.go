@@ -21,26 +21,42 @@ func clientHost(host string) string {
 // printStart writes where the server listens and what to paste to use it. The last line is "ready",
 // for scripts that wait.
 func printStart(w io.Writer, c Config, listeners []net.Listener) error {
-	endpoint := "http://" + net.JoinHostPort(clientHost(c.Host), strconv.Itoa(portOf(listeners[0])))
+	scheme := "http"
+	if c.TLSCert != "" {
+		scheme = "https"
+	}
+	endpoint := scheme + "://" + net.JoinHostPort(clientHost(c.Host), strconv.Itoa(portOf(listeners[0])))
 	var b strings.Builder
 	fmt.Fprintf(&b, "kstone %s, %s\n", c.Version, dataText(c))
 	for _, l := range listeners {
-		fmt.Fprintf(&b, "listening on http://%s\n", l.Addr())
+		fmt.Fprintf(&b, "listening on %s://%s\n", scheme, l.Addr())
 	}
 	fmt.Fprintf(&b, `
 export AWS_ENDPOINT_URL_DYNAMODB=%[1]s
 export AWS_ENDPOINT_URL_DYNAMODB_STREAMS=%[1]s
 export AWS_REGION=%[2]s
 export AWS_DEFAULT_REGION=%[2]s
-export AWS_ACCESS_KEY_ID=local
-export AWS_SECRET_ACCESS_KEY=local
-
+%[3]s
 aws dynamodb list-tables --endpoint-url %[1]s
 
 ready
-`, endpoint, c.Region)
+`, endpoint, c.Region, accessText(c))
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// accessText is what a client needs beside the endpoint.
+func accessText(c Config) string {
+	var text string
+	if c.Credentials == "" {
+		text = "export AWS_ACCESS_KEY_ID=local\nexport AWS_SECRET_ACCESS_KEY=local\n"
+	} else {
+		text = fmt.Sprintf("export AWS_SHARED_CREDENTIALS_FILE=%s AWS_PROFILE=NAME # one of its sections\n", c.Credentials)
+	}
+	if c.TLSCert != "" {
+		text += fmt.Sprintf("export AWS_CA_BUNDLE=%s # unless a known authority signed it\n", c.TLSCert)
+	}
+	return text
 }
 
 func dataText(c Config) string {

@@ -1,12 +1,14 @@
 package serve
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"strconv"
@@ -15,6 +17,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/keystone-db/kstone/dynamowire"
+	"github.com/keystone-db/kstone/dynamowire/sigv4"
 	"github.com/keystone-db/kstone/engine"
 )
 
@@ -36,6 +39,10 @@ func Run(ctx context.Context, c Config, stdout, stderr io.Writer) error {
 	began := time.Now()
 	zerolog.TimeFieldFormat = time.RFC3339Nano
 	logger := zerolog.New(zerolog.SyncWriter(stderr)).Level(c.LogLevel).With().Timestamp().Logger()
+	door, err := openDoor(c, logger)
+	if err != nil {
+		return err
+	}
 	// The port comes before the file: a second server on a port that is taken makes no file.
 	listeners, err := listen(ctx, c.Host, c.Port)
 	if err != nil {
@@ -45,12 +52,13 @@ func Run(ctx context.Context, c Config, stdout, stderr io.Writer) error {
 	if err != nil {
 		return errors.Join(err, closeAll(listeners))
 	}
-	server, err := newServer(c, db, logger)
+	server, err := newServer(c, db, door.verifier, logger)
 	if err != nil {
 		return errors.Join(err, db.Close(), closeAll(listeners))
 	}
+	defer door.watchFiles(ctx)()
 	failed := make(chan error, len(listeners))
-	for _, l := range listeners {
+	for _, l := range door.secure(newLimiter(c.MaxConnections, logger).bound(listeners)) {
 		go func() { failed <- server.Serve(l) }()
 	}
 	if err = announce(c, listeners, stdout); err == nil {
@@ -69,8 +77,9 @@ func open(c Config, l net.Listener, logger zerolog.Logger) (*engine.DB, error) {
 	db, err := engine.Open(path, engine.Options{
 		InMemory: c.InMemory, Sync: c.Sync, SyncInterval: c.SyncInterval,
 		Region: c.Region, Account: c.Account, TableDelay: c.TableDelay, ClassicErrors: c.ClassicErrors,
-		Endpoint: net.JoinHostPort(clientHost(c.Host), strconv.Itoa(portOf(l))),
-		Clock:    time.Now, Logger: logger,
+		StreamShards: c.StreamShards,
+		Endpoint:     net.JoinHostPort(clientHost(c.Host), strconv.Itoa(portOf(l))),
+		Clock:        time.Now, Logger: logger,
 	})
 	if err != nil {
 		return nil, explainOpen(path, err)
@@ -78,15 +87,34 @@ func open(c Config, l net.Listener, logger zerolog.Logger) (*engine.DB, error) {
 	return db, nil
 }
 
-func newServer(c Config, db *engine.DB, logger zerolog.Logger) (*http.Server, error) {
+func newServer(c Config, db *engine.DB, v *sigv4.Verifier, logger zerolog.Logger) (*http.Server, error) {
 	var seed [8]byte
 	if _, err := rand.Read(seed[:]); err != nil {
 		return nil, fmt.Errorf("no randomness: %w", err)
 	}
 	handler := dynamowire.NewHandler(db, dynamowire.Options{
 		Region: c.Region, Seed: binary.LittleEndian.Uint64(seed[:]), Logger: logger, Clock: time.Now,
+		Account: c.Account, Verifier: v, StatementAccess: statementAccess,
 	})
-	return dynamowire.NewServer(handler), nil
+	server := dynamowire.NewServer(handler)
+	server.ErrorLog = errorLog(logger)
+	return server, nil
+}
+
+// errorLog takes what net/http has to say. Handshakes that fail are the clients' business.
+func errorLog(logger zerolog.Logger) *log.Logger { //nolint:exit // the type that net/http takes
+	return log.New(errorLogWriter{logger}, "", 0) //nolint:exit // the type that net/http takes
+}
+
+type errorLogWriter struct{ logger zerolog.Logger }
+
+func (w errorLogWriter) Write(line []byte) (int, error) {
+	level := zerolog.WarnLevel
+	if bytes.Contains(line, []byte("TLS handshake error")) {
+		level = zerolog.DebugLevel
+	}
+	w.logger.WithLevel(level).Msg(string(bytes.TrimSpace(line)))
+	return len(line), nil
 }
 
 // announce tells people and scripts that the server listens.
