@@ -14,11 +14,14 @@ import (
 
 // benchKeys are item keys of one stripe as one table has them: 12-byte prefix, hash with a constant
 // first byte, partition key, sort key.
-func benchKeys(n int) [][]byte {
+func benchKeys(n int) [][]byte { return benchKeysOf(n, 10) }
+
+// benchKeysOf gives each partition so many keys.
+func benchKeysOf(n, partition int) [][]byte {
 	r := rand.New(rand.NewPCG(1, 2))
 	keys := make([][]byte, n)
 	for i := range keys {
-		p := uint64(i / 10)
+		p := uint64(i / partition)
 		k := []byte("\x10\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00")
 		h := uint32(p*2654435761) >> 8
 		k = binary.BigEndian.AppendUint32(k, 7<<24|h)
@@ -26,7 +29,7 @@ func benchKeys(n int) [][]byte {
 		k = append(k, "user"...)
 		k = binary.BigEndian.AppendUint64(k, p)
 		k = append(k, "order#"...)
-		k = binary.BigEndian.AppendUint32(k, uint32(i%10))
+		k = binary.BigEndian.AppendUint32(k, uint32(i%partition))
 		keys[i] = k
 	}
 	r.Shuffle(n, func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
@@ -79,6 +82,20 @@ func BenchmarkGet(b *testing.B) {
 			b.Fatal("missing")
 		}
 		i++
+	}
+}
+
+// BenchmarkGetLargePartition reads where neighbours differ in their last bytes only.
+func BenchmarkGetLargePartition(b *testing.B) {
+	keys := benchKeysOf(benchCount, 2000)
+	m := benchTable(keys, make([]byte, 400))
+	i := 0
+	b.ReportAllocs()
+	for b.Loop() {
+		if m.Get(keys[i%benchCount], benchCount) == nil {
+			b.Fatal("key is gone")
+		}
+		i += 7919
 	}
 }
 

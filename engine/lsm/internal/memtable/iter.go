@@ -91,7 +91,7 @@ func (m *Memtable) lower(key []byte) cursor {
 	if !same {
 		return cursor{tree: i, leaf: t.first}
 	}
-	l, j := t.find(markOf(key, len(t.prefix)), key)
+	l, j := t.find(key)
 	return cursor{tree: i, leaf: l, index: j}
 }
 
@@ -126,12 +126,17 @@ func (m *Memtable) before(c cursor) cursor {
 	return c
 }
 
-// fence is where a walk may stop, told without a look at any key: a tree and a mark in it.
+// fence is where a walk may stop, told without a look at the keys of the walk: a tree, and a place
+// in its leaves.
 type fence struct {
 	tree int
-	mark uint64
 	// whole: the tree lies wholly at or after the key that the fence stands for.
 	whole bool
+	key   []byte // without the tree's prefix
+
+	leaf *leaf // for which side and mark are
+	side int
+	mark uint64
 }
 
 func (m *Memtable) fence(key []byte) fence {
@@ -139,17 +144,32 @@ func (m *Memtable) fence(key []byte) fence {
 	if !same {
 		return fence{tree: i, whole: true}
 	}
-	return fence{tree: i, mark: markOf(key, len(m.trees[i].prefix))}
+	return fence{tree: i, key: key[len(m.trees[i].prefix):]}
+}
+
+func (f *fence) enter(l *leaf) {
+	if f.leaf != l {
+		f.leaf = l
+		f.side, f.mark = l.place(f.key)
+	}
 }
 
 // behind says that the item is at or after the fence's key; false when only the keys could tell.
-func (f fence) behind(c cursor) bool {
-	return c.tree > f.tree || c.tree == f.tree && (f.whole || c.leaf.marks[c.index] > f.mark)
+func (f *fence) behind(c cursor) bool {
+	if c.tree != f.tree || f.whole {
+		return c.tree >= f.tree
+	}
+	f.enter(c.leaf)
+	return f.side < 0 || f.side == 0 && c.leaf.at[c.index] > f.mark
 }
 
 // before says that the item is before the fence's key; false when only the keys could tell.
-func (f fence) before(c cursor) bool {
-	return c.tree < f.tree || c.tree == f.tree && !f.whole && c.leaf.marks[c.index] < f.mark
+func (f *fence) before(c cursor) bool {
+	if c.tree != f.tree || f.whole {
+		return c.tree < f.tree
+	}
+	f.enter(c.leaf)
+	return f.side > 0 || f.side == 0 && c.leaf.at[c.index] < f.mark
 }
 
 // pick returns what the iterator shows of a chain; nil if nothing.

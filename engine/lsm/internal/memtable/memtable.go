@@ -285,7 +285,7 @@ func (m *Memtable) head(key []byte) *Version {
 	if t == nil {
 		return nil
 	}
-	l, i := t.find(markOf(key, len(t.prefix)), key)
+	l, i := t.find(key)
 	if i < l.n && bytes.Equal(l.heads[i].Key(), key) {
 		return l.heads[i]
 	}

@@ -45,7 +45,7 @@ func (m *Memtable) removeIf(key []byte, wanted func(head *Version) bool) int64 {
 // joined, so that a tree that shrinks keeps nodes that are not full.
 func (t *tree) remove(p *place) {
 	l := p.leaf
-	copy(l.marks[p.index:], l.marks[p.index+1:l.n])
+	l.marks.remove(p.index, l.n)
 	copy(l.heads[p.index:], l.heads[p.index+1:l.n])
 	l.n--
 	l.heads[l.n] = nil
@@ -83,7 +83,7 @@ func (t *tree) unlink(l *leaf) {
 // first: the children at both sides share what was the child's range.
 func (n *inner) remove(i int) {
 	sep := max(i-1, 0)
-	copy(n.marks[sep:], n.marks[sep+1:n.n])
+	n.marks.remove(sep, n.n)
 	copy(n.keys[sep:], n.keys[sep+1:n.n])
 	copy(n.kids[i:], n.kids[i+1:n.n+1])
 	copy(n.leaves[i:], n.leaves[i+1:n.n+1])

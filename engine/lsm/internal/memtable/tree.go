@@ -1,26 +1,17 @@
 package memtable
 
-import (
-	"bytes"
-	"encoding/binary"
-)
+import "bytes"
 
 const (
-	// leafMax and innerMax are the most items of a node. Keys are rarely removed, so that nodes only
-	// split, and go when they are empty: the tree has neither merges nor rebalancing.
-	leafMax  = 64
-	innerMax = 64
+	// leafMax and innerMax are the most items of a node. Nodes are never joined, so that the tree has
+	// no rebalancing.
+	leafMax  = nodeMax
+	innerMax = nodeMax
 	// heightMax bounds the inner levels of a tree: 32^12 keys are more than fit into memory.
 	heightMax = 12
-	// markBytes of a key, after its prefix, stand beside the pointer to it.
-	markBytes = 8
 )
 
 // tree is a B+-tree of the keys that share one prefix of storage.PrefixBytes.
-//
-// Each node keeps, beside its keys, their marks: the eight bytes after the prefix (hash, length
-// and first bytes of the partition) as one number, in key order. Most comparisons end with the
-// marks, which lie next to each other, without a cache miss for the key.
 type tree struct {
 	prefix []byte
 	root   *inner // nil while one leaf is enough
@@ -34,8 +25,8 @@ type tree struct {
 
 // leaf holds the newest version of each of its keys.
 type leaf struct {
-	n          int
-	marks      [leafMax]uint64
+	n int
+	marks
 	heads      [leafMax]*Version
 	prev, next *leaf
 }
@@ -43,30 +34,26 @@ type leaf struct {
 // inner has n separators and n+1 children, all inner nodes or all leaves. The i-th separator is
 // the smallest key that ever began the (i+1)-th child.
 type inner struct {
-	n      int
-	marks  [innerMax]uint64
+	n int
+	marks
 	keys   [innerMax][]byte
 	kids   [innerMax + 1]*inner
 	leaves [innerMax + 1]*leaf
 }
 
-// markOf returns the mark of a key that has the prefix of a tree.
-func markOf(key []byte, prefixLen int) uint64 {
-	if len(key) >= prefixLen+markBytes {
-		return binary.BigEndian.Uint64(key[prefixLen:])
+// search returns the first item at or after the key, of which skip bytes are the tree's prefix.
+func (l *leaf) search(key []byte, skip int) int {
+	side, mark := l.place(key[skip:])
+	switch {
+	case side < 0:
+		return 0
+	case side > 0:
+		return l.n
 	}
-	var b [markBytes]byte
-	copy(b[:], key[prefixLen:])
-	return binary.BigEndian.Uint64(b[:])
-}
-
-// search returns the first item at or after the key.
-func (l *leaf) search(mark uint64, key []byte) int {
 	lo, hi := 0, l.n
 	for lo < hi {
 		mid := int(uint(lo+hi) >> 1)
-		// Equal marks decide nothing; only then is the key worth its cache miss.
-		if m := l.marks[mid]; m < mark || m == mark && bytes.Compare(l.heads[mid].Key(), key) < 0 {
+		if m := l.at[mid]; m < mark || m == mark && bytes.Compare(l.heads[mid].Key(), key) < 0 {
 			lo = mid + 1
 		} else {
 			hi = mid
@@ -76,11 +63,18 @@ func (l *leaf) search(mark uint64, key []byte) int {
 }
 
 // child returns the index of the child that holds the key, if any does.
-func (n *inner) child(mark uint64, key []byte) int {
+func (n *inner) child(key []byte, skip int) int {
+	side, mark := n.place(key[skip:])
+	switch {
+	case side < 0:
+		return 0
+	case side > 0:
+		return n.n
+	}
 	lo, hi := 0, n.n
 	for lo < hi {
 		mid := int(uint(lo+hi) >> 1)
-		if m := n.marks[mid]; mark < m || mark == m && bytes.Compare(key, n.keys[mid]) < 0 {
+		if m := n.at[mid]; mark < m || mark == m && bytes.Compare(key, n.keys[mid]) < 0 {
 			hi = mid
 		} else {
 			lo = mid + 1
@@ -91,15 +85,16 @@ func (n *inner) child(mark uint64, key []byte) int {
 
 // find returns the leaf that holds the key, if any does, and the first item there at or after it;
 // the index may be the leaf's end.
-func (t *tree) find(mark uint64, key []byte) (*leaf, int) {
+func (t *tree) find(key []byte) (*leaf, int) {
+	skip := len(t.prefix)
 	if t.root == nil {
-		return t.first, t.first.search(mark, key)
+		return t.first, t.first.search(key, skip)
 	}
 	n := t.root
 	for {
-		i := n.child(mark, key)
+		i := n.child(key, skip)
 		if l := n.leaves[i]; l != nil {
-			return l, l.search(mark, key)
+			return l, l.search(key, skip)
 		}
 		n = n.kids[i]
 	}
@@ -117,22 +112,20 @@ type place struct {
 	depth int
 	leaf  *leaf
 	index int
-	mark  uint64
 }
 
 // locate fills in where the key is or belongs and says whether it is there.
 func (t *tree) locate(p *place, key []byte) bool {
-	p.mark = markOf(key, len(t.prefix))
 	p.depth = 0
 	p.leaf = t.first
 	for n := t.root; n != nil; {
-		i := n.child(p.mark, key)
+		i := n.child(key, len(t.prefix))
 		p.path[p.depth] = step{n, i}
 		p.depth++
 		p.leaf = n.leaves[i]
 		n = n.kids[i]
 	}
-	p.index = p.leaf.search(p.mark, key)
+	p.index = p.leaf.search(key, len(t.prefix))
 	return p.index < p.leaf.n && bytes.Equal(p.leaf.heads[p.index].Key(), key)
 }
 
@@ -140,7 +133,7 @@ func (t *tree) locate(p *place, key []byte) bool {
 func (t *tree) add(p *place, v *Version) {
 	l := p.leaf
 	if l.n < leafMax {
-		l.insert(p.index, p.mark, v)
+		l.insert(p.index, v, len(t.prefix))
 		return
 	}
 	right := t.splitLeaf(l, p.index)
@@ -148,15 +141,20 @@ func (t *tree) add(p *place, v *Version) {
 	if p.index > l.n || (p.index == l.n && right.n == 0) {
 		at, p.index = right, p.index-l.n
 	}
-	at.insert(p.index, p.mark, v)
+	at.insert(p.index, v, len(t.prefix))
 	t.grow(p, right)
 }
 
-func (l *leaf) insert(i int, mark uint64, v *Version) {
-	copy(l.marks[i+1:l.n+1], l.marks[i:l.n])
+func (l *leaf) insert(i int, v *Version, skip int) {
 	copy(l.heads[i+1:l.n+1], l.heads[i:l.n])
-	l.marks[i], l.heads[i] = mark, v
+	l.heads[i] = v
 	l.n++
+	l.marks.insert(i, l.n, l.key(skip))
+}
+
+// key gives the keys of the leaf without the tree's prefix.
+func (l *leaf) key(skip int) func(int) []byte {
+	return func(i int) []byte { return l.heads[i].Key()[skip:] }
 }
 
 // splitLeaf moves the upper half of a full leaf into a new one. At the end of the tree, where keys
@@ -167,10 +165,13 @@ func (t *tree) splitLeaf(l *leaf, at int) *leaf {
 		cut = leafMax
 	}
 	r := &leaf{n: leafMax - cut, prev: l, next: l.next}
-	copy(r.marks[:], l.marks[cut:])
 	copy(r.heads[:], l.heads[cut:])
 	clear(l.heads[cut:])
 	l.n = cut
+	if r.n > 0 {
+		l.choose(l.n, l.key(len(t.prefix)))
+		r.choose(r.n, r.key(len(t.prefix)))
+	}
 	if r.next != nil {
 		r.next.prev = r
 	} else {
@@ -182,52 +183,56 @@ func (t *tree) splitLeaf(l *leaf, at int) *leaf {
 
 // grow hangs a leaf that was split off into the inner nodes on the path.
 func (t *tree) grow(p *place, right *leaf) {
-	mark, key := right.marks[0], bytes.Clone(right.heads[0].Key())
+	key, skip := bytes.Clone(right.heads[0].Key()), len(t.prefix)
 	var kid *inner
 	for d := p.depth - 1; d >= 0; d-- {
 		n, i := p.path[d].node, p.path[d].child
 		if n.n < innerMax {
-			n.insert(i, mark, key, kid, right)
+			n.insert(i, key, skip, kid, right)
 			return
 		}
-		r, upMark, upKey := n.split()
+		r, up := n.split(skip)
 		if i > n.n {
-			r.insert(i-n.n-1, mark, key, kid, right)
+			r.insert(i-n.n-1, key, skip, kid, right)
 		} else {
-			n.insert(i, mark, key, kid, right)
+			n.insert(i, key, skip, kid, right)
 		}
-		mark, key, kid, right = upMark, upKey, r, nil
+		key, kid, right = up, r, nil
 	}
-	root := &inner{n: 1}
-	root.marks[0], root.keys[0] = mark, key
+	root := &inner{}
 	if kid == nil {
-		root.leaves[0], root.leaves[1] = right.prev, right
+		root.leaves[0] = right.prev
 	} else {
-		root.kids[0], root.kids[1] = t.root, kid
+		root.kids[0] = t.root
 	}
+	root.insert(0, key, skip, kid, right)
 	t.root = root
 }
 
 // insert adds a separator at i and, right of it, the child kid or, where kid is nil, l.
-func (n *inner) insert(i int, mark uint64, key []byte, kid *inner, l *leaf) {
-	copy(n.marks[i+1:n.n+1], n.marks[i:n.n])
+func (n *inner) insert(i int, key []byte, skip int, kid *inner, l *leaf) {
 	copy(n.keys[i+1:n.n+1], n.keys[i:n.n])
 	copy(n.kids[i+2:n.n+2], n.kids[i+1:n.n+1])
 	copy(n.leaves[i+2:n.n+2], n.leaves[i+1:n.n+1])
-	n.marks[i], n.keys[i] = mark, key
+	n.keys[i] = key
 	n.kids[i+1], n.leaves[i+1] = kid, nil
 	if kid == nil {
 		n.leaves[i+1] = l
 	}
 	n.n++
+	n.marks.insert(i, n.n, n.key(skip))
+}
+
+// key gives the separators without the tree's prefix.
+func (n *inner) key(skip int) func(int) []byte {
+	return func(i int) []byte { return n.keys[i][skip:] }
 }
 
 // split moves the upper half of a full node into a new one; the separator between them goes up.
-func (n *inner) split() (right *inner, mark uint64, key []byte) {
+func (n *inner) split(skip int) (right *inner, key []byte) {
 	cut := innerMax / 2
 	r := &inner{n: innerMax - cut - 1}
-	mark, key = n.marks[cut], n.keys[cut]
-	copy(r.marks[:], n.marks[cut+1:])
+	key = n.keys[cut]
 	copy(r.keys[:], n.keys[cut+1:])
 	copy(r.kids[:], n.kids[cut+1:])
 	copy(r.leaves[:], n.leaves[cut+1:])
@@ -235,5 +240,7 @@ func (n *inner) split() (right *inner, mark uint64, key []byte) {
 	clear(n.kids[cut+1:])
 	clear(n.leaves[cut+1:])
 	n.n = cut
-	return r, mark, key
+	n.choose(n.n, n.key(skip))
+	r.choose(r.n, r.key(skip))
+	return r, key
 }
