@@ -74,6 +74,7 @@ const typeMissing = "MISSING"
 var typeNames = map[string]string{
 	typeMissing: "", "NULL": "NULL",
 	"STRING": "S", "NUMBER": "N", "BINARY": "B", "BOOLEAN": "BOOL", "BOOL": "BOOL", "LIST": "L",
-	"MAP": "M", "STRING_SET": "SS", "NUMBER_SET": "NS", "BINARY_SET": "BS",
+	"MAP": "M", "STRUCT": "M", "TUPLE": "M", "INT": "N", "INTEGER": "N", "DECIMAL": "N", "NUMERIC": "N",
+	"FLOAT": "N", "STRING_SET": "SS", "NUMBER_SET": "NS", "BINARY_SET": "BS",
 	"S": "S", "N": "N", "B": "B", "L": "L", "M": "M", "SS": "SS", "NS": "NS", "BS": "BS",
 }
