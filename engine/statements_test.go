@@ -200,7 +200,7 @@ func showStatement(b *strings.Builder, out *api.ExecuteStatementOutput, err erro
 
 func (d *testDB) runStatements(t *testing.T, td *datadriven.TestData) string {
 	var b strings.Builder
-	for _, line := range strings.Split(td.Input, "\n") {
+	for line := range strings.SplitSeq(td.Input, "\n") {
 		out, err := d.ExecuteStatement(context.Background(), d.statementInput(t, td, line))
 		showStatement(&b, out, err)
 	}
@@ -225,7 +225,7 @@ func (d *testDB) pageStatement(t *testing.T, td *datadriven.TestData) string {
 
 func (d *testDB) batchStatements(t *testing.T, td *datadriven.TestData) string {
 	in := &api.BatchExecuteStatementInput{}
-	for _, line := range strings.Split(td.Input, "\n") {
+	for line := range strings.SplitSeq(td.Input, "\n") {
 		s := d.statementInput(t, td, line)
 		in.ReturnConsumedCapacity = s.ReturnConsumedCapacity
 		in.Statements = append(in.Statements, api.BatchStatementRequest{
@@ -259,7 +259,7 @@ func (d *testDB) batchStatements(t *testing.T, td *datadriven.TestData) string {
 
 func (d *testDB) transactStatements(t *testing.T, td *datadriven.TestData) string {
 	in := &api.ExecuteTransactionInput{ClientRequestToken: optArg(t, td, "token")}
-	for _, line := range strings.Split(td.Input, "\n") {
+	for line := range strings.SplitSeq(td.Input, "\n") {
 		s := d.statementInput(t, td, line)
 		in.ReturnConsumedCapacity = s.ReturnConsumedCapacity
 		in.TransactStatements = append(in.TransactStatements, api.ParameterizedStatement{

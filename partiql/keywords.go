@@ -13,7 +13,7 @@ func reserved(word string) bool { return reservedWords()[strings.ToLower(word)] 
 // reservedWords is made at the first statement, not at the start of the program.
 var reservedWords = sync.OnceValue(func() map[string]bool {
 	set := make(map[string]bool)
-	for _, w := range strings.Fields(reservedList) {
+	for w := range strings.FieldsSeq(reservedList) {
 		set[w] = true
 	}
 	return set

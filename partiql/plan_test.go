@@ -88,7 +88,7 @@ func bound(t *testing.T, text string) *Bound {
 	// so the tests name them in a comment at the end.
 	_, names, _ := strings.Cut(text, "-- ")
 	var params []attr.Value
-	for _, n := range strings.Fields(names) {
+	for n := range strings.FieldsSeq(names) {
 		for _, v := range planValues {
 			if v.Placeholder == n {
 				params = append(params, v.Value)

@@ -88,14 +88,6 @@ func (s *Delete) String() string {
 // String prints the statement.
 func (s *Exists) String() string { return "EXISTS(" + s.Query.String() + ")" }
 
-// conditionText prints a condition; empty for none.
-func conditionText(x Expr) string {
-	if x == nil {
-		return ""
-	}
-	return printed(func(p *printer) { p.expr(x) })
-}
-
 func (p *printer) comma(i int) {
 	if i > 0 {
 		p.WriteString(", ")
