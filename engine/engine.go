@@ -97,7 +97,8 @@ func newDB(store storage.Store, opts Options) (*DB, error) {
 		return nil, err
 	}
 	db.catalog, err = catalog.Open(ctx, store, catalog.Options{
-		Clock: db.exec.Now, NewUUID: db.newUUID, TableDelay: opts.TableDelay,
+		Clock: db.exec.Now, NewUUID: db.newUUID, TableDelay: opts.TableDelay, TTLLag: opts.TTLLag,
+		StreamShards: uint32(opts.StreamShards),
 	})
 	if err != nil {
 		return nil, err

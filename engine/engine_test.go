@@ -33,7 +33,8 @@ func openTest(t *testing.T, opts Options) *testDB {
 	store, err := memstore.Open(memstore.Options{})
 	require.NoError(t, err)
 	c := &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
-	opts.Clock = c.Now
+	// The clock is moved without a lock: nothing may look at it beside the test.
+	opts.Clock, opts.NoBackground = c.Now, true
 	db, err := OpenStore(store, opts)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })

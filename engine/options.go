@@ -31,7 +31,13 @@ const (
 	DefaultRegion       = "us-east-1"
 	DefaultAccount      = "123456789012"
 	DefaultSyncInterval = 100 * time.Millisecond
+	DefaultTTLInterval  = time.Second
+	DefaultTTLRate      = 5000
+	DefaultStreamShards = 1
 )
+
+// StreamShardsMax bounds Options.StreamShards.
+const StreamShardsMax = 1024
 
 // accountDigits is the length of an account number.
 const accountDigits = 12
@@ -55,10 +61,19 @@ type Options struct {
 	CacheBytes, MemtableBytes int64
 	// LogBytes is the target size of the write-ahead log; 0 means 192 MiB.
 	LogBytes int64
+	// StreamShards is the number of open shards of a stream, as of its enabling; default 1.
+	StreamShards int
 	// Endpoint is the HOST:PORT that DescribeEndpoints answers; empty means the service's own name.
 	Endpoint string
 	// Clock is asked for the time; default time.Now. Tests move it by hand.
 	Clock func() time.Time
+	// TTLLag shows items that are past their time until they are swept, as the service does; default
+	// is that they are absent from that moment on.
+	TTLLag bool
+	// TTLInterval is the time between two sweeps; default 1 s. TTLRate bounds the items that are swept
+	// a second; default 5,000.
+	TTLInterval time.Duration
+	TTLRate     int
 	// After makes the timers of background work; default time.After, or no timers when Clock is set:
 	// then the work that is not due at once waits for DB.Work or for a look at its table.
 	After func(time.Duration) <-chan time.Time
@@ -80,11 +95,20 @@ func (o Options) withDefaults() Options {
 	if o.SyncInterval == 0 {
 		o.SyncInterval = DefaultSyncInterval
 	}
+	if o.StreamShards == 0 {
+		o.StreamShards = DefaultStreamShards
+	}
 	if o.Clock == nil {
 		o.Clock = time.Now //nolint:clock // the one place where the time of an embedded database comes from
 		if o.After == nil {
 			o.After = time.After //nolint:clock // and its timers
 		}
+	}
+	if o.TTLInterval == 0 {
+		o.TTLInterval = DefaultTTLInterval
+	}
+	if o.TTLRate == 0 {
+		o.TTLRate = DefaultTTLRate
 	}
 	if o.Rand == nil {
 		o.Rand = rand.Reader
@@ -104,8 +128,14 @@ func (o Options) validate(path string) error {
 	if len(o.Account) != accountDigits {
 		errs = append(errs, fmt.Errorf("engine: account %q: want %d digits", o.Account, accountDigits))
 	}
-	if o.TableDelay < 0 || o.SyncInterval < 0 {
+	if o.TableDelay < 0 || o.SyncInterval < 0 || o.TTLInterval < 0 {
 		errs = append(errs, errors.New("engine: a duration is negative"))
+	}
+	if o.StreamShards < 0 || o.StreamShards > StreamShardsMax {
+		errs = append(errs, fmt.Errorf("engine: %d stream shards: want 1 to %d", o.StreamShards, StreamShardsMax))
+	}
+	if o.TTLRate < 0 {
+		errs = append(errs, errors.New("engine: the rate of sweeping is negative"))
 	}
 	if o.CacheBytes < 0 || o.MemtableBytes < 0 || o.LogBytes < 0 {
 		errs = append(errs, errors.New("engine: a size is negative"))

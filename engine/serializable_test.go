@@ -54,7 +54,12 @@ const serialTable = "serial"
 
 func openSerial(t *testing.T, store storage.Store) serialDB {
 	t.Helper()
-	db, err := OpenStore(store, Options{})
+	return openSerialWith(t, store, Options{})
+}
+
+func openSerialWith(t *testing.T, store storage.Store, opts Options) serialDB {
+	t.Helper()
+	db, err := OpenStore(store, opts)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = db.Close() })
 	in := &api.CreateTableInput{

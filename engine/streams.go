@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -189,13 +190,13 @@ func (db *DB) GetRecords(ctx context.Context, in *api.GetRecordsInput) (*api.Get
 	if now-it.MadeMs > iteratorLife.Milliseconds() {
 		return nil, api.Errorf(api.ExpiredIterator, api.MsgIteratorExpired)
 	}
-	page, s, err := db.readShard(ctx, &it, int(in.Limit.Or(stream.RecordsMax)))
+	page, err := db.readShard(ctx, &it, int(in.Limit.Or(stream.RecordsMax)))
 	if err != nil {
 		return nil, err
 	}
 	out := &api.GetRecordsOutput{Records: make([]api.Record, len(page.Records))}
 	for i := range page.Records {
-		out.Records[i] = db.describeRecord(s, it.ARN, &page.Records[i])
+		out.Records[i] = db.describeRecord(page.Stream, it.ARN, &page.Records[i])
 	}
 	if !page.End {
 		next := stream.Iterator{ARN: it.ARN, Shard: it.Shard, At: page.Next, MadeMs: now}
@@ -206,29 +207,34 @@ func (db *DB) GetRecords(ctx context.Context, in *api.GetRecordsInput) (*api.Get
 
 // readShard reads a page at an iterator. Records may be trimmed meanwhile, which would look like a
 // gap, so what was trimmed is looked at afterwards; an iterator at the oldest record begins again.
-func (db *DB) readShard(ctx context.Context, it *stream.Iterator, limit int) (stream.Page, *schema.Stream, error) {
+func (db *DB) readShard(ctx context.Context, it *stream.Iterator, limit int) (stream.Page, error) {
+	path, _ := validate.Stream(it.ARN)
+	source := stream.Source{Store: db.store, Find: func(ctx context.Context, snap storage.Snapshot) (*schema.Stream, *schema.Shard, error) {
+		s, err := db.catalog.StreamIn(ctx, snap, path)
+		if err != nil {
+			return nil, nil, err
+		}
+		if sh := s.Shard(it.Shard); sh != nil {
+			return s, sh, nil
+		}
+		return nil, nil, api.Errorf(api.ResourceNotFound, api.MsgShardGone)
+	}}
 	for {
-		s, err := db.stream(it.ARN)
-		if err != nil {
-			return stream.Page{}, nil, err
-		}
-		sh := s.Shard(it.Shard)
-		if sh == nil {
-			return stream.Page{}, nil, api.Errorf(api.ResourceNotFound, api.MsgShardGone)
-		}
-		if !it.Horizon() && uint64(it.At.Seq) <= s.Trimmed {
-			return stream.Page{}, nil, api.Errorf(api.TrimmedDataAccess, api.MsgTrimmed)
-		}
-		page, err := stream.Read(ctx, db.store, s, sh, it.At, limit)
-		if err != nil {
-			return stream.Page{}, nil, err
+		page, err := stream.Read(ctx, source, it.At, limit)
+		switch {
+		case errors.Is(err, stream.ErrTrimmed):
+			return page, api.Errorf(api.TrimmedDataAccess, api.MsgTrimmed)
+		case errors.Is(err, catalog.ErrNoStream):
+			return page, api.Errorf(api.ResourceNotFound, api.MsgStreamNotFound, it.ARN)
+		case err != nil:
+			return page, err
 		}
 		after, err := db.stream(it.ARN)
-		switch {
-		case err != nil:
-			return stream.Page{}, nil, err
-		case after.Trimmed == s.Trimmed:
-			return page, s, nil
+		if err != nil {
+			return page, err
+		}
+		if after.Trimmed <= page.Stream.Trimmed {
+			return page, nil
 		}
 	}
 }

@@ -420,3 +420,51 @@ func TestSequenceNumbers(t *testing.T) {
 		require.False(t, ok, bad)
 	}
 }
+
+// TestShardLineage: on demand the open shards are closed and replaced by children; a closed shard
+// ends, its child goes on where it ended.
+func TestShardLineage(t *testing.T) {
+	d, ctx := openTest(t, Options{StreamShards: 2}), context.Background()
+	arn := d.events("NEW_IMAGE")
+	for i := range 8 {
+		d.put(item1(fmt.Sprint(i), "before"))
+	}
+	parents := d.describeStream(arn).Shards
+	require.Len(t, parents, 2)
+	require.NoError(t, d.RollStreamShards(ctx, arn))
+	for i := range 8 {
+		d.put(item1(fmt.Sprint(i), "after"))
+	}
+	require.Len(t, d.describeStream(arn).Shards, 4)
+	for _, parent := range parents {
+		require.False(t, parent.ParentShardId.Set)
+		out, err := d.DescribeStream(ctx, &api.DescribeStreamInput{
+			StreamArn: api.Some(arn), ShardFilter: &api.ShardFilter{
+				Type: api.Some(api.ShardFilterTypeChildShards), ShardId: parent.ShardId,
+			},
+		})
+		require.NoError(t, err)
+		require.Len(t, out.StreamDescription.Shards, 1)
+		child := out.StreamDescription.Shards[0]
+		require.Equal(t, parent.ShardId, child.ParentShardId)
+		it, err := d.iterator(arn, parent.ShardId.Value, "TRIM_HORIZON", "")
+		require.NoError(t, err)
+		page, err := d.records(it, 0)
+		require.NoError(t, err)
+		require.False(t, page.NextShardIterator.Set)
+		require.NotEmpty(t, page.Records)
+		require.NotContains(t, tell(page.Records), "after")
+		it, err = d.iterator(arn, child.ShardId.Value, "TRIM_HORIZON", "")
+		require.NoError(t, err)
+		later, err := d.records(it, 0)
+		require.NoError(t, err)
+		require.True(t, later.NextShardIterator.Set)
+		require.Equal(t, strings.ReplaceAll(tell(page.Records), "before", "after"),
+			strings.ReplaceAll(tell(later.Records), "MODIFY", "INSERT"))
+	}
+	_, err := d.DescribeStream(ctx, &api.DescribeStreamInput{
+		StreamArn: api.Some(arn), ShardFilter: &api.ShardFilter{ShardId: parents[0].ShardId},
+	})
+	require.Equal(t, api.Validation, api.CodeOf(err))
+	require.Equal(t, api.ResourceNotFound, api.CodeOf(d.RollStreamShards(ctx, arn+"x")))
+}

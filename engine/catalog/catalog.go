@@ -48,6 +48,8 @@ type Options struct {
 	NewUUID func() string
 	// TableDelay is how long CREATING, UPDATING and DELETING last.
 	TableDelay time.Duration
+	// TTLLag shows items that are past their time until they are swept.
+	TTLLag bool
 	// StreamShards is the number of open shards of a stream that is enabled; 0 means 1.
 	StreamShards uint32
 }
@@ -75,7 +77,7 @@ type Catalog struct {
 	// tables is replaced whole; readers take no lock.
 	tables atomic.Pointer[map[string]*Table]
 	// streams are all streams, those of tables that are gone included, by path; replaced whole.
-	streams atomic.Pointer[map[string]*schema.Stream]
+	streams atomic.Pointer[map[string]streamEntry]
 	// transient counts tables in a passing state: while it is zero no step can be due.
 	transient atomic.Int64
 	// control serializes all changes. It is held during I/O: the control plane is slow by nature.
@@ -101,7 +103,7 @@ func Open(ctx context.Context, store storage.Store, opts Options) (*Catalog, err
 		if err != nil {
 			return nil, err
 		}
-		tables[r.Table.Name] = newTable(r, newGate())
+		tables[r.Table.Name] = c.newTable(r, newGate())
 	}
 	if err := it.Err(); err != nil {
 		return nil, err
@@ -117,7 +119,7 @@ func (c *Catalog) snapshot() map[string]*Table { return *c.tables.Load() }
 
 // put places a record in the cache.
 func (c *Catalog) put(r *Record, g *gate) *Table {
-	t := newTable(r, g)
+	t := c.newTable(r, g)
 	c.replace(r.Table.Name, t)
 	return t
 }
@@ -273,24 +275,26 @@ func (c *Catalog) Create(ctx context.Context, r Record) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.storeNew(ctx, &r, s); err != nil {
+	row, err := c.storeNew(ctx, &r, s)
+	if err != nil {
 		return nil, err
 	}
 	if s != nil {
-		c.putStream(s)
+		c.putStream(s, row)
 	}
 	return c.put(&r, newGate()), nil
 }
 
-// storeNew takes a table id and writes the row in one update, with that of the table's stream.
-func (c *Catalog) storeNew(ctx context.Context, r *Record, s *schema.Stream) error {
+// storeNew takes a table id and writes the row in one update, with that of the table's stream, which
+// it returns.
+func (c *Catalog) storeNew(ctx context.Context, r *Record, s *schema.Stream) (streamBytes []byte, err error) {
 	row := key.AppendCatalog(nil, key.SubTable, r.Table.Name)
 	next := key.AppendCatalog(nil, key.SubMeta, metaNextTable)
 	named := []storage.Named{{Key: next}, {Key: row}}
 	if s != nil {
 		named = append(named, storage.Named{Key: streamRow(s.ID)})
 	}
-	return c.store.Update(ctx, named, storage.UpdateOptions{}, func(tx storage.Tx) error {
+	err = c.store.Update(ctx, named, storage.UpdateOptions{}, func(tx storage.Tx) error {
 		if tx.Value(1).Present {
 			return ErrExists
 		}
@@ -309,8 +313,10 @@ func (c *Catalog) storeNew(ctx context.Context, r *Record, s *schema.Stream) err
 			return nil
 		}
 		s.Shards = firstShards(s, uint64(tx.Seq()))
-		return storeStream(tx, s)
+		streamBytes, err = storeStream(tx, s)
+		return err
 	})
+	return streamBytes, err
 }
 
 // nextID reads the row that holds the next id.

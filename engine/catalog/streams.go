@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/binary"
@@ -35,30 +36,44 @@ func streamRow(id uint64) []byte {
 	return key.AppendCatalog(nil, key.SubStream, string(binary.BigEndian.AppendUint64(nil, id)))
 }
 
-// storeStream writes the row of a stream, which the update must name.
-func storeStream(tx storage.Tx, s *schema.Stream) error {
+// storeStream writes the row of a stream, which the update must name, and returns it.
+func storeStream(tx storage.Tx, s *schema.Stream) ([]byte, error) {
 	b, err := json.Marshal(s)
 	if err != nil {
-		return fmt.Errorf("catalog: stream of %s: %w", s.Table, err)
+		return nil, fmt.Errorf("catalog: stream of %s: %w", s.Table, err)
 	}
 	tx.Put(streamRow(s.ID), b)
-	return nil
+	return b, nil
+}
+
+func decodeStream(b []byte) (*schema.Stream, error) {
+	s := new(schema.Stream)
+	if err := json.Unmarshal(b, s); err != nil {
+		return nil, fmt.Errorf("catalog: stream record: %w: %w", storage.ErrCorrupt, err)
+	}
+	return s, nil
+}
+
+// streamEntry is a stream in the cache, with the row that says so.
+type streamEntry struct {
+	*schema.Stream
+	row []byte
 }
 
 // openStreams reads the rows of all streams.
 func (c *Catalog) openStreams(ctx context.Context, snap storage.Snapshot) error {
-	streams := make(map[string]*schema.Stream)
+	streams := make(map[string]streamEntry)
 	it, err := snap.Iter(ctx, storage.Range(key.CatalogRange(key.SubStream)), storage.IterOptions{})
 	if err != nil {
 		return err
 	}
 	defer it.Close()
 	for it.Next() {
-		s := new(schema.Stream)
-		if err := json.Unmarshal(it.Value(), s); err != nil {
-			return fmt.Errorf("catalog: stream record: %w: %w", storage.ErrCorrupt, err)
+		s, err := decodeStream(it.Value())
+		if err != nil {
+			return err
 		}
-		streams[StreamPath(s.Table, s.Label)] = s
+		streams[StreamPath(s.Table, s.Label)] = streamEntry{s, bytes.Clone(it.Value())}
 	}
 	c.streams.Store(&streams)
 	return it.Err()
@@ -66,14 +81,33 @@ func (c *Catalog) openStreams(ctx context.Context, snap storage.Snapshot) error 
 
 // Stream returns the stream of a path as of now: immutable, shared, never to be changed. It is nil
 // when there is none.
-func (c *Catalog) Stream(path string) *schema.Stream { return (*c.streams.Load())[path] }
+func (c *Catalog) Stream(path string) *schema.Stream { return (*c.streams.Load())[path].Stream }
+
+// StreamIn returns the stream of a path as a snapshot has it. A reader of records needs that: a change
+// of the shards is in its snapshot a moment before it is in the cache.
+func (c *Catalog) StreamIn(ctx context.Context, snap storage.Snapshot, path string) (*schema.Stream, error) {
+	cached, ok := (*c.streams.Load())[path]
+	if !ok {
+		return nil, ErrNoStream
+	}
+	v, err := snap.Get(ctx, streamRow(cached.ID))
+	switch {
+	case err != nil:
+		return nil, err
+	case !v.Present:
+		return nil, ErrNoStream
+	case bytes.Equal(v.Data, cached.row):
+		return cached.Stream, nil
+	}
+	return decodeStream(v.Data)
+}
 
 // Streams returns all streams, those of tables that are gone included, by table and label.
 func (c *Catalog) Streams() []*schema.Stream {
 	streams := *c.streams.Load()
 	list := make([]*schema.Stream, 0, len(streams))
 	for _, s := range streams {
-		list = append(list, s)
+		list = append(list, s.Stream)
 	}
 	slices.SortFunc(list, func(a, b *schema.Stream) int {
 		return cmp.Or(cmp.Compare(a.Table, b.Table), cmp.Compare(a.Label, b.Label))
@@ -82,15 +116,15 @@ func (c *Catalog) Streams() []*schema.Stream {
 }
 
 // putStream places a stream in the cache.
-func (c *Catalog) putStream(s *schema.Stream) {
+func (c *Catalog) putStream(s *schema.Stream, row []byte) {
 	next := c.streamsWithout(StreamPath(s.Table, s.Label))
-	next[StreamPath(s.Table, s.Label)] = s
+	next[StreamPath(s.Table, s.Label)] = streamEntry{s, row}
 	c.streams.Store(&next)
 }
 
-func (c *Catalog) streamsWithout(path string) map[string]*schema.Stream {
+func (c *Catalog) streamsWithout(path string) map[string]streamEntry {
 	old := *c.streams.Load()
-	next := make(map[string]*schema.Stream, len(old)+1)
+	next := make(map[string]streamEntry, len(old)+1)
 	for p, s := range old {
 		if p != path {
 			next[p] = s
@@ -175,6 +209,7 @@ func (c *Catalog) storeBoth(ctx context.Context, r *Record, s *schema.Stream, se
 		named = append(named, storage.Named{Key: key.AppendCatalog(nil, key.SubTable, r.Table.Name)})
 	}
 	var stored *schema.Stream
+	var row []byte
 	err := c.store.Update(ctx, named, storage.UpdateOptions{}, func(tx storage.Tx) error {
 		stored = s.Clone()
 		set(stored, uint64(tx.Seq()))
@@ -185,12 +220,14 @@ func (c *Catalog) storeBoth(ctx context.Context, r *Record, s *schema.Stream, se
 			}
 			tx.Put(named[1].Key, b)
 		}
-		return storeStream(tx, stored)
+		var err error
+		row, err = storeStream(tx, stored)
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	c.putStream(stored)
+	c.putStream(stored, row)
 	return stored, nil
 }
 

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/keystone-db/kstone/engine/attr"
@@ -15,8 +16,20 @@ const (
 	RecordBytesMax = 1 << 20
 )
 
+// ErrTrimmed: the records at the position are gone.
+var ErrTrimmed = errors.New("stream: trimmed")
+
+// Source is a shard to read from.
+type Source struct {
+	Store storage.Store
+	// Find returns the stream and the shard as the snapshot has them.
+	Find func(context.Context, storage.Snapshot) (*schema.Stream, *schema.Shard, error)
+}
+
 // Page is what one read found.
 type Page struct {
+	// Stream is what was read, as it was then.
+	Stream  *schema.Stream
 	Records []Record
 	// Next is where to read on.
 	Next Position
@@ -24,14 +37,28 @@ type Page struct {
 	End bool
 }
 
-// Read returns up to limit records of a shard from a position on, in order. It ends before
-// RecordBytesMax is exceeded, but holds at least one record when there is one. What s says of the
-// records that are gone must be looked at again afterwards: they may go while Read runs.
-func Read(ctx context.Context, store storage.Store, s *schema.Stream, sh *schema.Shard, from Position, limit int) (Page, error) {
-	// The watermark comes before the snapshot: what it covers is in there.
-	mark, err := store.Watermark(ctx, 0)
+// Read returns up to limit records of a shard from a position on, in order; from nowhere, the zero
+// position, means from the oldest record. It ends before RecordBytesMax is exceeded, but holds at
+// least one record when there is one. Whether Page.Stream's records were trimmed further must be
+// looked at again afterwards: they may go while Read runs.
+func Read(ctx context.Context, src Source, from Position, limit int) (Page, error) {
+	// The watermark comes before the snapshot: what it covers is in there, and so is the end of the
+	// shard if that lies below.
+	mark, err := src.Store.Watermark(ctx, 0)
 	if err != nil {
 		return Page{}, err
+	}
+	snap, err := src.Store.Snapshot(ctx, storage.SnapshotOptions{})
+	if err != nil {
+		return Page{}, err
+	}
+	defer snap.Close()
+	s, sh, err := src.Find(ctx, snap)
+	if err != nil {
+		return Page{}, err
+	}
+	if from != (Position{}) && uint64(from.Seq) <= s.Trimmed {
+		return Page{}, ErrTrimmed
 	}
 	last := uint64(mark)
 	if !sh.Open() {
@@ -42,15 +69,16 @@ func Read(ctx context.Context, store storage.Store, s *schema.Stream, sh *schema
 	}
 	p := pager{limit: limit}
 	if uint64(from.Seq) <= last {
-		if err := p.collect(ctx, store, s, sh.Slot, from, last); err != nil {
+		if err := p.collect(ctx, snap, s, sh.Slot, from, last); err != nil {
 			return Page{}, err
 		}
 		if n := len(p.records); p.full {
-			return Page{Records: p.records, Next: p.records[n-1].At.Next()}, nil
+			return Page{Stream: s, Records: p.records, Next: p.records[n-1].At.Next()}, nil
 		}
 		from = Position{Seq: storage.Seq(last + 1)}
 	}
-	return Page{Records: p.records, Next: from, End: !sh.Open() && uint64(from.Seq) > sh.Last}, nil
+	end := !sh.Open() && uint64(from.Seq) > sh.Last
+	return Page{Stream: s, Records: p.records, Next: from, End: end}, nil
 }
 
 // First is the place of the oldest record that a shard may hold.
@@ -68,12 +96,7 @@ type pager struct {
 	full    bool
 }
 
-func (p *pager) collect(ctx context.Context, store storage.Store, s *schema.Stream, slot uint32, from Position, last uint64) error {
-	snap, err := store.Snapshot(ctx, storage.SnapshotOptions{})
-	if err != nil {
-		return err
-	}
-	defer snap.Close()
+func (p *pager) collect(ctx context.Context, snap storage.Snapshot, s *schema.Stream, slot uint32, from Position, last uint64) error {
 	r := Range(s, slot, uint64(from.Seq), last)
 	r.Start = appendKey(nil, s.ID, slot, s.Slots, from, kindRecord)
 	it, err := snap.Iter(ctx, r, storage.IterOptions{LimitHint: p.limit, KeepValues: true})

@@ -53,6 +53,9 @@ type Config struct {
 	TableDelay time.Duration
 	// StreamShards is the number of open shards of a stream; 0 means the default.
 	StreamShards int
+	// TTLLag shows items that are past their time until they are swept, every TTLInterval.
+	TTLLag      bool
+	TTLInterval time.Duration
 	// ClassicErrors gives the error texts from before 2026.
 	ClassicErrors bool
 	LogLevel      zerolog.Level
@@ -83,8 +86,8 @@ func (c Config) check() error {
 	if c.Region == "" {
 		errs = append(errs, errors.New("--region is empty: give one such as us-east-1"))
 	}
-	if c.TableDelay < 0 || c.SyncInterval <= 0 {
-		errs = append(errs, errors.New("--table-delay and --sync-interval: want a positive duration such as 100ms"))
+	if c.TableDelay < 0 || c.SyncInterval <= 0 || c.TTLInterval <= 0 {
+		errs = append(errs, errors.New("--table-delay, --sync-interval and --ttl-interval: want a positive duration such as 100ms"))
 	}
 	if c.StreamShards < 0 || c.StreamShards > engine.StreamShardsMax {
 		errs = append(errs, fmt.Errorf("--stream-shards %d: want 1 to %d", c.StreamShards, engine.StreamShardsMax))

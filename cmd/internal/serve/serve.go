@@ -79,7 +79,7 @@ func open(c Config, l net.Listener, logger zerolog.Logger) (*engine.DB, error) {
 		Region: c.Region, Account: c.Account, TableDelay: c.TableDelay, ClassicErrors: c.ClassicErrors,
 		StreamShards: c.StreamShards,
 		Endpoint:     net.JoinHostPort(clientHost(c.Host), strconv.Itoa(portOf(l))),
-		Clock:        time.Now, Logger: logger,
+		Clock:        time.Now, After: time.After, TTLLag: c.TTLLag, TTLInterval: c.TTLInterval, Logger: logger,
 	})
 	if err != nil {
 		return nil, explainOpen(path, err)

@@ -1,0 +1,244 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/keystone-db/kstone/engine/api"
+	"github.com/keystone-db/kstone/engine/attr"
+	"github.com/keystone-db/kstone/engine/storage"
+	"github.com/keystone-db/kstone/engine/stream"
+)
+
+// follower reads a stream as consumers do: page after page, a shard only when its parent is read to
+// its end. What it has read grows in order for each item.
+type follower struct {
+	db      *DB
+	arn     string
+	next    map[string]string // iterators of shards that are being read; empty once at the end
+	changes map[string][]api.Record
+	events  map[string]bool
+	last    map[string]string // sequence number last seen, by shard
+	broken  error             // what no stream may do
+}
+
+func follow(db *DB, arn string) *follower {
+	return &follower{
+		db: db, arn: arn, next: map[string]string{}, changes: map[string][]api.Record{},
+		events: map[string]bool{}, last: map[string]string{},
+	}
+}
+
+// shards lists all shards, in pages of two.
+func (f *follower) shards(ctx context.Context) ([]api.Shard, error) {
+	var shards []api.Shard
+	in := &api.DescribeStreamInput{StreamArn: api.Some(f.arn), Limit: api.Some[int64](2)}
+	for {
+		out, err := f.db.DescribeStream(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		shards = append(shards, out.StreamDescription.Shards...)
+		if in.ExclusiveStartShardId = out.StreamDescription.LastEvaluatedShardId; !in.ExclusiveStartShardId.Set {
+			return shards, nil
+		}
+	}
+}
+
+// step reads one page of every shard whose turn it is, and says whether there was any record, and
+// whether a shard came to its end.
+func (f *follower) step(ctx context.Context) (more bool, err error) {
+	shards, err := f.shards(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, sh := range shards {
+		id := sh.ShardId.Value
+		it, known := f.next[id]
+		if parent := sh.ParentShardId; !known && parent.Set && f.reading(parent.Value) {
+			continue
+		}
+		if !known {
+			out, err := f.db.GetShardIterator(ctx, &api.GetShardIteratorInput{
+				StreamArn: api.Some(f.arn), ShardId: api.Some(id), ShardIteratorType: api.Some("TRIM_HORIZON"),
+			})
+			if err != nil {
+				return false, err
+			}
+			it = out.ShardIterator.Value
+		} else if it == "" {
+			continue
+		}
+		out, err := f.db.GetRecords(ctx, &api.GetRecordsInput{ShardIterator: api.Some(it), Limit: api.Some[int64](7)})
+		if err != nil {
+			return false, err
+		}
+		f.next[id] = out.NextShardIterator.Value
+		more = more || len(out.Records) > 0 || !out.NextShardIterator.Set
+		f.take(id, out.Records)
+	}
+	return more, nil
+}
+
+// reading says whether a shard is known to have an end that is not reached, or is not begun.
+func (f *follower) reading(id string) bool {
+	it, known := f.next[id]
+	return !known || it != ""
+}
+
+// take checks the records of one shard and adds them to their items.
+func (f *follower) take(shard string, records []api.Record) {
+	for _, r := range records {
+		number := r.Dynamodb.SequenceNumber.Value
+		switch {
+		case f.events[r.EventID.Value]:
+			f.broken = fmt.Errorf("event %s twice", r.EventID.Value)
+		case number <= f.last[shard]:
+			f.broken = fmt.Errorf("shard %s: %s after %s", shard, number, f.last[shard])
+		}
+		f.events[r.EventID.Value], f.last[shard] = true, number
+		pk := r.Dynamodb.Keys.Get("pk").Text()
+		f.changes[pk] = append(f.changes[pk], r)
+	}
+}
+
+// check wants an unbroken chain for an item: what one record leaves, the next one finds, and the
+// last one leaves what is there.
+func (f *follower) check(t *testing.T, pk string, now attr.Item) {
+	t.Helper()
+	var state attr.Item
+	for i, r := range f.changes[pk] {
+		require.True(t, attr.EqualItems(state, r.Dynamodb.OldImage), "%s: record %d does not find what the one before left", pk, i)
+		state = r.Dynamodb.NewImage
+		require.Equal(t, state == nil, r.EventName.Value == "REMOVE")
+	}
+	require.True(t, attr.EqualItems(state, now), "%s: the last of %d records leaves another item", pk, len(f.changes[pk]))
+}
+
+// churn changes items in all ways at once. Errors of a store that fails are as good as answers: the
+// stream must tell what is there either way.
+func churn(ctx context.Context, db *DB, rnd *rand.Rand, items int) {
+	key := func() attr.Item { return serialKey(rnd.IntN(items)) }
+	table := api.Some(serialTable)
+	put := func() attr.Item {
+		return key().With("v", attr.Int(int64(rnd.IntN(3))))
+	}
+	add := []api.NamedValue{{Placeholder: ":v", Value: attr.Int(1)}}
+	switch rnd.IntN(5) {
+	case 0:
+		_, _ = db.PutItem(ctx, &api.PutItemInput{TableName: table, Item: put()})
+	case 1:
+		_, _ = db.DeleteItem(ctx, &api.DeleteItemInput{TableName: table, Key: key()})
+	case 2:
+		_, _ = db.UpdateItem(ctx, &api.UpdateItemInput{
+			TableName: table, Key: key(), UpdateExpression: api.Some("ADD n :v"), ExpressionAttributeValues: add,
+		})
+	case 3:
+		_, _ = db.BatchWriteItem(ctx, &api.BatchWriteItemInput{RequestItems: []api.BatchWriteItemRequestMapEntry{{
+			Key: serialTable, Value: []api.WriteRequest{
+				{PutRequest: &api.PutRequest{Item: put()}}, {DeleteRequest: &api.DeleteRequest{Key: key()}},
+			},
+		}}})
+	case 4:
+		_, _ = db.TransactWriteItems(ctx, &api.TransactWriteItemsInput{TransactItems: []api.TransactWriteItem{
+			{Put: &api.Put{TableName: table, Item: put()}},
+			{Update: &api.Update{
+				TableName: table, Key: key(), UpdateExpression: api.Some("ADD n :v"), ExpressionAttributeValues: add,
+			}},
+		}})
+	}
+}
+
+// TestStreamOrder: while writers change few items, shards are closed and consumers read along, every
+// shard tells each item's changes in order, completely, nothing twice. A consumer that comes later
+// reads the same.
+func TestStreamOrder(t *testing.T) {
+	const writers, items, rounds, rolls, shards = 6, 5, 120, 4, 3
+	for name, open := range serialStores() {
+		t.Run(name, func(t *testing.T) {
+			ctx := t.Context()
+			db := openSerialWith(t, open(t, 7), Options{StreamShards: shards}).DB
+			var arn string
+			settled(t, func() error {
+				out, err := db.UpdateTable(ctx, &api.UpdateTableInput{
+					TableName: api.Some(serialTable), StreamSpecification: &api.StreamSpecification{
+						StreamEnabled: api.Some(true), StreamViewType: api.Some(stream.ViewBoth),
+					},
+				})
+				if err == nil {
+					arn = out.TableDescription.LatestStreamArn.Value
+				}
+				return err
+			})
+			var wg sync.WaitGroup
+			var running atomic.Int64
+			for w := range writers {
+				running.Add(1)
+				wg.Go(func() {
+					defer running.Add(-1)
+					rnd := rand.New(rand.NewPCG(11, uint64(w)))
+					for i := range rounds {
+						churn(ctx, db, rnd, items)
+						if w == 0 && i%(rounds/rolls) == 0 {
+							_ = db.RollStreamShards(ctx, arn)
+						}
+					}
+				})
+			}
+			along := follow(db, arn)
+			for running.Load() > 0 {
+				settled(t, func() error { _, err := along.step(ctx); return err })
+			}
+			wg.Wait()
+			finish(t, db, arn)
+			later := follow(db, arn)
+			for _, f := range []*follower{along, later} {
+				for more := true; more; {
+					settled(t, func() (err error) { more, err = f.step(ctx); return err })
+				}
+				require.NoError(t, f.broken)
+				for i := range items {
+					f.check(t, fmt.Sprint("k", i), db.itemNow(t, serialKey(i)))
+				}
+			}
+			require.Equal(t, along.changes, later.changes)
+			require.Greater(t, len(later.events), rounds)
+			require.Greater(t, len(later.next), shards)
+		})
+	}
+}
+
+// finish closes all shards and waits until nothing can appear in them any more.
+func finish(t *testing.T, db *DB, arn string) {
+	t.Helper()
+	settled(t, func() error { return db.RollStreamShards(t.Context(), arn) })
+	s, err := db.stream(arn)
+	require.NoError(t, err)
+	var last uint64
+	for i := range s.Shards {
+		last = max(last, s.Shards[i].Last)
+	}
+	_, err = db.store.Watermark(t.Context(), storage.Seq(last-1))
+	require.NoError(t, err)
+}
+
+// itemNow reads an item.
+func (db *DB) itemNow(t *testing.T, key attr.Item) (item attr.Item) {
+	t.Helper()
+	settled(t, func() error {
+		out, err := db.GetItem(t.Context(), &api.GetItemInput{
+			TableName: api.Some(serialTable), Key: key, ConsistentRead: api.Some(true),
+		})
+		if err == nil {
+			item = out.Item
+		}
+		return err
+	})
+	return item
+}
