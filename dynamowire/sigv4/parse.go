@@ -27,8 +27,8 @@ const (
 // authorization is what a request says of its signature.
 type authorization struct {
 	algorithm, credential, signature, signedHeaders, date, token string
-	// query says that the signature came in the query string.
-	query bool
+	// target is the operation where the query string names it as well.
+	target string
 }
 
 // CheckForm makes checks 1, 2 and 4 of wire-facts §1.8, which need no credentials: that there is a
@@ -159,7 +159,7 @@ func dateOf(header http.Header) string {
 func parseQuery(rawQuery string) (authorization, error) {
 	// A query that does not parse lacks what could not be read.
 	values, _ := url.ParseQuery(rawQuery)
-	a := authorization{query: true, token: values.Get(headerToken)}
+	a := authorization{token: values.Get(headerToken), target: values.Get(headerTarget)}
 	var missing strings.Builder
 	for _, p := range [...]param{
 		{paramAlgorithm, &a.algorithm},

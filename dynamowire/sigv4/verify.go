@@ -83,7 +83,7 @@ func (v *Verifier) Verify(r *Request, now time.Time) (*Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err = checkSigned(r.Header, a.signedHeaders); err != nil {
+	if err = checkSigned(r, &a); err != nil {
 		return nil, err
 	}
 	if a.algorithm != algorithm {
@@ -121,20 +121,20 @@ func checkDate(date string, now time.Time) (time.Time, error) {
 
 // checkSigned makes check 7. That the target must be signed as well is unsure: the signature's
 // documentation asks it of every x-amz- header, and without it one recorded request could be sent
-// again as another operation.
-func checkSigned(header http.Header, signedHeaders string) error {
+// again as another operation. Signers that move such headers to the query string sign it there.
+func checkSigned(r *Request, a *authorization) error {
 	var host, target bool
-	for name := range strings.SplitSeq(signedHeaders, ";") {
+	for name := range strings.SplitSeq(a.signedHeaders, ";") {
 		host = host || name == hostHeader
 		target = target || name == targetHeader
 	}
-	switch {
-	case !host:
+	if !host {
 		return api.Errorf(api.InvalidSignature, msgMustSign, "Host")
-	case !target && header[headerTarget] != nil:
-		return api.Errorf(api.InvalidSignature, msgMustSign, headerTarget)
 	}
-	return nil
+	if v := r.Header[headerTarget]; target || len(v) == 0 || len(v) == 1 && a.target == v[0] {
+		return nil
+	}
+	return api.Errorf(api.InvalidSignature, msgMustSign, headerTarget)
 }
 
 // checkScope makes checks 9 and 10 and returns the access key's id.
