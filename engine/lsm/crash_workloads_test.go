@@ -37,6 +37,7 @@ func crashWorkloads() []crashWorkload {
 		{name: "spills", run: spills},
 		{name: "small spills", tune: tiny, run: smallSpills},
 		{name: "manifest switches", tune: switching, run: tinyRing},
+		{name: "segments and manifests take turns", tune: takeTurns, run: extentsTakeTurns},
 		{name: "writers on one counter", run: writersOnOneCounter},
 		{name: "short epochs", tune: shortEpochs, run: writersOnOneCounter, every: 2},
 		{name: "interval", tune: interval, run: tinyRing},

@@ -183,6 +183,15 @@ func (db *DB) deriveSpace(m *manifestRead, s *scanned) error {
 	if err != nil {
 		return err
 	}
+	db.heap.space, err = space.New(superblock.AreaBytes, size, usedExtents(m, s))
+	if err != nil {
+		return &base.CorruptError{Region: "manifest", Offset: db.super.ManifestFirst.Offset, Reason: err.Error()}
+	}
+	return nil
+}
+
+// usedExtents are all that have an owner.
+func usedExtents(m *manifestRead, s *scanned) []log.Extent {
 	used := slices.Clone(m.extents)
 	for _, e := range m.state.Segments {
 		used = append(used, e)
@@ -193,11 +202,7 @@ func (db *DB) deriveSpace(m *manifestRead, s *scanned) error {
 	for _, sp := range s.spills {
 		used = append(used, sp.extents...)
 	}
-	db.heap.space, err = space.New(superblock.AreaBytes, size, used)
-	if err != nil {
-		return &base.CorruptError{Region: "manifest", Offset: db.super.ManifestFirst.Offset, Reason: err.Error()}
-	}
-	return nil
+	return used
 }
 
 // continueManifest goes on writing the manifest where it ends.

@@ -136,3 +136,28 @@ func TestTheReserveIsSolid(t *testing.T) {
 	_, _, ok = m.Alloc(14*mib, 0)
 	require.True(t, ok)
 }
+
+// TestCheck finds what is lost, used twice, counted wrongly or punched in use.
+func TestCheck(t *testing.T) {
+	used := []log.Extent{ext(2, 3), ext(8, 1)}
+	fresh := func() *Map {
+		m, err := New(0, 16*Unit, used)
+		require.NoError(t, err)
+		require.NoError(t, m.Check(used))
+		return m
+	}
+	m := fresh()
+	_, _, ok := m.Alloc(Unit, 0)
+	require.True(t, ok)
+	require.Error(t, m.Check(used), "lost")
+	m = fresh()
+	require.NoError(t, m.Free(ext(2, 3)))
+	require.Error(t, m.Check(used), "has an owner")
+	m = fresh()
+	require.ErrorIs(t, m.Check(append(used, ext(4, 1))), ErrOverlap)
+	m.freeBytes++
+	require.Error(t, m.Check(used), "miscounted")
+	m = fresh()
+	m.holes.add(ext(2, 1))
+	require.Error(t, m.Check(used), "a hole in use")
+}
