@@ -103,7 +103,7 @@ func Open(ctx context.Context, store storage.Store, opts Options) (*Catalog, err
 		if err != nil {
 			return nil, err
 		}
-		tables[r.Table.Name] = c.newTable(r, newGate())
+		tables[r.Table.Name] = newTable(r, newGate())
 	}
 	if err := it.Err(); err != nil {
 		return nil, err
@@ -119,7 +119,7 @@ func (c *Catalog) snapshot() map[string]*Table { return *c.tables.Load() }
 
 // put places a record in the cache.
 func (c *Catalog) put(r *Record, g *gate) *Table {
-	t := c.newTable(r, g)
+	t := newTable(r, g)
 	c.replace(r.Table.Name, t)
 	return t
 }
