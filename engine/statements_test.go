@@ -64,28 +64,30 @@ func showError(err error) string {
 	if !errors.As(err, &own) {
 		return "internal: " + err.Error()
 	}
-	text := string(own.Code) + ": " + own.Message
+	var text strings.Builder
+	text.WriteString(string(own.Code) + ": " + own.Message)
 	if own.Item != nil {
-		text += " item " + showItem(own.Item)
+		text.WriteString(" item " + showItem(own.Item))
 	}
 	for _, r := range own.Reasons {
-		text += "\n  " + r.Code.Value + " " + r.Message.Value
+		text.WriteString("\n  " + r.Code.Value + " " + r.Message.Value)
 		if r.Item != nil {
-			text += " item " + showItem(r.Item)
+			text.WriteString(" item " + showItem(r.Item))
 		}
 	}
-	return text
+	return text.String()
 }
 
 func showConsumed(c *api.ConsumedCapacity) string {
-	text := fmt.Sprintf("capacity %s %v", c.TableName.Value, c.CapacityUnits.Value)
+	var text strings.Builder
+	text.WriteString(fmt.Sprintf("capacity %s %v", c.TableName.Value, c.CapacityUnits.Value))
 	if c.Table != nil {
-		text += fmt.Sprintf(" table %v", c.Table.CapacityUnits.Value)
+		text.WriteString(fmt.Sprintf(" table %v", c.Table.CapacityUnits.Value))
 	}
 	for _, e := range append(c.LocalSecondaryIndexes, c.GlobalSecondaryIndexes...) {
-		text += fmt.Sprintf(" %s %v", e.Key, e.Value.CapacityUnits.Value)
+		text.WriteString(fmt.Sprintf(" %s %v", e.Key, e.Value.CapacityUnits.Value))
 	}
-	return text
+	return text.String()
 }
 
 // statementParams are what question marks of the test files stand for: an item in PartiQL's literals
