@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -74,5 +75,5 @@ func (db *DB) wakeJobs() {
 // Options.NoBackground it is the only way to have it done.
 func (db *DB) Work(ctx context.Context) error {
 	_, err := db.doJobs(ctx)
-	return err
+	return errors.Join(err, db.tendStreams(ctx))
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/keystone-db/kstone/engine/lsm"
 	"github.com/keystone-db/kstone/engine/plan"
 	"github.com/keystone-db/kstone/engine/storage"
+	"github.com/keystone-db/kstone/engine/stream"
 	"github.com/keystone-db/kstone/engine/validate"
 	"github.com/keystone-db/kstone/partiql"
 )
@@ -37,6 +38,7 @@ type DB struct {
 	statements partiql.Cache
 	rules      validate.Options
 	randMu     sync.Mutex // serializes reads of opts.Rand
+	tending    tending
 
 	background *background
 }
@@ -92,6 +94,7 @@ func newDB(store storage.Store, opts Options) (*DB, error) {
 		opts: opts, store: store, compiler: plan.NewCompiler(),
 		rules: validate.Options{ClassicErrors: opts.ClassicErrors, Account: opts.Account},
 	}
+	db.tending.meters = map[string]*stream.Meter{}
 	var err error
 	if db.exec, err = exec.New(ctx, store, opts.Clock); err != nil {
 		return nil, err

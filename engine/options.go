@@ -34,6 +34,8 @@ const (
 	DefaultTTLInterval  = time.Second
 	DefaultTTLRate      = 5000
 	DefaultStreamShards = 1
+	// DefaultStreamRetention is the service's.
+	DefaultStreamRetention = 24 * time.Hour
 )
 
 // StreamShardsMax bounds Options.StreamShards.
@@ -63,6 +65,11 @@ type Options struct {
 	LogBytes int64
 	// StreamShards is the number of open shards of a stream, as of its enabling; default 1.
 	StreamShards int
+	// StreamRetention is how long a stream keeps a record; default 24 h.
+	StreamRetention time.Duration
+	// StreamBytes bounds the records that each stream keeps, in bytes before compression; 0 means no
+	// bound. The bound is met whenever streams are looked at, every 288th part of StreamRetention.
+	StreamBytes int64
 	// Endpoint is the HOST:PORT that DescribeEndpoints answers; empty means the service's own name.
 	Endpoint string
 	// Clock is asked for the time; default time.Now. Tests move it by hand.
@@ -98,6 +105,9 @@ func (o Options) withDefaults() Options {
 	if o.StreamShards == 0 {
 		o.StreamShards = DefaultStreamShards
 	}
+	if o.StreamRetention == 0 {
+		o.StreamRetention = DefaultStreamRetention
+	}
 	if o.Clock == nil {
 		o.Clock = time.Now //nolint:clock // the one place where the time of an embedded database comes from
 		if o.After == nil {
@@ -130,6 +140,9 @@ func (o Options) validate(path string) error {
 	}
 	if o.TableDelay < 0 || o.SyncInterval < 0 || o.TTLInterval < 0 {
 		errs = append(errs, errors.New("engine: a duration is negative"))
+	}
+	if o.StreamRetention < 0 || o.StreamBytes < 0 {
+		errs = append(errs, errors.New("engine: a bound of streams is negative"))
 	}
 	if o.StreamShards < 0 || o.StreamShards > StreamShardsMax {
 		errs = append(errs, fmt.Errorf("engine: %d stream shards: want 1 to %d", o.StreamShards, StreamShardsMax))

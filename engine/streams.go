@@ -51,6 +51,7 @@ func (db *DB) ListStreams(ctx context.Context, in *api.ListStreamsInput) (*api.L
 	if err := validate.ListStreams(in, db.rules); err != nil {
 		return nil, err
 	}
+	db.lookAfterStreams(ctx)
 	out := &api.ListStreamsOutput{Streams: []api.Stream{}}
 	limit := int(in.Limit.Or(streamsPage))
 	after, _ := validate.Stream(in.ExclusiveStartStreamArn.Value)
@@ -76,6 +77,7 @@ func (db *DB) DescribeStream(ctx context.Context, in *api.DescribeStreamInput) (
 	if err := validate.DescribeStream(in, db.rules); err != nil {
 		return nil, err
 	}
+	db.lookAfterStreams(ctx)
 	s, err := db.stream(in.StreamArn.Value)
 	if err != nil {
 		return nil, err
@@ -137,6 +139,7 @@ func (db *DB) GetShardIterator(ctx context.Context, in *api.GetShardIteratorInpu
 	if err := validate.GetShardIterator(in, db.rules); err != nil {
 		return nil, err
 	}
+	db.lookAfterStreams(ctx)
 	s, err := db.stream(in.StreamArn.Value)
 	if err != nil {
 		return nil, err
@@ -190,6 +193,7 @@ func (db *DB) GetRecords(ctx context.Context, in *api.GetRecordsInput) (*api.Get
 	if now-it.MadeMs > iteratorLife.Milliseconds() {
 		return nil, api.Errorf(api.ExpiredIterator, api.MsgIteratorExpired)
 	}
+	db.lookAfterStreams(ctx)
 	page, err := db.readShard(ctx, &it, int(in.Limit.Or(stream.RecordsMax)))
 	if err != nil {
 		return nil, err

@@ -274,18 +274,18 @@ func TestShardIterators(t *testing.T) {
 				d.put(item1("a", "5"))
 				defer d.put(item1("a", "4"))
 			}
-			var got string
+			var got strings.Builder
 			for range 5 {
 				out, err := d.records(it, 2)
 				require.NoError(t, err)
 				require.LessOrEqual(t, len(out.Records), 2)
 				for _, r := range out.Records {
-					got += r.Dynamodb.NewImage.Get("v").Text()
+					got.WriteString(r.Dynamodb.NewImage.Get("v").Text())
 				}
 				it = out.NextShardIterator.Value
 				require.NotEmpty(t, it, "an open shard always goes on")
 			}
-			require.True(t, strings.HasPrefix(got, c.want), got)
+			require.True(t, strings.HasPrefix(got.String(), c.want), got.String())
 		})
 	}
 }

@@ -192,15 +192,6 @@ func newShard(s *schema.Stream, slot uint32, parent string, first uint64, nowMs 
 	}
 }
 
-// closeShards ends all open shards with a Seq.
-func closeShards(s *schema.Stream, seq uint64) {
-	for i := range s.Shards {
-		if s.Shards[i].Open() {
-			s.Shards[i].Last = seq
-		}
-	}
-}
-
 // storeBoth writes the record of a table and a stream in one update. set changes the stream given
 // the update's Seq; it may run several times and gets a fresh copy each time.
 func (c *Catalog) storeBoth(ctx context.Context, r *Record, s *schema.Stream, set func(*schema.Stream, uint64)) (*schema.Stream, error) {
@@ -242,8 +233,7 @@ func (c *Catalog) enableStream(ctx context.Context, t *Table, r *Record) (*Table
 	if s, err = c.storeBoth(ctx, r, s, begin); err != nil {
 		return nil, err
 	}
-	next := c.put(r, newGate())
-	t.gate.drain()
+	next := c.supersede(r, t)
 	_, err = c.storeBoth(ctx, nil, s, begin)
 	return next, err
 }
@@ -258,15 +248,17 @@ func (c *Catalog) disableStream(ctx context.Context, t *Table, r *Record) (*Tabl
 	if _, err := c.storeBoth(ctx, r, s, c.closeStream); err != nil {
 		return nil, err
 	}
-	next := c.put(r, newGate())
-	t.gate.drain()
-	return next, nil
+	return c.supersede(r, t), nil
 }
 
 // closeStream ends a stream.
 func (c *Catalog) closeStream(s *schema.Stream, seq uint64) {
-	closeShards(s, seq)
 	s.ClosedMs = c.opts.Clock().UnixMilli()
+	for i := range s.Shards {
+		if sh := &s.Shards[i]; sh.Open() {
+			sh.Last, sh.ClosedMs = seq, s.ClosedMs
+		}
+	}
 }
 
 // endStream closes the stream of a table that is being removed, unless that is done.
@@ -300,9 +292,67 @@ func (c *Catalog) RollShards(ctx context.Context, path string) error {
 	return c.changeStream(ctx, path, func(s *schema.Stream, seq uint64) {
 		for i := range s.Shards {
 			if sh := &s.Shards[i]; sh.Open() {
-				sh.Last = seq
+				sh.Last, sh.ClosedMs = seq, now
 				s.Shards = append(s.Shards, newShard(s, sh.Slot, sh.ID, seq+1, now))
 			}
 		}
 	})
+}
+
+// TrimStream forgets the records of a stream up to a Seq, and the shards that were closed before a
+// time with all that they hold. The row comes first: who reads meanwhile looks at it afterwards.
+func (c *Catalog) TrimStream(ctx context.Context, path string, upTo uint64, closedBeforeMs int64) error {
+	c.control.Lock()
+	defer c.control.Unlock()
+	old := c.Stream(path)
+	if old == nil {
+		return ErrNoStream
+	}
+	trim := func(s *schema.Stream, _ uint64) {
+		s.Trimmed = max(s.Trimmed, upTo)
+		s.Shards = slices.DeleteFunc(s.Shards, func(sh schema.Shard) bool {
+			gone := !sh.Open() && sh.ClosedMs <= closedBeforeMs
+			if gone {
+				s.Trimmed = max(s.Trimmed, sh.Last)
+			}
+			return gone
+		})
+	}
+	next := old.Clone()
+	if trim(next, 0); next.Trimmed == old.Trimmed && len(next.Shards) == len(old.Shards) {
+		return nil
+	}
+	s, err := c.storeBoth(ctx, nil, old, trim)
+	if err != nil || s.Trimmed == old.Trimmed {
+		return err
+	}
+	for slot := range s.Slots {
+		// From the beginning: a crash may have come before an earlier one.
+		from, _ := key.SegmentBounds(uint64(slot), uint64(s.Slots))
+		head := key.AppendHead(nil, key.StreamSpace(s.ID), 0, uint32(from))
+		r := storage.Range{Start: head, End: binary.BigEndian.AppendUint64(bytes.Clone(head), s.Trimmed+1)}
+		if err := c.store.DropRange(ctx, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// DropStream forgets a stream that is closed. The cache forgets it first, so that nobody reads from it
+// while it goes; the row last, so that a crash leaves it to be dropped again.
+func (c *Catalog) DropStream(ctx context.Context, path string) error {
+	c.control.Lock()
+	defer c.control.Unlock()
+	s := c.Stream(path)
+	if s == nil || s.ClosedMs == 0 {
+		return ErrNoStream
+	}
+	next := c.streamsWithout(path)
+	c.streams.Store(&next)
+	if err := c.store.DropRange(ctx, storage.Range(key.WholeSpace(key.StreamSpace(s.ID)))); err != nil {
+		return err
+	}
+	var batch storage.Batch
+	batch.Delete(streamRow(s.ID))
+	return c.store.Apply(ctx, &batch, storage.UpdateOptions{})
 }

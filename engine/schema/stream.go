@@ -37,6 +37,7 @@ type Shard struct {
 	First     uint64 `json:"first"`
 	Last      uint64 `json:"last,omitempty"`
 	CreatedMs int64  `json:"createdMs"`
+	ClosedMs  int64  `json:"closedMs,omitempty"`
 }
 
 // Open says whether the shard takes records.

@@ -1,0 +1,101 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/keystone-db/kstone/engine/catalog"
+	"github.com/keystone-db/kstone/engine/schema"
+	"github.com/keystone-db/kstone/engine/stream"
+)
+
+const (
+	// shardAge is how old an open shard becomes before a child replaces it.
+	shardAge = 4 * time.Hour
+	// tendsPerRetention is how often streams are looked at while a record is kept: every five minutes
+	// by default. So much longer a record may stay.
+	tendsPerRetention = 288
+)
+
+// tending is what looks after the age of streams.
+type tending struct {
+	// nextMs is when it is due.
+	nextMs atomic.Int64
+	// mu is held while it is done.
+	mu     sync.Mutex
+	meters map[string]*stream.Meter // by path; guarded by mu
+}
+
+// tendStreams replaces the shards that are old enough, forgets the records and the disabled streams
+// that were kept long enough, and bounds the bytes that are kept. It does nothing until it is due by
+// the injected clock; operations of streams call it too, so that a test needs no timer.
+func (db *DB) tendStreams(ctx context.Context) error {
+	db.tending.mu.Lock()
+	defer db.tending.mu.Unlock()
+	return db.tendStreamsLocked(ctx)
+}
+
+func (db *DB) tendStreamsLocked(ctx context.Context) error {
+	now := db.exec.Now().UnixMilli()
+	if now < db.tending.nextMs.Load() {
+		return nil
+	}
+	var errs []error
+	for _, s := range db.catalog.Streams() {
+		if err := db.tendStream(ctx, s, now); err != nil && !errors.Is(err, catalog.ErrNoStream) {
+			errs = append(errs, err)
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	db.tending.nextMs.Store(now + db.opts.StreamRetention.Milliseconds()/tendsPerRetention)
+	return nil
+}
+
+func (db *DB) tendStream(ctx context.Context, s *schema.Stream, now int64) error {
+	path, before := catalog.StreamPath(s.Table, s.Label), now-db.opts.StreamRetention.Milliseconds()
+	if s.ClosedMs != 0 && s.ClosedMs <= before {
+		delete(db.tending.meters, path)
+		return db.catalog.DropStream(ctx, path)
+	}
+	for i := range s.Shards {
+		if sh := &s.Shards[i]; sh.Open() && now-sh.CreatedMs >= shardAge.Milliseconds() {
+			if err := db.catalog.RollShards(ctx, path); err != nil {
+				return err
+			}
+			break
+		}
+	}
+	upTo, err := stream.Expired(ctx, db.store, s, before)
+	if err != nil {
+		return err
+	}
+	if db.opts.StreamBytes > 0 {
+		m := db.tending.meters[path]
+		if m == nil {
+			m = new(stream.Meter)
+			db.tending.meters[path] = m
+		}
+		excess, err := m.Excess(ctx, db.store, s, db.opts.StreamBytes)
+		if err != nil {
+			return err
+		}
+		upTo = max(upTo, excess)
+	}
+	return db.catalog.TrimStream(ctx, path, upTo, before)
+}
+
+// lookAfterStreams tends streams on the way of an operation, unless somebody does.
+func (db *DB) lookAfterStreams(ctx context.Context) {
+	if db.exec.Now().UnixMilli() < db.tending.nextMs.Load() || !db.tending.mu.TryLock() {
+		return
+	}
+	defer db.tending.mu.Unlock()
+	if err := db.tendStreamsLocked(ctx); err != nil && ctx.Err() == nil {
+		db.opts.Logger.Error().Err(err).Msg("tending streams failed and will be tried again")
+	}
+}
