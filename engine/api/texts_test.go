@@ -20,7 +20,7 @@ var rewrite = flag.Bool("rewrite", false, "write the golden file anew; read the 
 
 // textPackages are the packages that hold texts a client can see, from this directory.
 func textPackages() []string {
-	return []string{".", "../attr", "../../expr", "../../dynamowire", "../../dynamowire/codec", "../../partiql"}
+	return []string{".", "../attr", "../../expr", "../../dynamowire", "../../dynamowire/codec", "../../dynamowire/sigv4", "../../partiql"}
 }
 
 const goldenTexts = "testdata/texts.golden"
