@@ -35,6 +35,7 @@ type DB struct {
 	delay    atomic.Int64 // of the gate, in nanoseconds
 	closed   atomic.Bool
 	ticks    atomic.Int64 // nanoseconds by the flusher's ticks, without a Clock
+	steady   steadyClock
 	objects  atomic.Uint64
 	figures  figures
 	compact  compactions
@@ -96,7 +97,7 @@ func defaultWorkers() int { return min(max(1, runtime.GOMAXPROCS(0)/2), WorkersM
 func newDB(opts Options) *DB {
 	db := &DB{opts: opts, keys: newKeyLocks(), wakeup: make(chan struct{}, 1)}
 	db.updates.New = func() any { return &update{db: db} }
-	db.snaps.pins = make(map[base.LSN]int)
+	db.snaps.pins = make(map[base.LSN]pinned)
 	db.snaps.oldest.Store(noPin)
 	for i := range db.stripes {
 		db.stripes[i].active = memtable.New()
@@ -127,19 +128,12 @@ func (db *DB) log(message string, err error) {
 	}
 }
 
-// clock is in nanoseconds.
-func (db *DB) clock() int64 {
-	if db.opts.Clock != nil {
-		return db.opts.Clock().UnixNano()
-	}
-	return db.ticks.Load()
-}
-
 // begin sets the numbers of a new epoch.
 func (db *DB) begin(epoch base.Epoch) {
 	db.objects.Store(uint64(epoch) << base.CounterBits)
 	db.seqs.begin(epoch)
 	db.wal.next = base.MakeLSN(epoch, 1)
+	db.wal.gaps = []gap{{after: db.wal.next}}
 }
 
 func (db *DB) nextObject() base.ObjectNum { return base.ObjectNum(db.objects.Add(1)) }

@@ -71,7 +71,7 @@ func (w *wal) renew(epoch base.Epoch, salt log.Salt) {
 	}
 	w.closeOpenLocked() // the frames of a group are numbered without a gap
 	w.chain.Renew(epoch, salt)
-	w.next = base.MakeLSN(epoch, 1)
+	w.beginEpochLocked(epoch)
 	w.cond.Broadcast()
 }
 
@@ -84,8 +84,29 @@ func (w *wal) numberedLocked() bool {
 		return false // the flusher takes a new epoch
 	}
 	w.closeOpenLocked()
-	w.next = base.MakeLSN(w.next.Epoch()+1, 1)
+	w.beginEpochLocked(w.next.Epoch() + 1)
 	return true
+}
+
+// gap in the numbers of frames: before is the last one in front of it, after the first one behind.
+type gap struct{ before, after base.LSN }
+
+// beginEpochLocked leaves out what is left of the numbers of the epoch before.
+func (w *wal) beginEpochLocked(epoch base.Epoch) {
+	first := base.MakeLSN(epoch, 1)
+	w.gaps = append(w.gaps, gap{before: w.next - 1, after: first})
+	w.next = first
+}
+
+// framesBetweenLocked counts the frames behind from, up to to.
+func (w *wal) framesBetweenLocked(from, to base.LSN) uint64 {
+	n := uint64(to - from)
+	for _, g := range w.gaps {
+		if from <= g.before && g.after <= to {
+			n -= uint64(g.after - g.before - 1)
+		}
+	}
+	return n
 }
 
 func (w *wal) noNumbersLocked() error {

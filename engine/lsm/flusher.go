@@ -101,6 +101,7 @@ func (db *DB) tick(ticks int64, rest *quiet) {
 		db.log("a hole was not punched", err)
 	}
 	if ticks%ageEveryTicks == 0 {
+		db.warnOfSnapshots()
 		if err := db.heap.cutTail(); err != nil {
 			db.log("the end of the file was not cut", err)
 		}

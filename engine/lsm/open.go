@@ -200,6 +200,7 @@ func (w *wal) begin(db *DB, at log.Position, last base.LSN) error {
 	w.sealedLSN, w.writtenLSN, w.syncedLSN = last, last, last
 	w.written, w.synced = at.Seq-1, at.Seq-1
 	w.visible.Store(uint64(last))
+	w.gaps[0].before = last
 	return nil
 }
 

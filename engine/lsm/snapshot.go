@@ -2,7 +2,9 @@ package lsm
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
 	"github.com/keystone-db/kstone/engine/storage"
@@ -77,5 +79,48 @@ func (s *snapshot) Iter(
 func (s *snapshot) Close() {
 	if s.closed.CompareAndSwap(false, true) {
 		s.db.unpin(s.pin)
+	}
+}
+
+// snapshotOldAge is when an open snapshot counts as forgotten: it keeps every version and every table
+// that it may still read, and the file grows with what is written meanwhile.
+const snapshotOldAge = 10 * time.Minute
+
+// oldestSnapshot says how long the oldest snapshot has been open and by how many batches it is behind.
+func (db *DB) oldestSnapshot() (age time.Duration, behind uint64) {
+	w := &db.wal
+	s := &db.snaps
+	s.mu.Lock()
+	pin := s.oldest.Load()
+	since := s.pins[base.LSN(pin)].since
+	s.mu.Unlock()
+	if pin == noPin {
+		return 0, 0
+	}
+	w.mu.Lock()
+	behind = w.framesBetweenLocked(base.LSN(pin), w.visibleLSN())
+	w.mu.Unlock()
+	return time.Duration(db.clock() - since), behind
+}
+
+// warnOfSnapshots logs the oldest snapshot once, when it has been open for too long.
+func (db *DB) warnOfSnapshots() {
+	age, behind := db.oldestSnapshot()
+	if age < snapshotOldAge {
+		return
+	}
+	s := &db.snaps
+	s.mu.Lock()
+	pin := base.LSN(s.oldest.Load())
+	p, open := s.pins[pin]
+	warn := open && !p.warned && time.Duration(db.clock()-p.since) >= snapshotOldAge
+	if warn {
+		p.warned = true
+		s.pins[pin] = p
+	}
+	s.mu.Unlock()
+	if warn {
+		db.log("a snapshot that is open for long keeps space from being used again",
+			fmt.Errorf("lsm: it is open for %v and %d batches behind", age.Round(time.Second), behind))
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"sync/atomic"
+	"time"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/cache"
 	"github.com/keystone-db/kstone/engine/lsm/internal/memtable"
@@ -38,6 +39,9 @@ type Metrics struct {
 	FileBytes, FreeBytes, HoleBytes                                int64
 	// OldestSnapshot is by how many batches the oldest snapshot is behind; 0 without any.
 	OldestSnapshot uint64
+	// OldestSnapshotAge is how long it has been open; 0 in memory without a Clock, where nothing
+	// counts the time.
+	OldestSnapshotAge time.Duration
 	// Poisoned is why no more writes are taken; nil usually.
 	Poisoned error
 }
@@ -81,9 +85,7 @@ func (db *DB) Metrics() Metrics {
 		m.HoleBytes = db.heap.space.HoleBytes()
 		db.heap.mu.Unlock()
 	}
-	if oldest := db.snaps.oldest.Load(); oldest != noPin {
-		m.OldestSnapshot = db.wal.visible.Load() - oldest
-	}
+	m.OldestSnapshotAge, m.OldestSnapshot = db.oldestSnapshot()
 	return m
 }
 

@@ -90,8 +90,15 @@ func (s *stripe) bury(e base.Entry, horizon base.LSN) (grown int64) {
 // snapshots are the registered ones.
 type snapshots struct {
 	mu     sync.Mutex
-	pins   map[base.LSN]int
+	pins   map[base.LSN]pinned
 	oldest atomic.Uint64 // the smallest pin, noPin without any
+}
+
+// pinned is one LSN that snapshots hold.
+type pinned struct {
+	count  int
+	since  int64 // nanoseconds of the clock
+	warned bool
 }
 
 const noPin = ^uint64(0)
@@ -111,7 +118,12 @@ func (db *DB) pin() (lsn, pin base.LSN) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	pin = db.wal.visibleLSN()
-	s.pins[pin]++
+	p := s.pins[pin]
+	if p.count == 0 {
+		p.since = db.clock()
+	}
+	p.count++
+	s.pins[pin] = p
 	s.oldest.Store(min(s.oldest.Load(), uint64(pin)))
 	return db.wal.visibleLSN(), pin
 }
@@ -120,7 +132,9 @@ func (db *DB) unpin(pin base.LSN) {
 	s := &db.snaps
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.pins[pin]--; s.pins[pin] > 0 {
+	p := s.pins[pin]
+	if p.count--; p.count > 0 {
+		s.pins[pin] = p
 		return
 	}
 	delete(s.pins, pin)

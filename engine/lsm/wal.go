@@ -74,6 +74,7 @@ type wal struct {
 	poison     error
 	shut       bool
 	next       base.LSN
+	gaps       []gap // since Open, in order
 
 	current *segment // of the open group, or where the next one begins
 	pos     int64    // in the file, where the open group begins
