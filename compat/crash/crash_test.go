@@ -249,6 +249,7 @@ func createTable(t *testing.T, s *server) {
 		"TableName": table, "BillingMode": "PAY_PER_REQUEST",
 		"KeySchema":            []object{{"AttributeName": "pk", "KeyType": "HASH"}},
 		"AttributeDefinitions": []object{{"AttributeName": "pk", "AttributeType": "S"}},
+		"StreamSpecification":  object{"StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES"},
 	})
 	require.True(t, a.ok(), "%+v", a)
 }
@@ -290,11 +291,14 @@ func TestKill(t *testing.T) {
 	for i := range all {
 		all[i] = &client{id: i, rnd: rand.New(rand.NewPCG(seed, uint64(i)+2))}
 	}
+	stream := &tail{state: map[string]string{}}
 	for cycle := range cycles {
 		s := start(t, bin, file)
 		if cycle == 0 {
 			createTable(t, s)
+			require.NoError(t, stream.find(t.Context(), s))
 		}
+		require.NoError(t, stream.verify(t.Context(), s), "after kill %d", cycle)
 		require.NoError(t, each(all, func(c *client) error { return c.verify(t.Context(), s) }),
 			"after kill %d", cycle)
 		timer := time.AfterFunc(time.Duration(rnd.Int64N(int64(killAfterMax))), s.kill)
@@ -304,11 +308,17 @@ func TestKill(t *testing.T) {
 	}
 	s := start(t, bin, file)
 	require.NoError(t, each(all, func(c *client) error { return c.verify(t.Context(), s) }))
+	require.NoError(t, stream.verify(t.Context(), s))
+	// Who reads the stream later reads the same.
+	again := &tail{arn: stream.arn, shard: stream.shard, state: map[string]string{}}
+	require.NoError(t, again.verify(t.Context(), s))
+	require.Equal(t, stream, again)
 	acks, replays := 0, 0
 	for _, c := range all {
 		acks, replays = acks+c.acks, replays+c.replays
 	}
 	require.Positive(t, acks)
 	require.Positive(t, replays, "no kill met a transaction in flight")
-	t.Logf("%d kills, %d acknowledged writes, %d transactions replayed", cycles, acks, replays)
+	t.Logf("%d kills, %d acknowledged writes, %d transactions replayed, %d stream records",
+		cycles, acks, replays, stream.records)
 }

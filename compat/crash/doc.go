@@ -7,5 +7,6 @@
 //
 // What is checked after every kill: each acknowledged write is there (and nothing that was never
 // sent); a transaction is whole or absent; a transaction that was sent again with its token after
-// the kill has run once in all.
+// the kill has run once in all. A consumer of the table's stream goes on behind its last record after
+// each kill, and finds every change of every item in order, once.
 package crash

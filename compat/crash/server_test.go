@@ -121,7 +121,7 @@ func (s *server) call(ctx context.Context, operation string, in any) answer {
 		panic(err)
 	}
 	req.Header.Set("Content-Type", "application/x-amz-json-1.0")
-	req.Header.Set("X-Amz-Target", "DynamoDB_20120810."+operation)
+	req.Header.Set("X-Amz-Target", target(operation))
 	req.Header.Set("X-Amz-Date", "20260101T000000Z")
 	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=crash/20260101/us-east-1/dynamodb/"+
 		"aws4_request, SignedHeaders=host;x-amz-date, Signature="+strings.Repeat("0", 64))
