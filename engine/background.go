@@ -9,27 +9,38 @@ import (
 	"github.com/keystone-db/kstone/engine/lease"
 )
 
-// background is the work that goes on beside the operations: jobs of the catalog. It begins with Open
-// and has ended when Close returns.
+// background is the work that goes on beside the operations. It begins with Open and has ended when
+// Close returns.
 type background struct {
-	stop context.CancelFunc
-	done sync.WaitGroup
-	jobs chan struct{} // holds one wake-up
-	// mu is held by whoever does jobs; it guards lease.
+	stop    context.CancelFunc
+	done    sync.WaitGroup
+	jobs    worker
+	sweeper worker
+}
+
+// worker does one kind of work.
+type worker struct {
+	name string
+	wake chan struct{} // holds one wake-up
+	// mu is held by whoever does the work; it guards lease.
 	mu    sync.Mutex
 	lease *lease.Lease
 }
 
-// backgroundInterval is how long a worker waits that has something to wait for.
-const backgroundInterval = time.Second
+// jobsInterval is how long the worker of jobs waits for a table to leave its passing state.
+const jobsInterval = time.Second
 
 func (db *DB) startBackground() {
 	ctx, stop := context.WithCancel(context.Background())
-	db.background = &background{stop: stop, jobs: make(chan struct{}, 1)}
+	db.background = &background{
+		stop: stop,
+		jobs: worker{name: "jobs", wake: make(chan struct{}, 1)}, sweeper: worker{name: "ttl", wake: make(chan struct{}, 1)},
+	}
 	if db.opts.NoBackground {
 		return
 	}
-	db.loop(ctx, db.background.jobs, db.doJobs)
+	db.loop(ctx, &db.background.jobs, jobsInterval, db.doJobs)
+	db.loop(ctx, &db.background.sweeper, db.opts.TTLInterval, db.sweepOnce)
 }
 
 func (db *DB) stopBackground() {
@@ -37,9 +48,9 @@ func (db *DB) stopBackground() {
 	db.background.done.Wait()
 }
 
-// loop runs one kind of work again whenever it is woken and, while it has something to wait for,
-// after the interval. What fails is logged and tried again.
-func (db *DB) loop(ctx context.Context, wake <-chan struct{}, work func(context.Context) (waiting bool, err error)) {
+// loop runs a worker again whenever it is woken and, while it has something to wait for, after the
+// interval. What fails is logged and tried again.
+func (db *DB) loop(ctx context.Context, w *worker, interval time.Duration, work func(context.Context) (waiting bool, err error)) {
 	db.background.done.Go(func() {
 		for {
 			waiting, err := work(ctx)
@@ -47,33 +58,46 @@ func (db *DB) loop(ctx context.Context, wake <-chan struct{}, work func(context.
 				return
 			}
 			if err != nil {
-				db.opts.Logger.Error().Err(err).Msg("background work failed and will be tried again")
+				db.opts.Logger.Error().Err(err).Str("worker", w.name).Msg("background work failed and will be tried again")
 			}
 			var timer <-chan time.Time
 			if db.opts.After != nil && (waiting || err != nil) {
-				timer = db.opts.After(backgroundInterval)
+				timer = db.opts.After(interval)
 			}
 			select {
 			case <-ctx.Done():
 				return
-			case <-wake:
+			case <-w.wake:
 			case <-timer:
 			}
 		}
 	})
 }
 
-// wakeJobs makes the worker look at the jobs of the catalog.
-func (db *DB) wakeJobs() {
+// look makes a worker look for work.
+func (w *worker) look() {
 	select {
-	case db.background.jobs <- struct{}{}:
+	case w.wake <- struct{}{}:
 	default:
 	}
+}
+
+// hold takes the worker's lease or renews it. One that was lost is taken anew with the next step.
+func (db *DB) hold(ctx context.Context, w *worker) (err error) {
+	if w.lease == nil {
+		w.lease, err = lease.Take(ctx, db.store, w.name, db.newUUID(), db.exec.Now())
+		return err
+	}
+	err = w.lease.Beat(ctx, db.store, db.exec.Now())
+	if errors.Is(err, lease.ErrLost) {
+		w.lease = nil
+	}
+	return err
 }
 
 // Work does all background work that is due by now and returns when it is done. With
 // Options.NoBackground it is the only way to have it done.
 func (db *DB) Work(ctx context.Context) error {
 	_, err := db.doJobs(ctx)
-	return errors.Join(err, db.tendStreams(ctx))
+	return errors.Join(err, db.sweepAll(ctx), db.tendStreams(ctx))
 }

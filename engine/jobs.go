@@ -7,20 +7,16 @@ import (
 	"github.com/keystone-db/kstone/engine/catalog"
 	"github.com/keystone-db/kstone/engine/exec"
 	"github.com/keystone-db/kstone/engine/key"
-	"github.com/keystone-db/kstone/engine/lease"
 	"github.com/keystone-db/kstone/engine/storage"
 )
-
-// leaseJobs is the name of the lease of whoever does the jobs of the catalog.
-const leaseJobs = "jobs"
 
 // progressItems is after how many items a backfill says how far it is.
 const progressItems = 100_000
 
 // doJobs does the jobs of all tables. waiting says that some cannot begin yet.
 func (db *DB) doJobs(ctx context.Context) (waiting bool, err error) {
-	db.background.mu.Lock()
-	defer db.background.mu.Unlock()
+	db.background.jobs.mu.Lock()
+	defer db.background.jobs.mu.Unlock()
 	names, err := db.catalog.Busy(ctx)
 	if err != nil {
 		return false, err
@@ -58,7 +54,7 @@ func (db *DB) jobStep(ctx context.Context, name string, id uint64, sub uint32) (
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
-	if err := db.holdLease(ctx); err != nil {
+	if err := db.hold(ctx, &db.background.jobs); err != nil {
 		return false, err
 	}
 	t, err := db.catalog.Lookup(ctx, name)
@@ -101,7 +97,11 @@ func (db *DB) backfillStep(ctx context.Context, name string, id uint64, sub uint
 		return false, c, err
 	}
 	before := c.Items
-	if end, err = db.exec.BackfillIndex(ctx, t, sub, &c, db.background.lease); err != nil {
+	step := db.exec.BackfillIndex
+	if t.Job(sub).Kind == catalog.JobExpiry {
+		step = db.exec.BackfillExpiry
+	}
+	if end, err = step(ctx, t, sub, &c, db.background.jobs.lease); err != nil {
 		return false, c, err
 	}
 	if before == 0 || before/progressItems != c.Items/progressItems {
@@ -109,18 +109,4 @@ func (db *DB) backfillStep(ctx context.Context, name string, id uint64, sub uint
 			Msg("backfill in progress")
 	}
 	return end, c, nil
-}
-
-// holdLease takes the lease of jobs or renews it. One that was lost is taken anew with the next step.
-func (db *DB) holdLease(ctx context.Context) (err error) {
-	b := db.background
-	if b.lease == nil {
-		b.lease, err = lease.Take(ctx, db.store, leaseJobs, db.newUUID(), db.exec.Now())
-		return err
-	}
-	err = b.lease.Beat(ctx, db.store, db.exec.Now())
-	if errors.Is(err, lease.ErrLost) {
-		b.lease = nil
-	}
-	return err
 }

@@ -109,13 +109,16 @@ func (db *DB) ListTagsOfResource(ctx context.Context, in *api.ListTagsOfResource
 	return out, nil
 }
 
-// UpdateTimeToLive stores the setting; from then on expired items are absent.
+// UpdateTimeToLive stores the setting; from then on expired items are absent. The service refuses a
+// second change while the first is under way, which takes it up to an hour and here Options.TableDelay
+// (unsure: whether it also refuses one within the hour when the first is over).
 func (db *DB) UpdateTimeToLive(ctx context.Context, in *api.UpdateTimeToLiveInput) (*api.UpdateTimeToLiveOutput, error) {
 	if err := validate.UpdateTimeToLive(in, db.rules); err != nil {
 		return nil, err
 	}
 	spec := in.TimeToLiveSpecification
 	name, attribute := tableName(in.TableName.Value), spec.AttributeName.Value
+	now := db.exec.Now().UnixMilli()
 	_, err := db.catalog.Update(ctx, name, false, func(r *catalog.Record) error {
 		if err := busy(r); err != nil {
 			return err
@@ -127,16 +130,22 @@ func (db *DB) UpdateTimeToLive(ctx context.Context, in *api.UpdateTimeToLiveInpu
 			return api.Errorf(api.Validation, api.MsgTTLEnabled)
 		case on == "" && !spec.Enabled.Value:
 			return api.Errorf(api.Validation, api.MsgTTLDisabled)
+		case now < r.TTLUntilMs:
+			return api.Errorf(api.Validation, api.MsgTTLBusy)
 		}
-		r.TTLAttribute, r.Table.TTL = attribute, ""
+		r.TTLUntilMs = now + db.opts.TableDelay.Milliseconds()
 		if spec.Enabled.Value {
-			r.Table.TTL = attribute
+			r.EnableTTL(attribute)
+		} else {
+			r.DisableTTL()
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, notFound(err, name)
 	}
+	db.background.jobs.look()
+	db.background.sweeper.look()
 	return &api.UpdateTimeToLiveOutput{TimeToLiveSpecification: spec}, nil
 }
 
@@ -150,9 +159,17 @@ func (db *DB) DescribeTimeToLive(ctx context.Context, in *api.DescribeTimeToLive
 		return nil, err
 	}
 	d := &api.TimeToLiveDescription{TimeToLiveStatus: api.Some(api.TimeToLiveStatusDisabled)}
-	if t.Table.TTL != "" {
+	changing := db.exec.Now().UnixMilli() < t.TTLUntilMs
+	switch {
+	case t.Table.TTL != "" && changing:
+		d.TimeToLiveStatus = api.Some(api.TimeToLiveStatusEnabling)
+	case t.Table.TTL != "":
 		d.TimeToLiveStatus = api.Some(api.TimeToLiveStatusEnabled)
-		d.AttributeName = api.Some(t.Table.TTL)
+	case changing:
+		d.TimeToLiveStatus = api.Some(api.TimeToLiveStatusDisabling)
+	}
+	if t.Table.TTL != "" || changing {
+		d.AttributeName = api.Some(t.TTLAttribute)
 	}
 	return &api.DescribeTimeToLiveOutput{TimeToLiveDescription: d}, nil
 }

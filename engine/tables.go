@@ -16,7 +16,7 @@ func (db *DB) lookup(ctx context.Context, name string) (*catalog.Table, error) {
 	name = tableName(name)
 	t, err := db.catalog.Lookup(ctx, name)
 	if err == nil && len(t.Jobs) > 0 {
-		db.wakeJobs() // one may have become ready by the look
+		db.background.jobs.look() // one may have become ready by the look
 	}
 	return t, notFound(err, name)
 }

@@ -128,7 +128,7 @@ func requireRebuilt(t *testing.T, db *DB, table, name string) int {
 // TestCreateIndex: wire-facts §6.2. The table is UPDATING first, then ACTIVE while the index is still
 // CREATING and fills.
 func TestCreateIndex(t *testing.T) {
-	d := openTest(t, Options{TableDelay: time.Minute, NoBackground: true})
+	d := openTest(t, Options{TableDelay: time.Minute})
 	d.orders()
 	d.clock.now = d.clock.now.Add(time.Minute)
 	d.put(attr.NewItem().S("pk", "a").N("sk", "1").S("x", "one").N("y", "5").S("z", "z"))
@@ -187,7 +187,7 @@ func TestCreateIndex(t *testing.T) {
 
 // TestDeleteIndex: DELETING, then gone with its entries and the definitions that only it used.
 func TestDeleteIndex(t *testing.T) {
-	d := openTest(t, Options{NoBackground: true})
+	d := openTest(t, Options{})
 	d.orders()
 	d.put(attr.NewItem().S("pk", "a").N("sk", "1").S("x", "one").N("y", "5"))
 	_, err := d.UpdateTable(t.Context(), creating("orders", "late", "ALL"))
@@ -232,7 +232,7 @@ func TestDeleteIndex(t *testing.T) {
 
 // TestDeleteIndexThatFills: one that is being made may be deleted; its job ends.
 func TestDeleteIndexThatFills(t *testing.T) {
-	d := openTest(t, Options{NoBackground: true})
+	d := openTest(t, Options{})
 	d.orders()
 	d.put(attr.NewItem().S("pk", "a").N("sk", "1").S("x", "one").N("y", "5"))
 	_, err := d.UpdateTable(t.Context(), creating("orders", "late", "ALL"))
@@ -248,7 +248,7 @@ func TestDeleteIndexThatFills(t *testing.T) {
 
 // TestIndexChangeErrors: wire-facts §6.2, the checks on the table.
 func TestIndexChangeErrors(t *testing.T) {
-	d := openTest(t, Options{NoBackground: true})
+	d := openTest(t, Options{})
 	d.orders()
 	update := func(in *api.UpdateTableInput) func() error {
 		return func() error {

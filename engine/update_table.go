@@ -53,7 +53,7 @@ func (db *DB) UpdateTable(ctx context.Context, in *api.UpdateTableInput) (*api.U
 		return nil, notFound(err, name)
 	}
 	if len(t.Jobs) > 0 {
-		db.wakeJobs()
+		db.background.jobs.look()
 	}
 	d, err := db.describe(ctx, t)
 	return &api.UpdateTableOutput{TableDescription: d}, err

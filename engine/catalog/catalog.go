@@ -61,7 +61,11 @@ type Table struct {
 	// projected holds, for each index, the sorted names of the attributes of its entries; nil for
 	// an index that projects all.
 	projected [][]string
+	hideBy    string
 }
+
+// HideBy is the attribute whose time hides an item once it is past; empty when nothing hides items.
+func (t *Table) HideBy() string { return t.hideBy }
 
 // ProjectedNames returns the sorted names of the attributes that entries of the i-th index hold,
 // nil when they hold all.
@@ -103,7 +107,7 @@ func Open(ctx context.Context, store storage.Store, opts Options) (*Catalog, err
 		if err != nil {
 			return nil, err
 		}
-		tables[r.Table.Name] = newTable(r, newGate())
+		tables[r.Table.Name] = c.newTable(r, newGate())
 	}
 	if err := it.Err(); err != nil {
 		return nil, err
@@ -119,13 +123,17 @@ func (c *Catalog) snapshot() map[string]*Table { return *c.tables.Load() }
 
 // put places a record in the cache.
 func (c *Catalog) put(r *Record, g *gate) *Table {
-	t := newTable(r, g)
+	t := c.newTable(r, g)
 	c.replace(r.Table.Name, t)
 	return t
 }
 
-func newTable(r *Record, g *gate) *Table {
-	return &Table{Record: *r, gate: g, projected: projections(&r.Table)}
+func (c *Catalog) newTable(r *Record, g *gate) *Table {
+	t := &Table{Record: *r, gate: g, projected: projections(&r.Table)}
+	if !c.opts.TTLLag {
+		t.hideBy = r.Table.TTL
+	}
+	return t
 }
 
 // replace swaps the cached map for one in which name is t, or absent when t is nil.

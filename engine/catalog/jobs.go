@@ -81,6 +81,20 @@ func (r *Record) DropIndex(name string) {
 	r.Definitions = slices.DeleteFunc(r.Definitions, func(a schema.KeyAttr) bool { return !r.keyed(a.Name) })
 }
 
+// EnableTTL lets writes keep expiry rows from now on; a job writes those of older items.
+func (r *Record) EnableTTL(attribute string) {
+	r.Table.TTL, r.TTLAttribute, r.Table.TTLSub = attribute, attribute, r.TakeSub()
+	r.Jobs = append(r.Jobs, Job{Kind: JobExpiry, Sub: r.Table.TTLSub, Ready: true})
+}
+
+// DisableTTL ends the keeping of expiry rows; a job removes them.
+func (r *Record) DisableTTL() {
+	if r.Table.TTLSub != 0 {
+		r.drop(Job{Kind: JobDrop, Sub: r.Table.TTLSub, Ready: true})
+	}
+	r.Table.TTL, r.Table.TTLSub = "", 0
+}
+
 // drop replaces the job about the same sub, if there is one.
 func (r *Record) drop(j Job) {
 	r.Jobs = slices.DeleteFunc(r.Jobs, func(o Job) bool { return o.Sub == j.Sub })
@@ -101,6 +115,18 @@ func (r *Record) TakeSub() uint32 {
 
 // Cursor is the key of the row that holds how far a job of the table came.
 func (r *Record) Cursor(sub uint32) []byte { return key.AppendJob(nil, r.Table.ID, sub) }
+
+// WithTTL returns the names of the tables that keep expiry rows.
+func (c *Catalog) WithTTL() []string {
+	var names []string
+	for name, t := range c.snapshot() {
+		if t.Table.TTLSub != 0 && c.usable(t) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
 
 // Busy returns the names of the tables that have jobs.
 func (c *Catalog) Busy(ctx context.Context) ([]string, error) {

@@ -158,6 +158,8 @@ type Record struct {
 	TableClass string `json:"tableClass,omitempty"`
 	// TTLAttribute is the attribute last named to UpdateTimeToLive; Table.TTL is empty when off.
 	TTLAttribute string `json:"ttlAttribute,omitempty"`
+	// TTLUntilMs is when a change of time to live is over, in milliseconds since 1970.
+	TTLUntilMs int64 `json:"ttlUntilMs,omitempty"`
 	// Jobs are still to be done because of changes of the table.
 	Jobs []Job `json:"jobs,omitempty"`
 }

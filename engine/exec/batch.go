@@ -56,7 +56,7 @@ func (e *Executor) applyBlind(ctx context.Context, actions []Action) error {
 	batch := e.blinds.Get().(*storage.Batch)
 	defer e.putBlind(batch)
 	for i := range actions {
-		addBlind(batch, &actions[i].Write)
+		addBlind(batch, actions[i].Table, &actions[i].Write)
 	}
 	return storeError(e.store.Apply(ctx, batch, storage.UpdateOptions{}))
 }
@@ -78,7 +78,7 @@ func (e *Executor) updateBatch(ctx context.Context, actions []Action, todo []int
 				return err
 			}
 			results[at] = r
-			commit(tx, &a.Write, v, &results[at])
+			commit(tx, a.Table, &a.Write, v, &results[at])
 			if a.Table.Streams() {
 				o := outcome{
 					table: a.Table, write: &a.Write, stored: v, result: &results[at], now: now, index: at,

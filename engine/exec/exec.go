@@ -14,8 +14,8 @@ import (
 
 	"github.com/keystone-db/kstone/engine/api"
 	"github.com/keystone-db/kstone/engine/attr"
-	"github.com/keystone-db/kstone/engine/number"
 	"github.com/keystone-db/kstone/engine/storage"
+	"github.com/keystone-db/kstone/engine/ttl"
 )
 
 // Executor runs operations on one store. It is safe for concurrent use.
@@ -57,39 +57,13 @@ func (e *Executor) Now() time.Time {
 // Store is the store below.
 func (e *Executor) Store() storage.Store { return e.store }
 
-// ttlHorizonSeconds: an item that expired longer ago than five years is left alone.
-const ttlHorizonSeconds = 5 * 365 * 24 * 3600
-
-// Expired says whether an item is past its time to live at now. The attribute must be of type N, in
-// seconds, or a Ts in milliseconds; anything else never expires (wire-facts §6.16).
-func Expired(ttl string, item attr.Item, now time.Time) bool {
-	if ttl == "" || item == nil {
-		return false
-	}
-	v := item.Get(ttl)
-	if v == nil {
-		return false
-	}
-	var seconds float64
-	switch v.Type() {
-	case attr.N:
-		seconds = number.Float(v.Payload())
-	case attr.Ts:
-		seconds = number.Float(v.Payload()) / 1000
-	default:
-		return false
-	}
-	at := float64(now.UnixMilli()) / 1000
-	return seconds < at && seconds >= at-ttlHorizonSeconds
-}
-
 // live is the item of a stored value, nil when it is absent or expired; stored is what lies there.
-func live(ttl string, v storage.Value, now time.Time) (item, stored attr.Item) {
+func live(hideBy string, v storage.Value, now time.Time) (item, stored attr.Item) {
 	if !v.Present {
 		return nil, nil
 	}
 	stored = attr.Item(v.Data)
-	if Expired(ttl, stored, now) {
+	if ttl.Expired(hideBy, stored, now) {
 		return nil, stored
 	}
 	return stored, stored

@@ -10,6 +10,7 @@ import (
 	"github.com/keystone-db/kstone/engine/key"
 	"github.com/keystone-db/kstone/engine/plan"
 	"github.com/keystone-db/kstone/engine/storage"
+	"github.com/keystone-db/kstone/engine/ttl"
 )
 
 // pageMaxBytes ends a page of a Query or Scan: what the entries that were read, before the filter,
@@ -32,7 +33,7 @@ type Page struct {
 // pageReader builds one page.
 type pageReader struct {
 	plan   *plan.Read
-	ttl    string
+	hideBy string
 	now    time.Time
 	snap   storage.Snapshot
 	page   Page
@@ -59,7 +60,7 @@ func (e *Executor) Read(ctx context.Context, t *catalog.Table, r *plan.Read) (Pa
 		return Page{}, storeError(err)
 	}
 	defer snap.Close()
-	p := pageReader{plan: r, ttl: t.Table.TTL, now: e.Now(), snap: snap}
+	p := pageReader{plan: r, hideBy: t.HideBy(), now: e.Now(), snap: snap}
 	var room [4]string // on the stack; an index has at most four
 	sort := sortNames(room[:0], r)
 	if !r.CountOnly {
@@ -141,13 +142,13 @@ func (p *pageReader) firstItems() int {
 // §6.16). An index that does not hold the expiry time has to look at the item.
 func (p *pageReader) visible(ctx context.Context, entry attr.Item) (attr.Item, error) {
 	item := entry
-	hidden := p.ttl != "" && p.plan.Index != nil && !p.plan.Table.Projects(p.plan.Index, p.ttl)
+	hidden := p.hideBy != "" && p.plan.Index != nil && !p.plan.Table.Projects(p.plan.Index, p.hideBy)
 	if p.plan.Fetch || hidden {
 		behind, err := p.behind(ctx, entry)
 		if err != nil {
 			return nil, err
 		}
-		if Expired(p.ttl, behind, p.now) {
+		if ttl.Expired(p.hideBy, behind, p.now) {
 			return nil, nil
 		}
 		if p.plan.Fetch && behind != nil {
@@ -155,7 +156,7 @@ func (p *pageReader) visible(ctx context.Context, entry attr.Item) (attr.Item, e
 			item = behind
 		}
 	}
-	if Expired(p.ttl, item, p.now) {
+	if ttl.Expired(p.hideBy, item, p.now) {
 		return nil, nil
 	}
 	return item, nil

@@ -112,7 +112,7 @@ func (x *Transaction) run(tx storage.Tx, tokens [][]byte, now time.Time) (Transa
 	}
 	for i := range x.Actions {
 		a, v := &x.Actions[i], tx.Value(i)
-		commit(tx, &a.Write, v, &res.Results[i])
+		commit(tx, a.Table, &a.Write, v, &res.Results[i])
 		if a.Table.Streams() {
 			o := outcome{
 				table: a.Table, write: &a.Write, stored: v, result: &res.Results[i], now: now, index: i,
@@ -266,7 +266,7 @@ func (e *Executor) GetMany(ctx context.Context, keys [][]byte, gets []Gets) ([]a
 	items := make([]attr.Item, 0, len(keys))
 	for _, g := range gets {
 		for range g.Count {
-			item, _ := live(g.Table.Table.TTL, values[len(items)], now)
+			item, _ := live(g.Table.HideBy(), values[len(items)], now)
 			items = append(items, item)
 		}
 	}
@@ -279,12 +279,12 @@ func (e *Executor) Get(ctx context.Context, t *catalog.Table, key []byte) (attr.
 	if err != nil {
 		return nil, storeError(err)
 	}
-	if t.Table.TTL == "" {
+	if t.HideBy() == "" {
 		if !v.Present {
 			return nil, nil
 		}
 		return attr.Item(v.Data), nil
 	}
-	item, _ := live(t.Table.TTL, v, e.Now())
+	item, _ := live(t.HideBy(), v, e.Now())
 	return item, nil
 }

@@ -51,7 +51,7 @@ func blind(t *catalog.Table, w *plan.Write) bool {
 // Write runs one single-item write. needOld says that the caller wants Result.Old.
 func (e *Executor) Write(ctx context.Context, t *catalog.Table, w *plan.Write, needOld bool) (Result, error) {
 	if !needOld && blind(t, w) {
-		return e.writeBlind(ctx, w)
+		return e.writeBlind(ctx, t, w)
 	}
 	s := &single{
 		table: t, write: *w, now: e.Now(), named: [1]storage.Named{{Key: w.Key, NoWait: true}},
@@ -81,7 +81,7 @@ func (s *single) run(tx storage.Tx) error {
 	if s.result, err = evaluate(s.table, &s.write, v, s.now); err != nil {
 		return err
 	}
-	commit(tx, &s.write, v, &s.result)
+	commit(tx, s.table, &s.write, v, &s.result)
 	if s.table.Streams() {
 		o := outcome{table: s.table, write: &s.write, stored: v, result: &s.result, now: s.now}
 		o.record(tx)
@@ -98,10 +98,10 @@ func keeps(w *plan.Write) bool {
 	return w.ReturnOnFailure || w.Kind == plan.WriteUpdate && w.Update == nil
 }
 
-func (e *Executor) writeBlind(ctx context.Context, w *plan.Write) (Result, error) {
+func (e *Executor) writeBlind(ctx context.Context, t *catalog.Table, w *plan.Write) (Result, error) {
 	batch := e.blinds.Get().(*storage.Batch)
 	defer e.putBlind(batch)
-	addBlind(batch, w)
+	addBlind(batch, t, w)
 	var res Result
 	if w.Kind == plan.WritePut {
 		res.New = w.Item
@@ -109,9 +109,12 @@ func (e *Executor) writeBlind(ctx context.Context, w *plan.Write) (Result, error
 	return res, storeError(e.store.Apply(ctx, batch, storage.UpdateOptions{}))
 }
 
-func addBlind(batch *storage.Batch, w *plan.Write) {
+func addBlind(batch *storage.Batch, t *catalog.Table, w *plan.Write) {
 	if w.Kind == plan.WritePut {
 		batch.Put(w.Key, w.Item)
+		if row := expiryRow(t, w.Key, w.Item); row != nil {
+			batch.Put(row, []byte{})
+		}
 	} else {
 		batch.Delete(w.Key)
 	}
@@ -126,7 +129,7 @@ func (e *Executor) putBlind(batch *storage.Batch) {
 
 // evaluate decides what a write does to what is stored. It is pure.
 func evaluate(t *catalog.Table, w *plan.Write, v storage.Value, now time.Time) (Result, error) {
-	old, stored := live(t.Table.TTL, v, now)
+	old, stored := live(t.HideBy(), v, now)
 	res := Result{Old: old}
 	if w.Condition != nil && !w.Condition.Eval(old) {
 		return res, conditionFailed(w, old)
@@ -183,7 +186,7 @@ func update(t *catalog.Table, w *plan.Write, old attr.Item) (attr.Item, error) {
 }
 
 // commit writes what evaluate found. A write that changes nothing writes nothing.
-func commit(tx storage.Tx, w *plan.Write, v storage.Value, res *Result) {
+func commit(tx storage.Tx, t *catalog.Table, w *plan.Write, v storage.Value, res *Result) {
 	if w.Kind == plan.WriteCheck {
 		return
 	}
@@ -194,6 +197,9 @@ func commit(tx storage.Tx, w *plan.Write, v storage.Value, res *Result) {
 		}
 	case !v.Present || !bytes.Equal(v.Data, res.New):
 		tx.Put(w.Key, res.New)
+	}
+	if t.Table.TTLSub != 0 {
+		expiry(tx, t, w, v, res)
 	}
 	for i := range res.Changes {
 		c := &res.Changes[i]

@@ -85,6 +85,8 @@ type Table struct {
 	Indexes []Index `json:"indexes,omitempty"`
 	// TTL is the attribute that holds the expiry time in seconds; empty when off.
 	TTL string `json:"ttl,omitempty"`
+	// TTLSub is the second field of the heads of the table's expiry rows, zero when it keeps none.
+	TTLSub uint32 `json:"ttlSub,omitempty"`
 }
 
 // Index returns the index of that name, nil when there is none.

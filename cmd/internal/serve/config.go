@@ -86,7 +86,7 @@ func (c Config) check() error {
 	if c.Region == "" {
 		errs = append(errs, errors.New("--region is empty: give one such as us-east-1"))
 	}
-	if c.TableDelay < 0 || c.SyncInterval <= 0 || c.TTLInterval <= 0 {
+	if c.TableDelay < 0 || c.SyncInterval <= 0 || c.TTLInterval < 0 {
 		errs = append(errs, errors.New("--table-delay, --sync-interval and --ttl-interval: want a positive duration such as 100ms"))
 	}
 	if c.StreamShards < 0 || c.StreamShards > engine.StreamShardsMax {

@@ -1,0 +1,341 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/keystone-db/kstone/engine/api"
+	"github.com/keystone-db/kstone/engine/attr"
+	"github.com/keystone-db/kstone/engine/key"
+	"github.com/keystone-db/kstone/engine/storage"
+	"github.com/keystone-db/kstone/engine/storage/memstore"
+)
+
+func setTTL(ctx context.Context, db *DB, table, attribute string, on bool) error {
+	_, err := db.UpdateTimeToLive(ctx, &api.UpdateTimeToLiveInput{
+		TableName: api.Some(table), TimeToLiveSpecification: &api.TimeToLiveSpecification{
+			AttributeName: api.Some(attribute), Enabled: api.Some(on),
+		},
+	})
+	return err
+}
+
+// expiryRows counts the expiry rows of a table, those of disabled settings too.
+func expiryRows(t *testing.T, db *DB, table string) int {
+	t.Helper()
+	held, err := db.catalog.Enter(table, 0)
+	require.NoError(t, err)
+	defer held.Leave(0)
+	n := 0
+	for sub := uint32(1); sub < held.NextSub; sub++ {
+		if !held.Table.HasSub(sub) {
+			n += len(subRows(t, db, held.Table.ID, sub))
+		}
+	}
+	return n
+}
+
+// subRows are the keys of a table under a sub.
+func subRows(t *testing.T, db *DB, table uint64, sub uint32) (keys []string) {
+	t.Helper()
+	settled(t, func() error {
+		keys = nil
+		snap, err := db.store.Snapshot(t.Context(), storage.SnapshotOptions{})
+		if err != nil {
+			return err
+		}
+		defer snap.Close()
+		it, err := snap.Iter(t.Context(), storage.Range(key.SpaceRange(key.TableSpace(table), sub)), storage.IterOptions{})
+		if err != nil {
+			return err
+		}
+		defer it.Close()
+		for it.Next() {
+			keys = append(keys, string(it.Key()))
+		}
+		return it.Err()
+	})
+	return keys
+}
+
+// scanned is how many items a Scan of the table orders reads and how many it shows.
+func (d *testDB) scanned(index string) [2]int64 {
+	d.t.Helper()
+	in := &api.ScanInput{TableName: api.Some("orders")}
+	if index != "" {
+		in.IndexName = api.Some(index)
+	}
+	out, err := d.Scan(d.t.Context(), in)
+	require.NoError(d.t, err)
+	return [2]int64{out.ScannedCount.Value, out.Count.Value}
+}
+
+// mortal is an item of the table orders that ends in so many seconds.
+func (d *testDB) mortal(pk string, seconds int64) *attr.Builder {
+	return attr.NewItem().S("pk", pk).N("sk", "1").S("g", "g").N("h", "1").S("l", "x").
+		N("ttl", fmt.Sprint(d.clock.now.Unix()+seconds))
+}
+
+// TestSweep: items that are past their time count as read until they are swept; then they are gone
+// with their index entries, and what is not to be swept stays.
+func TestSweep(t *testing.T) {
+	d := openTest(t, Options{})
+	d.orders()
+	require.NoError(t, setTTL(t.Context(), d.DB, "orders", "ttl", true))
+	for i := range 100 {
+		d.put(d.mortal(fmt.Sprint("short", i), 10))
+	}
+	d.put(d.mortal("long", 100))
+	d.put(d.mortal("ancient", -6*365*24*3600))
+	d.put(attr.NewItem().S("pk", "text").N("sk", "1").S("ttl", "1"))
+	d.put(attr.NewItem().S("pk", "moment").N("sk", "1").Ts("ttl", d.clock.now.UnixMilli()+10_000))
+	require.NoError(t, d.Work(t.Context()))
+	require.Equal(t, [2]int64{104, 104}, d.scanned(""))
+	d.clock.now = d.clock.now.Add(10 * time.Second)
+	require.NoError(t, d.Work(t.Context()))
+	require.Equal(t, [2]int64{104, 104}, d.scanned(""), "not before its time")
+	d.clock.now = d.clock.now.Add(time.Millisecond)
+	require.Equal(t, [2]int64{104, 3}, d.scanned(""), "absent at once")
+	require.Equal(t, [2]int64{102, 2}, d.scanned("byG"))
+	require.NoError(t, d.Work(t.Context()))
+	require.Equal(t, [2]int64{3, 3}, d.scanned(""))
+	require.Equal(t, [2]int64{2, 2}, d.scanned("byG"))
+	require.Equal(t, 1, expiryRows(t, d.DB, "orders"), "the row of the item that still lives")
+}
+
+// TestSweepRate: one pass removes no more than the rate allows, the next one goes on.
+func TestSweepRate(t *testing.T) {
+	d := openTest(t, Options{TTLRate: 100, TTLInterval: time.Second})
+	d.orders()
+	require.NoError(t, setTTL(t.Context(), d.DB, "orders", "ttl", true))
+	for i := range 250 {
+		d.put(d.mortal(fmt.Sprint(i), -1))
+	}
+	for _, left := range []int64{150, 50, 0, 0} {
+		waiting, err := d.sweepOnce(t.Context())
+		require.NoError(t, err)
+		require.True(t, waiting)
+		require.Equal(t, [2]int64{left, 0}, d.scanned(""))
+	}
+}
+
+// TestTTLLag: with it items are there until they are swept.
+func TestTTLLag(t *testing.T) {
+	d := openTest(t, Options{TTLLag: true})
+	d.orders()
+	require.NoError(t, setTTL(t.Context(), d.DB, "orders", "ttl", true))
+	d.put(d.mortal("a", -1))
+	d.put(d.mortal("b", -1))
+	require.NotNil(t, d.get("a", "1"))
+	require.Equal(t, [2]int64{2, 2}, d.scanned("byG"))
+	_, err := d.UpdateItem(t.Context(), &api.UpdateItemInput{
+		TableName: api.Some("orders"), Key: d.build(attr.NewItem().S("pk", "b").N("sk", "1")),
+		UpdateExpression: api.Some("REMOVE #t"), ConditionExpression: api.Some("attribute_exists(pk)"),
+		ExpressionAttributeNames: []api.Name{{Placeholder: "#t", Name: "ttl"}},
+	})
+	require.NoError(t, err, "a write may save an item that is not swept yet")
+	require.NoError(t, d.Work(t.Context()))
+	require.Nil(t, d.get("a", "1"))
+	require.NotNil(t, d.get("b", "1"))
+	require.Equal(t, [2]int64{1, 1}, d.scanned("byG"))
+	require.Zero(t, expiryRows(t, d.DB, "orders"))
+}
+
+// TestSweepWritesStreamRecords: a removal by time names the service, whether a sweep did it or a write
+// that met the item; with the lag, a user's deletion of an item past its time is the user's.
+func TestSweepWritesStreamRecords(t *testing.T) {
+	const service = " by dynamodb.amazonaws.com Service"
+	for lag, want := range map[bool]string{
+		false: "INSERT a - 1\nINSERT b - 1\nREMOVE b 1 -" + service + "\nINSERT b - 2\nREMOVE a 1 -" + service,
+		true:  "INSERT a - 1\nINSERT b - 1\nMODIFY b 1 2\nREMOVE a 1 -" + service,
+	} {
+		d := openTest(t, Options{TTLLag: lag})
+		arn := d.events("NEW_AND_OLD_IMAGES")
+		require.NoError(t, setTTL(t.Context(), d.DB, "orders", "ttl", true))
+		d.put(d.mortal("a", 1).S("v", "1"))
+		d.put(d.mortal("b", 1).S("v", "1"))
+		d.clock.now = d.clock.now.Add(2 * time.Second)
+		d.put(item1("b", "2"))
+		require.NoError(t, d.Work(t.Context()))
+		require.Equal(t, want, tell(d.all(arn)))
+	}
+}
+
+// TestSweeperRunsByItself: at every tick of the injected timer while a table has time to live.
+func TestSweeperRunsByItself(t *testing.T) {
+	ticks := make(chan time.Time)
+	asked := make(chan time.Duration, 1)
+	store, err := memstore.Open(memstore.Options{})
+	require.NoError(t, err)
+	c := &clock{now: time.Unix(1_800_000_000, 0)}
+	db, err := OpenStore(store, Options{Clock: c.Now, TTLInterval: 3 * time.Second, After: func(wait time.Duration) <-chan time.Time {
+		if wait == 3*time.Second { // not another worker
+			select {
+			case asked <- wait:
+			default: // asked before, and not heard yet
+			}
+			return ticks
+		}
+		return nil
+	}})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+	d := &testDB{DB: db, t: t, clock: c}
+	d.orders()
+	d.put(d.mortal("a", -1))
+	require.NoError(t, setTTL(t.Context(), d.DB, "orders", "ttl", true))
+	for d.scanned("")[0] == 1 {
+		select {
+		case <-asked:
+			ticks <- time.Time{}
+		case <-t.Context().Done():
+			t.Fatal("never swept")
+		}
+	}
+}
+
+// TestTTLOfAFullTable: enabling it reaches the items that are there; disabling it leaves no rows.
+func TestTTLOfAFullTable(t *testing.T) {
+	d := openTest(t, Options{TableDelay: time.Minute})
+	d.orders()
+	d.clock.now = d.clock.now.Add(time.Minute)
+	for i := range 600 {
+		d.put(d.mortal(fmt.Sprint(i), 300))
+	}
+	d.put(attr.NewItem().S("pk", "forever").N("sk", "1"))
+	state := func() api.TimeToLiveDescription {
+		out, err := d.DescribeTimeToLive(t.Context(), &api.DescribeTimeToLiveInput{TableName: api.Some("orders")})
+		require.NoError(t, err)
+		return *out.TimeToLiveDescription
+	}
+	require.NoError(t, setTTL(t.Context(), d.DB, "orders", "ttl", true))
+	require.Equal(t, api.TimeToLiveDescription{TimeToLiveStatus: api.Some("ENABLING"), AttributeName: api.Some("ttl")}, state())
+	requireError(t, setTTL(t.Context(), d.DB, "orders", "ttl", false), api.Validation,
+		"Time to live has been modified multiple times within a fixed interval")
+	require.Zero(t, expiryRows(t, d.DB, "orders"))
+	require.NoError(t, d.Work(t.Context()))
+	require.Equal(t, 600, expiryRows(t, d.DB, "orders"))
+	d.clock.now = d.clock.now.Add(time.Minute)
+	require.Equal(t, api.TimeToLiveDescription{TimeToLiveStatus: api.Some("ENABLED"), AttributeName: api.Some("ttl")}, state())
+
+	require.NoError(t, setTTL(t.Context(), d.DB, "orders", "ttl", false))
+	require.Equal(t, "DISABLING", state().TimeToLiveStatus.Value)
+	require.NoError(t, d.Work(t.Context()))
+	require.Zero(t, expiryRows(t, d.DB, "orders"))
+	d.clock.now = d.clock.now.Add(time.Hour)
+	require.Equal(t, api.TimeToLiveDescription{TimeToLiveStatus: api.Some("DISABLED")}, state())
+	require.NoError(t, d.Work(t.Context()))
+	require.Equal(t, [2]int64{601, 601}, d.scanned(""), "disabled: nothing is past its time")
+
+	require.NoError(t, setTTL(t.Context(), d.DB, "orders", "ttl", true))
+	require.NoError(t, d.Work(t.Context()))
+	require.Equal(t, [2]int64{1, 1}, d.scanned(""))
+	require.Zero(t, expiryRows(t, d.DB, "orders"))
+}
+
+// TestExpiryRowsFollowTheItem: whichever write it is, one row speaks of an item, or the sweep drops it.
+func TestExpiryRowsFollowTheItem(t *testing.T) {
+	for name, open := range indexStores() {
+		t.Run(name, func(t *testing.T) {
+			var db *DB
+			var now atomic.Int64
+			now.Store(1_800_000_000)
+			store := open(t)
+			settled(t, func() (err error) {
+				db, err = OpenStore(store, Options{NoBackground: true, Clock: func() time.Time { return time.Unix(now.Load(), 0) }})
+				return err
+			})
+			t.Cleanup(func() { _ = db.Close() })
+			enable := func(on bool) {
+				settled(t, func() error {
+					err := setTTL(t.Context(), db, "items", "ttl", on)
+					if err != nil && api.CodeOf(err) == api.Validation {
+						return nil // an answer that was lost
+					}
+					return err
+				})
+			}
+			const items = 600
+			fillTable(t, db, items)
+			var done atomic.Int64
+			stop := make(chan struct{})
+			var writers sync.WaitGroup
+			for w := range 4 {
+				rnd := rand.New(rand.NewPCG(uint64(w), 6))
+				writers.Go(func() { writeMortals(t.Context(), db, rnd, items, &now, stop, &done) })
+			}
+			for n := int64(1); n <= 6; n++ {
+				if n%3 == 1 {
+					enable(true)
+				}
+				for done.Load() < n*300 {
+					runtime.Gosched()
+				}
+				now.Add(3)
+				settled(t, func() error { return db.Work(t.Context()) })
+				if n%3 == 0 {
+					enable(false)
+				}
+			}
+			enable(true)
+			settled(t, func() error { return db.Work(t.Context()) })
+			for n := done.Load() + 300; done.Load() < n; {
+				runtime.Gosched()
+			}
+			close(stop)
+			writers.Wait()
+			settled(t, func() error { return db.Work(t.Context()) })
+			now.Add(1000)
+			settled(t, func() error { return db.Work(t.Context()) })
+			require.Zero(t, expiryRows(t, db, "items"))
+			held, err := db.catalog.Enter("items", 0)
+			require.NoError(t, err)
+			defer held.Leave(0)
+			for _, k := range subRows(t, db, held.Table.ID, key.TableSub) {
+				var v storage.Value
+				settled(t, func() (err error) { v, err = store.Get(t.Context(), []byte(k)); return err })
+				require.Nil(t, attr.Item(v.Data).Get("ttl"), "an item without a row that says when it ends")
+			}
+		})
+	}
+}
+
+// writeMortals writes items that end soon until the channel is closed.
+func writeMortals(ctx context.Context, db *DB, rnd *rand.Rand, keys int, now *atomic.Int64, stop <-chan struct{}, done *atomic.Int64) {
+	for ; ; done.Add(1) {
+		select {
+		case <-stop:
+			return
+		default:
+		}
+		pk := fmt.Sprint(rnd.IntN(keys))
+		k, _ := attr.NewItem().S("pk", pk).Build()
+		it, _ := attr.NewItem().S("pk", pk).N("ttl", fmt.Sprint(now.Load()+int64(rnd.IntN(8))-2)).Build()
+		switch rnd.IntN(5) {
+		case 0:
+			_, _ = db.DeleteItem(ctx, &api.DeleteItemInput{TableName: api.Some("items"), Key: k})
+		case 1:
+			_, _ = db.UpdateItem(ctx, &api.UpdateItemInput{
+				TableName: api.Some("items"), Key: k, UpdateExpression: api.Some("SET #t = :t"),
+				ExpressionAttributeNames:  []api.Name{{Placeholder: "#t", Name: "ttl"}},
+				ExpressionAttributeValues: []api.NamedValue{{Placeholder: ":t", Value: numberValue(int(now.Load()) + rnd.IntN(8))}},
+			})
+		case 2:
+			_, _ = db.TransactWriteItems(ctx, &api.TransactWriteItemsInput{TransactItems: []api.TransactWriteItem{
+				{Put: &api.Put{TableName: api.Some("items"), Item: it}},
+			}})
+		case 3:
+			_, _ = db.PutItem(ctx, &api.PutItemInput{TableName: api.Some("items"), Item: k})
+		default:
+			_, _ = db.PutItem(ctx, &api.PutItemInput{TableName: api.Some("items"), Item: it})
+		}
+	}
+}
