@@ -16,6 +16,7 @@ type background struct {
 	done    sync.WaitGroup
 	jobs    worker
 	sweeper worker
+	streams worker
 }
 
 // worker does one kind of work.
@@ -33,14 +34,17 @@ const jobsInterval = time.Second
 func (db *DB) startBackground() {
 	ctx, stop := context.WithCancel(context.Background())
 	db.background = &background{
-		stop: stop,
-		jobs: worker{name: "jobs", wake: make(chan struct{}, 1)}, sweeper: worker{name: "ttl", wake: make(chan struct{}, 1)},
+		stop:    stop,
+		jobs:    worker{name: "jobs", wake: make(chan struct{}, 1)},
+		sweeper: worker{name: "ttl", wake: make(chan struct{}, 1)},
+		streams: worker{name: "streams", wake: make(chan struct{}, 1)},
 	}
 	if db.opts.NoBackground {
 		return
 	}
 	db.loop(ctx, &db.background.jobs, jobsInterval, db.doJobs)
 	db.loop(ctx, &db.background.sweeper, db.opts.TTLInterval, db.sweepOnce)
+	db.loop(ctx, &db.background.streams, db.tendInterval()/looksPerTend, db.tendOnce)
 }
 
 func (db *DB) stopBackground() {

@@ -20,6 +20,17 @@ const (
 	tendsPerRetention = 288
 )
 
+// looksPerTend is how often the worker looks whether streams are due.
+const looksPerTend = 4
+
+// tendInterval is the time from one look at all streams to the next.
+func (db *DB) tendInterval() time.Duration { return db.opts.StreamRetention / tendsPerRetention }
+
+// tendOnce is the work of the streams' worker, which has nothing to wait for without any.
+func (db *DB) tendOnce(ctx context.Context) (waiting bool, err error) {
+	return len(db.catalog.Streams()) > 0, db.tendStreams(ctx)
+}
+
 // tending is what looks after the age of streams.
 type tending struct {
 	// nextMs is when it is due.
@@ -52,7 +63,7 @@ func (db *DB) tendStreamsLocked(ctx context.Context) error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	db.tending.nextMs.Store(now + db.opts.StreamRetention.Milliseconds()/tendsPerRetention)
+	db.tending.nextMs.Store(now + db.tendInterval().Milliseconds())
 	return nil
 }
 

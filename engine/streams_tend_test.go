@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/keystone-db/kstone/engine/api"
 	"github.com/keystone-db/kstone/engine/key"
 	"github.com/keystone-db/kstone/engine/storage"
+	"github.com/keystone-db/kstone/engine/storage/memstore"
 )
 
 func (d *testDB) later(by time.Duration) { d.clock.now = d.clock.now.Add(by) }
@@ -200,4 +202,31 @@ func TestStreamsSurviveRestart(t *testing.T) {
 	require.Equal(t, "MODIFY a - 3", tell(next.Records))
 	require.Greater(t, next.Records[0].Dynamodb.SequenceNumber.Value, out.Records[0].Dynamodb.SequenceNumber.Value)
 	require.Equal(t, "MODIFY a - 2\nMODIFY a - 3", tell(d.all(second)))
+}
+
+// TestStreamsTendThemselves: with a timer nobody has to ask.
+func TestStreamsTendThemselves(t *testing.T) {
+	store, err := memstore.Open(memstore.Options{})
+	require.NoError(t, err)
+	var now atomic.Int64
+	now.Store(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).UnixMilli())
+	timer := make(chan time.Time)
+	db, err := OpenStore(store, Options{
+		Clock: func() time.Time { return time.UnixMilli(now.Load()) },
+		After: func(d time.Duration) <-chan time.Time {
+			if d != DefaultStreamRetention/tendsPerRetention/looksPerTend {
+				return nil
+			}
+			return timer
+		},
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	d := &testDB{DB: db, t: t}
+	d.events("NEW_IMAGE")
+	d.put(item1("a", "1"))
+	now.Add((25 * time.Hour).Milliseconds())
+	timer <- time.Time{}
+	timer <- time.Time{} // taken when the work is done
+	require.Zero(t, d.kept().Keys)
 }

@@ -11,7 +11,6 @@ import (
 
 	"github.com/keystone-db/kstone/engine/api"
 	"github.com/keystone-db/kstone/engine/attr"
-	"github.com/keystone-db/kstone/engine/stream"
 )
 
 // events creates a table with pk and sk whose stream has that view.
@@ -401,24 +400,6 @@ func TestStreamSettings(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "DISABLED", d.describeStream(second).StreamStatus.Value)
 	require.Equal(t, "MODIFY a 2 -", tell(d.all(second)))
-}
-
-// TestSequenceNumbers: they order as positions do, and come back.
-func TestSequenceNumbers(t *testing.T) {
-	last := ""
-	for _, p := range []stream.Position{{}, {Part: 1}, {Part: 9999}, {Seq: 1}, {Seq: 1 << 40}, {Seq: 1<<64 - 1, Part: 9999}} {
-		s := p.String()
-		require.Less(t, last, s)
-		back, ok := stream.ParsePosition(s)
-		require.True(t, ok)
-		require.Equal(t, p, back)
-		last = s
-	}
-	require.Equal(t, stream.Position{Seq: 2}, stream.Position{Seq: 1, Part: 9999}.Next())
-	for _, bad := range []string{"", "1", strings.Repeat("2", 25), "1" + strings.Repeat("9", 24), "1" + strings.Repeat("x", 24)} {
-		_, ok := stream.ParsePosition(bad)
-		require.False(t, ok, bad)
-	}
 }
 
 // TestShardLineage: on demand the open shards are closed and replaced by children; a closed shard

@@ -42,6 +42,9 @@ func (db *DB) CreateTable(ctx context.Context, in *api.CreateTableInput) (*api.C
 	if err != nil {
 		return nil, err
 	}
+	if t.Streams() {
+		db.background.streams.look()
+	}
 	d, err := db.describe(ctx, t)
 	return &api.CreateTableOutput{TableDescription: d}, err
 }

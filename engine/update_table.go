@@ -55,6 +55,9 @@ func (db *DB) UpdateTable(ctx context.Context, in *api.UpdateTableInput) (*api.U
 	if len(t.Jobs) > 0 {
 		db.background.jobs.look()
 	}
+	if t.Streams() {
+		db.background.streams.look()
+	}
 	d, err := db.describe(ctx, t)
 	return &api.UpdateTableOutput{TableDescription: d}, err
 }
