@@ -180,9 +180,9 @@ func batchWriteOutput(
 				tm.Table += capacity.WriteUnits(results[at].OldSize(), results[at].NewSize())
 				meterIndexes(tm, a.Table, &results[at])
 			}
-			if metrics && !skipped {
+			if metrics && !skipped && a.Table.Table.HasLocal() {
 				out.ItemCollectionMetrics = addMetrics(out.ItemCollectionMetrics, e.Key,
-					collectionMetrics(&a.Table.Table, a.Write.Item))
+					collectionMetrics(&a.Table.Table, a.Write.Item, results[at].Collection))
 			}
 			at++
 		}

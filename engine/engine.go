@@ -99,6 +99,9 @@ func newDB(store storage.Store, opts Options) (*DB, error) {
 	if db.exec, err = exec.New(ctx, store, opts.Clock); err != nil {
 		return nil, err
 	}
+	if opts.CollectionBytes > 0 {
+		db.exec.CollectionLimit = opts.CollectionBytes
+	}
 	db.catalog, err = catalog.Open(ctx, store, catalog.Options{
 		Clock: db.exec.Now, NewUUID: db.newUUID, TableDelay: opts.TableDelay, TTLLag: opts.TTLLag,
 		StreamShards: uint32(opts.StreamShards),

@@ -45,6 +45,12 @@ func openTest(t *testing.T, opts Options) *testDB {
 // all, a local one on l that projects keys.
 func (d *testDB) orders() {
 	d.t.Helper()
+	out, err := d.CreateTable(context.Background(), ordersInput())
+	require.NoError(d.t, err)
+	require.Equal(d.t, "CREATING", out.TableDescription.TableStatus.Value)
+}
+
+func ordersInput() *api.CreateTableInput {
 	element := func(name, typ string) api.KeySchemaElement {
 		return api.KeySchemaElement{AttributeName: api.Some(name), KeyType: api.Some(typ)}
 	}
@@ -68,9 +74,7 @@ func (d *testDB) orders() {
 			AttributeName: api.Some(name), AttributeType: api.Some(typ),
 		})
 	}
-	out, err := d.CreateTable(context.Background(), in)
-	require.NoError(d.t, err)
-	require.Equal(d.t, "CREATING", out.TableDescription.TableStatus.Value)
+	return in
 }
 
 func (d *testDB) build(b *attr.Builder) attr.Item {

@@ -152,7 +152,7 @@ func (db *DB) write(ctx context.Context, q *writeRequest) (written, error) {
 		return written{}, err
 	}
 	if q.metrics.Value == api.ReturnItemCollectionMetricsSize {
-		out.metrics = collectionMetrics(&t.Table.Table, q.item)
+		out.metrics = collectionMetrics(&t.Table.Table, q.item, out.Collection)
 	}
 	return out, nil
 }
@@ -197,20 +197,18 @@ func meterIndexes(m *capacity.Meter, t *catalog.Table, res *exec.Result) {
 	}
 }
 
-// The estimate of a collection's size: less than one gigabyte, until sizes are kept.
-const (
-	collectionEstimateLow  = 0.0
-	collectionEstimateHigh = 1.0
-)
+// collectionUnit is the unit in which the size of a collection is estimated, one gigabyte.
+const collectionUnit = 1 << 30
 
 // collectionMetrics describes the item's collection, for tables with local indexes only.
-func collectionMetrics(t *schema.Table, item attr.Item) *api.ItemCollectionMetrics {
+func collectionMetrics(t *schema.Table, item attr.Item, bytes int64) *api.ItemCollectionMetrics {
 	if !t.HasLocal() {
 		return nil
 	}
+	low := float64(bytes / collectionUnit)
 	return &api.ItemCollectionMetrics{
 		ItemCollectionKey:   item.Project([]string{t.Key.Hash[0].Name}),
-		SizeEstimateRangeGB: []float64{collectionEstimateLow, collectionEstimateHigh},
+		SizeEstimateRangeGB: []float64{low, low + 1},
 	}
 }
 

@@ -74,6 +74,9 @@ type Options struct {
 	Endpoint string
 	// Clock is asked for the time; default time.Now. Tests move it by hand.
 	Clock func() time.Time
+	// CollectionBytes bounds the size of an item collection in a table with local indexes; default is
+	// the service's 10 GiB.
+	CollectionBytes int64
 	// TTLLag shows items that are past their time until they are swept, as the service does; default
 	// is that they are absent from that moment on.
 	TTLLag bool
@@ -150,7 +153,7 @@ func (o Options) validate(path string) error {
 	if o.TTLRate < 0 {
 		errs = append(errs, errors.New("engine: the rate of sweeping is negative"))
 	}
-	if o.CacheBytes < 0 || o.MemtableBytes < 0 || o.LogBytes < 0 {
+	if o.CollectionBytes < 0 || o.CacheBytes < 0 || o.MemtableBytes < 0 || o.LogBytes < 0 {
 		errs = append(errs, errors.New("engine: a size is negative"))
 	}
 	return errors.Join(errs...)

@@ -128,7 +128,8 @@ func (db *DB) TransactWriteItems(ctx context.Context, in *api.TransactWriteItems
 	defer tables.leave()
 	x := exec.Transaction{
 		Actions: make([]exec.Action, len(actions)), Token: in.ClientRequestToken.Value,
-		WantResults: wantsCapacity(in.ReturnConsumedCapacity),
+		WantResults: wantsCapacity(in.ReturnConsumedCapacity) ||
+			in.ReturnItemCollectionMetrics.Value == api.ReturnItemCollectionMetricsSize,
 	}
 	if err := db.bindActions(actions, &tables, &x); err != nil {
 		return nil, err
@@ -228,7 +229,7 @@ func transactOutput(in *api.TransactWriteItemsInput, actions []action, x *exec.T
 		for i := range actions {
 			if actions[i].kind != plan.WriteCheck {
 				out.ItemCollectionMetrics = addMetrics(out.ItemCollectionMetrics, actions[i].table,
-					collectionMetrics(&x.Actions[i].Table.Table, actions[i].item))
+					collectionMetrics(&x.Actions[i].Table.Table, actions[i].item, res.Results[i].Collection))
 			}
 		}
 	}

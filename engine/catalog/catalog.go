@@ -279,6 +279,9 @@ func (c *Catalog) Create(ctx context.Context, r Record) (*Table, error) {
 		r.Table.Indexes[i].Sub = r.NextSub
 		r.NextSub++
 	}
+	if r.Table.HasLocal() {
+		r.Table.CollectionSub = r.TakeSub()
+	}
 	s, err := c.newStream(ctx, &r)
 	if err != nil {
 		return nil, err

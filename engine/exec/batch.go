@@ -22,14 +22,18 @@ func (e *Executor) BatchWrite(ctx context.Context, actions []Action, needOld boo
 		todo[i] = i
 	}
 	for len(todo) > 0 {
-		err := e.updateBatch(ctx, actions, todo, results)
+		var sizes *collections
+		for place, i := range todo {
+			sizes = e.collect(sizes, place, actions[i].Table, &actions[i].Write)
+		}
+		err := e.updateBatch(ctx, actions, todo, sizes, results)
 		var c *storage.ConflictError
 		if !errors.As(err, &c) || !c.Multi {
 			return results, unprocessed, storeError(err)
 		}
 		rest := todo[:0]
-		for _, i := range todo {
-			if bytes.Equal(actions[i].Write.Key, c.Key) {
+		for place, i := range todo {
+			if bytes.Equal(actions[i].Write.Key, c.Key) || sizes.blames(place, c.Key) {
 				unprocessed = append(unprocessed, i)
 			} else {
 				rest = append(rest, i)
@@ -62,18 +66,26 @@ func (e *Executor) applyBlind(ctx context.Context, actions []Action) error {
 }
 
 // updateBatch runs the actions named by todo in one update.
-func (e *Executor) updateBatch(ctx context.Context, actions []Action, todo []int, results []Result) error {
+func (e *Executor) updateBatch(ctx context.Context, actions []Action, todo []int, c *collections, results []Result) error {
 	now := e.Now()
 	named := make([]storage.Named, len(todo))
 	for i, at := range todo {
 		named[i] = storage.Named{Key: actions[at].Write.Key, NoWait: true}
 	}
+	named = c.name(named)
 	return e.store.Update(ctx, named, storage.UpdateOptions{}, func(tx storage.Tx) error {
+		sizes, err := c.load(tx)
+		if err != nil {
+			return err
+		}
 		for i, at := range todo {
 			a := &actions[at]
 			v := tx.Value(i)
 			v.Data = bytes.Clone(v.Data)
 			r, err := evaluate(a.Table, &a.Write, v, now)
+			if err == nil {
+				err = sizes.grow(i, a.Table, v, &r)
+			}
 			if err != nil {
 				return err
 			}
@@ -86,6 +98,7 @@ func (e *Executor) updateBatch(ctx context.Context, actions []Action, todo []int
 				o.record(tx)
 			}
 		}
+		sizes.commit(tx)
 		return nil
 	})
 }

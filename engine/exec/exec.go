@@ -27,6 +27,8 @@ type Executor struct {
 	// running holds the tokens of transactions that run now. Storage may report a conflict on an
 	// item before it comes to the token, and could not tell a repeated call from a foreign one.
 	running sync.Map
+	// CollectionLimit bounds the size of an item collection in bytes. It is set before the first use.
+	CollectionLimit int64
 	// latest is the highest time handed out, in milliseconds: time never goes back here.
 	latest atomic.Int64
 	// blinds holds batches, so that writing without reading allocates none.
@@ -35,7 +37,7 @@ type Executor struct {
 
 // New makes an executor and reads the stored clock of the token windows.
 func New(ctx context.Context, store storage.Store, clock func() time.Time) (*Executor, error) {
-	e := &Executor{store: store, clock: clock}
+	e := &Executor{store: store, clock: clock, CollectionLimit: CollectionLimitDefault}
 	e.blinds.New = func() any { return new(storage.Batch) }
 	return e, e.tokens.load(ctx, store)
 }

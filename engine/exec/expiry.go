@@ -93,14 +93,23 @@ func (e *Executor) Sweep(ctx context.Context, t *catalog.Table, rows [][]byte, n
 		named = append(named, storage.Named{Key: k})
 	}
 	named = append(named, l.Named())
+	var sizes *collections
+	for i := range rows {
+		sizes = e.collect(sizes, i, t, &plan.Write{Kind: plan.WriteDelete, Key: named[i].Key})
+	}
+	named = sizes.name(named)
 	gone := 0
 	err := e.store.Update(ctx, named, storage.UpdateOptions{}, func(tx storage.Tx) error {
 		gone = 0
 		if err := l.Check(tx.Value(len(rows))); err != nil {
 			return err
 		}
+		s, err := sizes.load(tx)
+		if err != nil {
+			return err
+		}
 		for i, row := range rows {
-			done, err := sweep(tx, t, i, named[i].Key, row, now)
+			done, err := sweep(tx, t, &s, i, row, now)
 			if err != nil {
 				return err
 			}
@@ -108,13 +117,15 @@ func (e *Executor) Sweep(ctx context.Context, t *catalog.Table, rows [][]byte, n
 				gone++
 			}
 		}
+		s.commit(tx)
 		return nil
 	})
 	return gone, err
 }
 
 // sweep does what one expiry row asks for and reports whether the row is gone.
-func sweep(tx storage.Tx, t *catalog.Table, i int, k, row []byte, now time.Time) (bool, error) {
+func sweep(tx storage.Tx, t *catalog.Table, s *sizes, i int, row []byte, now time.Time) (bool, error) {
+	k, _ := key.ItemOfExpiry(row)
 	v := tx.Value(i)
 	item := attr.Item(v.Data)
 	if !v.Present || !bytes.Equal(expiryRow(t, k, item), row) {
@@ -130,6 +141,9 @@ func sweep(tx storage.Tx, t *catalog.Table, i int, k, row []byte, now time.Time)
 	}
 	w := plan.Write{Kind: plan.WriteDelete, Key: k}
 	res, err := evaluate(t, &w, v, now)
+	if err == nil {
+		err = s.grow(i, t, v, &res)
+	}
 	if err != nil {
 		return false, err
 	}

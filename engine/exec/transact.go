@@ -65,17 +65,22 @@ func (e *Executor) TransactWrite(ctx context.Context, x *Transaction) (TransactR
 	for _, k := range tokens {
 		named = append(named, storage.Named{Key: k, NoWait: true})
 	}
+	var sizes *collections
+	for i := range x.Actions {
+		sizes = e.collect(sizes, i, x.Actions[i].Table, &x.Actions[i].Write)
+	}
+	named = sizes.name(named)
 	var res TransactResult
 	err = e.store.Update(ctx, named, storage.UpdateOptions{Multi: true}, func(tx storage.Tx) error {
 		var err error
-		res, err = x.run(tx, tokens, now)
+		res, err = x.run(tx, tokens, sizes, now)
 		return err
 	})
-	return res, x.conflict(err, tokens)
+	return res, x.conflict(err, tokens, sizes)
 }
 
 // run evaluates all actions on the stored state and writes when none objects. It is pure.
-func (x *Transaction) run(tx storage.Tx, tokens [][]byte, now time.Time) (TransactResult, error) {
+func (x *Transaction) run(tx storage.Tx, tokens [][]byte, c *collections, now time.Time) (TransactResult, error) {
 	if len(tokens) > 0 {
 		sizes, done, err := x.replay(tx, len(tokens), now)
 		if err != nil || done {
@@ -83,6 +88,10 @@ func (x *Transaction) run(tx storage.Tx, tokens [][]byte, now time.Time) (Transa
 		}
 	}
 	res := TransactResult{Results: make([]Result, len(x.Actions)), Sizes: make([]int, len(x.Actions))}
+	sizes, err := c.load(tx)
+	if err != nil {
+		return res, err
+	}
 	var reasons []api.CancellationReason
 	for i := range x.Actions {
 		a := &x.Actions[i]
@@ -91,6 +100,9 @@ func (x *Transaction) run(tx storage.Tx, tokens [][]byte, now time.Time) (Transa
 			v.Data = bytes.Clone(v.Data)
 		}
 		r, err := evaluate(a.Table, &a.Write, v, now)
+		if err == nil {
+			err = sizes.grow(i, a.Table, v, &r)
+		}
 		if err != nil {
 			var reason api.CancellationReason
 			if reason, err = cancellation(err); err != nil {
@@ -120,6 +132,7 @@ func (x *Transaction) run(tx storage.Tx, tokens [][]byte, now time.Time) (Transa
 			o.record(tx)
 		}
 	}
+	sizes.commit(tx)
 	if len(tokens) > 0 {
 		tx.Put(tokens[0], encodeToken(x.Digest, now, res.Sizes))
 	}
@@ -196,6 +209,8 @@ func cancellation(err error) (api.CancellationReason, error) {
 		r.Code = api.Some(api.ReasonConditionalCheckFailed)
 	case api.Validation:
 		r.Code = api.Some(api.ReasonValidationError)
+	case api.ItemCollectionSizeLimit:
+		r.Code, r.Message = api.Some(api.ReasonItemCollectionSizeLimit), api.Some(api.MsgCollectionSize)
 	default:
 		return r, err
 	}
@@ -218,7 +233,7 @@ func Cancelled(reasons []api.CancellationReason) *api.Error {
 
 // conflict turns a conflict of storage into what the service answers: on the token another call
 // with it is running, on an item the transaction is cancelled with a reason at that action.
-func (x *Transaction) conflict(err error, tokens [][]byte) error {
+func (x *Transaction) conflict(err error, tokens [][]byte, sizes *collections) error {
 	if err == nil {
 		return nil
 	}
@@ -233,7 +248,7 @@ func (x *Transaction) conflict(err error, tokens [][]byte) error {
 	}
 	reasons := noReasons(len(x.Actions))
 	for i := range x.Actions {
-		if bytes.Equal(x.Actions[i].Write.Key, c.Key) {
+		if bytes.Equal(x.Actions[i].Write.Key, c.Key) || sizes.blames(i, c.Key) {
 			reasons[i] = api.CancellationReason{
 				Code:    api.Some(api.ReasonTransactionConflict),
 				Message: api.Some(api.MsgTransactionConflict),

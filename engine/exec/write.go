@@ -26,6 +26,9 @@ type Result struct {
 	// Expired: the write removed the item because its time to live was over. Its stream record says
 	// that the service did it.
 	Expired bool
+	// Collection is the size in bytes of the item's collection afterwards, in a table with local
+	// indexes.
+	Collection int64
 }
 
 // OldSize and NewSize are accounted sizes in bytes, zero for absent.
@@ -57,7 +60,12 @@ func (e *Executor) Write(ctx context.Context, t *catalog.Table, w *plan.Write, n
 		table: t, write: *w, now: e.Now(), named: [1]storage.Named{{Key: w.Key, NoWait: true}},
 		keep: needOld,
 	}
-	err := e.store.Update(ctx, s.named[:], storage.UpdateOptions{}, s.run)
+	named := s.named[:]
+	if t.Table.CollectionSub != 0 {
+		s.sizes = e.collect(nil, 0, t, w)
+		named = s.sizes.name(named)
+	}
+	err := e.store.Update(ctx, named, storage.UpdateOptions{}, s.run)
 	return s.result, storeError(err)
 }
 
@@ -67,7 +75,8 @@ type single struct {
 	write  plan.Write
 	now    time.Time
 	named  [1]storage.Named
-	keep   bool // the caller looks at result.Old
+	keep   bool         // the caller looks at result.Old
+	sizes  *collections // nil for a table without local indexes
 	result Result
 }
 
@@ -81,6 +90,11 @@ func (s *single) run(tx storage.Tx) error {
 	if s.result, err = evaluate(s.table, &s.write, v, s.now); err != nil {
 		return err
 	}
+	if s.sizes != nil {
+		if err := s.collect(tx, v); err != nil {
+			return err
+		}
+	}
 	commit(tx, s.table, &s.write, v, &s.result)
 	if s.table.Streams() {
 		o := outcome{table: s.table, write: &s.write, stored: v, result: &s.result, now: s.now}
@@ -90,6 +104,18 @@ func (s *single) run(tx storage.Tx) error {
 		s.result.Old = nil
 	}
 	return nil
+}
+
+// collect counts the write in the size of the item's collection.
+func (s *single) collect(tx storage.Tx, v storage.Value) error {
+	sizes, err := s.sizes.load(tx)
+	if err == nil {
+		err = sizes.grow(0, s.table, v, &s.result)
+	}
+	if err == nil {
+		sizes.commit(tx)
+	}
+	return err
 }
 
 // keeps says whether what a write hands out may be the stored item. The stored bytes are storage's

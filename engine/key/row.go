@@ -1,6 +1,8 @@
 package key
 
 import (
+	"encoding/binary"
+
 	"github.com/keystone-db/kstone/engine/attr"
 	"github.com/keystone-db/kstone/engine/schema"
 )
@@ -106,4 +108,14 @@ func typed(item attr.Item, k schema.KeyAttr) attr.Value {
 // number there.
 func TypeFits(got, want attr.Type) bool {
 	return got == want || got == attr.Ts && want == attr.N
+}
+
+// AppendCollection appends the key of the row with the size of an item's collection, under a sub of
+// its table: the item's key up to the end of its partition part.
+func AppendCollection(dst []byte, sub uint32, item []byte) []byte {
+	end := prefixBytes + 4 + lengthBytes
+	end += int(binary.BigEndian.Uint16(item[end-lengthBytes:]))
+	dst = append(dst, item[:prefixBytes-4]...)
+	dst = binary.BigEndian.AppendUint32(dst, sub)
+	return append(dst, item[prefixBytes:end]...)
 }

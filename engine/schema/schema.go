@@ -87,6 +87,9 @@ type Table struct {
 	TTL string `json:"ttl,omitempty"`
 	// TTLSub is the second field of the heads of the table's expiry rows, zero when it keeps none.
 	TTLSub uint32 `json:"ttlSub,omitempty"`
+	// CollectionSub is the second field of the heads of the rows with the sizes of item collections,
+	// zero when there are none: only tables with local indexes have them.
+	CollectionSub uint32 `json:"collectionSub,omitempty"`
 }
 
 // Index returns the index of that name, nil when there is none.
