@@ -180,7 +180,11 @@ func spills(s *crashSession) error {
 	if err := s.open(); err != nil {
 		return err
 	}
-	for i := range 6 {
+	rounds := 6
+	if testing.Short() {
+		rounds = 2
+	}
+	for i := range rounds {
 		op := ledgerOp{puts: map[string]string{}}
 		for k := range 5 {
 			op.puts[crashKey(1, byte(k*50), (i+k)%7)] = s.value(300 << 10)
@@ -299,7 +303,7 @@ func TestCrashAtEveryWriteAndSync(t *testing.T) {
 		t.Run(load.name, func(t *testing.T) {
 			ran++
 			if testing.Short() {
-				load.every = shortEvery
+				load.every = shortEvery * max(load.every, 1)
 			}
 			states, err := runCrash(load, 1)
 			total += states

@@ -2,6 +2,7 @@ package lsm
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"sync/atomic"
@@ -28,12 +29,15 @@ func manualDB(t *testing.T, fsys *vfs.MemFS, tune func(*Options)) *DB {
 
 // randomValue does not compress.
 func randomValue(rng *rand.Rand, n int) string {
-	b := make([]byte, n)
-	for i := range b {
-		b[i] = byte(rng.Uint32())
+	b := make([]byte, 0, n+8)
+	for len(b) < n {
+		b = binary.LittleEndian.AppendUint64(b, rng.Uint64())
 	}
-	return string(b)
+	return string(b[:n])
 }
+
+// fullRoom on the disk is less than the reserve: compaction has to work in little space.
+const fullRoom = 512 << 10
 
 // fillDisk puts until the store says that it is full, and compaction does not change that. It returns
 // the keys.
@@ -67,7 +71,7 @@ func fillDisk(t *testing.T, db *DB, fsys *vfs.MemFS, room int64) (keys []string)
 func TestDeletesMakeRoomOnAFullDisk(t *testing.T) {
 	fsys := vfs.NewMemFS(1)
 	db := manualDB(t, fsys, nil)
-	keys := fillDisk(t, db, fsys, 2<<20)
+	keys := fillDisk(t, db, fsys, fullRoom)
 	const batch = 20
 	left := keys
 	for round := 0; len(left) > batch; round++ {
@@ -100,7 +104,7 @@ func TestDeletesMakeRoomOnAFullDisk(t *testing.T) {
 func TestADroppedTableMakesRoomOnAFullDisk(t *testing.T) {
 	fsys := vfs.NewMemFS(1)
 	db := manualDB(t, fsys, nil)
-	keys := fillDisk(t, db, fsys, 2<<20)
+	keys := fillDisk(t, db, fsys, fullRoom)
 	require.NoError(t, db.DropRange(context.Background(), spaceRange(1)))
 	require.NoError(t, db.tend())
 	require.NoError(t, applyPut(db, crashKey(2, 1, 1), "again"))

@@ -36,8 +36,9 @@ func crashes(fsys *vfs.MemFS, each int, op func()) (left []*vfs.MemFS) {
 	return left
 }
 
-// replayEach operation of a replay after a crash in replay is crashed.
-const replayEach = 5
+// replayEach operation of a replay after a crash in replay is crashed, replayEachShort beside another
+// detector.
+const replayEach, replayEachShort = 5, 25
 
 // TestACrashInReplayWithSpills: replay flushes as it goes, which lets go of spills and puts tables
 // into their place. It is crashed at each of its writes and syncs, and the replay after that too.
@@ -78,11 +79,14 @@ func TestACrashInReplayWithSpills(t *testing.T) {
 	require.Less(t, again.spillBytes(), spilled/2, "and lets go of spills")
 	check(again)
 	require.Greater(t, len(first), 50)
-	nested := 0
+	nested, each := 0, replayEach
+	if testing.Short() {
+		each = replayEachShort
+	}
 	for i, left := range first {
 		second := crashes(left, 1, func() { again = open(left) })
 		check(again, i)
-		for j := i % replayEach; j < len(second); j += replayEach {
+		for j := i % each; j < len(second); j += each {
 			nested++
 			check(open(second[j]), i, j)
 		}
