@@ -45,7 +45,11 @@ func (db *DB) BatchGetItem(ctx context.Context, in *api.BatchGetItemInput) (*api
 	if err != nil {
 		return nil, err
 	}
-	return batchGetOutput(in, projections, items), nil
+	skip, err := db.throttleGets(in, gets, items)
+	if err != nil {
+		return nil, err
+	}
+	return batchGetOutput(in, projections, items, skip), nil
 }
 
 // bindBatchGets appends the tables to gets and returns the keys.
@@ -76,8 +80,8 @@ func (db *DB) bindBatchGets(
 }
 
 // batchGetOutput sorts the items back to their tables; it takes over the list. The item that reaches
-// the size limit and all after it are unprocessed.
-func batchGetOutput(in *api.BatchGetItemInput, projections []*expr.Projection, items []attr.Item) *api.BatchGetItemOutput {
+// the size limit and all after it are unprocessed, and so are those that skip names, if it is there.
+func batchGetOutput(in *api.BatchGetItemInput, projections []*expr.Projection, items []attr.Item, skip []bool) *api.BatchGetItemOutput {
 	out := &api.BatchGetItemOutput{
 		Responses:       make([]api.BatchGetResponseMapEntry, len(in.RequestItems)),
 		UnprocessedKeys: []api.BatchGetRequestMapEntry{},
@@ -97,6 +101,10 @@ func batchGetOutput(in *api.BatchGetItemInput, projections []*expr.Projection, i
 		for _, k := range r.Value.Keys {
 			item := items[at]
 			at++
+			if skip != nil && skip[at-1] {
+				out.UnprocessedKeys = unprocessedKey(out.UnprocessedKeys, r, k)
+				continue
+			}
 			if sized {
 				size := sizeOf(item)
 				if full = full || total+size > batchReadMaxBytes; full {
@@ -149,7 +157,7 @@ func (db *DB) BatchWriteItem(ctx context.Context, in *api.BatchWriteItemInput) (
 	if err != nil {
 		return nil, err
 	}
-	results, unprocessed, err := db.exec.BatchWrite(ctx, actions, wantsCapacity(in.ReturnConsumedCapacity))
+	results, unprocessed, err := db.batchWrite(ctx, actions, wantsCapacity(in.ReturnConsumedCapacity))
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/keystone-db/kstone/engine/api"
 	"github.com/keystone-db/kstone/engine/attr"
+	"github.com/keystone-db/kstone/engine/capacity"
 	"github.com/keystone-db/kstone/engine/catalog"
 	"github.com/keystone-db/kstone/engine/exec"
 	"github.com/keystone-db/kstone/engine/lsm"
@@ -37,7 +38,8 @@ type DB struct {
 	// statements are those of PartiQL, parsed.
 	statements partiql.Cache
 	rules      validate.Options
-	randMu     sync.Mutex // serializes reads of opts.Rand
+	buckets    *capacity.Buckets // nil without Options.Throttle
+	randMu     sync.Mutex        // serializes reads of opts.Rand
 	tending    tending
 
 	background *background
@@ -93,6 +95,9 @@ func newDB(store storage.Store, opts Options) (*DB, error) {
 	db := &DB{
 		opts: opts, store: store, compiler: plan.NewCompiler(),
 		rules: validate.Options{ClassicErrors: opts.ClassicErrors, Account: opts.Account},
+	}
+	if opts.Throttle {
+		db.buckets = new(capacity.Buckets)
 	}
 	db.tending.meters = map[string]*stream.Meter{}
 	var err error

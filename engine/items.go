@@ -60,17 +60,21 @@ func (db *DB) GetItem(ctx context.Context, in *api.GetItemInput) (*api.GetItemOu
 	if err != nil {
 		return nil, err
 	}
+	if err := db.admitRead(t.Table, nil, in.ConsistentRead.Value); err != nil {
+		return nil, err
+	}
 	item, err := db.exec.Get(ctx, t.Table, k)
 	if err != nil {
 		return nil, err
 	}
 	out := &c.out
 	out.Item = project(item, projection)
-	if wantsCapacity(in.ReturnConsumedCapacity) {
+	if wantsCapacity(in.ReturnConsumedCapacity) || db.throttled() {
 		m := capacity.Meter{
 			TableName: in.TableName.Value,
 			Table:     capacity.ReadUnits(sizeOf(item), in.ConsistentRead.Value),
 		}
+		db.charge(t.Table, &m, false)
 		out.ConsumedCapacity = m.Consumed(in.ReturnConsumedCapacity.Value, capacity.Plain)
 	}
 	return out, nil
@@ -160,16 +164,22 @@ func (db *DB) write(ctx context.Context, q *writeRequest) (written, error) {
 // runWrite runs a bound single-item write.
 func (db *DB) runWrite(ctx context.Context, t handle, w *plan.Write, q *writeRequest) (written, error) {
 	w.ReturnOnFailure = q.onFailure.Value == api.ReturnValuesOnConditionCheckFailureAllOld
-	needOld := wantsCapacity(q.capacity) || q.returns.Value == api.ReturnValueAllOld ||
+	metered := wantsCapacity(q.capacity) || db.throttled()
+	needOld := metered || q.returns.Value == api.ReturnValueAllOld ||
 		q.returns.Value == api.ReturnValueUpdatedOld
+	if err := db.admitWrite(t.Table, capacity.WriteUnits(0, 0)); err != nil {
+		return written{}, err
+	}
 	res, err := db.exec.Write(ctx, t.Table, w, needOld)
 	if err != nil {
+		db.chargeRefused(t.Table, err)
 		return written{}, err
 	}
 	out := written{Result: res, update: w.Update}
-	if wantsCapacity(q.capacity) {
+	if metered {
 		m := capacity.Meter{TableName: q.table, Table: capacity.WriteUnits(res.OldSize(), res.NewSize())}
 		meterIndexes(&m, t.Table, &res)
+		db.charge(t.Table, &m, true)
 		out.capacity = m.Consumed(q.capacity.Value, capacity.Plain)
 	}
 	return out, nil

@@ -59,6 +59,9 @@ type Options struct {
 	// ClassicErrors leaves out the prefix that the service puts before the texts of PutItem and
 	// UpdateItem since 2026 (wire-facts §3.6).
 	ClassicErrors bool
+	// Throttle holds requests to the provisioned throughput of their tables and indexes, and to the
+	// maximum of on-demand ones, as the service does; default is to serve all that comes.
+	Throttle bool
 	// CacheBytes bounds the block cache, MemtableBytes the memtables; 0 means 64 MiB each.
 	CacheBytes, MemtableBytes int64
 	// LogBytes is the target size of the write-ahead log; 0 means 192 MiB.

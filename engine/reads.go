@@ -60,18 +60,24 @@ func (db *DB) read(ctx context.Context, q *readRequest) (exec.Page, *api.Consume
 	if err != nil {
 		return exec.Page{}, nil, err
 	}
+	if err := db.admitRead(t.Table, r.Index, q.bound.Consistent); err != nil {
+		return exec.Page{}, nil, err
+	}
 	page, err := db.exec.Read(ctx, t.Table, &r)
 	if err != nil {
 		return exec.Page{}, nil, err
 	}
 	var consumed *api.ConsumedCapacity
-	if wantsCapacity(q.capacity) {
-		consumed = consumedByRead(q, r.Index, &page)
+	if wantsCapacity(q.capacity) || db.throttled() {
+		m := readMeter(q, r.Index, &page)
+		db.charge(t.Table, &m, false)
+		consumed = m.Consumed(q.capacity.Value, capacity.Plain)
 	}
 	return page, consumed, nil
 }
 
-func consumedByRead(q *readRequest, ix *schema.Index, page *exec.Page) *api.ConsumedCapacity {
+// readMeter is what a read consumed.
+func readMeter(q *readRequest, ix *schema.Index, page *exec.Page) capacity.Meter {
 	m := capacity.Meter{TableName: q.table}
 	if ix == nil {
 		m.Table = page.Units
@@ -79,7 +85,7 @@ func consumedByRead(q *readRequest, ix *schema.Index, page *exec.Page) *api.Cons
 		m.Table = page.FetchUnits
 		m.AddIndex(ix.Name, ix.Local, page.Units)
 	}
-	return m.Consumed(q.capacity.Value, capacity.Plain)
+	return m
 }
 
 // queryCall is what a Query needs on the heap, in one piece.

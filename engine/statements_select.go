@@ -44,6 +44,9 @@ func (s *selecting) run(ctx context.Context) (*api.ExecuteStatementOutput, error
 	if err != nil {
 		return nil, err
 	}
+	if err := s.db.admitRead(s.table.Table, readIndex(sel), s.in.ConsistentRead.Value); err != nil {
+		return nil, err
+	}
 	switch {
 	case sel.Key != nil && s.in.NextToken.Set:
 		err = api.Errorf(api.Validation, api.MsgNextToken)
@@ -55,6 +58,7 @@ func (s *selecting) run(ctx context.Context) (*api.ExecuteStatementOutput, error
 	if err != nil {
 		return nil, err
 	}
+	s.db.charge(s.table.Table, &s.meter, false)
 	if wantsCapacity(s.in.ReturnConsumedCapacity) {
 		s.out.ConsumedCapacity = s.meter.Consumed(s.in.ReturnConsumedCapacity.Value, capacity.Plain)
 	}
@@ -66,6 +70,14 @@ func (s *selecting) bind(from partiql.Position) (*partiql.Selection, error) {
 		Consistent: s.in.ConsistentRead.Value, Limit: int(s.in.Limit.Value), From: from,
 	})
 	return sel, statementError(err)
+}
+
+// readIndex is the index that a selection reads, nil for the table.
+func readIndex(sel *partiql.Selection) *schema.Index {
+	if len(sel.Reads) == 0 {
+		return nil
+	}
+	return sel.Reads[0].Index
 }
 
 // one reads one item.

@@ -83,6 +83,9 @@ func (x *transacting) read(ctx context.Context) (*api.ExecuteTransactionOutput, 
 		}
 		selections[i], keys[i], gets[i] = sel, sel.Key, exec.Gets{Table: x.list[i].Table, Count: 1}
 	}
+	if err := x.db.admitGets(gets); err != nil {
+		return nil, err
+	}
 	items, err := x.db.exec.GetMany(ctx, keys, gets)
 	if err != nil {
 		return nil, err
@@ -96,6 +99,7 @@ func (x *transacting) read(ctx context.Context) (*api.ExecuteTransactionOutput, 
 		m.of(x.bound[i].Statement.Source().Table).Table += capacity.TransactReadUnits(size)
 		out.Responses[i].Item = selected(item, selections[i])
 	}
+	x.db.chargeAll(&x.tables, m, false)
 	if total > transactReadMaxBytes {
 		return nil, api.Errorf(api.Validation, api.MsgTransactSize)
 	}
@@ -117,7 +121,7 @@ func onceInTransaction(before [][]byte, k []byte) error {
 func (x *transacting) write(ctx context.Context) (*api.ExecuteTransactionOutput, error) {
 	tx := exec.Transaction{
 		Actions: make([]exec.Action, len(x.bound)), Token: x.in.ClientRequestToken.Value,
-		WantResults: wantsCapacity(x.in.ReturnConsumedCapacity),
+		WantResults: wantsCapacity(x.in.ReturnConsumedCapacity) || x.db.throttled(),
 	}
 	room, keys := plan.NewRoom(len(x.bound)), make([][]byte, len(x.bound))
 	for i, b := range x.bound {
@@ -133,6 +137,9 @@ func (x *transacting) write(ctx context.Context) (*api.ExecuteTransactionOutput,
 			api.ReturnValuesOnConditionCheckFailureAllOld
 		tx.Actions[i] = exec.Action{Table: x.list[i].Table, Write: w}
 		tx.WantResults = tx.WantResults || b.Returning() != nil
+	}
+	if err := x.db.admitActions(tx.Actions); err != nil {
+		return nil, err
 	}
 	if tx.Token != "" {
 		tx.Digest = x.digest()
@@ -164,6 +171,7 @@ func (x *transacting) output(tx *exec.Transaction, res *exec.TransactResult) *ap
 			out.Responses[i].Item = updatedAttributes(&w, returnValues(b.Returning()))
 		}
 	}
+	x.db.chargeAll(&x.tables, m, !res.Replayed)
 	out.ConsumedCapacity = m.consumed(x.in.ReturnConsumedCapacity, direction)
 	return out
 }

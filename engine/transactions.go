@@ -128,10 +128,13 @@ func (db *DB) TransactWriteItems(ctx context.Context, in *api.TransactWriteItems
 	defer tables.leave()
 	x := exec.Transaction{
 		Actions: make([]exec.Action, len(actions)), Token: in.ClientRequestToken.Value,
-		WantResults: wantsCapacity(in.ReturnConsumedCapacity) ||
+		WantResults: wantsCapacity(in.ReturnConsumedCapacity) || db.throttled() ||
 			in.ReturnItemCollectionMetrics.Value == api.ReturnItemCollectionMetricsSize,
 	}
 	if err := db.bindActions(actions, &tables, &x); err != nil {
+		return nil, err
+	}
+	if err := db.admitActions(x.Actions); err != nil {
 		return nil, err
 	}
 	if x.Token != "" {
@@ -140,6 +143,9 @@ func (db *DB) TransactWriteItems(ctx context.Context, in *api.TransactWriteItems
 	res, err := db.exec.TransactWrite(ctx, &x)
 	if err != nil {
 		return nil, err
+	}
+	if db.throttled() {
+		db.chargeAll(&tables, transactMeters(actions, &x, &res), !res.Replayed)
 	}
 	return transactOutput(in, actions, &x, &res), nil
 }
@@ -210,20 +216,11 @@ func appendPart[T string | attr.Item | attr.Value](dst []byte, part T) []byte {
 func transactOutput(in *api.TransactWriteItemsInput, actions []action, x *exec.Transaction, res *exec.TransactResult) *api.TransactWriteItemsOutput {
 	out := &api.TransactWriteItemsOutput{}
 	if wantsCapacity(in.ReturnConsumedCapacity) {
-		var m meters
 		direction := capacity.TransactWrite
-		for i := range actions {
-			tm := m.of(actions[i].table)
-			if res.Replayed {
-				direction = capacity.TransactRead
-				tm.Table += capacity.TransactReadUnits(res.Sizes[i])
-				continue
-			}
-			r := &res.Results[i]
-			tm.Table += capacity.TransactWriteUnits(r.OldSize(), r.NewSize())
-			meterIndexes(tm, x.Actions[i].Table, r)
+		if res.Replayed {
+			direction = capacity.TransactRead
 		}
-		out.ConsumedCapacity = m.consumed(in.ReturnConsumedCapacity, direction)
+		out.ConsumedCapacity = transactMeters(actions, x, res).consumed(in.ReturnConsumedCapacity, direction)
 	}
 	if in.ReturnItemCollectionMetrics.Value == api.ReturnItemCollectionMetricsSize && !res.Replayed {
 		for i := range actions {
@@ -234,6 +231,22 @@ func transactOutput(in *api.TransactWriteItemsInput, actions []action, x *exec.T
 		}
 	}
 	return out
+}
+
+// transactMeters is what a transaction consumed of each table.
+func transactMeters(actions []action, x *exec.Transaction, res *exec.TransactResult) meters {
+	var m meters
+	for i := range actions {
+		tm := m.of(actions[i].table)
+		if res.Replayed {
+			tm.Table += capacity.TransactReadUnits(res.Sizes[i])
+			continue
+		}
+		r := &res.Results[i]
+		tm.Table += capacity.TransactWriteUnits(r.OldSize(), r.NewSize())
+		meterIndexes(tm, x.Actions[i].Table, r)
+	}
+	return m
 }
 
 // addMetrics adds a collection to those of its table, once.
@@ -279,6 +292,9 @@ func (db *DB) TransactGetItems(ctx context.Context, in *api.TransactGetItemsInpu
 	if err != nil {
 		return nil, err
 	}
+	if err := db.admitGets(gets); err != nil {
+		return nil, err
+	}
 	items, err := db.exec.GetMany(ctx, keys, gets)
 	if err != nil {
 		return nil, err
@@ -292,6 +308,7 @@ func (db *DB) TransactGetItems(ctx context.Context, in *api.TransactGetItemsInpu
 		m.of(in.TransactItems[i].Get.TableName.Value).Table += capacity.TransactReadUnits(size)
 		out.Responses[i].Item = project(item, projections[i])
 	}
+	db.chargeAll(&tables, m, false)
 	if total > transactReadMaxBytes {
 		return nil, api.Errorf(api.Validation, api.MsgTransactSize)
 	}

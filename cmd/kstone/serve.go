@@ -55,6 +55,8 @@ func newServe() *cobra.Command {
 	f.IntVar(&c.StreamShards, "stream-shards", engine.DefaultStreamShards, "open shards of a stream, as of its enabling")
 	f.BoolVar(&c.TTLLag, "ttl-lag", false, "show items that are past their time to live until they are swept")
 	f.DurationVar(&c.TTLInterval, "ttl-interval", engine.DefaultTTLInterval, "time between two sweeps of items past their time to live")
+	f.BoolVar(&c.Throttle, "throttle", false, "refuse what exceeds the provisioned throughput of a table or index, or the\n"+
+		"maximum of an on-demand one; five minutes of unused throughput are kept for bursts")
 	f.BoolVar(&c.ClassicErrors, "classic-errors", false, "error texts of PutItem and UpdateItem as before 2026")
 	f.StringVar(&level, "log-level", "info", "least level of logs on stderr: debug, info, warn, error, disabled")
 	return cmd

@@ -85,3 +85,10 @@ func entry(units float64, d Direction) *api.Capacity {
 	}
 	return e
 }
+
+// Indexes calls fn with what was consumed of each index.
+func (m *Meter) Indexes(fn func(name string, local bool, units float64)) {
+	for _, ix := range m.indexes {
+		fn(ix.name, ix.local, ix.units)
+	}
+}

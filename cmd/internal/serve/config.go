@@ -56,6 +56,8 @@ type Config struct {
 	// TTLLag shows items that are past their time until they are swept, every TTLInterval.
 	TTLLag      bool
 	TTLInterval time.Duration
+	// Throttle holds requests to the throughput of their tables.
+	Throttle bool
 	// ClassicErrors gives the error texts from before 2026.
 	ClassicErrors bool
 	LogLevel      zerolog.Level
