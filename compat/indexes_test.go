@@ -3,6 +3,7 @@ package compat
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -14,7 +15,7 @@ import (
 )
 
 // untilIndex asks for a table until one of its indexes is as wanted, as client programs do.
-func untilIndex(t *testing.T, table, name string, want func(*types.GlobalSecondaryIndexDescription) bool) *types.TableDescription {
+func untilIndex(t *testing.T, db *dynamodb.Client, table, name string, want func(*types.GlobalSecondaryIndexDescription) bool) *types.TableDescription {
 	t.Helper()
 	for t.Context().Err() == nil {
 		out, err := db.DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: &table})
@@ -61,7 +62,7 @@ func TestIndexOfALivingTable(t *testing.T) {
 	assert.Equal(t, types.TableStatusUpdating, out.TableDescription.TableStatus)
 	assert.Equal(t, types.IndexStatusCreating, out.TableDescription.GlobalSecondaryIndexes[0].IndexStatus)
 	put(20)
-	d := untilIndex(t, table, "late", func(ix *types.GlobalSecondaryIndexDescription) bool {
+	d := untilIndex(t, db, table, "late", func(ix *types.GlobalSecondaryIndexDescription) bool {
 		return ix != nil && ix.IndexStatus == types.IndexStatusActive
 	})
 	assert.Nil(t, d.GlobalSecondaryIndexes[0].Backfilling)
@@ -81,7 +82,7 @@ func TestIndexOfALivingTable(t *testing.T) {
 		}},
 	})
 	require.NoError(t, err)
-	d = untilIndex(t, table, "late", func(ix *types.GlobalSecondaryIndexDescription) bool { return ix == nil })
+	d = untilIndex(t, db, table, "late", func(ix *types.GlobalSecondaryIndexDescription) bool { return ix == nil })
 	assert.Len(t, d.AttributeDefinitions, 1)
 }
 
@@ -166,4 +167,44 @@ func TestIndexKeysOfSeveralAttributes(t *testing.T) {
 		_, err := query(condition, values)
 		wantError(t, err, validation, want)
 	}
+}
+
+// TestBackfillAfterAKill: an index is made in a process that is killed; the next one finishes it.
+func TestBackfillAfterAKill(t *testing.T) {
+	const items = 3000
+	args := []string{"--db", filepath.Join(t.TempDir(), "b.keystone"), "--sync", "off"}
+	s := newServer(t, args...)
+	table, c := name(t), s.client()
+	_, err := c.CreateTable(t.Context(), tableInput(table, "pk:S"))
+	require.NoError(t, err)
+	for at := 0; at < items; at += 25 {
+		var list []types.WriteRequest
+		for i := at; i < at+25; i++ {
+			list = append(list, types.WriteRequest{PutRequest: &types.PutRequest{Item: item{"pk": str(fmt.Sprint(i)), "grp": str("g")}}})
+		}
+		_, err := c.BatchWriteItem(t.Context(), &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{table: list}})
+		require.NoError(t, err)
+	}
+	_, err = c.UpdateTable(t.Context(), &dynamodb.UpdateTableInput{
+		TableName: &table, AttributeDefinitions: []types.AttributeDefinition{definition("grp:S")},
+		GlobalSecondaryIndexUpdates: []types.GlobalSecondaryIndexUpdate{{Create: &types.CreateGlobalSecondaryIndexAction{
+			IndexName: aws.String("late"), KeySchema: keySchema("grp:S"), Projection: &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly},
+		}}},
+	})
+	require.NoError(t, err)
+	s.kill()
+	c = newServer(t, args...).client()
+	untilIndex(t, c, table, "late", func(ix *types.GlobalSecondaryIndexDescription) bool {
+		return ix.IndexStatus == types.IndexStatusActive
+	})
+	count, pages := 0, dynamodb.NewQueryPaginator(c, &dynamodb.QueryInput{
+		TableName: &table, IndexName: aws.String("late"), KeyConditionExpression: aws.String("grp = :g"),
+		ExpressionAttributeValues: item{":g": str("g")},
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(t.Context())
+		require.NoError(t, err)
+		count += len(page.Items)
+	}
+	assert.Equal(t, items, count)
 }

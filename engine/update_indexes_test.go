@@ -183,6 +183,16 @@ func TestCreateIndex(t *testing.T) {
 		TableName: api.Some("orders"), Item: d.build(attr.NewItem().S("pk", "a").N("sk", "3").N("x", "7")),
 	})
 	require.Equal(t, api.Validation, api.CodeOf(err), "from now on the type is demanded")
+	update := func(expression string) error {
+		_, err := d.UpdateItem(t.Context(), &api.UpdateItemInput{
+			TableName: api.Some("orders"), Key: d.build(attr.NewItem().S("pk", "a").N("sk", "3")),
+			UpdateExpression:          api.Some(expression),
+			ExpressionAttributeValues: []api.NamedValue{{Placeholder: ":v", Value: number(t, "9")}},
+		})
+		return err
+	}
+	require.NoError(t, update("SET z = :v"), "but not of what an update leaves alone")
+	requireError(t, update("SET y = :v"), api.Validation, api.MsgUpdateIndexKeyType)
 }
 
 // TestDeleteIndex: DELETING, then gone with its entries and the definitions that only it used.

@@ -208,7 +208,7 @@ func update(t *catalog.Table, w *plan.Write, old attr.Item) (attr.Item, error) {
 		}
 		return nil, err
 	}
-	return item, plan.Updated(&t.Table, item)
+	return item, plan.Updated(&t.Table, old, item)
 }
 
 // commit writes what evaluate found. A write that changes nothing writes nothing.

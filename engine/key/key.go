@@ -19,6 +19,9 @@
 //	| token     | partition (the token)                                             |
 //	| stream    | see package stream; hash is the first of the shard's slot         |
 //	| catalog   | raw name, hash 0                                                  |
+//	| job       | table id 8B · sub 4B, hash 0                                      |
+//	| expiry    | expiry.go; hash is the bucket                                     |
+//	| size      | partition (of an item collection)                                 |
 //
 //	partition  length 2B big-endian, bytes: the value's encoding; of several values each but the last
 //	           is a length 2B and its encoding, since they have no order among them

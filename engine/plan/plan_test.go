@@ -431,7 +431,7 @@ func TestWriteErrors(t *testing.T) { //nolint:funlen // one table
 		_, err = Update(new(Room), wide(), item(t, base()), x.Update, nil)
 		return err
 	}
-	updated := func(b *attr.Builder) error { return Updated(wide(), item(t, b)) }
+	updated := func(b *attr.Builder) error { return Updated(wide(), nil, item(t, b)) }
 	for _, c := range []struct {
 		name string
 		err  error
@@ -508,5 +508,5 @@ func TestItemSizeCountsLocalEntries(t *testing.T) {
 	require.EqualError(t, err, invalid(api.MsgItemSize).Error())
 	_, err = Put(new(Room), tb, half(attr.ItemSizeMaxBytes/2-fixed+1).Without("l"), nil)
 	require.NoError(t, err, "without an entry only the item counts")
-	require.EqualError(t, Updated(tb, half(attr.ItemSizeMaxBytes/2-fixed+1)), invalid(api.MsgUpdateItemSize).Error())
+	require.EqualError(t, Updated(tb, nil, half(attr.ItemSizeMaxBytes/2-fixed+1)), invalid(api.MsgUpdateItemSize).Error())
 }

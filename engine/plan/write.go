@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"bytes"
+
 	"github.com/keystone-db/kstone/engine/api"
 	"github.com/keystone-db/kstone/engine/attr"
 	"github.com/keystone-db/kstone/engine/key"
@@ -122,10 +124,13 @@ func checkIndexTarget(ix *schema.Index, target expr.Target) error {
 	return nil
 }
 
-// Updated checks the result of an update against the index keys, once it is known (wire-facts §5.9).
-func Updated(t *schema.Table, item attr.Item) error {
+// Updated checks the result of an update against the index keys, once it is known (wire-facts §5.9). An
+// item that is older than an index may hold what its key cannot have, as long as an update leaves that
+// alone: unsure, the service's text speaks of an attempt to update the key.
+func Updated(t *schema.Table, old, item attr.Item) error {
 	for i := range t.Indexes {
-		if err := updatedIndex(&t.Indexes[i], item); err != nil {
+		ix := &t.Indexes[i]
+		if err := updatedIndex(ix, item); err != nil && (old == nil || changesKey(ix, old, item)) {
 			return err
 		}
 	}
@@ -133,6 +138,16 @@ func Updated(t *schema.Table, item attr.Item) error {
 		return invalid(api.MsgUpdateItemSize)
 	}
 	return nil
+}
+
+func changesKey(ix *schema.Index, old, item attr.Item) bool {
+	for j := range ix.Key.Len() {
+		name := ix.Key.At(j).Name
+		if !bytes.Equal(old.Get(name), item.Get(name)) {
+			return true
+		}
+	}
+	return false
 }
 
 func updatedIndex(ix *schema.Index, item attr.Item) error {
