@@ -32,6 +32,7 @@ type DB struct {
 	inFlight sync.RWMutex
 
 	memBytes atomic.Int64 // held by memtables or reserved for them
+	multis   atomic.Int64 // transactions that are not answered yet
 	delay    atomic.Int64 // of the gate, in nanoseconds
 	closed   atomic.Bool
 	ticks    atomic.Int64 // nanoseconds by the flusher's ticks, without a Clock

@@ -82,6 +82,10 @@ func (db *DB) Update(
 	}
 	u := db.getUpdate(opts)
 	defer db.putUpdate(u)
+	if opts.Multi {
+		db.multis.Add(1)
+		defer db.multis.Add(-1)
+	}
 	for i := range named {
 		if err := checkKey(named[i].Key); err != nil {
 			return err
@@ -214,7 +218,30 @@ func (db *DB) newest(key []byte) (e base.Entry, multi bool, err error) {
 	return e, false, err
 }
 
-// Apply commits a blind batch: all its keys are locked, nothing is read; see storage.Store.
+// refuse refuses the writes of a batch that do not wait for a transaction that wrote their key and is
+// not visible yet. Its keys are locked: whoever wrote one was counted before, and is until it is
+// visible. Without a transaction on its way nothing is looked at.
+func (db *DB) refuse(ops []storage.Op) error {
+	if db.multis.Load() == 0 {
+		return nil
+	}
+	for i := range ops {
+		if !ops[i].NoWait {
+			continue
+		}
+		s := &db.stripes[base.StripeOf(ops[i].Key)]
+		s.mu.RLock()
+		v := s.newestLocked(ops[i].Key, math.MaxUint64)
+		refused := v != nil && v.Multi() && v.LSN() > db.wal.visibleLSN()
+		s.mu.RUnlock()
+		if refused {
+			return conflict(ops[i].Key, true)
+		}
+	}
+	return nil
+}
+
+// Apply commits a blind batch: all its keys are locked, no value is read; see storage.Store.
 func (db *DB) Apply(ctx context.Context, batch *storage.Batch, opts storage.UpdateOptions) error {
 	db.inFlight.RLock()
 	defer db.inFlight.RUnlock()
@@ -226,15 +253,23 @@ func (db *DB) Apply(ctx context.Context, batch *storage.Batch, opts storage.Upda
 	}
 	u := db.getUpdate(opts)
 	defer db.putUpdate(u)
+	if opts.Multi {
+		db.multis.Add(1)
+		defer db.multis.Add(-1)
+	}
 	u.ops = append(u.ops, batch.Ops...)
 	for i := range u.ops {
-		u.wants = append(u.wants, lockWant{key: u.ops[i].Key, multi: opts.Multi})
+		u.wants = append(u.wants, lockWant{key: u.ops[i].Key, noWait: u.ops[i].NoWait, multi: opts.Multi})
 	}
 	u.wants = normalize(u.wants)
 	if err := db.keys.lockAll(ctx, u.wants, db.opts.LockWait); err != nil {
 		return err
 	}
-	p, err := db.write(ctx, u)
+	var p place
+	err := db.refuse(u.ops)
+	if err == nil {
+		p, err = db.write(ctx, u)
+	}
 	db.keys.unlockAll(u.wants)
 	if err != nil {
 		return err

@@ -138,6 +138,8 @@ type Op struct {
 	Key    []byte
 	Value  []byte
 	Delete bool
+	// NoWait is that of Named, for this key.
+	NoWait bool
 }
 
 // Batch is a list of blind writes, applied atomically. A later op on the same key wins.

@@ -51,16 +51,25 @@ func (c *core) rehearse(ctx context.Context, named []storage.Named, fn func(stor
 	return nil
 }
 
+// refuseLocked refuses claims that do not wait for a transaction that wrote their key and is not
+// visible yet. The keys are locked.
+func (c *core) refuseLocked(claims []*claim) error {
+	for _, cl := range claims {
+		t := c.traces[cl.key]
+		if cl.noWait && t != nil && t.newest != nil && t.newest.multi {
+			return &storage.ConflictError{Key: []byte(cl.key), Multi: true}
+		}
+	}
+	return nil
+}
+
 // newest reads the named keys, pending versions included, and refuses those that do not wait for a
 // transaction that wrote one. The keys are locked.
 func (c *core) newest(named []storage.Named, claims []*claim) ([]storage.Value, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, cl := range claims {
-		t := c.traces[cl.key]
-		if cl.noWait && t != nil && t.newest != nil && t.newest.multi {
-			return nil, &storage.ConflictError{Key: []byte(cl.key), Multi: true}
-		}
+	if err := c.refuseLocked(claims); err != nil {
+		return nil, err
 	}
 	values := make([]storage.Value, len(named))
 	for i, n := range named {

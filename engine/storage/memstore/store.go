@@ -210,7 +210,7 @@ func (s *Store) Apply(ctx context.Context, batch *storage.Batch, opts storage.Up
 		if len(op.Key) > storage.KeyMaxBytes {
 			return storage.ErrTooLarge
 		}
-		named = append(named, storage.Named{Key: op.Key})
+		named = append(named, storage.Named{Key: op.Key, NoWait: op.NoWait})
 		if op.Delete {
 			t.Delete(op.Key)
 		} else {
@@ -226,6 +226,12 @@ func (s *Store) Apply(ctx context.Context, batch *storage.Batch, opts storage.Up
 		return err
 	}
 	defer locks.release()
+	c.mu.Lock()
+	err = c.refuseLocked(claims)
+	c.mu.Unlock()
+	if err != nil {
+		return err
+	}
 	return s.commit(ctx, t, locks, opts, nil)
 }
 

@@ -396,6 +396,24 @@ func semanticPlants() []plant {
 				return err
 			}
 		}, []string{"NoWaitRefusedWhileMultiHolds", "NoWaitRefusedWhileMultiInvisible"}},
+		{"NoWait of batches is ignored", func(b *broken) {
+			b.apply = func(ctx context.Context, batch *storage.Batch, opts storage.UpdateOptions) error {
+				err := b.Store.Apply(ctx, batch, opts)
+				if errors.Is(err, storage.ErrConflict) {
+					return nil // waiting would hang the property
+				}
+				return err
+			}
+		}, []string{"NoWaitRefusedWhileMultiHolds", "NoWaitRefusedWhileMultiInvisible"}},
+		{"batches never wait", func(b *broken) {
+			b.apply = func(ctx context.Context, batch *storage.Batch, opts storage.UpdateOptions) error {
+				ops := slices.Clone(batch.Ops)
+				for i := range ops {
+					ops[i].NoWait = true
+				}
+				return b.Store.Apply(ctx, &storage.Batch{Ops: ops}, opts)
+			}
+		}, []string{"BatchesWaitToo"}},
 		{"everybody is a transaction", func(b *broken) {
 			b.update = func(ctx context.Context, named []storage.Named, opts storage.UpdateOptions, fn func(storage.Tx) error) error {
 				opts.Multi = true

@@ -16,6 +16,7 @@ func multiProperties() []Property {
 		{"NoWaitRefusedWhileMultiHolds", checkNoWaitHeld},
 		{"NoWaitWaitsForPlain", checkNoWaitPlain},
 		{"WaitingIsTheRule", checkWaiting},
+		{"BatchesWaitToo", checkBlindWaits},
 		{"NoWaitRefusedWhileMultiInvisible", checkNoWaitInvisible},
 		{"NoWaitAfterMultiIsVisible", checkNoWaitAfter},
 		{"SharedKeysShare", checkSharedShare},
@@ -40,6 +41,11 @@ func (e *env) probe(k []byte) error {
 	})
 }
 
+// probeBlind is probe with a batch.
+func (e *env) probeBlind(k []byte) error {
+	return e.apply(&storage.Batch{Ops: []storage.Op{{Key: k, Value: []byte("blind probe"), NoWait: true}}})
+}
+
 func (e *env) multi(named []storage.Named, fn func(storage.Tx) error) error {
 	return e.retry(func() error {
 		return e.s.Update(e.ctx, named, storage.UpdateOptions{Multi: true}, fn)
@@ -51,16 +57,38 @@ func (e *env) multi(named []storage.Named, fn func(storage.Tx) error) error {
 func checkNoWaitHeld(t testing.TB, open Open) {
 	e := newEnv(t, open)
 	k, l := key(1, "k"), key(2, "l")
-	var probed, free error
+	var probed, blind, free error
 	require.NoError(t, e.multi(exclusive(k), func(tx storage.Tx) error {
 		probed = <-start(func() error { return e.probe(k) })
+		blind = <-start(func() error { return e.probeBlind(k) })
 		free = <-start(func() error { return e.probe(l) })
 		tx.Put(k, []byte("multi"))
 		return nil
 	}))
 	requireMulti(t, probed, k)
+	requireMulti(t, blind, k)
 	require.NoError(t, free, "another key is free")
 	require.Equal(t, "multi", e.get(k))
+}
+
+// checkBlindWaits: a batch without NoWait waits for a transaction, and is behind it.
+func checkBlindWaits(t testing.TB, open Open) {
+	e := newEnv(t, open)
+	k := key(1, "k")
+	var once sync.Once
+	var waited <-chan error
+	require.NoError(t, e.multi(exclusive(k), func(tx storage.Tx) error {
+		once.Do(func() {
+			waited = start(func() error {
+				return e.apply(&storage.Batch{Ops: []storage.Op{{Key: k, Value: []byte("blind")}}})
+			})
+			replayLinger(&waited)
+		})
+		tx.Put(k, []byte("multi after "+text(tx.Value(0))))
+		return nil
+	}))
+	require.NoError(t, <-waited)
+	require.Contains(t, []string{"blind", "multi after blind"}, e.get(k))
 }
 
 func checkNoWaitPlain(t testing.TB, open Open) {
@@ -131,12 +159,14 @@ func checkNoWaitInvisible(t testing.TB, open Open) {
 	e.awaitPending(k, "multi")
 	e.awaitPending(plain, "single")
 	requireMulti(t, e.probe(k), k)
+	requireMulti(t, e.probeBlind(k), k)
 	after := start(func() error { return e.probe(plain) })
 	require.Equal(t, absent, e.get(k), "not visible yet")
 	release()
 	require.NoError(t, errors.Join(<-multi, <-single, <-after))
 	require.Equal(t, []string{"multi", "probe"}, []string{e.get(k), e.get(plain)})
 	require.NoError(t, e.probe(k))
+	require.NoError(t, e.probeBlind(k))
 }
 
 // awaitPending returns once updaters of k read want: whoever wrote it has given the key back.
@@ -183,7 +213,8 @@ func checkNoWaitAfter(t testing.TB, open Open) {
 			tx.Put(k, decimal(i))
 			return nil
 		}))
-		require.NoError(t, e.probe(k), "an acknowledged transaction is in nobody's way")
+		require.NoError(t, e.probeBlind(k), "an acknowledged transaction is in nobody's way")
+		require.NoError(t, e.probe(k))
 	}
 }
 
