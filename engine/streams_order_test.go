@@ -242,3 +242,83 @@ func (db *DB) itemNow(t *testing.T, key attr.Item) (item attr.Item) {
 	})
 	return item
 }
+
+// TestStreamBoundaries: a stream that is enabled and disabled while writers run tells an unbroken
+// chain of each item's changes, with all that was written between the two answers and nothing from
+// outside of them.
+func TestStreamBoundaries(t *testing.T) {
+	const writers, items, streams = 4, 4, 6
+	for _, name := range []string{"lsm", "hostile"} {
+		t.Run(name, func(t *testing.T) {
+			ctx := t.Context()
+			db := openSerialWith(t, serialStores()[name](t, 7), Options{StreamShards: 2}).DB
+			stop := make(chan struct{})
+			var wg sync.WaitGroup
+			for w := range writers {
+				wg.Go(func() {
+					rnd := rand.New(rand.NewPCG(13, uint64(w)))
+					for {
+						select {
+						case <-stop:
+							return
+						default:
+							churn(ctx, db, rnd, items)
+						}
+					}
+				})
+			}
+			set := func(on bool) string {
+				spec := &api.StreamSpecification{StreamEnabled: api.Some(on)}
+				if on {
+					spec.StreamViewType = api.Some(stream.ViewBoth)
+				}
+				out, err := db.UpdateTable(ctx, &api.UpdateTableInput{TableName: api.Some(serialTable), StreamSpecification: spec})
+				require.NoError(t, err)
+				return out.TableDescription.LatestStreamArn.Value
+			}
+			mark := func(text string) {
+				_, err := db.PutItem(ctx, &api.PutItemInput{
+					TableName: api.Some(serialTable), Item: serialKey(items).With("v", attr.String(text)),
+				})
+				require.NoError(t, err)
+			}
+			var arns []string
+			for i := range streams {
+				mark(fmt.Sprint("before ", i))
+				arns = append(arns, set(true))
+				mark(fmt.Sprint("first ", i))
+				for range 20 {
+					churn(ctx, db, rand.New(rand.NewPCG(17, uint64(i))), items)
+				}
+				mark(fmt.Sprint("last ", i))
+				set(false)
+			}
+			close(stop)
+			wg.Wait()
+			for i, arn := range arns {
+				f := follow(db, arn)
+				for more := true; more; {
+					var err error
+					more, err = f.step(ctx)
+					require.NoError(t, err)
+				}
+				require.NoError(t, f.broken)
+				require.NotEmpty(t, f.next)
+				for _, it := range f.next {
+					require.Empty(t, it, "a disabled stream has an end")
+				}
+				for pk, changes := range f.changes {
+					for k := 1; k < len(changes); k++ {
+						require.True(t, attr.EqualItems(changes[k-1].Dynamodb.NewImage, changes[k].Dynamodb.OldImage),
+							"%s of stream %d: record %d", pk, i, k)
+					}
+				}
+				var marks []string
+				for _, r := range f.changes[fmt.Sprint("k", items)] {
+					marks = append(marks, r.Dynamodb.NewImage.Get("v").Text())
+				}
+				require.Equal(t, []string{fmt.Sprint("first ", i), fmt.Sprint("last ", i)}, marks)
+			}
+		})
+	}
+}
