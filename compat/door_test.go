@@ -159,6 +159,33 @@ func TestSlowClients(t *testing.T) {
 	assert.Contains(t, s.stderr.String(), "requests still running were cut off")
 }
 
+// TestSlowReaders: clients that ask for a lot and take nothing of it hold up nobody.
+func TestSlowReaders(t *testing.T) {
+	s := newServer(t, "--in-memory")
+	c := s.client()
+	require.NoError(t, createTables(t.Context(), c))
+	for _, pk := range []string{"a", "b", "c"} {
+		_, err := c.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: aws.String(hashTable), Item: item{
+			"pk": str(pk), "large": str(strings.Repeat("x", 350_000)),
+		}})
+		require.NoError(t, err)
+	}
+	scan := fmt.Sprintf(`{"TableName":%q}`, hashTable)
+	for range 100 {
+		c, err := dial(s)
+		require.NoError(t, err)
+		defer c.Close()
+		_, err = c.Write([]byte(strings.Replace(putHead(len(scan)), "PutItem", "Scan", 1) + scan))
+		require.NoError(t, err)
+	}
+	t.Logf("100 readers that do not read: %s", memoryOf(s))
+	for range 100 {
+		_, err := c.GetItem(t.Context(), &dynamodb.GetItemInput{TableName: aws.String(hashTable), Key: hashKey(t)})
+		require.NoError(t, err)
+	}
+	s.stop(t)
+}
+
 // TestShutdownFinishes: a request that is under way when the server is told to stop is answered, a new
 // one is refused, and what was answered is there after the next start.
 func TestShutdownFinishes(t *testing.T) {

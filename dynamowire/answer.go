@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 	"unsafe"
 
 	"github.com/klauspost/compress/gzip"
@@ -179,11 +180,31 @@ func (a *answer) finish(status int, body []byte) {
 	a.set(headerCRC, a.keep(strconv.AppendUint(a.rest(), uint64(crc32.ChecksumIEEE(body)), 10)))
 	a.set(headerLength, a.keep(strconv.AppendInt(a.rest(), int64(len(body)), 10)))
 	a.sent = true
+	a.hurry(len(body))
 	a.w.WriteHeader(status)
 	if len(body) > 0 {
 		// A client that is gone cannot be told anything.
 		_, _ = a.w.Write(body)
 	}
+}
+
+// A client that takes a large answer slower than answerBytesPerSecond is cut off after answerStall
+// more: until then the answer occupies memory. Small ones fit the system's buffers.
+const (
+	answerLargeBytes     = 64 << 10
+	answerBytesPerSecond = 64 << 10
+	answerStall          = 30 * time.Second
+)
+
+// hurry bounds the time for sending an answer of n bytes. The server's own time-out, which is set anew
+// for each request, stands for small ones.
+func (a *answer) hurry(n int) {
+	if n < answerLargeBytes {
+		return
+	}
+	most := answerStall + time.Duration(n)*time.Second/answerBytesPerSecond
+	// Not every ResponseWriter has deadlines.
+	_ = http.NewResponseController(a.w).SetWriteDeadline(a.h.opts.Clock().Add(min(most, WriteTimeout)))
 }
 
 // compresses says whether an answer of n bytes is compressed for this client.

@@ -198,6 +198,36 @@ func TestSlowBodyEnds(t *testing.T) {
 	require.Equal(t, bodyTimeout, deadlines[len(deadlines)-1])
 }
 
+// deadlined is a ResponseWriter that notes its deadline.
+type deadlined struct {
+	*httptest.ResponseRecorder
+	deadline time.Time
+}
+
+func (d *deadlined) SetWriteDeadline(at time.Time) error {
+	d.deadline = at
+	return nil
+}
+
+// TestSlowReaderEnds: the time for an answer grows with its length and is bounded.
+func TestSlowReaderEnds(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	h := NewHandler(canned{}, Options{Clock: func() time.Time { return now }})
+	for n, want := range map[int]time.Duration{
+		0: 0, answerLargeBytes - 1: 0, answerLargeBytes: answerStall + time.Second, 1 << 20: answerStall + 16*time.Second,
+		64 << 20: WriteTimeout,
+	} {
+		w := &deadlined{ResponseRecorder: httptest.NewRecorder()}
+		a := answer{w: w, h: h}
+		a.write(http.StatusOK, contentTypeAmazon, make([]byte, n), false)
+		if want == 0 {
+			require.Zero(t, w.deadline, n)
+			continue
+		}
+		require.Equal(t, want, w.deadline.Sub(now), n)
+	}
+}
+
 // silent is a ResponseWriter that costs nothing.
 type silent struct{ header http.Header }
 
