@@ -151,6 +151,13 @@ func TestIndexKeysOfSeveralAttributes(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []string{"7"}, keys)
 
+	// Through PartiQL it is the same index and order.
+	rows, err := db.ExecuteStatement(t.Context(), &dynamodb.ExecuteStatementInput{
+		Statement:  aws.String(fmt.Sprintf(`SELECT pk FROM "%s"."where" WHERE country = ? AND city = ? AND "year" = ? ORDER BY "year", "day"`, table)),
+		Parameters: []types.AttributeValue{str("c"), str("0"), num("2002")},
+	})
+	require.NoError(t, err)
+	assert.Equal(t, []item{{"pk": str("2")}, {"pk": str("8")}}, rows.Items)
 	for condition, want := range map[string]string{
 		"country = :c": "Query condition missed key schema element: city",
 		"country = :c AND city = :t AND #day = :y": "RANGE key attributes year must have equality conditions specified in the query " +

@@ -387,7 +387,7 @@ func writeUntil(ctx context.Context, db *DB, rnd *rand.Rand, keys int, stop <-ch
 			b = b.N("x", "1")
 		case 1:
 		default:
-			b = b.S("x", fmt.Sprint(rnd.IntN(5))).N("y", fmt.Sprint(rnd.IntN(50)))
+			b = b.S("x", fmt.Sprint(rnd.IntN(5))).N("y", fmt.Sprint(rnd.IntN(50))).S("w", fmt.Sprint(rnd.IntN(3)))
 		}
 		it, err := b.Build()
 		if err != nil {
@@ -499,7 +499,17 @@ func TestBackfillBesideWriters(t *testing.T) {
 					return ix == nil
 				})
 			}
-			changeIndex(t, db, creating("items", "late", "ALL"), func(ix *api.GlobalSecondaryIndexDescription) bool {
+			wide := creating("items", "late", "ALL") // two attributes on either side
+			create := wide.GlobalSecondaryIndexUpdates[0].Create
+			create.KeySchema = []api.KeySchemaElement{
+				{AttributeName: api.Some("x"), KeyType: api.Some("HASH")}, {AttributeName: api.Some("w"), KeyType: api.Some("HASH")},
+				{AttributeName: api.Some("y"), KeyType: api.Some("RANGE")}, {AttributeName: api.Some("pk"), KeyType: api.Some("RANGE")},
+			}
+			for _, name := range []string{"w", "pk"} {
+				wide.AttributeDefinitions = append(wide.AttributeDefinitions,
+					api.AttributeDefinition{AttributeName: api.Some(name), AttributeType: api.Some("S")})
+			}
+			changeIndex(t, db, wide, func(ix *api.GlobalSecondaryIndexDescription) bool {
 				return ix != nil && ix.IndexStatus.Value == "ACTIVE"
 			})
 			close(stop)
