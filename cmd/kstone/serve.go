@@ -53,6 +53,8 @@ func newServe() *cobra.Command {
 	f.IntVar(&c.MaxConnections, "max-connections", serve.MaxConnectionsDefault, "most connections at once; more clients wait")
 	f.DurationVar(&c.TableDelay, "table-delay", 0, "how long tables stay CREATING and DELETING")
 	f.IntVar(&c.StreamShards, "stream-shards", engine.DefaultStreamShards, "open shards of a stream, as of its enabling")
+	f.DurationVar(&c.StreamRetention, "stream-retention", engine.DefaultStreamRetention, "how long a stream keeps a record")
+	f.Int64Var(&c.StreamBytes, "stream-bytes", 0, "most bytes of records that a stream keeps, whatever their age; 0 for no bound")
 	f.BoolVar(&c.TTLLag, "ttl-lag", false, "show items that are past their time to live until they are swept")
 	f.DurationVar(&c.TTLInterval, "ttl-interval", engine.DefaultTTLInterval, "time between two sweeps of items past their time to live")
 	f.BoolVar(&c.Throttle, "throttle", false, "refuse what exceeds the provisioned throughput of a table or index, or the\n"+

@@ -53,6 +53,10 @@ type Config struct {
 	TableDelay time.Duration
 	// StreamShards is the number of open shards of a stream; 0 means the default.
 	StreamShards int
+	// StreamRetention is how long streams keep records, StreamBytes how much each keeps; 0 means the
+	// default, and no bound.
+	StreamRetention time.Duration
+	StreamBytes     int64
 	// TTLLag shows items that are past their time until they are swept, every TTLInterval.
 	TTLLag      bool
 	TTLInterval time.Duration
@@ -90,6 +94,9 @@ func (c Config) check() error {
 	}
 	if c.TableDelay < 0 || c.SyncInterval <= 0 || c.TTLInterval < 0 {
 		errs = append(errs, errors.New("--table-delay, --sync-interval and --ttl-interval: want a positive duration such as 100ms"))
+	}
+	if c.StreamRetention < 0 || c.StreamBytes < 0 {
+		errs = append(errs, errors.New("--stream-retention and --stream-bytes: want no negative ones"))
 	}
 	if c.StreamShards < 0 || c.StreamShards > engine.StreamShardsMax {
 		errs = append(errs, fmt.Errorf("--stream-shards %d: want 1 to %d", c.StreamShards, engine.StreamShardsMax))

@@ -75,6 +75,7 @@ func open(c Config, l net.Listener, logger zerolog.Logger) (*engine.DB, error) {
 		path = ""
 	}
 	db, err := engine.Open(path, engine.Options{
+		StreamRetention: c.StreamRetention, StreamBytes: c.StreamBytes,
 		InMemory: c.InMemory, Sync: c.Sync, SyncInterval: c.SyncInterval,
 		Region: c.Region, Account: c.Account, TableDelay: c.TableDelay, ClassicErrors: c.ClassicErrors,
 		Throttle:     c.Throttle,
