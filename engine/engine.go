@@ -104,6 +104,7 @@ func newDB(store storage.Store, opts Options) (*DB, error) {
 	if db.exec, err = exec.New(ctx, store, opts.Clock); err != nil {
 		return nil, err
 	}
+	db.exec.WaitOnConflict = opts.WaitOnConflict
 	if opts.CollectionBytes > 0 {
 		db.exec.CollectionLimit = opts.CollectionBytes
 	}

@@ -73,6 +73,9 @@ type Options struct {
 	// StreamBytes bounds the records that each stream keeps, in bytes before compression; 0 means no
 	// bound. The bound is met whenever streams are looked at, every 288th part of StreamRetention.
 	StreamBytes int64
+	// WaitOnConflict makes requests that meet a transaction in flight on the same item wait for it;
+	// default is TransactionConflictException, as the service answers.
+	WaitOnConflict bool
 	// Endpoint is the HOST:PORT that DescribeEndpoints answers; empty means the service's own name.
 	Endpoint string
 	// Clock is asked for the time; default time.Now. Tests move it by hand.

@@ -86,7 +86,7 @@ func (x *transacting) read(ctx context.Context) (*api.ExecuteTransactionOutput, 
 	if err := x.db.admitGets(gets); err != nil {
 		return nil, err
 	}
-	items, err := x.db.exec.GetMany(ctx, keys, gets)
+	items, err := x.db.exec.TransactGet(ctx, keys, gets)
 	if err != nil {
 		return nil, err
 	}

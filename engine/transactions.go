@@ -295,7 +295,7 @@ func (db *DB) TransactGetItems(ctx context.Context, in *api.TransactGetItemsInpu
 	if err := db.admitGets(gets); err != nil {
 		return nil, err
 	}
-	items, err := db.exec.GetMany(ctx, keys, gets)
+	items, err := db.exec.TransactGet(ctx, keys, gets)
 	if err != nil {
 		return nil, err
 	}

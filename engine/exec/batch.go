@@ -10,28 +10,32 @@ import (
 
 // BatchWrite runs unconditional puts and deletes. They share one storage update, so that a batch
 // waits for one commit; the service promises less, only that each is atomic. needOld says that the
-// caller wants sizes; without it there may be no results. unprocessed lists the actions that met a running transaction: nothing was
-// done for them.
+// caller wants sizes; without it there may be no results. unprocessed lists the actions that met a
+// running transaction: nothing was done for them.
 func (e *Executor) BatchWrite(ctx context.Context, actions []Action, needOld bool) (results []Result, unprocessed []int, err error) {
-	if !needOld && allBlind(actions) {
-		return nil, nil, e.applyBlind(ctx, actions)
+	blind := !needOld && allBlind(actions)
+	if !blind {
+		results = make([]Result, len(actions))
 	}
-	results = make([]Result, len(actions))
 	todo := make([]int, len(actions))
 	for i := range todo {
 		todo[i] = i
 	}
 	for len(todo) > 0 {
 		var sizes *collections
-		for place, i := range todo {
-			sizes = e.collect(sizes, place, actions[i].Table, &actions[i].Write)
+		if blind {
+			err = e.applyBlind(ctx, actions, todo)
+		} else {
+			for place, i := range todo {
+				sizes = e.collect(sizes, place, actions[i].Table, &actions[i].Write)
+			}
+			err = e.updateBatch(ctx, actions, todo, sizes, results)
 		}
-		err := e.updateBatch(ctx, actions, todo, sizes, results)
 		var c *storage.ConflictError
 		if !errors.As(err, &c) || !c.Multi {
 			return results, unprocessed, storeError(err)
 		}
-		rest := todo[:0]
+		rest := make([]int, 0, len(todo))
 		for place, i := range todo {
 			if bytes.Equal(actions[i].Write.Key, c.Key) || sizes.blames(place, c.Key) {
 				unprocessed = append(unprocessed, i)
@@ -40,7 +44,7 @@ func (e *Executor) BatchWrite(ctx context.Context, actions []Action, needOld boo
 			}
 		}
 		if len(rest) == len(todo) {
-			return results, unprocessed, storeError(err)
+			return results, append(unprocessed, todo...), nil // a row beside the items was in the way
 		}
 		todo = rest
 	}
@@ -56,13 +60,14 @@ func allBlind(actions []Action) bool {
 	return true
 }
 
-func (e *Executor) applyBlind(ctx context.Context, actions []Action) error {
+// applyBlind runs the actions named by todo, which depend on nothing that is stored.
+func (e *Executor) applyBlind(ctx context.Context, actions []Action, todo []int) error {
 	batch := e.blinds.Get().(*storage.Batch)
 	defer e.putBlind(batch)
-	for i := range actions {
-		addBlind(batch, actions[i].Table, &actions[i].Write)
+	for _, i := range todo {
+		e.addBlind(batch, actions[i].Table, &actions[i].Write)
 	}
-	return storeError(e.store.Apply(ctx, batch, storage.UpdateOptions{}))
+	return e.store.Apply(ctx, batch, storage.UpdateOptions{})
 }
 
 // updateBatch runs the actions named by todo in one update.
@@ -70,7 +75,7 @@ func (e *Executor) updateBatch(ctx context.Context, actions []Action, todo []int
 	now := e.Now()
 	named := make([]storage.Named, len(todo))
 	for i, at := range todo {
-		named[i] = storage.Named{Key: actions[at].Write.Key, NoWait: true}
+		named[i] = e.item(actions[at].Write.Key)
 	}
 	named = c.name(named)
 	return e.store.Update(ctx, named, storage.UpdateOptions{}, func(tx storage.Tx) error {

@@ -29,6 +29,11 @@ type Executor struct {
 	running sync.Map
 	// CollectionLimit bounds the size of an item collection in bytes. It is set before the first use.
 	CollectionLimit int64
+	// WaitOnConflict waits for a transaction in flight instead of refusing what meets it. It is set
+	// before the first use.
+	WaitOnConflict bool
+	// transactions that run now.
+	transactions atomic.Int64
 	// latest is the highest time handed out, in milliseconds: time never goes back here.
 	latest atomic.Int64
 	// blinds holds batches, so that writing without reading allocates none.
@@ -54,6 +59,11 @@ func (e *Executor) Now() time.Time {
 			return time.UnixMilli(now)
 		}
 	}
+}
+
+// item names an item's key for an update.
+func (e *Executor) item(k []byte) storage.Named {
+	return storage.Named{Key: k, NoWait: !e.WaitOnConflict}
 }
 
 // Store is the store below.

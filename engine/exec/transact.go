@@ -60,7 +60,9 @@ func (e *Executor) TransactWrite(ctx context.Context, x *Transaction) (TransactR
 	named := make([]storage.Named, 0, len(x.Actions)+len(tokens))
 	for i := range x.Actions {
 		w := &x.Actions[i].Write
-		named = append(named, storage.Named{Key: w.Key, NoWait: true, Shared: w.Kind == plan.WriteCheck})
+		n := e.item(w.Key)
+		n.Shared = w.Kind == plan.WriteCheck
+		named = append(named, n)
 	}
 	for _, k := range tokens {
 		named = append(named, storage.Named{Key: k, NoWait: true})
@@ -70,6 +72,8 @@ func (e *Executor) TransactWrite(ctx context.Context, x *Transaction) (TransactR
 		sizes = e.collect(sizes, i, x.Actions[i].Table, &x.Actions[i].Write)
 	}
 	named = sizes.name(named)
+	e.transactions.Add(1)
+	defer e.transactions.Add(-1)
 	var res TransactResult
 	err = e.store.Update(ctx, named, storage.UpdateOptions{Multi: true}, func(tx storage.Tx) error {
 		var err error
@@ -246,9 +250,16 @@ func (x *Transaction) conflict(err error, tokens [][]byte, sizes *collections) e
 			return api.Errorf(api.TransactionInProgress, api.MsgTransactRunning)
 		}
 	}
-	reasons := noReasons(len(x.Actions))
-	for i := range x.Actions {
-		if bytes.Equal(x.Actions[i].Write.Key, c.Key) || sizes.blames(i, c.Key) {
+	return conflicting(len(x.Actions), func(i int) bool {
+		return bytes.Equal(x.Actions[i].Write.Key, c.Key) || sizes.blames(i, c.Key)
+	})
+}
+
+// conflicting cancels a transaction of n actions, of which those that met another one say so.
+func conflicting(n int, met func(i int) bool) error {
+	reasons := noReasons(n)
+	for i := range reasons {
+		if met(i) {
 			reasons[i] = api.CancellationReason{
 				Code:    api.Some(api.ReasonTransactionConflict),
 				Message: api.Some(api.MsgTransactionConflict),
@@ -277,15 +288,48 @@ func (e *Executor) GetMany(ctx context.Context, keys [][]byte, gets []Gets) ([]a
 	if err != nil {
 		return nil, storeError(err)
 	}
+	return e.liveItems(values, gets), nil
+}
+
+// liveItems are the items of values that were read for gets.
+func (e *Executor) liveItems(values []storage.Value, gets []Gets) []attr.Item {
 	now := e.Now()
-	items := make([]attr.Item, 0, len(keys))
+	items := make([]attr.Item, 0, len(values))
 	for _, g := range gets {
 		for range g.Count {
 			item, _ := live(g.Table.HideBy(), values[len(items)], now)
 			items = append(items, item)
 		}
 	}
-	return items, nil
+	return items
+}
+
+// TransactGet reads items as GetMany does, and is cancelled when a running transaction writes one of
+// them (wire-facts §6.14). Nothing needs that, a snapshot is serializable: without a transaction of
+// this executor on its way no lock is taken, and those of others on a shared store are not seen.
+func (e *Executor) TransactGet(ctx context.Context, keys [][]byte, gets []Gets) ([]attr.Item, error) {
+	if e.WaitOnConflict || e.transactions.Load() == 0 {
+		return e.GetMany(ctx, keys, gets)
+	}
+	named, values := make([]storage.Named, len(keys)), make([]storage.Value, len(keys))
+	for i, k := range keys {
+		named[i] = storage.Named{Key: k, Shared: true, NoWait: true}
+	}
+	err := e.store.Update(ctx, named, storage.UpdateOptions{}, func(tx storage.Tx) error {
+		for i := range values {
+			v := tx.Value(i)
+			v.Data = bytes.Clone(v.Data) // storage's once this is over
+			values[i] = v
+		}
+		return nil
+	})
+	if c, ok := errors.AsType[*storage.ConflictError](err); ok && c.Multi {
+		return nil, conflicting(len(keys), func(i int) bool { return bytes.Equal(keys[i], c.Key) })
+	}
+	if err != nil {
+		return nil, storeError(err)
+	}
+	return e.liveItems(values, gets), nil
 }
 
 // Get reads one item; nil when it is absent or expired. The item may be kept.

@@ -57,7 +57,7 @@ func (e *Executor) Write(ctx context.Context, t *catalog.Table, w *plan.Write, n
 		return e.writeBlind(ctx, t, w)
 	}
 	s := &single{
-		table: t, write: *w, now: e.Now(), named: [1]storage.Named{{Key: w.Key, NoWait: true}},
+		table: t, write: *w, now: e.Now(), named: [1]storage.Named{e.item(w.Key)},
 		keep: needOld,
 	}
 	named := s.named[:]
@@ -127,7 +127,7 @@ func keeps(w *plan.Write) bool {
 func (e *Executor) writeBlind(ctx context.Context, t *catalog.Table, w *plan.Write) (Result, error) {
 	batch := e.blinds.Get().(*storage.Batch)
 	defer e.putBlind(batch)
-	addBlind(batch, t, w)
+	e.addBlind(batch, t, w)
 	var res Result
 	if w.Kind == plan.WritePut {
 		res.New = w.Item
@@ -135,14 +135,18 @@ func (e *Executor) writeBlind(ctx context.Context, t *catalog.Table, w *plan.Wri
 	return res, storeError(e.store.Apply(ctx, batch, storage.UpdateOptions{}))
 }
 
-func addBlind(batch *storage.Batch, t *catalog.Table, w *plan.Write) {
+// addBlind appends the item's op, which may meet a transaction, and its expiry row.
+func (e *Executor) addBlind(batch *storage.Batch, t *catalog.Table, w *plan.Write) {
+	op := storage.Op{Key: w.Key, NoWait: !e.WaitOnConflict}
 	if w.Kind == plan.WritePut {
-		batch.Put(w.Key, w.Item)
+		op.Value = w.Item
+		batch.Ops = append(batch.Ops, op)
 		if row := expiryRow(t, w.Key, w.Item); row != nil {
 			batch.Put(row, []byte{})
 		}
 	} else {
-		batch.Delete(w.Key)
+		op.Delete = true
+		batch.Ops = append(batch.Ops, op)
 	}
 }
 

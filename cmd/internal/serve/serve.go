@@ -79,9 +79,9 @@ func open(c Config, l net.Listener, logger zerolog.Logger) (*engine.DB, error) {
 		InMemory: c.InMemory, Sync: c.Sync, SyncInterval: c.SyncInterval,
 		Region: c.Region, Account: c.Account, TableDelay: c.TableDelay, ClassicErrors: c.ClassicErrors,
 		Throttle:     c.Throttle,
-		StreamShards: c.StreamShards,
-		Endpoint:     net.JoinHostPort(clientHost(c.Host), strconv.Itoa(portOf(l))),
-		Clock:        time.Now, After: time.After, TTLLag: c.TTLLag, TTLInterval: c.TTLInterval, Logger: logger,
+		StreamShards: c.StreamShards, WaitOnConflict: c.WaitOnConflict,
+		Endpoint: net.JoinHostPort(clientHost(c.Host), strconv.Itoa(portOf(l))),
+		Clock:    time.Now, After: time.After, TTLLag: c.TTLLag, TTLInterval: c.TTLInterval, Logger: logger,
 	})
 	if err != nil {
 		return nil, explainOpen(path, err)
