@@ -46,39 +46,47 @@ func (db *DB) sweepTables(ctx context.Context, names []string, budget int) (gone
 
 // sweepTable goes round the buckets of a table until nothing is due or the budget is spent.
 func (db *DB) sweepTable(ctx context.Context, name string, budget int, now time.Time) (gone int, err error) {
+	var after [key.ExpiryBuckets][]byte
 	for more := true; more && gone < budget; {
 		more = false
-		for bucket := range key.ExpiryBuckets {
+		for bucket := range after {
 			if gone >= budget {
 				break
 			}
-			n, err := db.sweepBucket(ctx, name, bucket, min(sweepBatch, budget-gone), now)
+			limit := min(sweepBatch, budget-gone)
+			rows, n, err := db.sweepBucket(ctx, name, bucket, limit, after[bucket], now)
 			if err != nil {
 				return gone, err
 			}
 			gone += n
-			more = more || n == sweepBatch
+			if len(rows) > 0 {
+				after[bucket], more = rows[len(rows)-1], true
+			}
 		}
 	}
 	return gone, nil
 }
 
-func (db *DB) sweepBucket(ctx context.Context, name string, bucket, limit int, now time.Time) (int, error) {
+// sweepBucket handles the next rows of a bucket and returns them and how many are gone.
+func (db *DB) sweepBucket(
+	ctx context.Context, name string, bucket, limit int, after []byte, now time.Time,
+) (rows [][]byte, gone int, err error) {
 	t, err := db.catalog.Enter(name, uint32(bucket))
 	if err != nil {
-		return 0, nil // deleted meanwhile
+		return nil, 0, nil // deleted meanwhile
 	}
 	defer t.Leave(uint32(bucket))
 	if t.Table.TTLSub == 0 {
-		return 0, nil
+		return nil, 0, nil
 	}
-	rows, err := db.exec.Due(ctx, t, bucket, limit, now)
+	rows, err = db.exec.Due(ctx, t, bucket, limit, after, now)
 	if err != nil || len(rows) == 0 {
-		return 0, err
+		return nil, 0, err
 	}
 	w := &db.background.sweeper
 	if err := db.hold(ctx, w); err != nil {
-		return 0, err
+		return nil, 0, err
 	}
-	return db.exec.Sweep(ctx, t, rows, now, w.lease)
+	gone, err = db.exec.Sweep(ctx, t, rows, now, w.lease)
+	return rows, gone, err
 }

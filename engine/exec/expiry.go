@@ -58,13 +58,18 @@ func (e *Executor) BackfillExpiry(ctx context.Context, t *catalog.Table, sub uin
 }
 
 // Due returns the expiry rows of a bucket whose time is before now, at most so many, and one an item.
-func (e *Executor) Due(ctx context.Context, t *catalog.Table, bucket, limit int, now time.Time) ([][]byte, error) {
+// after is the last row that was handled, or nil: whoever goes on there does not read again over what
+// has just been removed.
+func (e *Executor) Due(ctx context.Context, t *catalog.Table, bucket, limit int, after []byte, now time.Time) ([][]byte, error) {
 	snap, err := e.store.Snapshot(ctx, storage.SnapshotOptions{})
 	if err != nil {
 		return nil, err
 	}
 	defer snap.Close()
 	r := storage.Range(key.ExpiryRange(t.Table.ID, t.Table.TTLSub, bucket, now.UnixMilli()))
+	if bytes.HasPrefix(after, r.Start) { // not a row of an earlier setting
+		r.Start = append(bytes.Clone(after), 0)
+	}
 	it, err := snap.Iter(ctx, r, storage.IterOptions{LimitHint: limit})
 	if err != nil {
 		return nil, err
