@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -320,5 +321,90 @@ func TestStreamBoundaries(t *testing.T) {
 				require.Equal(t, []string{fmt.Sprint("first ", i), fmt.Sprint("last ", i)}, marks)
 			}
 		})
+	}
+}
+
+// TestStreamTrimsBesideReaders: what is trimmed while a page is read is missing at its beginning or
+// reported, never in the middle.
+func TestStreamTrimsBesideReaders(t *testing.T) {
+	const writes, readers = 300, 3
+	for _, name := range []string{"lsm", "hostile"} {
+		t.Run(name, func(t *testing.T) {
+			ctx := t.Context()
+			var now atomic.Int64
+			now.Store(1_800_000_000_000)
+			db := openSerialWith(t, serialStores()[name](t, 7), Options{
+				StreamRetention: tendsPerRetention * time.Millisecond,
+				Clock:           func() time.Time { return time.UnixMilli(now.Load()) },
+			}).DB
+			out, err := db.UpdateTable(ctx, &api.UpdateTableInput{
+				TableName: api.Some(serialTable), StreamSpecification: &api.StreamSpecification{
+					StreamEnabled: api.Some(true), StreamViewType: api.Some(stream.ViewBoth),
+				},
+			})
+			require.NoError(t, err)
+			arn := out.TableDescription.LatestStreamArn.Value
+			d, err := db.DescribeStream(ctx, &api.DescribeStreamInput{StreamArn: api.Some(arn)})
+			require.NoError(t, err)
+			shard := d.StreamDescription.Shards[0].ShardId
+			done := make(chan struct{})
+			var wg sync.WaitGroup
+			for range readers {
+				wg.Go(func() {
+					for {
+						select {
+						case <-done:
+							return
+						default:
+						}
+						if err := readWhole(ctx, db, arn, shard.Value); err != nil {
+							t.Error(err)
+							return
+						}
+					}
+				})
+			}
+			for i := range writes {
+				_, err := db.PutItem(ctx, &api.PutItemInput{
+					TableName: api.Some(serialTable), Item: serialKey(0).With("v", attr.Int(int64(i))),
+				})
+				require.NoError(t, err)
+				now.Add(3)
+				require.NoError(t, db.tendStreams(ctx))
+			}
+			close(done)
+			wg.Wait()
+			s, err := db.stream(arn)
+			require.NoError(t, err)
+			require.NotZero(t, s.Trimmed)
+		})
+	}
+}
+
+// readWhole reads a shard of one item page by page; each record must find what the one before left.
+func readWhole(ctx context.Context, db *DB, arn, shard string) error {
+	it, err := db.GetShardIterator(ctx, &api.GetShardIteratorInput{
+		StreamArn: api.Some(arn), ShardId: api.Some(shard), ShardIteratorType: api.Some("TRIM_HORIZON"),
+	})
+	if err != nil {
+		return err
+	}
+	next, state, read := it.ShardIterator, attr.Item(nil), 0
+	for {
+		out, err := db.GetRecords(ctx, &api.GetRecordsInput{ShardIterator: next, Limit: api.Some[int64](20)})
+		if codeOf(err) == api.TrimmedDataAccess {
+			return nil
+		}
+		if err != nil || len(out.Records) == 0 {
+			return err
+		}
+		for _, r := range out.Records {
+			if read > 0 && !attr.EqualItems(state, r.Dynamodb.OldImage) {
+				return fmt.Errorf("a gap before record %d, %s", read, r.Dynamodb.SequenceNumber.Value)
+			}
+			state = r.Dynamodb.NewImage
+			read++
+		}
+		next = out.NextShardIterator
 	}
 }
