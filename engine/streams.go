@@ -84,7 +84,7 @@ func (db *DB) DescribeStream(ctx context.Context, in *api.DescribeStreamInput) (
 	}
 	d := &api.StreamDescription{
 		StreamArn: api.Some(db.streamARN(s)), StreamLabel: api.Some(s.Label),
-		StreamStatus: api.Some(streamStatus(s)), StreamViewType: api.Some(s.View),
+		StreamStatus: api.Some(db.streamStatus(s)), StreamViewType: api.Some(s.View),
 		CreationRequestDateTime: fromMillis(s.CreatedMs), TableName: api.Some(s.Table),
 		KeySchema: keySchema(&s.Key), Shards: []api.Shard{},
 	}
@@ -103,9 +103,18 @@ func (db *DB) DescribeStream(ctx context.Context, in *api.DescribeStreamInput) (
 	return &api.DescribeStreamOutput{StreamDescription: d}, nil
 }
 
-func streamStatus(s *schema.Stream) string {
-	if s.ClosedMs != 0 {
+// streamStatus lingers in its passing states as tables do. The stream works meanwhile.
+func (db *DB) streamStatus(s *schema.Stream) string {
+	passing := func(sinceMs int64) bool {
+		return db.exec.Now().UnixMilli()-sinceMs < db.opts.TableDelay.Milliseconds()
+	}
+	switch {
+	case s.ClosedMs != 0 && passing(s.ClosedMs):
+		return api.StreamStatusDisabling
+	case s.ClosedMs != 0:
 		return api.StreamStatusDisabled
+	case passing(s.CreatedMs):
+		return api.StreamStatusEnabling
 	}
 	return api.StreamStatusEnabled
 }

@@ -449,3 +449,19 @@ func TestShardLineage(t *testing.T) {
 	require.Equal(t, api.Validation, api.CodeOf(err))
 	require.Equal(t, api.ResourceNotFound, api.CodeOf(d.RollStreamShards(ctx, arn+"x")))
 }
+
+// TestStreamStatus: with a delay of tables a stream is ENABLING and DISABLING for as long.
+func TestStreamStatus(t *testing.T) {
+	d := openTest(t, Options{TableDelay: time.Second})
+	d.orders()
+	d.clock.now = d.clock.now.Add(time.Second)
+	arn := d.enable("KEYS_ONLY")
+	status := func() string { return d.describeStream(arn).StreamStatus.Value }
+	require.Equal(t, "ENABLING", status())
+	d.clock.now = d.clock.now.Add(time.Second)
+	require.Equal(t, "ENABLED", status())
+	d.disable()
+	require.Equal(t, "DISABLING", status())
+	d.clock.now = d.clock.now.Add(time.Second)
+	require.Equal(t, "DISABLED", status())
+}
