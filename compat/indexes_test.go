@@ -215,3 +215,29 @@ func TestBackfillAfterAKill(t *testing.T) {
 	}
 	assert.Equal(t, items, count)
 }
+
+// TestCollectionLimit: --collection-bytes bounds the items of one partition key and their local entries.
+func TestCollectionLimit(t *testing.T) {
+	c := newServer(t, "--in-memory", "--collection-bytes", "20000").client()
+	table := name(t)
+	_, err := c.CreateTable(t.Context(), indexedInput(table))
+	require.NoError(t, err)
+	put := func(pk, sk string) (*dynamodb.PutItemOutput, error) {
+		return c.PutItem(t.Context(), &dynamodb.PutItemInput{
+			TableName: &table, Item: item{"pk": str(pk), "sk": str(sk), "num": num("1"), "x": str(strings.Repeat("x", 15000))},
+			ReturnItemCollectionMetrics: types.ReturnItemCollectionMetricsSize,
+		})
+	}
+	out, err := put("a", "1")
+	require.NoError(t, err)
+	assert.Equal(t, item{"pk": str("a")}, out.ItemCollectionMetrics.ItemCollectionKey)
+	assert.Equal(t, []float64{0, 1}, out.ItemCollectionMetrics.SizeEstimateRangeGB)
+	_, err = put("a", "2")
+	wantError(t, err, "ItemCollectionSizeLimitExceededException", "Item collection size limit exceeded")
+	_, err = put("b", "2")
+	require.NoError(t, err)
+	_, err = c.DeleteItem(t.Context(), &dynamodb.DeleteItemInput{TableName: &table, Key: item{"pk": str("a"), "sk": str("1")}})
+	require.NoError(t, err)
+	_, err = put("a", "2")
+	require.NoError(t, err)
+}

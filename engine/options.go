@@ -9,6 +9,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/keystone-db/kstone/engine/exec"
 	"github.com/keystone-db/kstone/engine/lsm"
 )
 
@@ -33,7 +34,9 @@ const (
 	DefaultSyncInterval = 100 * time.Millisecond
 	DefaultTTLInterval  = time.Second
 	DefaultTTLRate      = 5000
-	DefaultStreamShards = 1
+	// DefaultCollectionBytes is the service's limit on an item collection.
+	DefaultCollectionBytes = exec.CollectionLimitDefault
+	DefaultStreamShards    = 1
 	// DefaultStreamRetention is the service's.
 	DefaultStreamRetention = 24 * time.Hour
 )

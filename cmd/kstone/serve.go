@@ -55,6 +55,7 @@ func newServe() *cobra.Command {
 	f.IntVar(&c.StreamShards, "stream-shards", engine.DefaultStreamShards, "open shards of a stream, as of its enabling")
 	f.DurationVar(&c.StreamRetention, "stream-retention", engine.DefaultStreamRetention, "how long a stream keeps a record")
 	f.Int64Var(&c.StreamBytes, "stream-bytes", 0, "most bytes of records that a stream keeps, whatever their age; 0 for no bound")
+	f.Int64Var(&c.CollectionBytes, "collection-bytes", engine.DefaultCollectionBytes, "largest item collection of a table with local indexes")
 	f.BoolVar(&c.TTLLag, "ttl-lag", false, "show items that are past their time to live until they are swept")
 	f.DurationVar(&c.TTLInterval, "ttl-interval", engine.DefaultTTLInterval, "time between two sweeps of items past their time to live")
 	f.BoolVar(&c.Throttle, "throttle", false, "refuse what exceeds the provisioned throughput of a table or index, or the\n"+

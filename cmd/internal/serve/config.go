@@ -57,6 +57,8 @@ type Config struct {
 	// default, and no bound.
 	StreamRetention time.Duration
 	StreamBytes     int64
+	// CollectionBytes bounds the item collections of tables with local indexes; 0 means 10 GiB.
+	CollectionBytes int64
 	// TTLLag shows items that are past their time until they are swept, every TTLInterval.
 	TTLLag      bool
 	TTLInterval time.Duration
@@ -102,6 +104,9 @@ func (c Config) check() error {
 	}
 	if c.StreamShards < 0 || c.StreamShards > engine.StreamShardsMax {
 		errs = append(errs, fmt.Errorf("--stream-shards %d: want 1 to %d", c.StreamShards, engine.StreamShardsMax))
+	}
+	if c.CollectionBytes < 0 {
+		errs = append(errs, fmt.Errorf("--collection-bytes %d: want a positive number", c.CollectionBytes))
 	}
 	if !c.InMemory && c.Path == "" {
 		errs = append(errs, errors.New("--db is empty: give a file, or --in-memory"))

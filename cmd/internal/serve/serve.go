@@ -81,7 +81,7 @@ func open(c Config, l net.Listener, logger zerolog.Logger) (*engine.DB, error) {
 		Throttle:     c.Throttle,
 		StreamShards: c.StreamShards, WaitOnConflict: c.WaitOnConflict,
 		Endpoint: net.JoinHostPort(clientHost(c.Host), strconv.Itoa(portOf(l))),
-		Clock:    time.Now, After: time.After, TTLLag: c.TTLLag, TTLInterval: c.TTLInterval, Logger: logger,
+		Clock:    time.Now, After: time.After, CollectionBytes: c.CollectionBytes, TTLLag: c.TTLLag, TTLInterval: c.TTLInterval, Logger: logger,
 	})
 	if err != nil {
 		return nil, explainOpen(path, err)
