@@ -203,7 +203,13 @@ func meterIndexes(m *capacity.Meter, t *catalog.Table, res *exec.Result) {
 	for i := range res.Changes {
 		c := &res.Changes[i]
 		ix := &t.Table.Indexes[c.Index]
-		m.AddIndex(ix.Name, ix.Local, capacity.IndexWriteUnits(c.OldSize, c.NewSize, c.Moved()))
+		switch {
+		case res.Old != nil:
+			m.AddIndex(ix.Name, ix.Local, capacity.IndexWriteUnits(c.OldSize, c.NewSize, c.Moved()))
+		case c.Put != nil:
+			// The entry of an item whose time is over goes as if it had been swept: nobody pays.
+			m.AddIndex(ix.Name, ix.Local, capacity.IndexWriteUnits(0, c.NewSize, false))
+		}
 	}
 }
 
