@@ -60,18 +60,19 @@ func (s shape) update(join string, value func(i int) string) (text string, value
 // beside it, and the parts.
 func showUnits(t *testing.T, c *api.ConsumedCapacity) string {
 	require.NotNil(t, c)
-	text := fmt.Sprint(c.CapacityUnits.Value) + showDirection(t, c.CapacityUnits, c.ReadCapacityUnits, c.WriteCapacityUnits)
+	var text strings.Builder
+	text.WriteString(fmt.Sprint(c.CapacityUnits.Value) + showDirection(t, c.CapacityUnits, c.ReadCapacityUnits, c.WriteCapacityUnits))
 	if c.Table != nil {
-		text += fmt.Sprint(" T", c.Table.CapacityUnits.Value) +
-			showDirection(t, c.Table.CapacityUnits, c.Table.ReadCapacityUnits, c.Table.WriteCapacityUnits)
+		text.WriteString(fmt.Sprint(" T", c.Table.CapacityUnits.Value) +
+			showDirection(t, c.Table.CapacityUnits, c.Table.ReadCapacityUnits, c.Table.WriteCapacityUnits))
 	}
 	for _, list := range [][]api.SecondaryIndexesCapacityMapEntry{c.GlobalSecondaryIndexes, c.LocalSecondaryIndexes} {
 		for _, e := range list {
-			text += fmt.Sprint(" ", e.Key, " ", e.Value.CapacityUnits.Value) +
-				showDirection(t, e.Value.CapacityUnits, e.Value.ReadCapacityUnits, e.Value.WriteCapacityUnits)
+			text.WriteString(fmt.Sprint(" ", e.Key, " ", e.Value.CapacityUnits.Value) +
+				showDirection(t, e.Value.CapacityUnits, e.Value.ReadCapacityUnits, e.Value.WriteCapacityUnits))
 		}
 	}
-	return text
+	return text.String()
 }
 
 func showDirection(t *testing.T, sum, read, write api.Opt[float64]) string {

@@ -72,14 +72,16 @@ func TestFailuresOfStorage(t *testing.T) {
 		})
 		return []error{put, update, batch, transact, table}
 	}
-	for _, cause := range []error{
-		storage.ErrUncertain, storage.ErrUnavailable, storage.ErrFull, storage.ErrReadOnly, storage.ErrTooLarge,
-		storage.ErrCorrupt, storage.ErrClosed, storage.ErrConflict,
+	for cause, code := range map[error]api.Code{
+		storage.ErrUncertain: api.InternalServerError, storage.ErrFull: api.InternalServerError,
+		storage.ErrReadOnly: api.InternalServerError, storage.ErrTooLarge: api.InternalServerError,
+		storage.ErrConflict: api.InternalServerError, storage.ErrUnavailable: api.Unavailable,
+		storage.ErrClosed: api.Unavailable, storage.ErrCorrupt: api.DataLoss,
 	} {
 		s.err = cause
 		for i, err := range write() {
 			require.ErrorIs(t, err, cause, i)
-			require.Equal(t, api.InternalServerError, api.CodeOf(err), i)
+			require.Equal(t, code, api.CodeOf(err), i)
 		}
 	}
 	s.err = nil

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -28,16 +29,16 @@ func filtered(name, operator string, values ...attr.Value) []api.FilterCondition
 
 // sorts are the sort keys of a page.
 func sorts(page []attr.Item) string {
-	out := ""
+	var out strings.Builder
 	for _, item := range page {
 		v := item.Get("sk")
 		for n := range 10 {
 			if attr.Equal(v, attr.Int(int64(n))) {
-				out += string(rune('0' + n))
+				out.WriteString(string(rune('0' + n)))
 			}
 		}
 	}
-	return out
+	return out.String()
 }
 
 // numbered fills the partition "a" with sort keys 1 to 5 and "b" with 6; l is "x" and the number.

@@ -557,11 +557,11 @@ func (p *program) transact() error {
 		if !errors.As(err, &own) || own.Code != api.TransactionCanceled {
 			return fmt.Errorf("got %w, want the reasons%s", err, want)
 		}
-		got := ""
+		var got strings.Builder
 		for _, r := range own.Reasons {
-			got += " " + r.Code.Value
+			got.WriteString(" " + r.Code.Value)
 		}
-		return differs("reasons", got, want)
+		return differs("reasons", got.String(), want)
 	}
 	if err != nil {
 		return err

@@ -56,6 +56,16 @@ const (
 	Validation                 Code = "ValidationException"
 )
 
+// Kinds of internal errors. CodeOf tells them apart for doors whose protocol does; they have no name
+// in the service's and appear as InternalServerError there (unsure: wire-facts §1.4 speaks of status
+// 503 for unavailable and knows no type or text for it).
+const (
+	// Unavailable: nothing was done, and trying again later may help.
+	Unavailable Code = "Unavailable"
+	// DataLoss: stored bytes do not verify.
+	DataLoss Code = "DataLoss"
+)
+
 // Namespace is what stands before the '#' of an error's __type.
 type Namespace string
 

@@ -89,13 +89,27 @@ func Errorf(code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
-// CodeOf returns the code of an error, "" for nil and InternalServerError for errors without one.
+// CodeOf returns the code of an error and "" for nil. Errors that are none of the contract's are
+// Unavailable or DataLoss when they say so themselves, by a method Unavailable or DataLoss, and
+// InternalServerError otherwise. Their text is for the log and never for a client.
 func CodeOf(err error) Code {
 	if err == nil {
 		return ""
 	}
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Code
+	}
+	if e, ok := errors.AsType[interface {
+		error
+		Unavailable() bool
+	}](err); ok && e.Unavailable() {
+		return Unavailable
+	}
+	if e, ok := errors.AsType[interface {
+		error
+		DataLoss() bool
+	}](err); ok && e.DataLoss() {
+		return DataLoss
 	}
 	return InternalServerError
 }

@@ -12,7 +12,7 @@ var (
 	// ErrUncertain: the update may or may not be applied; storage never retries it.
 	ErrUncertain = errors.New("storage: outcome uncertain")
 	// ErrUnavailable: certainly not applied.
-	ErrUnavailable = errors.New("storage: unavailable")
+	ErrUnavailable error = unavailable{}
 	// ErrTooLarge: the encoded batch exceeds MaxUpdate, or a key or value its limit; nothing written.
 	ErrTooLarge = errors.New("storage: too large")
 	// ErrSnapshotGone: the snapshot was held too long.
@@ -22,10 +22,22 @@ var (
 	// ErrFull: no space; deletes may still work.
 	ErrFull = errors.New("storage: full")
 	// ErrCorrupt: bytes on disk do not verify. The text names region and offset.
-	ErrCorrupt = errors.New("storage: corrupt")
+	ErrCorrupt error = corrupt{}
 	// ErrClosed: the store was closed; nothing applied. It also is ErrUnavailable.
 	ErrClosed = fmt.Errorf("%w: closed", ErrUnavailable)
 )
+
+// unavailable and corrupt say by a method what they are, for doors that do not know storage
+// (api.CodeOf).
+type (
+	unavailable struct{}
+	corrupt     struct{}
+)
+
+func (unavailable) Error() string     { return "storage: unavailable" }
+func (unavailable) Unavailable() bool { return true }
+func (corrupt) Error() string         { return "storage: corrupt" }
+func (corrupt) DataLoss() bool        { return true }
 
 // ConflictError says which key was in the way. errors.Is(err, ErrConflict) holds.
 type ConflictError struct {
