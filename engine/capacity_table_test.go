@@ -107,8 +107,10 @@ func want(mode string, table, byG, byL float64, transaction string) string {
 	return text
 }
 
-func capacityTable(t *testing.T) *testDB {
-	d := openTest(t, Options{})
+func capacityTable(t *testing.T) *testDB { return capacityTableWith(t, Options{}) }
+
+func capacityTableWith(t *testing.T, opts Options) *testDB {
+	d := openTest(t, opts)
 	in := ordersInput()
 	g := &in.GlobalSecondaryIndexes[0]
 	g.KeySchema = g.KeySchema[:1]
@@ -366,10 +368,10 @@ func TestCapacityOfEveryDelete(t *testing.T) {
 	}
 }
 
-// TestCapacityOfTheExpired: what is past its time costs nobody anything when a write meets it or it
-// is swept: the write costs as if it had been gone before.
+// TestCapacityOfTheExpired: what is past its time costs nobody anything when a write meets it: the
+// write costs as if it had been swept before. A page that meets it pays for it until the sweep.
 func TestCapacityOfTheExpired(t *testing.T) {
-	d := capacityTable(t)
+	d := capacityTableWith(t, Options{NoBackground: true})
 	_, err := d.UpdateTimeToLive(t.Context(), &api.UpdateTimeToLiveInput{
 		TableName: ordersName,
 		TimeToLiveSpecification: &api.TimeToLiveSpecification{
@@ -384,6 +386,12 @@ func TestCapacityOfTheExpired(t *testing.T) {
 		require.NoError(t, err)
 	}
 	put()
+	// Of 4 KB the keys are read in the index, and the whole item behind them.
+	page := d.query("byL", "pk = :a", func(in *api.QueryInput) {
+		in.Select, in.ReturnConsumedCapacity = api.Some("ALL_ATTRIBUTES"), api.Some("INDEXES")
+	}, attr.String("a"))
+	require.Equal(t, "1 T0.5 byL 0.5", showUnits(t, page.ConsumedCapacity))
+	require.Equal(t, []int64{0, 1}, []int64{page.Count.Value, page.ScannedCount.Value})
 	out, err := d.DeleteItem(t.Context(), &api.DeleteItemInput{
 		TableName: ordersName, Key: d.key("a", "1"), ReturnConsumedCapacity: api.Some("INDEXES"),
 	})

@@ -148,12 +148,12 @@ func (p *pageReader) visible(ctx context.Context, entry attr.Item) (attr.Item, e
 		if err != nil {
 			return nil, err
 		}
-		if ttl.Expired(p.hideBy, behind, p.now) {
-			return nil, nil
-		}
 		if p.plan.Fetch && behind != nil {
 			p.page.FetchUnits += capacity.ReadUnits(behind.Size(), p.plan.Consistent)
 			item = behind
+		}
+		if ttl.Expired(p.hideBy, behind, p.now) {
+			return nil, nil
 		}
 	}
 	if ttl.Expired(p.hideBy, item, p.now) {
