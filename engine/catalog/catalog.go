@@ -374,8 +374,15 @@ func (c *Catalog) Update(ctx context.Context, name string, pass bool, change fun
 	return c.supersede(r, t), nil
 }
 
-// supersede publishes a changed record and waits until all that entered the old one have left.
+// supersede publishes a changed record and waits until all that entered the old one have left. Until
+// then operations of both run side by side. A new index therefore comes in two steps: the first ends
+// when nobody is left who does not remove its entries, and only in the second are entries made.
 func (c *Catalog) supersede(r *Record, old *Table) *Table {
+	if first := r.deleteOnly(old); first != nil {
+		t := c.put(first, newGate())
+		old.gate.drain()
+		old = t
+	}
 	t := c.put(r, newGate())
 	old.gate.drain()
 	return t

@@ -64,6 +64,25 @@ func (r *Record) AddIndex(ix schema.Index) {
 	r.Jobs = append(r.Jobs, Job{Kind: JobIndex, Sub: ix.Sub})
 }
 
+// deleteOnly returns the record with those indexes in their first step that old does not have; nil
+// when it has them all.
+func (r *Record) deleteOnly(old *Table) *Record {
+	var first *Record
+	for i := range r.Table.Indexes {
+		known := slices.ContainsFunc(old.Table.Indexes, func(x schema.Index) bool {
+			return x.Sub == r.Table.Indexes[i].Sub
+		})
+		if known {
+			continue
+		}
+		if first == nil {
+			first = r.clone()
+		}
+		first.Table.Indexes[i].DeleteOnly = true
+	}
+	return first
+}
+
 // DropIndex takes an index away: nobody writes or reads it from now on, a job removes its entries.
 func (r *Record) DropIndex(name string) {
 	at := slices.IndexFunc(r.Table.Indexes, func(x schema.Index) bool { return x.Name == name })

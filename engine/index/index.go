@@ -70,7 +70,7 @@ func change(t *schema.Table, i int, projected []string, old, new attr.Item) Chan
 			c.OldSize = oldEntry.Size()
 		}
 	}
-	if new != nil {
+	if new != nil && !ix.DeleteOnly {
 		if k, ok := key.AppendEntry(nil, t, ix, new); ok {
 			newKey, c.Value = k, Entry(new, projected)
 			c.NewSize = c.Value.Size()

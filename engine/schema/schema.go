@@ -73,6 +73,10 @@ type Index struct {
 	NonKey []string `json:"nonKey,omitempty"`
 	// Building: writes keep the index, but it lacks older items still and is not read.
 	Building bool `json:"building,omitempty"`
+	// DeleteOnly: writes remove entries of the index but make none. It is the first step of a new index,
+	// while operations still run that do not know of it: one of these would leave an entry behind that
+	// another writer had made. Never stored, since nothing runs across an open.
+	DeleteOnly bool `json:"-"`
 }
 
 // Table is what the data plane must know of a table.
