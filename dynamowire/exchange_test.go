@@ -2,6 +2,8 @@ package dynamowire
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"testing"
 
 	"github.com/cockroachdb/datadriven"
@@ -24,4 +26,22 @@ func TestExchanges(t *testing.T) {
 			return fmt.Sprintf("%d\n%s\n", rec.Code, rec.Body)
 		})
 	})
+}
+
+// TestExchangeCounts prints, with -v, how many cases testdata/exchanges holds for each operation. Every
+// case names an operation that the door knows.
+func TestExchangeCounts(t *testing.T) {
+	w := openWire(t)
+	defer func() { require.NoError(t, w.db.Close()) }()
+	cases := map[string]int{}
+	datadriven.Walk(t, "testdata/exchanges", func(t *testing.T, path string) {
+		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+			require.Contains(t, w.h.ops, d.Cmd, d.Pos)
+			cases[d.Cmd]++
+			return d.Expected
+		})
+	})
+	for _, op := range slices.Sorted(maps.Keys(cases)) {
+		t.Logf("%s: %d", op, cases[op])
+	}
 }
