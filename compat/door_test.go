@@ -38,16 +38,6 @@ const (
 	dialers    = 64
 )
 
-// needFiles skips the test where fewer files may be open.
-func needFiles(t *testing.T, n uint64) {
-	t.Helper()
-	var limit syscall.Rlimit
-	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
-	if limit.Cur < n {
-		missing(t, fmt.Sprintf("limit of %d open files (it is %d)", n, limit.Cur))
-	}
-}
-
 // hostOf is the HOST:PORT of a server.
 func hostOf(s *server) string { return s.url[strings.LastIndex(s.url, "/")+1:] }
 
