@@ -14,14 +14,14 @@ func AppendError(dst []byte, e *api.Error) []byte {
 	o.dst = append(o.dst, '"')
 	o.dst = append(append(append(o.dst, class.Namespace...), '#'), code...)
 	o.dst = append(o.dst, '"')
+	if e.Reasons != nil { // before the text, as wire-facts §6.13 prints it
+		o.name("CancellationReasons")
+		o.dst = appendAll(o.dst, e.Reasons, appendReason)
+	}
 	if e.Message != "" {
 		o.str(class.Text, api.Some(e.Message))
 	}
 	o.item("Item", e.Item)
-	if e.Reasons != nil {
-		o.name("CancellationReasons")
-		o.dst = appendAll(o.dst, e.Reasons, appendReason)
-	}
 	if e.Throttling != nil {
 		// The model spells the member of ThrottlingException with a small letter.
 		name := "ThrottlingReasons"
@@ -41,8 +41,8 @@ func AppendError(dst []byte, e *api.Error) []byte {
 
 func appendReason(dst []byte, r *api.CancellationReason) []byte {
 	o := openObject(dst)
-	o.item("Item", r.Item)
 	o.str("Code", r.Code)
 	o.str("Message", r.Message)
+	o.item("Item", r.Item)
 	return o.close()
 }

@@ -77,7 +77,7 @@ func TestAppendError(t *testing.T) {
 		`{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError"}`:          api.Errorf("Nope", ""),
 		`{"__type":"com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException","message":"m","Item":{"k":{"S":"a"}}}`: {
 			Code: api.ConditionalCheckFailed, Message: "m", Item: it},
-		`{"__type":"com.amazonaws.dynamodb.v20120810#TransactionCanceledException","Message":"m","CancellationReasons":[{"Code":"None"},{"Item":{"k":{"S":"a"}},"Code":"C","Message":"n"}]}`: {
+		`{"__type":"com.amazonaws.dynamodb.v20120810#TransactionCanceledException","CancellationReasons":[{"Code":"None"},{"Code":"C","Message":"n","Item":{"k":{"S":"a"}}}],"Message":"m"}`: {
 			Code: api.TransactionCanceled, Message: "m", Reasons: []api.CancellationReason{{Code: api.Some("None")},
 				{Item: it, Code: api.Some("C"), Message: api.Some("n")}}},
 		`{"__type":"com.amazonaws.dynamodb.v20120810#ThrottlingException","message":"m","throttlingReasons":[{"reason":"r"}]}`: {
