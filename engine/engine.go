@@ -126,9 +126,6 @@ func (db *DB) Close() error {
 	return db.store.Close()
 }
 
-// Store is the store below, for tools and tests.
-func (db *DB) Store() storage.Store { return db.store }
-
 // uuidBytes is the length of a UUID.
 const uuidBytes = 16
 

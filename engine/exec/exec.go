@@ -66,9 +66,6 @@ func (e *Executor) item(k []byte) storage.Named {
 	return storage.Named{Key: k, NoWait: !e.WaitOnConflict}
 }
 
-// Store is the store below.
-func (e *Executor) Store() storage.Store { return e.store }
-
 // live is the item of a stored value, nil when it is absent or expired; stored is what lies there.
 func live(hideBy string, v storage.Value, now time.Time) (item, stored attr.Item) {
 	if !v.Present {
