@@ -193,7 +193,9 @@ func newShard(s *schema.Stream, slot uint32, parent string, first uint64, nowMs 
 }
 
 // storeBoth writes the record of a table and a stream in one update. set changes the stream given
-// the update's Seq; it may run several times and gets a fresh copy each time.
+// the update's Seq; it may run several times and gets a fresh copy each time. It is given what is
+// stored, not what is cached: an earlier change whose outcome was uncertain may have been applied, and
+// shards that readers have seen must not go again.
 func (c *Catalog) storeBoth(ctx context.Context, r *Record, s *schema.Stream, set func(*schema.Stream, uint64)) (*schema.Stream, error) {
 	named := []storage.Named{{Key: streamRow(s.ID)}}
 	if r != nil {
@@ -203,6 +205,12 @@ func (c *Catalog) storeBoth(ctx context.Context, r *Record, s *schema.Stream, se
 	var row []byte
 	err := c.store.Update(ctx, named, storage.UpdateOptions{}, func(tx storage.Tx) error {
 		stored = s.Clone()
+		if v := tx.Value(0); v.Present {
+			var err error
+			if stored, err = decodeStream(v.Data); err != nil {
+				return err
+			}
+		}
 		set(stored, uint64(tx.Seq()))
 		if r != nil {
 			b, err := r.encode()
