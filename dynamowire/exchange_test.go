@@ -3,29 +3,82 @@ package dynamowire
 import (
 	"fmt"
 	"maps"
+	"net/http"
+	"regexp"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/datadriven"
 	"github.com/stretchr/testify/require"
+
+	"github.com/keystone-db/kstone/engine"
 )
 
 // TestExchanges sends the requests of testdata/exchanges, byte for byte, to a database that each file
 // begins anew, and compares status and body. A command is the operation, its input the body. The
-// expected texts are those of wire-facts, whose sections the files name. Of CreateTable only the status
-// counts here: it makes what the others need.
+// expected texts are those of wire-facts, whose sections the files name. Of a CreateTable that succeeds
+// only the status counts, since it makes what the others need, unless it asks for the answer. Two more
+// commands prepare: database opens a new one with options, clock moves the time.
 func TestExchanges(t *testing.T) {
 	datadriven.Walk(t, "testdata/exchanges", func(t *testing.T, path string) {
-		w := openWire(t)
-		defer func() { require.NoError(t, w.db.Close()) }()
-		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
-			rec := w.must(t, d.Cmd, d.Input)
-			if d.Cmd == "CreateTable" {
-				return fmt.Sprintln(rec.Code)
-			}
-			return fmt.Sprintf("%d\n%s\n", rec.Code, rec.Body)
-		})
+		e := &exchanges{now: wireTime}
+		e.open(t, 0)
+		defer func() { require.NoError(t, e.w.db.Close()) }()
+		datadriven.RunTest(t, path, e.run)
 	})
+}
+
+// Commands of testdata/exchanges that are no operations.
+const (
+	commandDatabase = "database"
+	commandClock    = "clock"
+)
+
+// exchanges is the state of one file.
+type exchanges struct {
+	w   *wire
+	now time.Time
+}
+
+func (e *exchanges) open(t *testing.T, tableDelay time.Duration) {
+	e.w = openWire(t, func(o *engine.Options) {
+		o.Clock = func() time.Time { return e.now }
+		o.TableDelay = tableDelay
+	})
+}
+
+func (e *exchanges) run(t *testing.T, d *datadriven.TestData) string {
+	switch d.Cmd {
+	case commandDatabase:
+		var delay string
+		d.ScanArgs(t, "table-delay", &delay)
+		require.NoError(t, e.w.db.Close())
+		e.open(t, duration(t, delay))
+		return ""
+	case commandClock:
+		var add string
+		d.ScanArgs(t, "add", &add)
+		e.now = e.now.Add(duration(t, add))
+		return ""
+	}
+	rec := e.w.must(t, d.Cmd, d.Input)
+	if d.Cmd == "CreateTable" && rec.Code == http.StatusOK && !d.HasArg("answer") {
+		return fmt.Sprintln(rec.Code)
+	}
+	if rec.Body.Len() == 0 {
+		return fmt.Sprintf("%d\n(empty)\n", rec.Code)
+	}
+	return fmt.Sprintf("%d\n%s\n", rec.Code, tableID.ReplaceAll(rec.Body.Bytes(), []byte(`"TableId":"UUID"`)))
+}
+
+// tableID is a version 4 UUID: of it only the form is known.
+var tableID = regexp.MustCompile(`"TableId":"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"`)
+
+func duration(t *testing.T, text string) time.Duration {
+	d, err := time.ParseDuration(text)
+	require.NoError(t, err)
+	return d
 }
 
 // TestExchangeCounts prints, with -v, how many cases testdata/exchanges holds for each operation. Every
@@ -36,6 +89,9 @@ func TestExchangeCounts(t *testing.T) {
 	cases := map[string]int{}
 	datadriven.Walk(t, "testdata/exchanges", func(t *testing.T, path string) {
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+			if d.Cmd == commandDatabase || d.Cmd == commandClock {
+				return d.Expected
+			}
 			require.Contains(t, w.h.ops, d.Cmd, d.Pos)
 			cases[d.Cmd]++
 			return d.Expected

@@ -117,15 +117,21 @@ type wire struct {
 	failures bytes.Buffer
 }
 
-func openWire(t *testing.T) *wire {
+// wireTime is when an opened wire is, if nothing else is said: the beginning of 2026.
+var wireTime = time.UnixMilli(1_767_225_600_000)
+
+func openWire(t *testing.T, set ...func(*engine.Options)) *wire {
 	t.Helper()
 	store, err := memstore.Open(memstore.Options{})
 	require.NoError(t, err)
-	clock := func() time.Time { return time.UnixMilli(1_767_225_600_000) }
-	db, err := engine.OpenStore(store, engine.Options{Clock: clock, Rand: rand.NewChaCha8([32]byte{})})
+	opts := engine.Options{Clock: func() time.Time { return wireTime }, Rand: rand.NewChaCha8([32]byte{})}
+	for _, f := range set {
+		f(&opts)
+	}
+	db, err := engine.OpenStore(store, opts)
 	require.NoError(t, err)
 	w := &wire{db: db}
-	w.h = NewHandler(db, Options{Clock: clock, Logger: zerolog.New(&w.failures)})
+	w.h = NewHandler(db, Options{Clock: opts.Clock, Logger: zerolog.New(&w.failures)})
 	return w
 }
 
