@@ -91,32 +91,37 @@ type Catalog struct {
 // Open reads the catalog and finishes the deletions that a crash cut short.
 func Open(ctx context.Context, store storage.Store, opts Options) (*Catalog, error) {
 	c := &Catalog{store: store, opts: opts}
-	tables := make(map[string]*Table)
-	snap, err := store.Snapshot(ctx, storage.SnapshotOptions{})
-	if err != nil {
+	if err := storage.Fresh(ctx, func() error { return c.load(ctx) }); err != nil {
 		return nil, err
+	}
+	return c, c.finishAll(ctx)
+}
+
+// load reads all tables and streams.
+func (c *Catalog) load(ctx context.Context) error {
+	tables := make(map[string]*Table)
+	snap, err := c.store.Snapshot(ctx, storage.SnapshotOptions{})
+	if err != nil {
+		return err
 	}
 	defer snap.Close()
 	it, err := snap.Iter(ctx, storage.Range(key.CatalogRange(key.SubTable)), storage.IterOptions{})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer it.Close()
 	for it.Next() {
 		r, err := decodeRecord(it.Value())
 		if err != nil {
-			return nil, err
+			return err
 		}
 		tables[r.Table.Name] = c.newTable(r, newGate())
 	}
 	if err := it.Err(); err != nil {
-		return nil, err
+		return err
 	}
 	c.publish(tables)
-	if err := c.openStreams(ctx, snap); err != nil {
-		return nil, err
-	}
-	return c, c.finishAll(ctx)
+	return c.openStreams(ctx, snap)
 }
 
 func (c *Catalog) snapshot() map[string]*Table { return *c.tables.Load() }

@@ -61,7 +61,13 @@ func (e *Executor) BackfillIndex(ctx context.Context, t *catalog.Table, sub uint
 }
 
 func (e *Executor) backfill(ctx context.Context, t *catalog.Table, sub uint32, c *Cursor, l *lease.Lease, d derive) (bool, error) {
-	keys, next, done, err := e.candidates(ctx, t, *c, d)
+	var keys [][]byte
+	var next Cursor
+	var done bool
+	err := storage.Fresh(ctx, func() (err error) {
+		keys, next, done, err = e.candidates(ctx, t, *c, d)
+		return err
+	})
 	if err != nil {
 		return false, err
 	}

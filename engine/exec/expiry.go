@@ -60,7 +60,15 @@ func (e *Executor) BackfillExpiry(ctx context.Context, t *catalog.Table, sub uin
 // Due returns the expiry rows of a bucket whose time is before now, at most so many, and one an item.
 // after is the last row that was handled, or nil: whoever goes on there does not read again over what
 // has just been removed.
-func (e *Executor) Due(ctx context.Context, t *catalog.Table, bucket, limit int, after []byte, now time.Time) ([][]byte, error) {
+func (e *Executor) Due(ctx context.Context, t *catalog.Table, bucket, limit int, after []byte, now time.Time) (rows [][]byte, err error) {
+	err = storage.Fresh(ctx, func() error {
+		rows, err = e.due(ctx, t, bucket, limit, after, now)
+		return err
+	})
+	return rows, err
+}
+
+func (e *Executor) due(ctx context.Context, t *catalog.Table, bucket, limit int, after []byte, now time.Time) ([][]byte, error) {
 	snap, err := e.store.Snapshot(ctx, storage.SnapshotOptions{})
 	if err != nil {
 		return nil, err

@@ -54,10 +54,18 @@ func sortNames(names []string, r *plan.Read) []string {
 }
 
 // Read runs a Query or Scan for one page, on one snapshot.
-func (e *Executor) Read(ctx context.Context, t *catalog.Table, r *plan.Read) (Page, error) {
+func (e *Executor) Read(ctx context.Context, t *catalog.Table, r *plan.Read) (page Page, err error) {
+	err = storage.Fresh(ctx, func() error {
+		page, err = e.readPage(ctx, t, r)
+		return err
+	})
+	return page, storeError(err)
+}
+
+func (e *Executor) readPage(ctx context.Context, t *catalog.Table, r *plan.Read) (Page, error) {
 	snap, err := e.store.Snapshot(ctx, storage.SnapshotOptions{})
 	if err != nil {
-		return Page{}, storeError(err)
+		return Page{}, err
 	}
 	defer snap.Close()
 	p := pageReader{plan: r, hideBy: t.HideBy(), now: e.Now(), snap: snap}
@@ -72,20 +80,20 @@ func (e *Executor) Read(ctx context.Context, t *catalog.Table, r *plan.Read) (Pa
 	it, err := snap.Iter(ctx, storage.Range(r.Range),
 		storage.IterOptions{Reverse: r.Reverse, LimitHint: r.Limit, KeepValues: true})
 	if err != nil {
-		return Page{}, storeError(err)
+		return Page{}, err
 	}
 	defer it.Close()
 	for it.Next() {
 		full, err := p.add(ctx, attr.Item(it.Value()), sort)
 		if err != nil {
-			return Page{}, storeError(err)
+			return Page{}, err
 		}
 		if full {
 			break
 		}
 	}
 	if err := it.Err(); err != nil {
-		return Page{}, storeError(err)
+		return Page{}, err
 	}
 	return p.finish(), nil
 }

@@ -279,12 +279,16 @@ type Gets struct {
 // GetMany reads items at one moment, in the order of keys; absent and expired ones are nil. The
 // items may be kept.
 func (e *Executor) GetMany(ctx context.Context, keys [][]byte, gets []Gets) ([]attr.Item, error) {
-	snap, err := e.store.Snapshot(ctx, storage.SnapshotOptions{})
-	if err != nil {
-		return nil, storeError(err)
-	}
-	defer snap.Close()
-	values, err := snap.GetMany(ctx, keys)
+	var values []storage.Value
+	err := storage.Fresh(ctx, func() error {
+		snap, err := e.store.Snapshot(ctx, storage.SnapshotOptions{})
+		if err != nil {
+			return err
+		}
+		defer snap.Close()
+		values, err = snap.GetMany(ctx, keys)
+		return err
+	})
 	if err != nil {
 		return nil, storeError(err)
 	}

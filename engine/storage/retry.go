@@ -9,6 +9,22 @@ import (
 // backend refuses a few in a hundred; one that waits for locks has waited long by then.
 const ConflictRetriesMax = 4
 
+// SnapshotRetriesMax is how often Fresh reads again that lost its snapshot.
+const SnapshotRetriesMax = 4
+
+// Fresh runs a read that takes a snapshot of its own, and runs it anew, so with a fresh one, while its
+// snapshot goes before it is done. read overwrites what it hands out.
+func Fresh(ctx context.Context, read func() error) error {
+	err := read()
+	for try := 0; errors.Is(err, ErrSnapshotGone) && try < SnapshotRetriesMax; try++ {
+		if end := ctx.Err(); end != nil {
+			return end
+		}
+		err = read()
+	}
+	return err
+}
+
 // retrying is a Store that tries again what a plain conflict refused.
 type retrying struct{ Store }
 

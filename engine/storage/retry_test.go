@@ -68,3 +68,28 @@ func TestRetryingEndsWithItsContext(t *testing.T) {
 	require.True(t, errors.Is(err, context.Canceled), err)
 	require.Equal(t, 1, s.calls)
 }
+
+// TestFresh: what a lost snapshot ended is read again, so often and no more; nothing else is.
+func TestFresh(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		err   error
+		first int
+		calls int
+		want  error
+	}{
+		{"none", nil, 0, 1, nil},
+		{"some", ErrSnapshotGone, SnapshotRetriesMax, SnapshotRetriesMax + 1, nil},
+		{"too many", ErrSnapshotGone, SnapshotRetriesMax + 1, SnapshotRetriesMax + 1, ErrSnapshotGone},
+		{"another", ErrUnavailable, 1, 1, ErrUnavailable},
+	} {
+		s := &refusing{err: c.err, first: c.first}
+		read := func() error { return s.Update(t.Context(), nil, UpdateOptions{}, nil) }
+		require.Equal(t, c.want, Fresh(t.Context(), read), c.name)
+		require.Equal(t, c.calls, s.calls, c.name)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	s := &refusing{err: ErrSnapshotGone, first: 2, during: cancel}
+	require.ErrorIs(t, Fresh(ctx, func() error { return s.Update(ctx, nil, UpdateOptions{}, nil) }), context.Canceled)
+	require.Equal(t, 1, s.calls)
+}

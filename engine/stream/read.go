@@ -41,7 +41,15 @@ type Page struct {
 // position, means from the oldest record. It ends before RecordBytesMax is exceeded, but holds at
 // least one record when there is one. Whether Page.Stream's records were trimmed further must be
 // looked at again afterwards: they may go while Read runs.
-func Read(ctx context.Context, src Source, from Position, limit int) (Page, error) {
+func Read(ctx context.Context, src Source, from Position, limit int) (page Page, err error) {
+	err = storage.Fresh(ctx, func() error {
+		page, err = read(ctx, src, from, limit)
+		return err
+	})
+	return page, err
+}
+
+func read(ctx context.Context, src Source, from Position, limit int) (Page, error) {
 	// The watermark comes before the snapshot: what it covers is in there, and so is the end of the
 	// shard if that lies below.
 	mark, err := src.Store.Watermark(ctx, 0)

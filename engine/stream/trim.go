@@ -11,7 +11,15 @@ import (
 
 // Expired returns the Seq up to which all records of a stream are from before a time, zero when none
 // is. Times grow with the Seqs, so it looks at few records.
-func Expired(ctx context.Context, store storage.Store, s *schema.Stream, beforeMs int64) (uint64, error) {
+func Expired(ctx context.Context, store storage.Store, s *schema.Stream, beforeMs int64) (upTo uint64, err error) {
+	err = storage.Fresh(ctx, func() error {
+		upTo, err = expired(ctx, store, s, beforeMs)
+		return err
+	})
+	return upTo, err
+}
+
+func expired(ctx context.Context, store storage.Store, s *schema.Stream, beforeMs int64) (uint64, error) {
 	mark, err := store.Watermark(ctx, 0)
 	if err != nil {
 		return 0, err
@@ -102,7 +110,7 @@ const stepBytes = 64 << 10
 // Excess counts what is new and returns the Seq up to which records must go so that no more than
 // limit bytes are kept; zero when they need not.
 func (m *Meter) Excess(ctx context.Context, store storage.Store, s *schema.Stream, limit int64) (uint64, error) {
-	if err := m.count(ctx, store, s); err != nil {
+	if err := storage.Fresh(ctx, func() error { return m.count(ctx, store, s) }); err != nil {
 		return 0, err
 	}
 	cut := s.Trimmed
