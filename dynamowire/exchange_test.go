@@ -62,14 +62,15 @@ func (e *exchanges) run(t *testing.T, d *datadriven.TestData) string {
 		e.now = e.now.Add(duration(t, add))
 		return ""
 	}
-	rec := e.w.must(t, d.Cmd, d.Input)
+	rec := e.w.must(t, d.Cmd, spelled(d.Input))
 	if d.Cmd == "CreateTable" && rec.Code == http.StatusOK && !d.HasArg("answer") {
 		return fmt.Sprintln(rec.Code)
 	}
 	if rec.Body.Len() == 0 {
 		return fmt.Sprintf("%d\n(empty)\n", rec.Code)
 	}
-	return fmt.Sprintf("%d\n%s\n", rec.Code, tableID.ReplaceAll(rec.Body.Bytes(), []byte(`"TableId":"UUID"`)))
+	answer := fmt.Sprintf("%d\n%s\n", rec.Code, tableID.ReplaceAll(rec.Body.Bytes(), []byte(`"TableId":"UUID"`)))
+	return asWritten(answer, d.Expected)
 }
 
 // tableID is a version 4 UUID: of it only the form is known.
