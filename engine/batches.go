@@ -41,15 +41,15 @@ func (db *DB) BatchGetItem(ctx context.Context, in *api.BatchGetItemInput) (*api
 	if err != nil {
 		return nil, err
 	}
-	items, err := db.exec.GetMany(ctx, keys, gets)
+	items, stored, err := db.exec.GetMany(ctx, keys, gets)
 	if err != nil {
 		return nil, err
 	}
-	skip, err := db.throttleGets(in, gets, items)
+	skip, err := db.throttleGets(in, gets, stored)
 	if err != nil {
 		return nil, err
 	}
-	return batchGetOutput(in, projections, items, skip), nil
+	return batchGetOutput(in, projections, items, stored, skip), nil
 }
 
 // bindBatchGets appends the tables to gets and returns the keys.
@@ -81,7 +81,9 @@ func (db *DB) bindBatchGets(
 
 // batchGetOutput sorts the items back to their tables; it takes over the list. The item that reaches
 // the size limit and all after it are unprocessed, and so are those that skip names, if it is there.
-func batchGetOutput(in *api.BatchGetItemInput, projections []*expr.Projection, items []attr.Item, skip []bool) *api.BatchGetItemOutput {
+func batchGetOutput(
+	in *api.BatchGetItemInput, projections []*expr.Projection, items, stored []attr.Item, skip []bool,
+) *api.BatchGetItemOutput {
 	out := &api.BatchGetItemOutput{
 		Responses:       make([]api.BatchGetResponseMapEntry, len(in.RequestItems)),
 		UnprocessedKeys: []api.BatchGetRequestMapEntry{},
@@ -99,7 +101,7 @@ func batchGetOutput(in *api.BatchGetItemInput, projections []*expr.Projection, i
 			tm = m.of(r.Key)
 		}
 		for _, k := range r.Value.Keys {
-			item := items[at]
+			item, there := items[at], stored[at]
 			at++
 			if skip != nil && skip[at-1] {
 				out.UnprocessedKeys = unprocessedKey(out.UnprocessedKeys, r, k)
@@ -113,7 +115,7 @@ func batchGetOutput(in *api.BatchGetItemInput, projections []*expr.Projection, i
 				}
 				total += size
 				if tm != nil {
-					tm.Table += capacity.ReadUnits(size, r.Value.ConsistentRead.Value)
+					tm.Table += capacity.ReadUnits(sizeOf(there), r.Value.ConsistentRead.Value)
 				}
 			}
 			if item != nil {

@@ -63,7 +63,7 @@ func (db *DB) GetItem(ctx context.Context, in *api.GetItemInput) (*api.GetItemOu
 	if err := db.admitRead(t.Table, nil, in.ConsistentRead.Value); err != nil {
 		return nil, err
 	}
-	item, err := db.exec.Get(ctx, t.Table, k)
+	item, stored, err := db.exec.Get(ctx, t.Table, k)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func (db *DB) GetItem(ctx context.Context, in *api.GetItemInput) (*api.GetItemOu
 	if wantsCapacity(in.ReturnConsumedCapacity) || db.throttled() {
 		m := capacity.Meter{
 			TableName: in.TableName.Value,
-			Table:     capacity.ReadUnits(sizeOf(item), in.ConsistentRead.Value),
+			Table:     capacity.ReadUnits(sizeOf(stored), in.ConsistentRead.Value),
 		}
 		db.charge(t.Table, &m, false)
 		out.ConsumedCapacity = m.Consumed(in.ReturnConsumedCapacity.Value, capacity.Plain)

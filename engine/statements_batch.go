@@ -183,11 +183,11 @@ func (b *batching) read(ctx context.Context, i int) (attr.Item, error) {
 	if err := b.db.admitRead(t.Table, nil, s.ConsistentRead.Value); err != nil {
 		return nil, err
 	}
-	item, err := b.db.exec.Get(ctx, t.Table, sel.Key)
+	item, stored, err := b.db.exec.Get(ctx, t.Table, sel.Key)
 	if err != nil {
 		return nil, err
 	}
-	units := capacity.ReadUnits(sizeOf(item), s.ConsistentRead.Value)
+	units := capacity.ReadUnits(sizeOf(stored), s.ConsistentRead.Value)
 	b.db.charge(t.Table, &capacity.Meter{Table: units}, false)
 	b.meters.of(bound.Statement.Source().Table).Table += units
 	return selected(item, sel), nil

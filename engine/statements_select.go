@@ -82,11 +82,11 @@ func readIndex(sel *partiql.Selection) *schema.Index {
 
 // one reads one item.
 func (s *selecting) one(ctx context.Context, sel *partiql.Selection) error {
-	item, err := s.db.exec.Get(ctx, s.table.Table, sel.Key)
+	item, stored, err := s.db.exec.Get(ctx, s.table.Table, sel.Key)
 	if err != nil {
 		return err
 	}
-	s.meter.Table += capacity.ReadUnits(sizeOf(item), s.in.ConsistentRead.Value)
+	s.meter.Table += capacity.ReadUnits(sizeOf(stored), s.in.ConsistentRead.Value)
 	if item = selected(item, sel); item != nil {
 		s.out.Items = append(s.out.Items, item)
 	}

@@ -86,7 +86,7 @@ func (x *transacting) read(ctx context.Context) (*api.ExecuteTransactionOutput, 
 	if err := x.db.admitGets(gets); err != nil {
 		return nil, err
 	}
-	items, err := x.db.exec.TransactGet(ctx, keys, gets)
+	items, stored, err := x.db.exec.TransactGet(ctx, keys, gets)
 	if err != nil {
 		return nil, err
 	}
@@ -94,9 +94,8 @@ func (x *transacting) read(ctx context.Context) (*api.ExecuteTransactionOutput, 
 	var m meters
 	total := 0
 	for i, item := range items {
-		size := sizeOf(item)
-		total += size
-		m.of(x.bound[i].Statement.Source().Table).Table += capacity.TransactReadUnits(size)
+		total += sizeOf(item)
+		m.of(x.bound[i].Statement.Source().Table).Table += capacity.TransactReadUnits(sizeOf(stored[i]))
 		out.Responses[i].Item = selected(item, selections[i])
 	}
 	x.db.chargeAll(&x.tables, m, false)

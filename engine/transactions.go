@@ -295,7 +295,7 @@ func (db *DB) TransactGetItems(ctx context.Context, in *api.TransactGetItemsInpu
 	if err := db.admitGets(gets); err != nil {
 		return nil, err
 	}
-	items, err := db.exec.TransactGet(ctx, keys, gets)
+	items, stored, err := db.exec.TransactGet(ctx, keys, gets)
 	if err != nil {
 		return nil, err
 	}
@@ -303,9 +303,8 @@ func (db *DB) TransactGetItems(ctx context.Context, in *api.TransactGetItemsInpu
 	var m meters
 	total := 0
 	for i, item := range items {
-		size := sizeOf(item)
-		total += size
-		m.of(in.TransactItems[i].Get.TableName.Value).Table += capacity.TransactReadUnits(size)
+		total += sizeOf(item)
+		m.of(in.TransactItems[i].Get.TableName.Value).Table += capacity.TransactReadUnits(sizeOf(stored[i]))
 		out.Responses[i].Item = project(item, projections[i])
 	}
 	db.chargeAll(&tables, m, false)

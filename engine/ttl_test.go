@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -338,4 +339,113 @@ func writeMortals(ctx context.Context, db *DB, rnd *rand.Rand, keys int, now *at
 			_, _ = db.PutItem(ctx, &api.PutItemInput{TableName: api.Some("items"), Item: it})
 		}
 	}
+}
+
+// TestExpiredItemsCostUntilSwept: an item of 6 KB that is past its time is absent, but a read of it
+// costs by its size until the sweep, and so does a check, which leaves it. A write that meets it sweeps
+// it, which is free, and pays for what it writes.
+func TestExpiredItemsCostUntilSwept(t *testing.T) {
+	d := openTest(t, Options{})
+	d.orders()
+	require.NoError(t, setTTL(t.Context(), d.DB, "orders", "ttl", true))
+	k := d.build(attr.NewItem().S("pk", "a").N("sk", "1"))
+	expire := func() { d.put(d.mortal("a", -1).S("x", strings.Repeat("x", 6000))) }
+	text := api.Some(`SELECT * FROM "orders" WHERE pk = 'a' AND sk = 1`)
+	total := api.Some(api.ReturnConsumedCapacityTotal)
+	reads := map[string]func() (found bool, units api.Opt[float64]){
+		"GetItem": func() (bool, api.Opt[float64]) {
+			out, err := d.GetItem(t.Context(), &api.GetItemInput{
+				TableName: api.Some("orders"), Key: k, ConsistentRead: api.Some(true), ReturnConsumedCapacity: total,
+			})
+			require.NoError(t, err)
+			return out.Item != nil, out.ConsumedCapacity.CapacityUnits
+		},
+		"BatchGetItem": func() (bool, api.Opt[float64]) {
+			out, err := d.BatchGetItem(t.Context(), &api.BatchGetItemInput{
+				RequestItems: []api.BatchGetRequestMapEntry{
+					{Key: "orders", Value: api.KeysAndAttributes{Keys: []attr.Item{k}, ConsistentRead: api.Some(true)}},
+				},
+				ReturnConsumedCapacity: total,
+			})
+			require.NoError(t, err)
+			return len(out.Responses[0].Value) > 0, out.ConsumedCapacity[0].CapacityUnits
+		},
+		"TransactGetItems": func() (bool, api.Opt[float64]) {
+			out, err := d.TransactGetItems(t.Context(), &api.TransactGetItemsInput{
+				TransactItems:          []api.TransactGetItem{{Get: &api.Get{TableName: api.Some("orders"), Key: k}}},
+				ReturnConsumedCapacity: total,
+			})
+			require.NoError(t, err)
+			return out.Responses[0].Item != nil, out.ConsumedCapacity[0].CapacityUnits
+		},
+		"ConditionCheck": func() (bool, api.Opt[float64]) {
+			out, err := d.TransactWriteItems(t.Context(), &api.TransactWriteItemsInput{
+				TransactItems: []api.TransactWriteItem{{ConditionCheck: &api.ConditionCheck{
+					TableName: api.Some("orders"), Key: k, ConditionExpression: api.Some("attribute_not_exists(pk)"),
+				}}},
+				ReturnConsumedCapacity: total,
+			})
+			require.NoError(t, err)
+			return false, out.ConsumedCapacity[0].CapacityUnits
+		},
+		"ExecuteStatement": func() (bool, api.Opt[float64]) {
+			out, err := d.ExecuteStatement(t.Context(), &api.ExecuteStatementInput{
+				Statement: text, ConsistentRead: api.Some(true), ReturnConsumedCapacity: total,
+			})
+			require.NoError(t, err)
+			return len(out.Items) > 0, out.ConsumedCapacity.CapacityUnits
+		},
+		"BatchExecuteStatement": func() (bool, api.Opt[float64]) {
+			out, err := d.BatchExecuteStatement(t.Context(), &api.BatchExecuteStatementInput{
+				Statements:             []api.BatchStatementRequest{{Statement: text, ConsistentRead: api.Some(true)}},
+				ReturnConsumedCapacity: total,
+			})
+			require.NoError(t, err)
+			return out.Responses[0].Item != nil, out.ConsumedCapacity[0].CapacityUnits
+		},
+		"ExecuteTransaction": func() (bool, api.Opt[float64]) {
+			out, err := d.ExecuteTransaction(t.Context(), &api.ExecuteTransactionInput{
+				TransactStatements: []api.ParameterizedStatement{{Statement: text}}, ReturnConsumedCapacity: total,
+			})
+			require.NoError(t, err)
+			return out.Responses[0].Item != nil, out.ConsumedCapacity[0].CapacityUnits
+		},
+	}
+	costs := func(when string, want map[string]float64) {
+		t.Helper()
+		for name, read := range reads {
+			found, units := read()
+			require.False(t, found, "%s %s", name, when)
+			require.Equal(t, want[name], units.Value, "%s %s", name, when)
+		}
+	}
+	expire()
+	costs("before the sweep", map[string]float64{
+		"GetItem": 2, "BatchGetItem": 2, "TransactGetItems": 4, "ConditionCheck": 12,
+		"ExecuteStatement": 2, "BatchExecuteStatement": 2, "ExecuteTransaction": 4,
+	})
+	d.put(attr.NewItem().S("pk", "b").N("sk", "1"))
+	batch, err := d.BatchGetItem(t.Context(), &api.BatchGetItemInput{
+		RequestItems: []api.BatchGetRequestMapEntry{{Key: "orders", Value: api.KeysAndAttributes{Keys: []attr.Item{
+			d.build(attr.NewItem().S("pk", "b").N("sk", "1")), k, d.build(attr.NewItem().S("pk", "c").N("sk", "1")),
+		}}}},
+		ReturnConsumedCapacity: total,
+	})
+	require.NoError(t, err)
+	require.Len(t, batch.Responses[0].Value, 1)
+	require.Equal(t, 0.5+1+0.5, batch.ConsumedCapacity[0].CapacityUnits.Value, "one that lives, the expired, none")
+	require.NoError(t, d.Work(t.Context()))
+	misses := map[string]float64{
+		"GetItem": 1, "BatchGetItem": 1, "TransactGetItems": 2, "ConditionCheck": 2,
+		"ExecuteStatement": 1, "BatchExecuteStatement": 1, "ExecuteTransaction": 2,
+	}
+	costs("after the sweep", misses)
+
+	expire()
+	out, err := d.DeleteItem(t.Context(), &api.DeleteItemInput{
+		TableName: api.Some("orders"), Key: k, ReturnConsumedCapacity: total,
+	})
+	require.NoError(t, err)
+	require.Equal(t, float64(1), out.ConsumedCapacity.CapacityUnits.Value, "the write is the sweep")
+	costs("after a write that met it", misses)
 }

@@ -151,7 +151,7 @@ func TestOneOfManyExecutes(t *testing.T) {
 		}
 		wg.Wait()
 		require.Equal(t, int32(1), executed.Load())
-		item, err := e.Get(context.Background(), e.table, w.Key)
+		item, _, err := e.Get(context.Background(), e.table, w.Key)
 		require.NoError(t, err)
 		require.Equal(t, numeral(t, "1"), item.Get("n"))
 	}

@@ -276,11 +276,11 @@ type Gets struct {
 	Count int
 }
 
-// GetMany reads items at one moment, in the order of keys; absent and expired ones are nil. The
-// items may be kept.
-func (e *Executor) GetMany(ctx context.Context, keys [][]byte, gets []Gets) ([]attr.Item, error) {
+// GetMany reads items at one moment, in the order of keys; absent and expired ones are nil. What is
+// stored, which is the expired ones as well, costs until it is swept. The items may be kept.
+func (e *Executor) GetMany(ctx context.Context, keys [][]byte, gets []Gets) (items, stored []attr.Item, err error) {
 	var values []storage.Value
-	err := storage.Fresh(ctx, func() error {
+	err = storage.Fresh(ctx, func() error {
 		snap, err := e.store.Snapshot(ctx, storage.SnapshotOptions{})
 		if err != nil {
 			return err
@@ -290,28 +290,39 @@ func (e *Executor) GetMany(ctx context.Context, keys [][]byte, gets []Gets) ([]a
 		return err
 	})
 	if err != nil {
-		return nil, storeError(err)
+		return nil, nil, storeError(err)
 	}
-	return e.liveItems(values, gets), nil
+	items, stored = e.liveItems(values, gets)
+	return items, stored, nil
 }
 
-// liveItems are the items of values that were read for gets.
-func (e *Executor) liveItems(values []storage.Value, gets []Gets) []attr.Item {
+// liveItems are the items of values that were read for gets, and what is stored, which is the same
+// list when nothing is past its time.
+func (e *Executor) liveItems(values []storage.Value, gets []Gets) (items, stored []attr.Item) {
 	now := e.Now()
-	items := make([]attr.Item, 0, len(values))
+	items = make([]attr.Item, 0, len(values))
 	for _, g := range gets {
 		for range g.Count {
-			item, _ := live(g.Table.HideBy(), values[len(items)], now)
-			items = append(items, item)
+			at := len(items)
+			item, there := live(g.Table.HideBy(), values[at], now)
+			if item == nil && there != nil && stored == nil {
+				stored = append(make([]attr.Item, 0, len(values)), items...)
+			}
+			if items = append(items, item); stored != nil {
+				stored = append(stored, there)
+			}
 		}
 	}
-	return items
+	if stored == nil {
+		stored = items
+	}
+	return items, stored
 }
 
 // TransactGet reads items as GetMany does, and is cancelled when a running transaction writes one of
 // them (wire-facts §6.14). Nothing needs that, a snapshot is serializable: without a transaction of
 // this executor on its way no lock is taken, and those of others on a shared store are not seen.
-func (e *Executor) TransactGet(ctx context.Context, keys [][]byte, gets []Gets) ([]attr.Item, error) {
+func (e *Executor) TransactGet(ctx context.Context, keys [][]byte, gets []Gets) (items, stored []attr.Item, err error) {
 	if e.WaitOnConflict || e.transactions.Load() == 0 {
 		return e.GetMany(ctx, keys, gets)
 	}
@@ -319,7 +330,7 @@ func (e *Executor) TransactGet(ctx context.Context, keys [][]byte, gets []Gets) 
 	for i, k := range keys {
 		named[i] = storage.Named{Key: k, Shared: true, NoWait: true}
 	}
-	err := e.store.Update(ctx, named, storage.UpdateOptions{}, func(tx storage.Tx) error {
+	err = e.store.Update(ctx, named, storage.UpdateOptions{}, func(tx storage.Tx) error {
 		for i := range values {
 			v := tx.Value(i)
 			v.Data = bytes.Clone(v.Data) // storage's once this is over
@@ -328,26 +339,25 @@ func (e *Executor) TransactGet(ctx context.Context, keys [][]byte, gets []Gets) 
 		return nil
 	})
 	if c, ok := errors.AsType[*storage.ConflictError](err); ok && c.Multi {
-		return nil, conflicting(len(keys), func(i int) bool { return bytes.Equal(keys[i], c.Key) })
+		return nil, nil, conflicting(len(keys), func(i int) bool { return bytes.Equal(keys[i], c.Key) })
 	}
 	if err != nil {
-		return nil, storeError(err)
+		return nil, nil, storeError(err)
 	}
-	return e.liveItems(values, gets), nil
+	items, stored = e.liveItems(values, gets)
+	return items, stored, nil
 }
 
-// Get reads one item; nil when it is absent or expired. The item may be kept.
-func (e *Executor) Get(ctx context.Context, t *catalog.Table, key []byte) (attr.Item, error) {
+// Get reads one item; nil when it is absent or expired. What is stored, which is an expired one as
+// well, costs until it is swept. The item may be kept.
+func (e *Executor) Get(ctx context.Context, t *catalog.Table, key []byte) (item, stored attr.Item, err error) {
 	v, err := e.store.Get(ctx, key)
-	if err != nil {
-		return nil, storeError(err)
+	if err != nil || !v.Present {
+		return nil, nil, storeError(err)
 	}
 	if t.HideBy() == "" {
-		if !v.Present {
-			return nil, nil
-		}
-		return attr.Item(v.Data), nil
+		return attr.Item(v.Data), attr.Item(v.Data), nil
 	}
-	item, _ := live(t.HideBy(), v, e.Now())
-	return item, nil
+	item, stored = live(t.HideBy(), v, e.Now())
+	return item, stored, nil
 }

@@ -26,13 +26,17 @@ type Result struct {
 	// Expired: the write removed the item because its time to live was over. Its stream record says
 	// that the service did it.
 	Expired bool
+	// lingering is the size of what a check met that is past its time. It stays, unlike what a write
+	// meets, and so it costs.
+	lingering int
 	// Collection is the size in bytes of the item's collection afterwards, in a table with local
 	// indexes.
 	Collection int64
 }
 
-// OldSize and NewSize are accounted sizes in bytes, zero for absent.
-func (r *Result) OldSize() int { return sizeOf(r.Old) }
+// OldSize and NewSize are accounted sizes in bytes, zero for absent. What a write removed because it
+// was past its time was absent: such removals cost nothing (wire-facts §6.16).
+func (r *Result) OldSize() int { return max(sizeOf(r.Old), r.lingering) }
 
 // NewSize is the accounted size of the item afterwards.
 func (r *Result) NewSize() int { return sizeOf(r.New) }
@@ -175,6 +179,9 @@ func evaluate(t *catalog.Table, w *plan.Write, v storage.Value, now time.Time) (
 		res.New = item
 	case plan.WriteCheck:
 		res.New = old
+		if old == nil {
+			res.lingering = sizeOf(stored)
+		}
 		return res, nil
 	}
 	if len(t.Table.Indexes) > 0 {
