@@ -17,6 +17,7 @@ type background struct {
 	jobs    worker
 	sweeper worker
 	streams worker
+	counts  worker
 }
 
 // worker does one kind of work.
@@ -38,13 +39,18 @@ func (db *DB) startBackground() {
 		jobs:    worker{name: "jobs", wake: make(chan struct{}, 1)},
 		sweeper: worker{name: "ttl", wake: make(chan struct{}, 1)},
 		streams: worker{name: "streams", wake: make(chan struct{}, 1)},
+		counts:  worker{name: "counts", wake: make(chan struct{}, 1)},
 	}
+	// Not at once: a database should open quickly.
+	db.counting.nextSearch = db.exec.Now().Add(countSearch)
+	db.counting.wanted, db.counting.runs = map[countID]string{}, map[countID]*tally{}
 	if db.opts.NoBackground {
 		return
 	}
 	db.loop(ctx, &db.background.jobs, jobsInterval, db.doJobs)
 	db.loop(ctx, &db.background.sweeper, db.opts.TTLInterval, db.sweepOnce)
 	db.loop(ctx, &db.background.streams, db.tendInterval()/looksPerTend, db.tendOnce)
+	db.loop(ctx, &db.background.counts, countInterval, db.countOnce)
 }
 
 func (db *DB) stopBackground() {
@@ -103,5 +109,5 @@ func (db *DB) hold(ctx context.Context, w *worker) (err error) {
 // Options.NoBackground it is the only way to have it done.
 func (db *DB) Work(ctx context.Context) error {
 	_, err := db.doJobs(ctx)
-	return errors.Join(err, db.sweepAll(ctx), db.tendStreams(ctx))
+	return errors.Join(err, db.sweepAll(ctx), db.tendStreams(ctx), db.countDue(ctx, unpaced))
 }

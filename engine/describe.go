@@ -5,11 +5,9 @@ import (
 	"context"
 
 	"github.com/keystone-db/kstone/engine/api"
-	"github.com/keystone-db/kstone/engine/attr"
 	"github.com/keystone-db/kstone/engine/catalog"
 	"github.com/keystone-db/kstone/engine/key"
 	"github.com/keystone-db/kstone/engine/schema"
-	"github.com/keystone-db/kstone/engine/storage"
 )
 
 // Warm throughput of a new on-demand table.
@@ -234,44 +232,4 @@ func provisioned(t catalog.Throughput, c catalog.Changes, now int64) *api.Provis
 		ReadCapacityUnits:      api.Some(t.Read), WriteCapacityUnits: api.Some(t.Write),
 		LastIncreaseDateTime: fromMillis(c.IncreasedMs), LastDecreaseDateTime: fromMillis(c.DecreasedMs),
 	}
-}
-
-// countExactMax is the largest number of keys that DescribeTable counts one by one.
-const countExactMax = 10_000
-
-// count returns the number of items of a table or index and the sum of their accounted sizes. Small
-// ones are counted one by one, so that a test sees what it wrote; for large ones storage's figures
-// stand, which count bytes in binary form.
-func (db *DB) count(ctx context.Context, t *catalog.Table, sub uint32) (items, size int64, err error) {
-	if t.Status == catalog.StatusDeleting || t.Status == catalog.StatusCreating {
-		return 0, 0, nil
-	}
-	held, err := db.catalog.Enter(t.Table.Name, 0)
-	if err != nil {
-		return 0, 0, nil // on its way out
-	}
-	defer held.Leave(0)
-	if held.Table.ID != t.Table.ID || sub != key.TableSub && !held.Table.HasSub(sub) {
-		return 0, 0, nil
-	}
-	r := storage.Range(key.SpaceRange(key.TableSpace(t.Table.ID), sub))
-	stats, err := db.store.Stats(ctx, r)
-	if err != nil || stats.Keys > countExactMax {
-		return stats.Keys, stats.Bytes, err
-	}
-	snap, err := db.store.Snapshot(ctx, storage.SnapshotOptions{})
-	if err != nil {
-		return 0, 0, err
-	}
-	defer snap.Close()
-	it, err := snap.Iter(ctx, r, storage.IterOptions{})
-	if err != nil {
-		return 0, 0, err
-	}
-	defer it.Close()
-	for it.Next() {
-		items++
-		size += int64(attr.Item(it.Value()).Size())
-	}
-	return items, size, it.Err()
 }

@@ -41,6 +41,7 @@ type DB struct {
 	buckets    *capacity.Buckets // nil without Options.Throttle
 	randMu     sync.Mutex        // serializes reads of opts.Rand
 	tending    tending
+	counting   counting
 
 	background *background
 }

@@ -102,6 +102,8 @@ type Options struct {
 	Rand io.Reader
 	// Logger gets what an operator should know; default none.
 	Logger zerolog.Logger
+	// countMax and countStep stand for countExactMax and countStepKeys in tests; 0 means these.
+	countMax, countStep int64
 }
 
 func (o Options) withDefaults() Options {
@@ -134,6 +136,12 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Rand == nil {
 		o.Rand = rand.Reader
+	}
+	if o.countMax == 0 {
+		o.countMax = countExactMax
+	}
+	if o.countStep == 0 {
+		o.countStep = countStepKeys
 	}
 	return o
 }

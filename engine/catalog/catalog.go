@@ -480,6 +480,7 @@ func (c *Catalog) remove(ctx context.Context, name string, t *Table) error {
 	}
 	var batch storage.Batch
 	batch.Delete(key.AppendCatalog(nil, key.SubTable, name))
+	t.forget(&batch)
 	if err := c.store.Apply(ctx, &batch, storage.UpdateOptions{}); err != nil {
 		return err
 	}

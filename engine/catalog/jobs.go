@@ -135,6 +135,24 @@ func (r *Record) TakeSub() uint32 {
 // Cursor is the key of the row that holds how far a job of the table came.
 func (r *Record) Cursor(sub uint32) []byte { return key.AppendJob(nil, r.Table.ID, sub) }
 
+// countRow is the key of the row that holds what was counted under a sub of the table.
+func (r *Record) countRow(sub uint32) []byte { return key.AppendCount(nil, r.Table.ID, sub) }
+
+// forget deletes the rows of background work that speak of the table.
+func (r *Record) forget(batch *storage.Batch) {
+	batch.Delete(r.countRow(key.TableSub))
+	for i := range r.Table.Indexes {
+		batch.Delete(r.countRow(r.Table.Indexes[i].Sub))
+	}
+	for i := range r.Jobs {
+		j := &r.Jobs[i]
+		batch.Delete(r.Cursor(j.Sub))
+		if j.Kind == JobDrop && j.Index != nil {
+			batch.Delete(r.countRow(j.Sub))
+		}
+	}
+}
+
 // WithTTL returns the names of the tables that keep expiry rows.
 func (c *Catalog) WithTTL() []string {
 	var names []string
@@ -187,6 +205,9 @@ func (c *Catalog) Finish(ctx context.Context, id uint64, name string, sub uint32
 	var batch storage.Batch
 	batch.Put(key.AppendCatalog(nil, key.SubTable, name), b)
 	batch.Delete(r.Cursor(sub))
+	if j := t.Job(sub); j.Kind == JobDrop && j.Index != nil {
+		batch.Delete(r.countRow(sub))
+	}
 	if err := c.store.Apply(ctx, &batch, storage.UpdateOptions{}); err != nil {
 		return err
 	}

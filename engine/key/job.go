@@ -1,6 +1,9 @@
 package key
 
-import "encoding/binary"
+import (
+	"bytes"
+	"encoding/binary"
+)
 
 // Sub fields of the catalog space for background work. On disk: never renumber.
 const (
@@ -8,13 +11,36 @@ const (
 	SubJob uint32 = 6
 	// SubLease holds leases by name.
 	SubLease uint32 = 7
+	// SubCount holds what was counted of large tables and indexes, by table id and sub.
+	SubCount uint32 = 8
 )
+
+// aboutBytes is the length of a table id and a sub.
+const aboutBytes = 12
 
 // AppendJob appends the key of the row that holds how far the job about a table's sub came.
 func AppendJob(dst []byte, table uint64, sub uint32) []byte {
-	dst = AppendHead(dst, spaceCatalog, SubJob, 0)
+	return appendAbout(dst, SubJob, table, sub)
+}
+
+// AppendCount appends the key of the row that holds what was counted under a table's sub.
+func AppendCount(dst []byte, table uint64, sub uint32) []byte {
+	return appendAbout(dst, SubCount, table, sub)
+}
+
+func appendAbout(dst []byte, kind uint32, table uint64, sub uint32) []byte {
+	dst = AppendHead(dst, spaceCatalog, kind, 0)
 	dst = binary.BigEndian.AppendUint64(dst, table)
 	return binary.BigEndian.AppendUint32(dst, sub)
+}
+
+// SplitCount returns what a key of AppendCount is about; ok is false for any other key.
+func SplitCount(k []byte) (table uint64, sub uint32, ok bool) {
+	about, ok := bytes.CutPrefix(k, AppendHead(nil, spaceCatalog, SubCount, 0))
+	if !ok || len(about) != aboutBytes {
+		return 0, 0, false
+	}
+	return binary.BigEndian.Uint64(about), binary.BigEndian.Uint32(about[8:]), true
 }
 
 // AppendLease appends the key of a lease.

@@ -20,6 +20,7 @@
 //	| stream    | see package stream; hash is the first of the shard's slot         |
 //	| catalog   | raw name, hash 0                                                  |
 //	| job       | table id 8B · sub 4B, hash 0                                      |
+//	| count     | table id 8B · sub 4B, hash 0                                      |
 //	| expiry    | expiry.go; hash is the bucket                                     |
 //	| size      | partition (of an item collection)                                 |
 //

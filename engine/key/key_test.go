@@ -178,3 +178,15 @@ func TestTokenKey(t *testing.T) {
 	require.Equal(t, "before", string(k[:6]))
 	require.Equal(t, append(AppendHead(nil, TokenSpace(7), 0, Hash([]byte("token"))), "\x00\x05token"...), k[6:])
 }
+
+// TestCountKey: a count's key says what it is about, and is no job's.
+func TestCountKey(t *testing.T) {
+	table, sub, ok := SplitCount(AppendCount(nil, 1<<40, 3))
+	require.True(t, ok)
+	require.Equal(t, uint64(1<<40), table)
+	require.Equal(t, uint32(3), sub)
+	for _, k := range [][]byte{nil, AppendJob(nil, 7, 3), AppendCount(nil, 7, 3)[:20], append(AppendCount(nil, 7, 3), 0)} {
+		_, _, ok := SplitCount(k)
+		require.False(t, ok)
+	}
+}
