@@ -65,6 +65,10 @@ type Options struct {
 	// Throttle holds requests to the provisioned throughput of their tables and indexes, and to the
 	// maximum of on-demand ones, as the service does; default is to serve all that comes.
 	Throttle bool
+	// StrictLimits enforces also the service's limits that only pace administrators: one change of
+	// time to live an hour, decreases of throughput and switches of the billing mode a day, tables of
+	// an account.
+	StrictLimits bool
 	// CacheBytes bounds the block cache, MemtableBytes the memtables; 0 means 64 MiB each.
 	CacheBytes, MemtableBytes int64
 	// LogBytes is the target size of the write-ahead log; 0 means 192 MiB.

@@ -110,8 +110,8 @@ func (db *DB) ListTagsOfResource(ctx context.Context, in *api.ListTagsOfResource
 }
 
 // UpdateTimeToLive stores the setting; from then on expired items are absent. The service refuses a
-// second change while the first is under way, which takes it up to an hour and here Options.TableDelay
-// (unsure: whether it also refuses one within the hour when the first is over).
+// second change within the hour, here only with Options.StrictLimits, and otherwise while the first is
+// under way, which takes Options.TableDelay.
 func (db *DB) UpdateTimeToLive(ctx context.Context, in *api.UpdateTimeToLiveInput) (*api.UpdateTimeToLiveOutput, error) {
 	if err := validate.UpdateTimeToLive(in, db.rules); err != nil {
 		return nil, err
@@ -130,10 +130,11 @@ func (db *DB) UpdateTimeToLive(ctx context.Context, in *api.UpdateTimeToLiveInpu
 			return api.Errorf(api.Validation, api.MsgTTLEnabled)
 		case on == "" && !spec.Enabled.Value:
 			return api.Errorf(api.Validation, api.MsgTTLDisabled)
-		case now < r.TTLUntilMs:
+		case now < r.TTLUntilMs,
+			db.opts.StrictLimits && now < r.TTLChangedMs+ttlChangeInterval.Milliseconds():
 			return api.Errorf(api.Validation, api.MsgTTLBusy)
 		}
-		r.TTLUntilMs = now + db.opts.TableDelay.Milliseconds()
+		r.TTLChangedMs, r.TTLUntilMs = now, now+db.opts.TableDelay.Milliseconds()
 		if spec.Enabled.Value {
 			r.EnableTTL(attribute)
 		} else {

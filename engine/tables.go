@@ -39,6 +39,9 @@ func (db *DB) CreateTable(ctx context.Context, in *api.CreateTableInput) (*api.C
 	if errors.Is(err, catalog.ErrExists) {
 		return nil, api.Errorf(api.ResourceInUse, api.MsgTableExists, name)
 	}
+	if errors.Is(err, catalog.ErrTooMany) {
+		return nil, api.Errorf(api.LimitExceeded, api.MsgTables, tablesMax)
+	}
 	if err != nil {
 		return nil, err
 	}

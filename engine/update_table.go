@@ -35,6 +35,11 @@ func (db *DB) UpdateTable(ctx context.Context, in *api.UpdateTableInput) (*api.U
 		if err := nextIndexes(in, r); err != nil {
 			return err
 		}
+		if db.opts.StrictLimits {
+			if err := strictBilling(&r.Billing, &next, now); err != nil {
+				return err
+			}
+		}
 		if in.DeletionProtectionEnabled.Set {
 			r.DeletionProtection = in.DeletionProtectionEnabled.Value
 		}
@@ -85,9 +90,9 @@ func nextBilling(in *api.UpdateTableInput, r *catalog.Record, now int64) (catalo
 	switch in.BillingMode.Value {
 	case api.BillingModePayPerRequest:
 		if !next.OnDemand {
-			next.SwitchedMs = now
+			next.Switch(now)
 		}
-		next.OnDemand, next.Switched = true, true
+		next.Switched = true
 	case api.BillingModeProvisioned:
 		if next.OnDemand {
 			next.Switched = true

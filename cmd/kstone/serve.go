@@ -60,6 +60,9 @@ func newServe() *cobra.Command {
 	f.DurationVar(&c.TTLInterval, "ttl-interval", engine.DefaultTTLInterval, "time between two sweeps of items past their time to live")
 	f.BoolVar(&c.Throttle, "throttle", false, "refuse what exceeds the provisioned throughput of a table or index, or the\n"+
 		"maximum of an on-demand one; five minutes of unused throughput are kept for bursts")
+	f.BoolVar(&c.StrictLimits, "strict-limits", false, "enforce limits of the service that only pace administrators: a change of\n"+
+		"time to live an hour, decreases of throughput and switches of the billing mode a day,\n"+
+		"2,500 tables")
 	f.BoolVar(&c.WaitOnConflict, "wait-on-conflict", false, "let requests that meet a transaction in flight on the same item wait for it\n"+
 		"instead of TransactionConflictException")
 	f.BoolVar(&c.ClassicErrors, "classic-errors", false, "error texts of PutItem and UpdateItem as before 2026")

@@ -153,6 +153,9 @@ const (
 		"a given UTC day. After the first 4 decreases, each subsequent decrease in the same UTC day " +
 		"can be performed at most once every 3600 seconds. Number of decreases today: %d. Last " +
 		"decrease at %s. Next decrease can be made at %s"
+	// MsgTables is LimitExceeded of a table too many; limit. The number stood at 256 in the errors that
+	// users published.
+	MsgTables = "Subscriber limit exceeded: There is a limit of %d tables per subscriber"
 	// MsgProtected is DeleteTable of a protected table (wire-facts §10 #14).
 	MsgProtected = "Resource cannot be deleted as it is currently protected against deletion. " +
 		"Disable deletion protection first."

@@ -33,6 +33,8 @@ var (
 	ErrNotFound = errors.New("catalog: no such table")
 	// ErrExists: the name is taken, in whatever state.
 	ErrExists = errors.New("catalog: table exists")
+	// ErrTooMany: there are Options.TablesMax tables already.
+	ErrTooMany = errors.New("catalog: too many tables")
 )
 
 // firstTableID leaves room for tables of our own.
@@ -52,6 +54,8 @@ type Options struct {
 	TTLLag bool
 	// StreamShards is the number of open shards of a stream that is enabled; 0 means 1.
 	StreamShards uint32
+	// TablesMax bounds the number of tables; 0 means no bound.
+	TablesMax int
 }
 
 // Table is one table as of now: immutable, shared, never to be changed.
@@ -275,6 +279,9 @@ func (c *Catalog) Create(ctx context.Context, r Record) (*Table, error) {
 	}
 	if c.snapshot()[r.Table.Name] != nil {
 		return nil, ErrExists
+	}
+	if c.opts.TablesMax > 0 && c.Count() >= c.opts.TablesMax {
+		return nil, ErrTooMany
 	}
 	now := c.opts.Clock()
 	r.Status, r.UntilMs = StatusCreating, now.Add(c.opts.TableDelay).UnixMilli()

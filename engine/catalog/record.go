@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/keystone-db/kstone/engine/schema"
@@ -48,6 +49,9 @@ type Throughput struct {
 	Write int64 `json:"write"`
 }
 
+// Lowered says whether the next throughput is lower than t in any way.
+func (t Throughput) Lowered(next Throughput) bool { return next.Read < t.Read || next.Write < t.Write }
+
 // Tag of a table.
 type Tag struct {
 	Key   string `json:"key"`
@@ -75,8 +79,10 @@ type Billing struct {
 	// Switched: the mode was changed or asked for, so that the summary is shown.
 	Switched bool `json:"switched,omitempty"`
 	// SwitchedMs is when the table last became on-demand, in milliseconds since 1970.
-	SwitchedMs int64      `json:"switchedMs,omitempty"`
-	Table      Throughput `json:"table"`
+	SwitchedMs int64 `json:"switchedMs,omitempty"`
+	// Switches are the last times when the table became on-demand by a change, oldest first.
+	Switches []int64    `json:"switches,omitempty"`
+	Table    Throughput `json:"table"`
 	// Indexes holds the throughput of global indexes by name.
 	Indexes map[string]Throughput `json:"indexes,omitempty"`
 	// Changes are the table's own; its members are stored beside the others.
@@ -110,7 +116,7 @@ func (c Changes) Changed(old, next Throughput, nowMs int64) Changes {
 	if next.Read > old.Read || next.Write > old.Write {
 		c.IncreasedMs = nowMs
 	}
-	if next.Read < old.Read || next.Write < old.Write {
+	if old.Lowered(next) {
 		c.Decreases, c.DecreasedMs = c.DecreasesOn(nowMs)+1, nowMs
 	}
 	return c
@@ -124,8 +130,32 @@ func (c Changes) DecreasesOn(nowMs int64) int64 {
 	return c.Decreases
 }
 
+// NextDay is when the day of a time ends.
+func NextDay(nowMs int64) int64 { return (nowMs/millisPerDay + 1) * millisPerDay }
+
+// switchesKept is how many of the last switches a record holds.
+const switchesKept = 4
+
+// Switch makes the table on-demand.
+func (b *Billing) Switch(nowMs int64) {
+	b.OnDemand, b.SwitchedMs = true, nowMs
+	b.Switches = append(b.Switches, nowMs)
+	b.Switches = b.Switches[max(0, len(b.Switches)-switchesKept):]
+}
+
+// SwitchesSince is the number of switches after a time, of those that are held.
+func (b *Billing) SwitchesSince(ms int64) (n int) {
+	for _, at := range b.Switches {
+		if at > ms {
+			n++
+		}
+	}
+	return n
+}
+
 // Clone shares nothing with b that a change would reach into.
 func (b Billing) Clone() Billing {
+	b.Switches = slices.Clone(b.Switches)
 	b.Indexes = maps.Clone(b.Indexes)
 	b.IndexMax = maps.Clone(b.IndexMax)
 	b.IndexWarm = maps.Clone(b.IndexWarm)
@@ -158,8 +188,10 @@ type Record struct {
 	TableClass string `json:"tableClass,omitempty"`
 	// TTLAttribute is the attribute last named to UpdateTimeToLive; Table.TTL is empty when off.
 	TTLAttribute string `json:"ttlAttribute,omitempty"`
-	// TTLUntilMs is when a change of time to live is over, in milliseconds since 1970.
-	TTLUntilMs int64 `json:"ttlUntilMs,omitempty"`
+	// TTLUntilMs is when a change of time to live is over, TTLChangedMs when it was made, in
+	// milliseconds since 1970.
+	TTLUntilMs   int64 `json:"ttlUntilMs,omitempty"`
+	TTLChangedMs int64 `json:"ttlChangedMs,omitempty"`
 	// Jobs are still to be done because of changes of the table.
 	Jobs []Job `json:"jobs,omitempty"`
 }

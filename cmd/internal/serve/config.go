@@ -64,6 +64,8 @@ type Config struct {
 	TTLInterval time.Duration
 	// Throttle holds requests to the throughput of their tables.
 	Throttle bool
+	// StrictLimits enforces limits that only pace administrators.
+	StrictLimits bool
 	// WaitOnConflict waits for transactions in flight instead of answering with their conflict.
 	WaitOnConflict bool
 	// ClassicErrors gives the error texts from before 2026.

@@ -78,7 +78,7 @@ func open(c Config, l net.Listener, logger zerolog.Logger) (*engine.DB, error) {
 		StreamRetention: c.StreamRetention, StreamBytes: c.StreamBytes,
 		InMemory: c.InMemory, Sync: c.Sync, SyncInterval: c.SyncInterval,
 		Region: c.Region, Account: c.Account, TableDelay: c.TableDelay, ClassicErrors: c.ClassicErrors,
-		Throttle:     c.Throttle,
+		Throttle: c.Throttle, StrictLimits: c.StrictLimits,
 		StreamShards: c.StreamShards, WaitOnConflict: c.WaitOnConflict,
 		Endpoint: net.JoinHostPort(clientHost(c.Host), strconv.Itoa(portOf(l))),
 		Clock:    time.Now, After: time.After, CollectionBytes: c.CollectionBytes, TTLLag: c.TTLLag, TTLInterval: c.TTLInterval, Logger: logger,
