@@ -18,12 +18,13 @@ import (
 // TestExchanges sends the requests of testdata/exchanges, byte for byte, to a database that each file
 // begins anew, and compares status and body. A command is the operation, its input the body. The
 // expected texts are those of wire-facts, whose sections the files name. Of a CreateTable that succeeds
-// only the status counts, since it makes what the others need, unless it asks for the answer. Two more
-// commands prepare: database opens a new one with options, clock moves the time.
+// only the status counts, since it makes what the others need, unless it asks for the answer. More
+// commands prepare: database opens a new one with options and without background work, clock moves the
+// time, work does what is due by then.
 func TestExchanges(t *testing.T) {
 	datadriven.Walk(t, "testdata/exchanges", func(t *testing.T, path string) {
 		e := &exchanges{now: wireTime}
-		e.open(t, 0)
+		e.open(t)
 		defer func() { require.NoError(t, e.w.db.Close()) }()
 		datadriven.RunTest(t, path, e.run)
 	})
@@ -33,6 +34,7 @@ func TestExchanges(t *testing.T) {
 const (
 	commandDatabase = "database"
 	commandClock    = "clock"
+	commandWork     = "work"
 )
 
 // exchanges is the state of one file.
@@ -41,11 +43,10 @@ type exchanges struct {
 	now time.Time
 }
 
-func (e *exchanges) open(t *testing.T, tableDelay time.Duration) {
-	e.w = openWire(t, func(o *engine.Options) {
+func (e *exchanges) open(t *testing.T, set ...func(*engine.Options)) {
+	e.w = openWire(t, append(set, func(o *engine.Options) {
 		o.Clock = func() time.Time { return e.now }
-		o.TableDelay = tableDelay
-	})
+	})...)
 }
 
 func (e *exchanges) run(t *testing.T, d *datadriven.TestData) string {
@@ -54,7 +55,12 @@ func (e *exchanges) run(t *testing.T, d *datadriven.TestData) string {
 		var delay string
 		d.ScanArgs(t, "table-delay", &delay)
 		require.NoError(t, e.w.db.Close())
-		e.open(t, duration(t, delay))
+		e.open(t, func(o *engine.Options) {
+			o.TableDelay, o.NoBackground = duration(t, delay), true
+		})
+		return ""
+	case commandWork:
+		require.NoError(t, e.w.db.Work(t.Context()))
 		return ""
 	case commandClock:
 		var add string
@@ -90,7 +96,8 @@ func TestExchangeCounts(t *testing.T) {
 	cases := map[string]int{}
 	datadriven.Walk(t, "testdata/exchanges", func(t *testing.T, path string) {
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
-			if d.Cmd == commandDatabase || d.Cmd == commandClock {
+			switch d.Cmd {
+			case commandDatabase, commandClock, commandWork:
 				return d.Expected
 			}
 			require.Contains(t, w.h.ops, d.Cmd, d.Pos)
