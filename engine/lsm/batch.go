@@ -3,6 +3,7 @@ package lsm
 import (
 	"encoding/binary"
 	"errors"
+	"math/bits"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
 	"github.com/keystone-db/kstone/engine/storage"
@@ -41,13 +42,32 @@ func appendOps(dst []byte, ops []storage.Op) []byte {
 	return dst
 }
 
+// encodePayload fills dst, which has their length, with the ops, or with a reference to where they are
+// spilled.
+func encodePayload(dst []byte, ops []storage.Op, reference []byte) {
+	if reference != nil {
+		copy(dst, reference)
+		return
+	}
+	dst[0] = payloadInline
+	appendOps(dst[:1], ops)
+}
+
+// opsBytes is how much appendOps appends.
 func opsBytes(ops []storage.Op) int {
 	n := 0
 	for i := range ops {
-		n += 1 + 2*binary.MaxVarintLen32 + len(ops[i].Key) + len(ops[i].Value)
+		op := &ops[i]
+		n += 1 + uvarintBytes(len(op.Key)) + len(op.Key)
+		if !op.Delete {
+			n += uvarintBytes(len(op.Value)) + len(op.Value)
+		}
 	}
 	return n
 }
+
+// uvarintBytes is the length of n as a uvarint.
+func uvarintBytes(n int) int { return (bits.Len64(uint64(n)|1) + 6) / 7 }
 
 func cutBytes(b []byte) (head, rest []byte, ok bool) {
 	n, w := binary.Uvarint(b)

@@ -85,7 +85,9 @@ func (h failHook) call() error {
 
 // hooks let tests stand between the steps of the protocol.
 type hooks struct {
+	afterReserve hook     // a frame has its place in the log and is not in it
 	afterEnqueue hook     // between steps 5 and 6
+	beforeFrames hook     // the leader must wait for frames of its group
 	beforeSeal   hook     // the leader has taken a group
 	beforeWrite  failHook // sealed, not written; an error is the write's
 	afterWrite   hook     // written, not published

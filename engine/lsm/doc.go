@@ -6,13 +6,14 @@
 // # The way of a put
 //
 // Update passes the gate (closed, poisoned, full, delayed), locks the named keys in key order,
-// reads their newest versions and runs fn. What fn wrote is encoded into one frame, which enters
-// the open group of the log under the log's mutex and so gets its LSN. The entries go into the
-// memtables of their stripes and the keys are unlocked, before anything is on disk: the next
-// update of a key reads this version and stands behind it in the same log. Whoever finds no write
-// in flight leads: it seals the group and writes it, the others wait. When the group is written,
-// all its entries are inserted and all groups before it are finished, visible moves to its last
-// LSN and everybody is woken.
+// reads their newest versions and runs fn. What fn wrote gets an LSN and room for its frame in the
+// open group of the log, under the log's mutex; it is encoded and summed there without the mutex,
+// beside other frames. The entries go into the memtables of their stripes and the keys are unlocked,
+// before anything is on disk: the next update of a key reads this version and stands behind it in
+// the same log. Whoever finds no write in flight leads: it waits until the frames of its group are
+// whole, seals the group and writes it, the others wait. When the group is written, all its entries
+// are inserted and all groups before it are finished, visible moves to its last LSN and everybody is
+// woken.
 //
 // # The way of a get
 //

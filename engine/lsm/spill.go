@@ -85,14 +85,13 @@ func parseSpill(b []byte) (*spill, error) {
 	return s, nil
 }
 
-// spillFrame replaces the payload of a frame under construction by a reference to the heap.
-func (db *DB) spillFrame(u *update) (*spill, error) {
-	body := u.frame[log.FrameHeadBytes+1:]
-	data := make([]byte, spillHeadBytes, spillHeadBytes+len(body))
+// spillOps writes ops, which are n bytes, to the heap.
+func (db *DB) spillOps(ops []storage.Op, n int) (*spill, error) {
+	data := make([]byte, spillHeadBytes, spillHeadBytes+n)
 	copy(data, spillMagic)
 	binary.LittleEndian.PutUint64(data[8:], uint64(db.nextObject()))
 	copy(data[16:], db.ident[:])
-	data = append(data, body...)
+	data = appendOps(data, ops)
 	s := &spill{length: int64(len(data)), digest: xxhash.Sum64(data)}
 	w := db.heap.begin()
 	defer w.end()
@@ -103,14 +102,12 @@ func (db *DB) spillFrame(u *update) (*spill, error) {
 		return nil, err
 	}
 	if bug.Enabled(bug.SpillSyncLeftOut) {
-		u.frame = s.append(u.frame[:log.FrameHeadBytes])
 		return s, nil
 	}
 	if err := w.sync(); err != nil {
 		// The extents are not used again before the next open.
 		return nil, fmt.Errorf("%w: %w", storage.ErrUnavailable, err)
 	}
-	u.frame = s.append(u.frame[:log.FrameHeadBytes])
 	return s, nil
 }
 

@@ -14,9 +14,6 @@ import (
 	"github.com/keystone-db/kstone/engine/storage"
 )
 
-// frameKeepBytes is the largest frame buffer that is kept for the next update.
-const frameKeepBytes = 64 << 10
-
 // update is one Update or Apply on its way; kept in a pool.
 type update struct {
 	db     *DB
@@ -24,7 +21,6 @@ type update struct {
 	wants  []lockWant
 	values []storage.Value
 	ops    []storage.Op
-	frame  []byte
 	seq    uint64 // 0 until asked for
 	read   base.LSN
 	// reveals: the answer is fn's, and shows what was read.
@@ -61,9 +57,6 @@ func (db *DB) putUpdate(u *update) {
 	clear(u.values)
 	clear(u.ops)
 	u.wants, u.values, u.ops = u.wants[:0], u.values[:0], u.ops[:0]
-	if cap(u.frame) > frameKeepBytes {
-		u.frame = nil
-	}
 	db.updates.Put(u)
 }
 
@@ -300,29 +293,36 @@ func checkOps(ops []storage.Op) (mem int64, put bool, err error) {
 	return mem, put, nil
 }
 
-// write is steps 5 and 6: encode, enqueue, insert. The keys of the ops are protected by the caller.
+// write is steps 5 and 6: spill if large, enqueue, encode in place, insert. The keys of the ops are
+// protected by the caller.
 func (db *DB) write(ctx context.Context, u *update) (place, error) {
 	mem, put, err := checkOps(u.ops)
 	if err != nil {
 		return place{}, err
 	}
-	if opsBytes(u.ops) > UpdateMaxBytes+len(u.ops)*16 {
+	size := opsBytes(u.ops)
+	if size > UpdateMaxBytes {
 		return place{}, fmt.Errorf("%w: batch of more than %d bytes", storage.ErrTooLarge, UpdateMaxBytes)
 	}
-	u.frame, _ = log.BeginFrame(u.frame[:0])
-	u.frame = append(u.frame, payloadInline)
-	u.frame = appendOps(u.frame, u.ops)
+	payload := 1 + size
 	var spilled *spill
-	if len(u.frame) > db.inlineMax && !db.opts.InMemory {
-		if spilled, err = db.spillFrame(u); err != nil {
+	var reference []byte
+	if log.FrameHeadBytes+payload > db.inlineMax && !db.opts.InMemory {
+		if spilled, err = db.spillOps(u.ops, size); err != nil {
 			return place{}, err
 		}
+		reference = spilled.append(nil)
+		payload = len(reference)
 	}
-	u.frame = log.EndFrame(u.frame)
-	p, err := db.wal.enqueue(ctx, u.frame, mem, put)
+	p, err := db.wal.enqueue(ctx, log.FrameBytes(payload), mem, put)
 	if err != nil {
 		db.dropSpill(spilled)
 		return place{}, err
+	}
+	if p.frame != nil {
+		db.opts.hooks.afterReserve.call()
+		encodePayload(log.Payload(p.frame), u.ops, reference)
+		p.seal()
 	}
 	db.opts.hooks.afterEnqueue.call()
 	db.keepSpill(spilled, p.lsn)

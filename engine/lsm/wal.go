@@ -20,8 +20,9 @@ const markEveryBytes = 64 << 10
 
 // group is a group of the log from its first frame to its publication. Guarded by wal.mu.
 type group struct {
-	segment    *segment // nil in memory
-	frames     [][]byte // owned by the writers, who wait until the group is written or failed
+	segment    *segment   // nil in memory
+	buf        *log.Group // of the frames; nil in memory and when they are written
+	count      int        // of frames
 	frameBytes int
 	first      base.LSN // of frame 0; the next LSN when there is no frame
 	last       base.LSN
@@ -29,7 +30,43 @@ type group struct {
 	sealed     bool
 	written    bool
 	failed     bool
+	frames     frames
 }
+
+// frames counts the frames of a group that are not whole yet. Each is encoded and summed by its own
+// writer, in its region of the group's buffer and beside all others; the leader waits for them before
+// it seals the group.
+//
+// That wait ends: whoever has a region needs nothing but the processor until it is filled. It takes
+// no lock, waits for nobody and does no I/O, so that it cannot be waiting for the leader, nor for
+// anything that the leader holds. Nor does it cost answers: a group is published only when its entries
+// are inserted, which its writers do next, and groups are published in order. A writer without
+// processor delayed its own group and all behind it before, too; only their writes have gone on.
+//
+// Alone, a writer finds its frame whole when it leads: the price is two atomic additions.
+type frames struct {
+	// open is the number of frames that are not whole, and one for the leader, who gives it up when
+	// the group is closed. So it comes to zero exactly once, after the last frame has its place.
+	open atomic.Int32
+	// whole is told, once, when a writer and not the leader has brought open to zero. Room for one:
+	// no writer blocks.
+	whole chan struct{}
+}
+
+// begin counts the frame of one more writer; under the log's mutex.
+func (f *frames) begin() { f.open.Add(1) }
+
+// end says that a frame is whole.
+func (f *frames) end() {
+	if f.open.Add(-1) == 0 {
+		f.whole <- struct{}{}
+	}
+}
+
+// allWhole gives up the leader's part. False: wait must follow.
+func (f *frames) allWhole() bool { return f.open.Add(-1) == 0 }
+
+func (f *frames) wait() { <-f.whole }
 
 // segment of the ring.
 type segment struct {
@@ -67,6 +104,7 @@ type wal struct {
 	closed     []*group // not sealed, in order
 	unfinished []*group // from the oldest on, the open one included
 	spare      []*group
+	spareBufs  []*log.Group
 	writing    bool
 	lastFrames int // of the last group
 	waiting    int // writers that wait for room
@@ -94,9 +132,7 @@ type wal struct {
 	syncedLSN  base.LSN
 	idleDone   bool // the last group has a successor, or is empty itself
 
-	// Used by the leader alone.
-	chain *log.Chain
-	buf   log.Group
+	chain *log.Chain // used by the leader alone
 
 	syncMu sync.Mutex // one sync at a time, in relaxed modes
 	stats  walStats
@@ -123,16 +159,24 @@ func (w *wal) refusalLocked(put bool) error {
 	return w.noNumbersLocked()
 }
 
-// place is where a frame went.
+// place is where a frame goes.
 type place struct {
 	group    *group
 	lsn      base.LSN
+	frame    []byte // to be filled in at once, with nothing to wait for, and then sealed; nil in memory
 	oversize bool
 }
 
-// enqueue gives a frame its LSN and its place in the open group: step 5. memBytes are reserved. The
-// frame must stay as it is until commit returns.
-func (w *wal) enqueue(ctx context.Context, frame []byte, memBytes int64, put bool) (place, error) {
+// seal completes a frame whose payload is in place, and counts it.
+func (p *place) seal() {
+	log.SealFrame(p.frame, p.lsn)
+	p.frame = nil // the buffer is used again when the group is written
+	p.group.frames.end()
+}
+
+// enqueue gives a frame of n bytes its LSN and its place in the open group: step 5. memBytes are
+// reserved.
+func (w *wal) enqueue(ctx context.Context, n int, memBytes int64, put bool) (place, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var stop func() bool
@@ -141,10 +185,10 @@ func (w *wal) enqueue(ctx context.Context, frame []byte, memBytes int64, put boo
 			return place{}, err
 		}
 		oversize, ok := w.memRoomLocked(memBytes)
-		if ok && w.numberedLocked() && w.placeLocked(len(frame)) {
+		if ok && w.numberedLocked() && w.placeLocked(n) {
 			w.oversize = w.oversize || oversize
 			w.mem.Add(memBytes)
-			return w.appendLocked(frame, oversize), nil
+			return w.reserveLocked(n, oversize), nil
 		}
 		if w.full.Load() {
 			return place{}, errFull // room will not come soon
@@ -193,6 +237,10 @@ func (w *wal) placeLocked(n int) bool {
 		return false
 	}
 	w.open = w.newGroupLocked()
+	if w.file != nil {
+		// The regions must not move, so that there is room for the largest group from the beginning.
+		w.open.buf.Room(max(n, int(min(log.GroupTargetBytes, w.current.Extent.Length))))
+	}
 	return true
 }
 
@@ -201,11 +249,38 @@ func (w *wal) newGroupLocked() *group {
 	if n := len(w.spare); n > 0 {
 		g, w.spare = w.spare[n-1], w.spare[:n-1]
 	} else {
-		g = new(group)
+		g = &group{frames: frames{whole: make(chan struct{}, 1)}}
 	}
-	*g = group{segment: w.current, frames: g.frames[:0], first: w.next, last: w.next - 1}
+	*g = group{segment: w.current, first: w.next, last: w.next - 1, frames: frames{whole: g.frames.whole}}
+	g.frames.begin() // the leader
+	if w.file != nil {
+		g.buf = w.takeBufLocked()
+	}
 	w.unfinished = append(w.unfinished, g)
 	return g
+}
+
+// spareBufsMax bounds the buffers of groups that are kept: one that is filled, one that is written and
+// those that queue behind it when values are large.
+const spareBufsMax = 8
+
+func (w *wal) takeBufLocked() *log.Group {
+	n := len(w.spareBufs)
+	if n == 0 {
+		return new(log.Group)
+	}
+	buf := w.spareBufs[n-1] // the one used last: it is in the processor's cache
+	w.spareBufs = w.spareBufs[:n-1]
+	return buf
+}
+
+// keepBufLocked takes the buffer of a group back: it is written, and so all its frames were whole.
+func (w *wal) keepBufLocked(g *group) {
+	if len(w.spareBufs) < spareBufsMax {
+		g.buf.Reset()
+		w.spareBufs = append(w.spareBufs, g.buf)
+	}
+	g.buf = nil
 }
 
 func (w *wal) closeOpenLocked() {
@@ -235,11 +310,15 @@ func (w *wal) claimLocked() bool {
 	return true
 }
 
-func (w *wal) appendLocked(frame []byte, oversize bool) place {
+func (w *wal) reserveLocked(n int, oversize bool) place {
 	g := w.open
 	p := place{group: g, lsn: w.next, oversize: oversize}
-	g.frames = append(g.frames, frame)
-	g.frameBytes += len(frame)
+	if w.file != nil {
+		p.frame = g.buf.Reserve(n)
+		g.frames.begin()
+	}
+	g.count++
+	g.frameBytes += n
 	g.last = w.next
 	g.pending++
 	w.next++
@@ -289,15 +368,21 @@ func (w *wal) leadLocked() {
 		runtime.Gosched()
 		w.mu.Lock()
 	}
-	if w.poison != nil {
-		w.writing = false
-		w.cond.Broadcast()
-		return
-	}
 	if len(w.closed) == 0 {
 		w.closeOpenLocked()
 	}
 	g := w.closed[0]
+	if w.file != nil && !g.frames.allWhole() {
+		w.mu.Unlock()
+		w.hooks.beforeFrames.call()
+		g.frames.wait()
+		w.mu.Lock()
+	}
+	if w.poison != nil { // since it was looked at; the group is never written
+		w.writing = false
+		w.cond.Broadcast()
+		return
+	}
 	w.closed = append(w.closed[:0], w.closed[1:]...)
 	w.writeLocked(g)
 }
@@ -305,7 +390,7 @@ func (w *wal) leadLocked() {
 // writeLocked seals and writes g, with writing set.
 func (w *wal) writeLocked(g *group) {
 	g.sealed = true
-	w.lastFrames = len(g.frames)
+	w.lastFrames = g.count
 	var err error
 	if w.file != nil {
 		synced := w.synced
@@ -314,6 +399,7 @@ func (w *wal) writeLocked(g *group) {
 		at, err = w.write(g, synced)
 		w.mu.Lock()
 		w.sealedLocked(g, at)
+		w.keepBufLocked(g)
 	}
 	w.writing = false
 	if err != nil {
@@ -331,19 +417,14 @@ func (w *wal) writeLocked(g *group) {
 	w.cond.Broadcast()
 }
 
-// write seals the frames and writes the group. Only the leader is here.
+// write seals the group, whose frames are whole, and writes it. Only the leader is here.
 func (w *wal) write(g *group, synced log.Seq) (log.Position, error) {
 	w.hooks.beforeSeal.call()
 	if w.chain.Position().Extent != g.segment.Extent {
 		w.chain.MoveTo(g.segment.Extent)
 	}
 	at := w.chain.Position()
-	w.buf.Reset()
-	for i, frame := range g.frames {
-		log.SealFrame(frame, g.first+base.LSN(i))
-		w.buf.Add(frame)
-	}
-	sealed := w.chain.Seal(&w.buf, g.first, synced)
+	sealed := w.chain.Seal(g.buf, g.first, synced)
 	err := w.hooks.beforeWrite.call()
 	if err == nil {
 		_, err = w.file.WriteAt(sealed.Bytes, sealed.Offset)
@@ -360,7 +441,7 @@ func (w *wal) sealedLocked(g *group, at log.Position) {
 	w.end = w.chain.Position()
 	w.sealedLSN = g.last
 	w.stats.groups++
-	w.stats.frames += uint64(len(g.frames))
+	w.stats.frames += uint64(g.count)
 	w.stats.bytes += uint64(w.end.Offset - at.Offset)
 	w.markLocked(g.first, at)
 }
@@ -390,7 +471,6 @@ func (w *wal) advanceLocked() bool {
 		if g.last > w.visibleLSN() {
 			w.visible.Store(uint64(g.last))
 		}
-		clear(g.frames)
 		w.spare = append(w.spare, g)
 		n++
 	}

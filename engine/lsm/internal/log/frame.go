@@ -9,26 +9,20 @@ import (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// A frame is built outside every lock: BeginFrame reserves the head, the caller appends the
-// payload, EndFrame adds room for the checksum, and SealFrame fills head and checksum in when the
-// LSN is known.
+// A frame is built in its own region of a group, outside every lock and beside the other frames:
 //
-//	buf, at := log.BeginFrame(buf)
-//	buf = append(buf, payload...)
-//	buf = log.EndFrame(buf)
-//	log.SealFrame(buf[at:], lsn)
+//	frame := group.Reserve(log.FrameBytes(len(payload))) // with the LSN, under the log's mutex
+//	copy(log.Payload(frame), payload)
+//	log.SealFrame(frame, lsn)
 
-// BeginFrame appends the room of a frame's head to dst and returns dst and where the frame begins.
-func BeginFrame(dst []byte) (buf []byte, at int) {
-	at = len(dst)
-	return append(dst, make([]byte, FrameHeadBytes)...), at
+// Payload is where the payload of a frame goes.
+func Payload(frame []byte) []byte {
+	end := len(frame) - FrameTailBytes
+	return frame[FrameHeadBytes:end:end]
 }
 
-// EndFrame appends the room of the checksum.
-func EndFrame(dst []byte) []byte { return append(dst, make([]byte, FrameTailBytes)...) }
-
-// SealFrame writes LSN, length and checksum into a whole frame. It may run concurrently for
-// different frames, as late as just before the group is sealed.
+// SealFrame writes LSN, length and checksum into a frame whose payload is in place. It may run
+// concurrently for different frames, as late as just before the group is sealed.
 func SealFrame(frame []byte, lsn base.LSN) {
 	body := len(frame) - FrameTailBytes
 	binary.LittleEndian.PutUint64(frame, uint64(lsn))
@@ -38,8 +32,9 @@ func SealFrame(frame []byte, lsn base.LSN) {
 
 // AppendFrame appends a sealed frame: the simple form, for the manifest and for tests.
 func AppendFrame(dst []byte, lsn base.LSN, payload []byte) []byte {
-	dst, at := BeginFrame(dst)
-	dst = EndFrame(append(dst, payload...))
+	at := len(dst)
+	dst = append(dst, make([]byte, FrameBytes(len(payload)))...)
+	copy(Payload(dst[at:]), payload)
 	SealFrame(dst[at:], lsn)
 	return dst
 }

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 
@@ -400,6 +402,39 @@ func TestRewriteWritesTheSameBytes(t *testing.T) {
 	_, err = heap.ReadAt(after, 8192)
 	require.NoError(t, err)
 	require.Equal(t, before, after)
+}
+
+// TestFramesFilledBesideEachOtherMakeTheSameGroup as frames that are added one by one, whatever the
+// buffer held before.
+func TestFramesFilledBesideEachOtherMakeTheSameGroup(t *testing.T) {
+	var payloads []string
+	for i := range 40 {
+		payloads = append(payloads, strings.Repeat(string(rune('a'+i)), i*7))
+	}
+	one := newRig(t, 1)
+	want, _ := one.seal(0, payloads...)
+	r := newRig(t, 1)
+	var g Group
+	for range 2 {
+		g.Reset()
+		g.Room(testSegment / 2)
+		at := unsafe.SliceData(g.buf)
+		var wg sync.WaitGroup
+		for i, p := range payloads {
+			frame := g.Reserve(FrameBytes(len(p)))
+			wg.Go(func() {
+				copy(Payload(frame), p)
+				SealFrame(frame, r.lsn+base.LSN(i))
+			})
+		}
+		wg.Wait()
+		require.Same(t, at, unsafe.SliceData(g.buf))
+		require.Equal(t, len(payloads), g.Count())
+		chain := r.newChain(Start(r.segs[0]))
+		require.Equal(t, want, chain.Seal(&g, r.lsn, 0))
+		require.Equal(t, one.chain.Position(), chain.Position(), "the digest, too")
+	}
+	require.Panics(t, func() { g.Reserve(cap(g.buf)) }, "what Room has not made")
 }
 
 func TestGroupReusesItsBuffer(t *testing.T) {

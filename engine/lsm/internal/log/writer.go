@@ -1,6 +1,7 @@
 package log
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
@@ -8,10 +9,11 @@ import (
 	"github.com/keystone-db/kstone/engine/lsm/internal/vfs"
 )
 
-// Group is a group that is being assembled: room for the header, then sealed frames, in a buffer
-// fit for direct I/O. The zero value is empty. Not safe for concurrent use.
+// Group is a group that is being assembled: room for the header, then frames, in a buffer fit for
+// direct I/O. The zero value is empty. Its methods are not safe for concurrent use, but the regions
+// that Reserve has given out may be filled meanwhile: after Room the buffer stays where it is.
 type Group struct {
-	buf   []byte // header room and frames; nil before the first Add
+	buf   []byte // header room and frames; nil before the first frame
 	crcs  []byte
 	count int
 }
@@ -24,16 +26,36 @@ func (g *Group) Reset() {
 	if cap(g.buf) > 2*GroupTargetBytes {
 		g.buf = nil
 	}
-	g.buf = g.buf[:0]
-	g.crcs, g.count = g.crcs[:0], 0
+	g.buf, g.count = g.buf[:0], 0
 }
 
-// Add copies a sealed frame to the end of the group. Frames come in LSN order without gaps.
+// Room makes room for n bytes of frames in an empty group.
+func (g *Group) Room(n int) { g.grow(n) }
+
+// Reserve gives the next n bytes to a frame, within what Room has made. They hold anything: the
+// frame must be whole when the group is sealed. Frames come in LSN order without gaps.
+func (g *Group) Reserve(n int) (frame []byte) {
+	at := len(g.buf)
+	g.buf = g.buf[:at+n]
+	g.count++
+	return g.buf[at : at+n : at+n]
+}
+
+// Add copies a sealed frame to the end of the group and makes room for it: for those who write
+// their frames alone.
 func (g *Group) Add(frame []byte) {
 	g.grow(len(frame))
-	g.buf = append(g.buf, frame...)
-	g.crcs = append(g.crcs, frame[len(frame)-FrameTailBytes:]...)
-	g.count++
+	copy(g.Reserve(len(frame)), frame)
+}
+
+// sums gathers the checksums of the frames. The lengths are those that SealFrame has written.
+func (g *Group) sums() []byte {
+	g.crcs = g.crcs[:0]
+	for at := HeaderBytes; at < len(g.buf); {
+		at += FrameBytes(int(binary.LittleEndian.Uint32(g.buf[at+8:])))
+		g.crcs = append(g.crcs, g.buf[at-FrameTailBytes:at]...)
+	}
+	return g.crcs
 }
 
 // grow makes room for the header, n more bytes and the filler without leaving aligned memory.
@@ -90,7 +112,8 @@ type Sealed struct {
 	Seq    Seq
 }
 
-// Seal chains the group: fills in its header and filler and moves the chain behind it. firstLSN is
+// Seal chains the group, whose frames are whole: fills in its header and filler and moves the chain
+// behind it. firstLSN is
 // the LSN of frame 0, in an empty group that of the frame that would be next; synced the last group
 // whose sync was seen to succeed. The group must fit into the rest of the current extent: a caller
 // that has not asked FitsWAL or FitsManifest has a bug, and Seal panics rather than let a group
@@ -119,7 +142,7 @@ func (c *Chain) Seal(g *Group, firstLSN base.LSN, synced Seq) Sealed {
 	sealed := Sealed{Bytes: buf, Offset: c.next.Offset, Seq: c.next.Seq}
 	c.next.Offset += length
 	c.next.Seq++
-	c.next.Digest = digest(buf, g.crcs)
+	c.next.Digest = digest(buf, g.sums())
 	c.next.Epoch = c.epoch
 	return sealed
 }
