@@ -99,6 +99,16 @@ func (db *DB) Stats(ctx context.Context, r storage.Range) (storage.Stats, error)
 	if db.closed.Load() {
 		return storage.Stats{}, storage.ErrClosed
 	}
+	sum, err := db.estimate(ctx, r)
+	if err == nil && !sum.Exact && sum.Keys <= statsCountMax {
+		if counted, err := db.countRange(ctx, r); err != nil || counted.Exact {
+			return counted, err
+		}
+	}
+	return sum, err
+}
+
+func (db *DB) estimate(ctx context.Context, r storage.Range) (storage.Stats, error) {
 	sum := storage.Stats{Exact: true}
 	for i := range db.stripes {
 		if err := ctx.Err(); err != nil {
@@ -109,11 +119,6 @@ func (db *DB) Stats(ctx context.Context, r storage.Range) (storage.Stats, error)
 		}
 	}
 	sum.Keys, sum.Bytes = max(sum.Keys, 0), max(sum.Bytes, 0)
-	if !sum.Exact && sum.Keys <= statsCountMax {
-		if counted, err := db.countRange(ctx, r); err != nil || counted.Exact {
-			return counted, err
-		}
-	}
 	return sum, nil
 }
 
@@ -179,6 +184,9 @@ func (db *DB) stripeStats(s *stripe, r storage.Range, sum *storage.Stats) error 
 		for _, t := range level {
 			if l == 0 {
 				source++ // the tables of the other levels share no keys
+			}
+			if bytes.Compare(t.Meta.Largest, r.Start) < 0 || r.End != nil && bytes.Compare(t.Meta.Smallest, r.End) >= 0 {
+				continue // what is not asked about is not read either
 			}
 			p, err := t.reader.Properties()
 			if err != nil {
