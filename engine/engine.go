@@ -111,7 +111,7 @@ func newDB(store storage.Store, opts Options) (*DB, error) {
 	}
 	db.catalog, err = catalog.Open(ctx, store, catalog.Options{
 		Clock: db.exec.Now, NewUUID: db.newUUID, TableDelay: opts.TableDelay, TTLLag: opts.TTLLag,
-		StreamShards: uint32(opts.StreamShards),
+		StreamShards: uint32(opts.StreamShards), TablesMax: opts.strictTables(),
 	})
 	if err != nil {
 		return nil, err
