@@ -43,6 +43,9 @@ func building(r *catalog.Record, name string) bool {
 // nextIndexes makes the index that is to be created and takes away the one to be deleted: the checks
 // 9 to 12 of wire-facts §6.2.
 func nextIndexes(in *api.UpdateTableInput, r *catalog.Record) error {
+	if err := checkIndexesKnown(in, r); err != nil {
+		return err
+	}
 	for i := range in.GlobalSecondaryIndexUpdates {
 		u := &in.GlobalSecondaryIndexUpdates[i]
 		switch {
@@ -51,11 +54,38 @@ func nextIndexes(in *api.UpdateTableInput, r *catalog.Record) error {
 				return err
 			}
 		case u.Delete != nil:
-			name := u.Delete.IndexName.Value
-			if ix := r.Table.Index(name); ix == nil || ix.Local {
-				return api.Errorf(api.ResourceNotFound, api.MsgNotFound)
+			r.DropIndex(u.Delete.IndexName.Value)
+		}
+	}
+	return nil
+}
+
+// checkIndexesKnown makes the checks 9 and 10: indexes to create are not there, those to update or
+// delete are.
+func checkIndexesKnown(in *api.UpdateTableInput, r *catalog.Record) error {
+	for i := range in.GlobalSecondaryIndexUpdates {
+		if c := in.GlobalSecondaryIndexUpdates[i].Create; c != nil {
+			if name := c.IndexName.Value; r.Table.Index(name) != nil || leaving(r, name) {
+				return api.Errorf(api.Validation, api.MsgIndexExists)
 			}
-			r.DropIndex(name)
+		}
+	}
+	for i := range in.GlobalSecondaryIndexUpdates {
+		u := &in.GlobalSecondaryIndexUpdates[i]
+		var name string
+		switch {
+		case u.Update != nil:
+			name = u.Update.IndexName.Value
+			if leaving(r, name) {
+				return api.Errorf(api.ResourceInUse, api.MsgTableBusy, "updated", r.Table.Name)
+			}
+		case u.Delete != nil:
+			name = u.Delete.IndexName.Value
+		default:
+			continue
+		}
+		if ix := r.Table.Index(name); ix == nil || ix.Local {
+			return api.Errorf(api.ResourceNotFound, api.MsgNotFound)
 		}
 	}
 	return nil
@@ -68,8 +98,8 @@ func leaving(r *catalog.Record, name string) bool {
 
 func createIndex(in *api.CreateGlobalSecondaryIndexAction, definitions []api.AttributeDefinition, r *catalog.Record) error {
 	name := in.IndexName.Value
-	if r.Table.Index(name) != nil || leaving(r, name) {
-		return api.Errorf(api.Validation, api.MsgIndexExists)
+	if err := validate.NewIndex(in, definitions); err != nil {
+		return err
 	}
 	billing := &r.Billing
 	if r.Pending != nil {

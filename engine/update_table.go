@@ -203,8 +203,8 @@ func checkIndexUnits(in *api.UpdateTableInput, r *catalog.Record, next *catalog.
 	return nil
 }
 
-// indexThroughput applies the updates of indexes: 6, throughput that stays the same, before 10, an
-// index that is not there.
+// indexThroughput applies the updates of indexes after check 6, throughput that stays the same. Whether
+// the indexes are there is looked at later.
 func indexThroughput(in *api.UpdateTableInput, r *catalog.Record, next *catalog.Billing, now int64) error {
 	err := indexUnits(in, func(name string, p catalog.Throughput) error {
 		if old, ok := r.Billing.Indexes[name]; ok && old == p && !r.Billing.OnDemand {
@@ -215,18 +215,6 @@ func indexThroughput(in *api.UpdateTableInput, r *catalog.Record, next *catalog.
 	})
 	if err != nil {
 		return err
-	}
-	for _, u := range in.GlobalSecondaryIndexUpdates {
-		if u.Update == nil {
-			continue
-		}
-		name := u.Update.IndexName.Value
-		if leaving(r, name) {
-			return api.Errorf(api.ResourceInUse, api.MsgTableBusy, "updated", r.Table.Name)
-		}
-		if ix := r.Table.Index(name); ix == nil || ix.Local {
-			return api.Errorf(api.ResourceNotFound, api.MsgNotFound)
-		}
 	}
 	return indexUnits(in, func(name string, p catalog.Throughput) error {
 		if old, ok := r.Billing.Indexes[name]; ok && !r.Billing.OnDemand {

@@ -53,9 +53,14 @@ func refuseUpdate(in *api.UpdateTableInput) error {
 	})
 }
 
-// indexUpdates makes the checks #4 and #5, refuses what is not built, and makes the static part of #11
-// with the checks of CreateTable on an index.
+// indexUpdates makes the checks #4 and #5, #3 for indexes to be created, and refuses what is not built.
 func indexUpdates(in *api.UpdateTableInput) error {
+	for i := range in.GlobalSecondaryIndexUpdates {
+		u := &in.GlobalSecondaryIndexUpdates[i]
+		if u.Update == nil && u.Create == nil && u.Delete == nil {
+			return invalid(api.MsgUpdateIndexEmpty)
+		}
+	}
 	var names []string
 	for i := range in.GlobalSecondaryIndexUpdates {
 		u := &in.GlobalSecondaryIndexUpdates[i]
@@ -65,19 +70,13 @@ func indexUpdates(in *api.UpdateTableInput) error {
 			name = u.Update.IndexName.Value
 		case u.Create != nil:
 			name = u.Create.IndexName.Value
-		case u.Delete != nil:
-			name = u.Delete.IndexName.Value
 		default:
-			return invalid(api.MsgUpdateIndexEmpty)
+			name = u.Delete.IndexName.Value
 		}
 		if slices.Contains(names, name) {
 			return invalid(api.MsgUpdateIndexTwice, name)
 		}
 		names = append(names, name)
-	}
-	var defined []string
-	for _, d := range in.AttributeDefinitions {
-		defined = append(defined, d.AttributeName.Value)
 	}
 	for i := range in.GlobalSecondaryIndexUpdates {
 		u := &in.GlobalSecondaryIndexUpdates[i]
@@ -90,14 +89,21 @@ func indexUpdates(in *api.UpdateTableInput) error {
 		if err := unitsInRangeIndex(u.Create.ProvisionedThroughput, u.Create.IndexName.Value); err != nil {
 			return err
 		}
-		if err := globalKey(u.Create.KeySchema, defined, u.Create.IndexName.Value); err != nil {
-			return err
-		}
-		if err := new(creation).projection(u.Create.Projection); err != nil {
-			return err
-		}
 	}
 	return nil
+}
+
+// NewIndex makes check #11 of wire-facts §6.2, which comes after the table is looked up, and then those
+// that CreateTable makes of an index (unsure: their place).
+func NewIndex(ix *api.CreateGlobalSecondaryIndexAction, definitions []api.AttributeDefinition) error {
+	defined := make([]string, len(definitions))
+	for i, d := range definitions {
+		defined[i] = d.AttributeName.Value
+	}
+	if err := globalKey(ix.KeySchema, defined, ix.IndexName.Value); err != nil {
+		return err
+	}
+	return new(creation).projection(ix.Projection)
 }
 
 // control makes the checks that control-plane operations with a TableName share.

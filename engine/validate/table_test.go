@@ -250,7 +250,9 @@ func TestUpdateTableStatic(t *testing.T) {
 		},
 		inv + "One of GlobalSecondaryIndexUpdate.Update, GlobalSecondaryIndexUpdate.Create, " +
 			"GlobalSecondaryIndexUpdate.Delete must not be null": {
-			GlobalSecondaryIndexUpdates: []api.GlobalSecondaryIndexUpdate{{}},
+			GlobalSecondaryIndexUpdates: []api.GlobalSecondaryIndexUpdate{
+				update("idx", units(1, 1)), update("idx", units(1, 1)), {},
+			},
 		},
 		inv + "Only one global secondary index update per index is allowed simultaneously. Index: idx": {
 			GlobalSecondaryIndexUpdates: []api.GlobalSecondaryIndexUpdate{
@@ -261,13 +263,6 @@ func TestUpdateTableStatic(t *testing.T) {
 			GlobalSecondaryIndexUpdates: []api.GlobalSecondaryIndexUpdate{{
 				Update: &api.UpdateGlobalSecondaryIndexAction{IndexName: str("idx"), WarmThroughput: &api.WarmThroughput{}},
 			}},
-		},
-		inv + "ProjectionType is KEYS_ONLY, but NonKeyAttributes is specified": {
-			AttributeDefinitions: []api.AttributeDefinition{{AttributeName: str("a"), AttributeType: str("S")}},
-			GlobalSecondaryIndexUpdates: []api.GlobalSecondaryIndexUpdate{{Create: &api.CreateGlobalSecondaryIndexAction{
-				IndexName: str("idx"), KeySchema: []api.KeySchemaElement{{AttributeName: str("a"), KeyType: str("HASH")}},
-				Projection: &api.Projection{ProjectionType: str("KEYS_ONLY"), NonKeyAttributes: []string{"b"}},
-			}}},
 		},
 		inv + "StreamViewType must be specified when StreamEnabled is true": {
 			StreamSpecification: &api.StreamSpecification{StreamEnabled: api.Some(true)},
@@ -289,6 +284,25 @@ func TestUpdateTableStatic(t *testing.T) {
 	} {
 		in.TableName = str("Tab")
 		requireText(t, UpdateTable(in, Options{}), "")
+	}
+}
+
+// An index to be created, as CreateTable checks it (wire-facts §6.2 #11).
+func TestNewIndex(t *testing.T) {
+	projection := func(typ string, attributes ...string) *api.Projection {
+		return &api.Projection{ProjectionType: str(typ), NonKeyAttributes: attributes}
+	}
+	for want, ix := range map[string]*api.CreateGlobalSecondaryIndexAction{
+		inv + "Some index key attributes are not defined in AttributeDefinitions. Keys: [a, x], " +
+			"AttributeDefinitions: [a]": {KeySchema: keySchema("a", "x"), Projection: &api.Projection{}},
+		inv + "Unknown ProjectionType: null": {KeySchema: keySchema("a"), Projection: &api.Projection{}},
+		inv + "ProjectionType is KEYS_ONLY, but NonKeyAttributes is specified": {
+			KeySchema: keySchema("a"), Projection: projection("KEYS_ONLY", "b"),
+		},
+		"": {KeySchema: keySchema("a"), Projection: projection("INCLUDE", "b")},
+	} {
+		ix.IndexName = str("idx")
+		requireText(t, NewIndex(ix, define("a")), want)
 	}
 }
 
