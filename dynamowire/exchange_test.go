@@ -18,9 +18,9 @@ import (
 // TestExchanges sends the requests of testdata/exchanges, byte for byte, to a database that each file
 // begins anew, and compares status and body. A command is the operation, its input the body. The
 // expected texts are those of wire-facts, whose sections the files name. Of a CreateTable that succeeds
-// only the status counts, since it makes what the others need, unless it asks for the answer. More
-// commands prepare: database opens a new one with options and without background work, clock moves the
-// time, work does what is due by then.
+// only the status counts, since it makes what the others need, unless it asks for the answer; other
+// commands may ask for the status alone. Three more commands prepare: database opens a new one with
+// options and without background work, clock moves the time, work does what is due by then.
 func TestExchanges(t *testing.T) {
 	datadriven.Walk(t, "testdata/exchanges", func(t *testing.T, path string) {
 		e := &exchanges{now: wireTime}
@@ -56,7 +56,7 @@ func (e *exchanges) run(t *testing.T, d *datadriven.TestData) string {
 		d.ScanArgs(t, "table-delay", &delay)
 		require.NoError(t, e.w.db.Close())
 		e.open(t, func(o *engine.Options) {
-			o.TableDelay, o.NoBackground = duration(t, delay), true
+			o.TableDelay, o.NoBackground, o.StrictLimits = duration(t, delay), true, d.HasArg("strict-limits")
 		})
 		return ""
 	case commandWork:
@@ -69,7 +69,8 @@ func (e *exchanges) run(t *testing.T, d *datadriven.TestData) string {
 		return ""
 	}
 	rec := e.w.must(t, d.Cmd, spelled(d.Input))
-	if d.Cmd == "CreateTable" && rec.Code == http.StatusOK && !d.HasArg("answer") {
+	brief := d.Cmd == "CreateTable" && !d.HasArg("answer") || d.HasArg("status")
+	if brief && rec.Code == http.StatusOK {
 		return fmt.Sprintln(rec.Code)
 	}
 	if rec.Body.Len() == 0 {
