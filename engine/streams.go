@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -20,6 +21,8 @@ const (
 	streamsPage = 100
 	// iteratorLife is how long a shard iterator holds.
 	iteratorLife = 15 * time.Minute
+	// shardChildrenMax is into how many children a shard can be split.
+	shardChildrenMax = 2
 )
 
 // Constants of every record (wire-facts §7.4).
@@ -273,10 +276,13 @@ func (db *DB) describeRecord(s *schema.Stream, arn string, r *stream.Record) api
 }
 
 // RollStreamShards implements api.Admin.
-func (db *DB) RollStreamShards(ctx context.Context, streamArn string) error {
+func (db *DB) RollStreamShards(ctx context.Context, streamArn string, children int) error {
+	if children < 1 || children > shardChildrenMax {
+		return fmt.Errorf("engine: %d children of a shard: want 1 or %d", children, shardChildrenMax)
+	}
 	s, err := db.stream(streamArn)
 	if err != nil {
 		return err
 	}
-	return db.catalog.RollShards(ctx, catalog.StreamPath(s.Table, s.Label))
+	return db.catalog.RollShards(ctx, catalog.StreamPath(s.Table, s.Label), children == shardChildrenMax)
 }

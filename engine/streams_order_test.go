@@ -187,7 +187,7 @@ func TestStreamOrder(t *testing.T) {
 					for i := range rounds {
 						churn(ctx, db, rnd, items)
 						if w == 0 && i%(rounds/rolls) == 0 {
-							_ = db.RollStreamShards(ctx, arn)
+							_ = db.RollStreamShards(ctx, arn, 1+i/(rounds/rolls)%2)
 						}
 					}
 				})
@@ -218,7 +218,7 @@ func TestStreamOrder(t *testing.T) {
 // finish closes all shards and waits until nothing can appear in them any more.
 func finish(t *testing.T, db *DB, arn string) {
 	t.Helper()
-	settled(t, func() error { return db.RollStreamShards(t.Context(), arn) })
+	settled(t, func() error { return db.RollStreamShards(t.Context(), arn, 1) })
 	s, err := db.stream(arn)
 	require.NoError(t, err)
 	var last uint64

@@ -75,7 +75,7 @@ func (db *DB) tendStream(ctx context.Context, s *schema.Stream, now int64) error
 	}
 	for i := range s.Shards {
 		if sh := &s.Shards[i]; sh.Open() && now-sh.CreatedMs >= shardAge.Milliseconds() {
-			if err := db.catalog.RollShards(ctx, path); err != nil {
+			if err := db.catalog.RollShards(ctx, path, false); err != nil {
 				return err
 			}
 			break

@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -412,7 +414,7 @@ func TestShardLineage(t *testing.T) {
 	}
 	parents := d.describeStream(arn).Shards
 	require.Len(t, parents, 2)
-	require.NoError(t, d.RollStreamShards(ctx, arn))
+	require.NoError(t, d.RollStreamShards(ctx, arn, 1))
 	for i := range 8 {
 		d.put(item1(fmt.Sprint(i), "after"))
 	}
@@ -447,7 +449,7 @@ func TestShardLineage(t *testing.T) {
 		StreamArn: api.Some(arn), ShardFilter: &api.ShardFilter{ShardId: parents[0].ShardId},
 	})
 	require.Equal(t, api.Validation, api.CodeOf(err))
-	require.Equal(t, api.ResourceNotFound, api.CodeOf(d.RollStreamShards(ctx, arn+"x")))
+	require.Equal(t, api.ResourceNotFound, api.CodeOf(d.RollStreamShards(ctx, arn+"x", 1)))
 }
 
 // TestStreamStatus: with a delay of tables a stream is ENABLING and DISABLING for as long.
@@ -464,4 +466,114 @@ func TestStreamStatus(t *testing.T) {
 	require.Equal(t, "DISABLING", status())
 	d.clock.now = d.clock.now.Add(time.Second)
 	require.Equal(t, "DISABLED", status())
+}
+
+// TestShardSplit: on demand a shard has two children that divide its items between them; so they stay
+// when they grow old, until they are split again.
+func TestShardSplit(t *testing.T) {
+	const items = 40
+	d, ctx := openTest(t, Options{}), context.Background()
+	arn := d.events("NEW_IMAGE")
+	put := func(v string) {
+		for i := range items {
+			d.put(item1(fmt.Sprint(i), v))
+		}
+	}
+	children := func(parent api.Shard) []api.Shard {
+		out, err := d.DescribeStream(ctx, &api.DescribeStreamInput{
+			StreamArn: api.Some(arn), ShardFilter: &api.ShardFilter{
+				Type: api.Some(api.ShardFilterTypeChildShards), ShardId: parent.ShardId,
+			},
+		})
+		require.NoError(t, err)
+		for _, sh := range out.StreamDescription.Shards {
+			require.Equal(t, parent.ShardId, sh.ParentShardId)
+			for _, p := range d.describeStream(arn).Shards {
+				if p.ShardId == parent.ShardId {
+					require.Greater(t, sh.SequenceNumberRange.StartingSequenceNumber.Value,
+						p.SequenceNumberRange.EndingSequenceNumber.Value, "it begins behind its parent's end")
+				}
+			}
+		}
+		return out.StreamDescription.Shards
+	}
+	read := func(sh api.Shard, typ, sequence string) []api.Record {
+		it, err := d.iterator(arn, sh.ShardId.Value, typ, sequence)
+		require.NoError(t, err)
+		page, err := d.records(it, 0)
+		require.NoError(t, err)
+		return page.Records
+	}
+	keys := func(records []api.Record) map[string]bool {
+		m := map[string]bool{}
+		for _, r := range records {
+			m[r.Dynamodb.Keys.Get("pk").Text()] = true
+		}
+		require.Len(t, m, len(records), "each once")
+		return m
+	}
+	put("before")
+	first := d.describeStream(arn).Shards[0]
+	require.NoError(t, d.RollStreamShards(ctx, arn, 2))
+	put("after")
+	require.Len(t, read(first, "TRIM_HORIZON", ""), items)
+	pair := children(first)
+	require.Len(t, pair, 2)
+	for i, sh := range pair {
+		records := read(sh, "TRIM_HORIZON", "")
+		mine, others := keys(records), keys(read(pair[1-i], "TRIM_HORIZON", ""))
+		require.NotEmpty(t, mine)
+		require.Len(t, others, items-len(mine))
+		for pk := range mine {
+			require.False(t, others[pk], "%s is in one of them", pk)
+		}
+		require.NotContains(t, tell(records), "before")
+		at := records[1].Dynamodb.SequenceNumber.Value
+		require.Equal(t, records[1:], read(sh, "AT_SEQUENCE_NUMBER", at))
+		require.Equal(t, records[2:], read(sh, "AFTER_SEQUENCE_NUMBER", at))
+		require.Empty(t, read(sh, "LATEST", ""))
+	}
+	d.later(shardAge)
+	require.NoError(t, d.Work(ctx))
+	put("later")
+	for _, sh := range pair {
+		heirs := children(sh)
+		require.Len(t, heirs, 1, "with age one child comes after each")
+		require.Equal(t, keys(read(sh, "TRIM_HORIZON", "")), keys(read(heirs[0], "TRIM_HORIZON", "")), "with the same items")
+	}
+	require.Len(t, d.all(arn), 3*items)
+}
+
+// TestSplitsAreBounded: a stream has no more than 1,024 open shards by splitting.
+func TestSplitsAreBounded(t *testing.T) {
+	d, ctx := openTest(t, Options{StreamShards: 3}), context.Background()
+	arn := d.events("KEYS_ONLY")
+	for _, children := range []int{0, 3} {
+		require.ErrorContains(t, d.RollStreamShards(ctx, arn, children), "want 1 or 2")
+	}
+	for range 8 {
+		require.NoError(t, d.RollStreamShards(ctx, arn, 2))
+	}
+	s, err := d.stream(arn)
+	require.NoError(t, err)
+	before := len(s.Shards)
+	require.ErrorContains(t, d.RollStreamShards(ctx, arn, 2), "too many open shards")
+	s, err = d.stream(arn)
+	require.NoError(t, err)
+	require.Len(t, s.Shards, before)
+	var bounds [][2]uint64
+	for i := range s.Shards {
+		if s.Shards[i].Open() {
+			bounds = append(bounds, [2]uint64{s.Shards[i].From, s.Shards[i].To})
+		}
+	}
+	slices.SortFunc(bounds, func(a, b [2]uint64) int { return cmp.Compare(a[0], b[0]) })
+	require.Len(t, bounds, 3<<8)
+	next := uint64(0)
+	for _, b := range bounds {
+		require.Equal(t, next, b[0], "no hash is in none or in two")
+		next = b[1]
+	}
+	require.Equal(t, uint64(1)<<32, next)
+	require.NoError(t, d.RollStreamShards(ctx, arn, 1), "one child each makes no more")
 }

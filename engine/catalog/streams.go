@@ -174,22 +174,20 @@ func (c *Catalog) takeStreamID(ctx context.Context) (id uint64, err error) {
 func firstShards(s *schema.Stream, seq uint64) []schema.Shard {
 	shards := make([]schema.Shard, s.Slots)
 	for i := range shards {
-		shards[i] = newShard(s, uint32(i), "", seq, s.CreatedMs)
+		shards[i] = newShard(s, schema.Shard{Slot: uint32(i), First: seq, CreatedMs: s.CreatedMs})
 	}
 	return shards
 }
 
-// newShard makes a shard. Its id has the form of the service's, and differs from those of all other
-// shards of the stream, since none begins in the same slot with the same Seq.
-func newShard(s *schema.Stream, slot uint32, parent string, first uint64, nowMs int64) schema.Shard {
+// newShard gives a shard its id. It has the form of the service's, and differs from those of all other
+// shards of the stream, since none begins with the same hashes and the same Seq.
+func newShard(s *schema.Stream, sh schema.Shard) schema.Shard {
 	var b []byte
-	for _, n := range []uint64{s.ID, uint64(slot), first} {
+	for _, n := range []uint64{s.ID, uint64(sh.Slot), sh.First, sh.From} {
 		b = binary.BigEndian.AppendUint64(b, n)
 	}
-	return schema.Shard{
-		ID:   fmt.Sprintf("shardId-%020d-%08x", nowMs, crc32.ChecksumIEEE(b)),
-		Slot: slot, Parent: parent, First: first, CreatedMs: nowMs,
-	}
+	sh.ID = fmt.Sprintf("shardId-%020d-%08x", sh.CreatedMs, crc32.ChecksumIEEE(b))
+	return sh
 }
 
 // storeBoth writes the record of a table and a stream in one update. set changes the stream given
@@ -294,17 +292,55 @@ func (c *Catalog) changeStream(ctx context.Context, path string, set func(*schem
 	return err
 }
 
-// RollShards closes the open shards of a stream and opens a child of each.
-func (c *Catalog) RollShards(ctx context.Context, path string) error {
+// ShardsOpenMax bounds the open shards of a stream that splitting can make.
+const ShardsOpenMax = 1024
+
+// ErrShards: the stream would have more than ShardsOpenMax open shards.
+var ErrShards = errors.New("catalog: too many open shards")
+
+// RollShards closes the open shards of a stream and opens a child of each, or two with split.
+func (c *Catalog) RollShards(ctx context.Context, path string, split bool) error {
 	now := c.opts.Clock().UnixMilli()
-	return c.changeStream(ctx, path, func(s *schema.Stream, seq uint64) {
+	var tooMany bool
+	err := c.changeStream(ctx, path, func(s *schema.Stream, seq uint64) {
+		var children []schema.Shard
+		for i := range s.Shards {
+			if sh := &s.Shards[i]; sh.Open() {
+				children = append(children, childrenOf(s, sh, split)...)
+			}
+		}
+		if tooMany = split && len(children) > ShardsOpenMax; tooMany {
+			return
+		}
 		for i := range s.Shards {
 			if sh := &s.Shards[i]; sh.Open() {
 				sh.Last, sh.ClosedMs = seq, now
-				s.Shards = append(s.Shards, newShard(s, sh.Slot, sh.ID, seq+1, now))
 			}
 		}
+		for _, sh := range children {
+			sh.First, sh.CreatedMs = seq+1, now
+			s.Shards = append(s.Shards, newShard(s, sh))
+		}
 	})
+	if err == nil && tooMany {
+		return ErrShards
+	}
+	return err
+}
+
+// childrenOf returns what comes after a shard: one with the same hashes, or two with half of them each.
+func childrenOf(s *schema.Stream, sh *schema.Shard, split bool) []schema.Shard {
+	child := schema.Shard{Parent: sh.ID, Slot: sh.Slot, From: sh.From, To: sh.To}
+	if !split {
+		return []schema.Shard{child}
+	}
+	if !sh.Split() {
+		child.From, child.To = key.SegmentBounds(uint64(sh.Slot), uint64(s.Slots))
+	}
+	other := child
+	child.To = child.From + (child.To-child.From)/2
+	other.From = child.To
+	return []schema.Shard{child, other}
 }
 
 // TrimStream forgets the records of a stream up to a Seq, and the shards that were closed before a

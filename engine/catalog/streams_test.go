@@ -41,7 +41,7 @@ func streamScript(e *env, store storage.Store) error {
 		return err
 	}
 	first := StreamPath("a", t.Stream.Label)
-	if err = c.RollShards(ctx, first); err != nil {
+	if err = c.RollShards(ctx, first, false); err != nil {
 		return err
 	}
 	if err = c.TrimStream(ctx, first, c.Stream(first).Shards[0].Last, 0); err != nil {

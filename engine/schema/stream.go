@@ -14,8 +14,8 @@ type Stream struct {
 	View string `json:"view"`
 	// Key is the table's.
 	Key Key `json:"key"`
-	// Slots is the number of equal ranges of partition key hashes, each of which has one open shard
-	// while the stream is enabled.
+	// Slots is the number of equal ranges of partition key hashes, whose records lie together. Each has
+	// one open shard while the stream is enabled, or several that divide its hashes.
 	Slots uint32 `json:"slots"`
 	// CreatedMs and ClosedMs are when it was enabled and disabled, in milliseconds since 1970; zero
 	// for not yet.
@@ -27,12 +27,17 @@ type Stream struct {
 	Shards []Shard `json:"shards"`
 }
 
-// Shard holds the records of one slot from one Seq to another. Writers do not know it: a shard is
-// closed by naming the Seq with which it ends, so that it is closed for them all at once.
+// Shard holds the records of one slot, or of some of its hashes, from one Seq to another. Writers do
+// not know it: a shard is closed by naming the Seq with which it ends, so that it is closed for them
+// all at once. Readers of a shard that was split pass over the records of its siblings.
 type Shard struct {
 	ID     string `json:"id"`
 	Parent string `json:"parent,omitempty"`
 	Slot   uint32 `json:"slot"`
+	// From and To bound the hashes of a shard that was split: From <= hash < To. To is zero for the
+	// whole slot.
+	From uint64 `json:"from,omitempty"`
+	To   uint64 `json:"to,omitempty"`
 	// First and Last bound its Seqs, both inclusive; Last is zero while it is open.
 	First     uint64 `json:"first"`
 	Last      uint64 `json:"last,omitempty"`
@@ -42,6 +47,15 @@ type Shard struct {
 
 // Open says whether the shard takes records.
 func (s *Shard) Open() bool { return s.Last == 0 }
+
+// Split says whether the shard has only some of its slot's hashes.
+func (s *Shard) Split() bool { return s.To != 0 }
+
+// Holds says whether the records of a partition key with that hash are in the shard, given that they
+// are in its slot.
+func (s *Shard) Holds(hash uint32) bool {
+	return !s.Split() || s.From <= uint64(hash) && uint64(hash) < s.To
+}
 
 // Shard returns the shard of that id, nil when there is none.
 func (s *Stream) Shard(id string) *Shard {

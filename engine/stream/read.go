@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/keystone-db/kstone/engine/attr"
+	"github.com/keystone-db/kstone/engine/key"
 	"github.com/keystone-db/kstone/engine/schema"
 	"github.com/keystone-db/kstone/engine/storage"
 )
@@ -15,6 +16,10 @@ const (
 	RecordsMax     = 1000
 	RecordBytesMax = 1 << 20
 )
+
+// passedBytesMax bounds the records of other shards that one read passes over; what follows is for the
+// next one, even if nothing was found.
+const passedBytesMax = 16 << 20
 
 // ErrTrimmed: the records at the position are gone.
 var ErrTrimmed = errors.New("stream: trimmed")
@@ -75,13 +80,13 @@ func read(ctx context.Context, src Source, from Position, limit int) (Page, erro
 	if first := First(s, sh); from.Less(first) {
 		from = first
 	}
-	p := pager{limit: limit}
+	p := pager{limit: limit, key: &s.Key, shard: sh}
 	if uint64(from.Seq) <= last {
 		if err := p.collect(ctx, snap, s, sh.Slot, from, last); err != nil {
 			return Page{}, err
 		}
-		if n := len(p.records); p.full {
-			return Page{Stream: s, Records: p.records, Next: p.records[n-1].At.Next()}, nil
+		if p.full {
+			return Page{Stream: s, Records: p.records, Next: p.next}, nil
 		}
 		from = Position{Seq: storage.Seq(last + 1)}
 	}
@@ -97,11 +102,19 @@ func First(s *schema.Stream, sh *schema.Shard) Position {
 // pager puts records together from their parts until a page is full.
 type pager struct {
 	limit   int
+	key     *schema.Key
+	shard   *schema.Shard
 	records []Record
 	bytes   int
 	// pending is the record whose images may follow.
 	pending *Record
-	full    bool
+	// passing is the place of the record of another shard whose images may follow, passed what was
+	// passed over, in bytes.
+	passing Position
+	passed  int
+	// full: no more can be taken, and next is where to read on.
+	full bool
+	next Position
 }
 
 func (p *pager) collect(ctx context.Context, snap storage.Snapshot, s *schema.Stream, slot uint32, from Position, last uint64) error {
@@ -128,12 +141,11 @@ func (p *pager) add(k, value []byte) error {
 		return err
 	}
 	if kind == kindRecord {
-		p.finish()
-		r, err := decode(at, value)
-		p.pending = &r
-		return err
+		return p.begin(at, value)
 	}
 	switch {
+	case p.pending == nil && p.passed > 0 && p.passing == at:
+		p.passed += len(value)
 	case p.pending == nil || p.pending.At != at:
 		return fmt.Errorf("stream: an image without its record at %s: %w", at, storage.ErrCorrupt)
 	case kind == kindNewImage:
@@ -144,6 +156,33 @@ func (p *pager) add(k, value []byte) error {
 	return nil
 }
 
+// begin takes the first part of a record, unless it is of another shard.
+func (p *pager) begin(at Position, value []byte) error {
+	p.finish()
+	if p.full {
+		return nil
+	}
+	if p.passed > passedBytesMax {
+		p.full, p.next = true, at
+		return nil
+	}
+	r, err := decode(at, value)
+	if err != nil {
+		return err
+	}
+	if p.shard.Split() && !p.shard.Holds(hashOf(p.key, r.Keys)) {
+		p.passing, p.passed = at, p.passed+len(value)
+		return nil
+	}
+	p.pending = &r
+	return nil
+}
+
+// hashOf is the hash of the partition key, as it stands in the item's key.
+func hashOf(k *schema.Key, keys attr.Item) uint32 {
+	return key.Hash(keys.Get(k.Hash[0].Name).Payload())
+}
+
 // finish adds the record whose parts are complete to the page, unless the page is full.
 func (p *pager) finish() {
 	if p.pending == nil || p.full {
@@ -151,7 +190,7 @@ func (p *pager) finish() {
 	}
 	size := p.pending.Size()
 	if n := len(p.records); n == p.limit || n > 0 && p.bytes+size > RecordBytesMax {
-		p.full = true
+		p.full, p.next = true, p.records[n-1].At.Next()
 		return
 	}
 	p.bytes += size

@@ -71,7 +71,7 @@ func TestDecodeRefuses(t *testing.T) {
 	require.ErrorContains(t, err, "newer than this program")
 	_, _, err = decodeKey(make([]byte, keyBytes-1))
 	require.ErrorIs(t, err, storage.ErrCorrupt)
-	p := pager{limit: 1}
+	p := pager{limit: 1, shard: &schema.Shard{}}
 	key := appendKey(nil, 1, 0, 1, Position{Seq: 1}, kindNewImage)
 	require.ErrorIs(t, p.add(key, nil), storage.ErrCorrupt, "an image without its record")
 }
@@ -173,5 +173,53 @@ func TestExpiredFindsTheLine(t *testing.T) {
 			}
 		}
 		require.Equal(t, want, got, "before %d", before)
+	}
+}
+
+// TestPassesOverSiblings: a read of a shard that was split looks at no more of what is not its own than
+// the bound, and goes on there the next time.
+func TestPassesOverSiblings(t *testing.T) {
+	const siblings, size = 60, 300_000
+	ctx := context.Background()
+	store, err := memstore.Open(memstore.Options{})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, store.Close()) }()
+	k := tableKey()
+	s := &schema.Stream{ID: 1, Slots: 1, Key: k}
+	hash := func(pk string) uint32 { return hashOf(&k, item(t, attr.NewItem().S("pk", pk))) }
+	low, high := "a", "b"
+	if hash(low) > hash(high) {
+		low, high = high, low
+	}
+	write := func(pk string) {
+		it := item(t, attr.NewItem().S("pk", pk).S("a", "q").S("x", strings.Repeat("x", size)))
+		guard := []storage.Named{{Key: []byte("guard of twenty bytes")}}
+		require.NoError(t, store.Update(ctx, guard, storage.UpdateOptions{}, func(tx storage.Tx) error {
+			Write(tx, Target{ID: 1, Slots: 1, View: ViewBoth}, &k, hash(pk), &Change{Old: it, New: it})
+			return nil
+		}))
+	}
+	for range siblings {
+		write(low)
+	}
+	write(high)
+	mine := schema.Shard{ID: "mine", From: uint64(hash(high)), To: 1 << 32}
+	src := Source{Store: store, Find: func(context.Context, storage.Snapshot) (*schema.Stream, *schema.Shard, error) {
+		return s, &mine, nil
+	}}
+	var at Position
+	for pages := range 4 {
+		page, err := Read(ctx, src, at, RecordsMax)
+		require.NoError(t, err)
+		require.True(t, at.Less(page.Next), "it gets on")
+		at = page.Next
+		if pages < 2 {
+			require.Empty(t, page.Records, "36 MB lie before it")
+			continue
+		}
+		require.Len(t, page.Records, 1)
+		require.Equal(t, high, page.Records[0].Keys.Get("pk").Text())
+		require.NotNil(t, page.Records[0].Old)
+		break
 	}
 }
