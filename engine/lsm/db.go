@@ -100,7 +100,6 @@ func defaultWorkers() int { return min(max(1, runtime.GOMAXPROCS(0)/2), WorkersM
 func newDB(opts Options) *DB {
 	db := &DB{opts: opts, keys: newKeyLocks(), wakeup: make(chan struct{}, 1)}
 	db.updates.New = func() any { return &update{db: db} }
-	db.snaps.pins = make(map[base.LSN]pinned)
 	db.snaps.oldest.Store(noPin)
 	for i := range db.stripes {
 		db.stripes[i].active = memtable.New()

@@ -12,13 +12,14 @@ import (
 
 // snapshot is one registered LSN.
 type snapshot struct {
-	db       *DB
-	lsn, pin base.LSN
-	closed   atomic.Bool
+	db     *DB
+	lsn    base.LSN
+	pin    pin
+	closed atomic.Bool
 }
 
 // Snapshot opens a consistent view; see storage.Store.
-func (db *DB) Snapshot(ctx context.Context, _ storage.SnapshotOptions) (storage.Snapshot, error) {
+func (db *DB) Snapshot(ctx context.Context, opts storage.SnapshotOptions) (storage.Snapshot, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -26,7 +27,7 @@ func (db *DB) Snapshot(ctx context.Context, _ storage.SnapshotOptions) (storage.
 		return nil, storage.ErrClosed
 	}
 	s := &snapshot{db: db}
-	s.lsn, s.pin = db.pin()
+	s.lsn, s.pin = db.pin(opts.Owner)
 	return s, nil
 }
 
@@ -86,41 +87,41 @@ func (s *snapshot) Close() {
 // that it may still read, and the file grows with what is written meanwhile.
 const snapshotOldAge = 10 * time.Minute
 
-// oldestSnapshot says how long the oldest snapshot has been open and by how many batches it is behind.
-func (db *DB) oldestSnapshot() (age time.Duration, behind uint64) {
+// oldestSnapshot says whose the oldest snapshot is, how long it has been open and by how many batches
+// it is behind.
+func (db *DB) oldestSnapshot() (owner string, age time.Duration, behind uint64) {
 	w := &db.wal
 	s := &db.snaps
 	s.mu.Lock()
-	pin := s.oldest.Load()
-	since := s.pins[base.LSN(pin)].since
-	s.mu.Unlock()
-	if pin == noPin {
-		return 0, 0
+	if len(s.pins) == 0 {
+		s.mu.Unlock()
+		return "", 0, 0
 	}
+	oldest := s.pins[0]
+	s.mu.Unlock()
 	w.mu.Lock()
-	behind = w.framesBetweenLocked(base.LSN(pin), w.visibleLSN())
+	behind = w.framesBetweenLocked(oldest.lsn, w.visibleLSN())
 	w.mu.Unlock()
-	return time.Duration(db.clock() - since), behind
+	return oldest.owner, time.Duration(db.clock() - oldest.since), behind
 }
 
 // warnOfSnapshots logs the oldest snapshot once, when it has been open for too long.
 func (db *DB) warnOfSnapshots() {
-	age, behind := db.oldestSnapshot()
+	owner, age, behind := db.oldestSnapshot()
 	if age < snapshotOldAge {
 		return
 	}
 	s := &db.snaps
 	s.mu.Lock()
-	pin := base.LSN(s.oldest.Load())
-	p, open := s.pins[pin]
-	warn := open && !p.warned && time.Duration(db.clock()-p.since) >= snapshotOldAge
+	warn := len(s.pins) > 0 && s.pins[0].owner == owner && !s.pins[0].warned &&
+		time.Duration(db.clock()-s.pins[0].since) >= snapshotOldAge
 	if warn {
-		p.warned = true
-		s.pins[pin] = p
+		s.pins[0].warned = true
 	}
 	s.mu.Unlock()
 	if warn {
 		db.log("a snapshot that is open for long keeps space from being used again",
-			fmt.Errorf("lsm: it is open for %v and %d batches behind", age.Round(time.Second), behind))
+			fmt.Errorf("lsm: its owner is %q; it is open for %v and %d batches behind",
+				owner, age.Round(time.Second), behind))
 	}
 }

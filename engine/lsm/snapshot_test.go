@@ -20,18 +20,21 @@ func TestAForgottenSnapshotIsWarnedOf(t *testing.T) {
 		o.Logger = func(message string, err error) { warned = append(warned, message+": "+err.Error()) }
 	})
 	ctx := context.Background()
-	open := func() storage.Snapshot {
-		s, err := db.Snapshot(ctx, storage.SnapshotOptions{})
+	open := func(owner string) storage.Snapshot {
+		s, err := db.Snapshot(ctx, storage.SnapshotOptions{Owner: owner})
 		require.NoError(t, err)
 		return s
 	}
 	require.Zero(t, db.Metrics().OldestSnapshotAge)
-	forgotten := open()
+	forgotten := open("export")
+	page := open("page") // of the same moment, and soon gone
 	for range 3 {
 		mustPut(t, db, testKey(1, "k"), "v")
 	}
 	clock.advance(snapshotOldAge - time.Second)
-	short := open()
+	page.Close()
+	open("page").Close()
+	short := open("page")
 	db.warnOfSnapshots()
 	require.Empty(t, warned)
 	require.Equal(t, snapshotOldAge-time.Second, db.Metrics().OldestSnapshotAge)
@@ -41,17 +44,46 @@ func TestAForgottenSnapshotIsWarnedOf(t *testing.T) {
 	}
 	require.Len(t, warned, 1)
 	require.Contains(t, warned[0], "10m0s")
+	require.Contains(t, warned[0], `"export"`)
+	require.Equal(t, "export", db.Metrics().OldestSnapshotOwner)
 	require.Contains(t, warned[0], "3 batches behind")
 	forgotten.Close()
 	require.Equal(t, time.Second, db.Metrics().OldestSnapshotAge)
 	clock.advance(snapshotOldAge)
 	db.warnOfSnapshots()
 	require.Len(t, warned, 2, "another one")
+	require.Contains(t, warned[1], `"page"`)
 	short.Close()
 	db.warnOfSnapshots()
 	require.Zero(t, db.Metrics().OldestSnapshotAge)
 	require.Zero(t, db.Metrics().OldestSnapshot)
 	require.Len(t, warned, 2)
+}
+
+// TestAForgottenSnapshotDoesNotHideBehindOthers that come and go at the same moment of a database that
+// nobody writes into.
+func TestAForgottenSnapshotDoesNotHideBehindOthers(t *testing.T) {
+	clock := newTestClock()
+	db := manualDB(t, vfs.NewMemFS(1), func(o *Options) { o.Clock = clock.read })
+	open := func(owner string) storage.Snapshot {
+		s, err := db.Snapshot(context.Background(), storage.SnapshotOptions{Owner: owner})
+		require.NoError(t, err)
+		return s
+	}
+	first := open("page")
+	clock.advance(time.Second)
+	forgotten := open("export")
+	clock.advance(time.Second)
+	require.Equal(t, "page", db.Metrics().OldestSnapshotOwner)
+	first.Close()
+	page := open("page")
+	require.Equal(t, "export", db.Metrics().OldestSnapshotOwner)
+	require.Equal(t, time.Second, db.Metrics().OldestSnapshotAge)
+	forgotten.Close()
+	require.Equal(t, "page", db.Metrics().OldestSnapshotOwner)
+	require.Zero(t, db.Metrics().OldestSnapshotAge)
+	page.Close()
+	require.Empty(t, db.Metrics().OldestSnapshotOwner)
 }
 
 // TestHowFarASnapshotIsBehind counts batches, not the numbers that an open or a new epoch leaves out.

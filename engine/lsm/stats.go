@@ -42,6 +42,8 @@ type Metrics struct {
 	// OldestSnapshotAge is how long it has been open; 0 in memory without a Clock, where nothing
 	// counts the time.
 	OldestSnapshotAge time.Duration
+	// OldestSnapshotOwner is the Owner of its SnapshotOptions.
+	OldestSnapshotOwner string
 	// Poisoned is why no more writes are taken; nil usually.
 	Poisoned error
 }
@@ -85,7 +87,7 @@ func (db *DB) Metrics() Metrics {
 		m.HoleBytes = db.heap.space.HoleBytes()
 		db.heap.mu.Unlock()
 	}
-	m.OldestSnapshotAge, m.OldestSnapshot = db.oldestSnapshot()
+	m.OldestSnapshotOwner, m.OldestSnapshotAge, m.OldestSnapshot = db.oldestSnapshot()
 	return m
 }
 
@@ -124,7 +126,7 @@ func (db *DB) estimate(ctx context.Context, r storage.Range) (storage.Stats, err
 
 // countRange counts the keys of a range, up to some more than statsCountMax.
 func (db *DB) countRange(ctx context.Context, r storage.Range) (storage.Stats, error) {
-	snap, err := db.Snapshot(ctx, storage.SnapshotOptions{})
+	snap, err := db.Snapshot(ctx, storage.SnapshotOptions{Owner: "storage statistics"})
 	if err != nil {
 		return storage.Stats{}, err
 	}

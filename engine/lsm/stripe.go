@@ -89,13 +89,23 @@ func (s *stripe) bury(e base.Entry, horizon base.LSN) (grown int64) {
 
 // snapshots are the registered ones.
 type snapshots struct {
-	mu     sync.Mutex
-	pins   map[base.LSN]pinned
-	oldest atomic.Uint64 // the smallest pin, noPin without any
+	mu sync.Mutex
+	// pins in the order in which they were registered, which is that of their LSNs, too: visible only
+	// grows. There are few: one for each LSN and owner.
+	pins   []pinned
+	oldest atomic.Uint64 // the LSN of the first pin, noPin without any
 }
 
-// pinned is one LSN that snapshots hold.
+// pin is one LSN that snapshots of one owner hold. Owners are told apart, since on a quiet database
+// all snapshots have the same LSN: a forgotten one would hide behind the pages that come and go.
+type pin struct {
+	lsn   base.LSN
+	owner string
+}
+
+// pinned is what is known of a pin.
 type pinned struct {
+	pin
 	count  int
 	since  int64 // nanoseconds of the clock
 	warned bool
@@ -113,34 +123,43 @@ func (db *DB) horizon() base.LSN {
 // pin registers a snapshot and returns its LSN and the pin to give back. The pin is announced
 // before the snapshot's LSN is read: whoever computed a horizon without seeing it had read a
 // visible that is not above the snapshot.
-func (db *DB) pin() (lsn, pin base.LSN) {
+func (db *DB) pin(owner string) (base.LSN, pin) {
 	s := &db.snaps
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	pin = db.wal.visibleLSN()
-	p := s.pins[pin]
-	if p.count == 0 {
-		p.since = db.clock()
+	k := pin{lsn: db.wal.visibleLSN(), owner: owner}
+	p := s.findLocked(k)
+	if p == nil {
+		s.pins = append(s.pins, pinned{pin: k, since: db.clock()})
+		p = &s.pins[len(s.pins)-1]
+		s.oldest.Store(uint64(s.pins[0].lsn))
 	}
 	p.count++
-	s.pins[pin] = p
-	s.oldest.Store(min(s.oldest.Load(), uint64(pin)))
-	return db.wal.visibleLSN(), pin
+	return db.wal.visibleLSN(), k
 }
 
-func (db *DB) unpin(pin base.LSN) {
+func (db *DB) unpin(k pin) {
 	s := &db.snaps
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p := s.pins[pin]
+	p := s.findLocked(k)
 	if p.count--; p.count > 0 {
-		s.pins[pin] = p
 		return
 	}
-	delete(s.pins, pin)
+	s.pins = slices.DeleteFunc(s.pins, func(p pinned) bool { return p.count == 0 })
 	oldest := noPin
-	for p := range s.pins {
-		oldest = min(oldest, uint64(p))
+	if len(s.pins) > 0 {
+		oldest = uint64(s.pins[0].lsn)
 	}
 	s.oldest.Store(oldest)
+}
+
+// findLocked returns nil for what is not pinned. The newest come last, and most are short.
+func (s *snapshots) findLocked(k pin) *pinned {
+	for i := len(s.pins) - 1; i >= 0; i-- {
+		if s.pins[i].pin == k {
+			return &s.pins[i]
+		}
+	}
+	return nil
 }

@@ -91,6 +91,9 @@ type SnapshotOptions struct {
 	Freshness Freshness
 	// Hold is how long the snapshot will be used; zero means one page.
 	Hold time.Duration
+	// Owner says in a word or two who uses it, for whoever asks what keeps old versions alive. A
+	// constant: one for each kind of use, not for each snapshot.
+	Owner string
 }
 
 // IterOptions direct an iterator.
