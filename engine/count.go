@@ -188,7 +188,7 @@ func (db *DB) lastCount(ctx context.Context, id countID, table string, s storage
 func (db *DB) countFew(ctx context.Context, id countID, limit int64) (n sums, end bool, err error) {
 	err = storage.Fresh(ctx, func() error {
 		n, end = sums{}, false
-		snap, err := db.store.Snapshot(ctx, storage.SnapshotOptions{})
+		snap, err := db.store.Snapshot(ctx, storage.SnapshotOptions{Owner: "count of keys"})
 		if err != nil {
 			return err
 		}

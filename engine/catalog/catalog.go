@@ -104,7 +104,7 @@ func Open(ctx context.Context, store storage.Store, opts Options) (*Catalog, err
 // load reads all tables and streams.
 func (c *Catalog) load(ctx context.Context) error {
 	tables := make(map[string]*Table)
-	snap, err := c.store.Snapshot(ctx, storage.SnapshotOptions{})
+	snap, err := c.store.Snapshot(ctx, storage.SnapshotOptions{Owner: "catalog"})
 	if err != nil {
 		return err
 	}

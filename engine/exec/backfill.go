@@ -108,7 +108,7 @@ func (e *Executor) backfill(ctx context.Context, t *catalog.Table, sub uint32, c
 // candidates reads the items after a cursor and returns the keys of those that have something to be
 // written. An item that has nothing now needs no second look: what gives it something also writes it.
 func (e *Executor) candidates(ctx context.Context, t *catalog.Table, c Cursor, d derive) (keys [][]byte, next Cursor, done bool, err error) {
-	snap, err := e.store.Snapshot(ctx, storage.SnapshotOptions{})
+	snap, err := e.store.Snapshot(ctx, storage.SnapshotOptions{Owner: "index backfill"})
 	if err != nil {
 		return nil, c, false, err
 	}

@@ -69,7 +69,7 @@ func (e *Executor) Due(ctx context.Context, t *catalog.Table, bucket, limit int,
 }
 
 func (e *Executor) due(ctx context.Context, t *catalog.Table, bucket, limit int, after []byte, now time.Time) ([][]byte, error) {
-	snap, err := e.store.Snapshot(ctx, storage.SnapshotOptions{})
+	snap, err := e.store.Snapshot(ctx, storage.SnapshotOptions{Owner: "expiry sweep"})
 	if err != nil {
 		return nil, err
 	}

@@ -63,7 +63,7 @@ func (e *Executor) Read(ctx context.Context, t *catalog.Table, r *plan.Read) (pa
 }
 
 func (e *Executor) readPage(ctx context.Context, t *catalog.Table, r *plan.Read) (Page, error) {
-	snap, err := e.store.Snapshot(ctx, storage.SnapshotOptions{})
+	snap, err := e.store.Snapshot(ctx, storage.SnapshotOptions{Owner: "query or scan"})
 	if err != nil {
 		return Page{}, err
 	}

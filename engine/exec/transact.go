@@ -281,7 +281,7 @@ type Gets struct {
 func (e *Executor) GetMany(ctx context.Context, keys [][]byte, gets []Gets) (items, stored []attr.Item, err error) {
 	var values []storage.Value
 	err = storage.Fresh(ctx, func() error {
-		snap, err := e.store.Snapshot(ctx, storage.SnapshotOptions{})
+		snap, err := e.store.Snapshot(ctx, storage.SnapshotOptions{Owner: "read of many items"})
 		if err != nil {
 			return err
 		}

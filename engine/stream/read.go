@@ -61,7 +61,7 @@ func read(ctx context.Context, src Source, from Position, limit int) (Page, erro
 	if err != nil {
 		return Page{}, err
 	}
-	snap, err := src.Store.Snapshot(ctx, storage.SnapshotOptions{})
+	snap, err := src.Store.Snapshot(ctx, storage.SnapshotOptions{Owner: "stream read"})
 	if err != nil {
 		return Page{}, err
 	}

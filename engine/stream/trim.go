@@ -24,7 +24,7 @@ func expired(ctx context.Context, store storage.Store, s *schema.Stream, beforeM
 	if err != nil {
 		return 0, err
 	}
-	snap, err := store.Snapshot(ctx, storage.SnapshotOptions{})
+	snap, err := store.Snapshot(ctx, storage.SnapshotOptions{Owner: "stream trimming"})
 	if err != nil {
 		return 0, err
 	}
@@ -130,7 +130,7 @@ func (m *Meter) count(ctx context.Context, store storage.Store, s *schema.Stream
 	if err != nil {
 		return err
 	}
-	snap, err := store.Snapshot(ctx, storage.SnapshotOptions{})
+	snap, err := store.Snapshot(ctx, storage.SnapshotOptions{Owner: "stream metering"})
 	if err != nil {
 		return err
 	}
