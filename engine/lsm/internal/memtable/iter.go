@@ -34,14 +34,16 @@ type Iter struct {
 	mu   *sync.RWMutex
 	opts IterOptions
 
-	// chunk holds the heads of keys that follow each other, in key order.
-	chunk    [chunkMax]*Version
+	// chunk holds the chains of keys that follow each other, in key order; with MaxLSN, of each the
+	// one version that is shown.
+	chunk    [chunkMax]chain
 	n        int
 	size     int  // of the next chunk
 	pos      int  // in chunk; outside 0..n-1 when not valid
 	backward bool // how the chunk was filled: it ends where the next one in that direction begins
 
-	cur *Version // at pos
+	cur   *Version // at pos, or older
+	older *chain   // than cur, without MaxLSN
 	// from is where the chunk ended, of use while m.places is still fromPlaces; edge is the last
 	// key looked at, nil when there is nothing behind it.
 	from       cursor
@@ -172,12 +174,15 @@ func (f *fence) before(c cursor) bool {
 	return f.side > 0 || f.side == 0 && c.leaf.at[c.index] < f.mark
 }
 
-// pick returns what the iterator shows of a chain; nil if nothing.
-func (it *Iter) pick(head *Version) *Version {
-	if it.opts.MaxLSN != 0 {
-		return head.at(it.opts.MaxLSN)
+// pick puts what the iterator shows of a chain into out; false if it shows nothing.
+func (it *Iter) pick(out, c *chain) bool {
+	if it.opts.MaxLSN == 0 {
+		*out = *c
+		return true
 	}
-	return head
+	v := c.at(it.opts.MaxLSN)
+	*out = chain{head: v}
+	return v != nil
 }
 
 // fill copies a chunk forward, from the first key at or after key or, when resume, from where the
@@ -191,7 +196,7 @@ func (it *Iter) fill(key []byte, resume bool) {
 		c = it.m.lower(key)
 	case it.fromPlaces != it.m.places:
 		c = it.m.settle(it.m.lower(it.edge))
-		if c.leaf != nil && bytes.Equal(c.leaf.heads[c.index].Key(), it.edge) {
+		if c.leaf != nil && bytes.Equal(c.leaf.heads[c.index].head.Key(), it.edge) {
 			c.index++
 		}
 	}
@@ -209,10 +214,9 @@ func (it *Iter) fill(key []byte, resume bool) {
 			break
 		}
 		looked++
-		head := c.leaf.heads[c.index]
-		it.edge = head.Key()
-		if v := it.pick(head); v != nil {
-			it.chunk[it.n] = v
+		versions := &c.leaf.heads[c.index]
+		it.edge = versions.head.Key()
+		if it.pick(&it.chunk[it.n], versions) {
 			it.n++
 		}
 		c.index++
@@ -248,11 +252,10 @@ func (it *Iter) fillBack(key []byte, last, resume bool) {
 		}
 		c = b
 		looked++
-		head := c.leaf.heads[c.index]
-		it.edge = head.Key()
-		if v := it.pick(head); v != nil {
+		versions := &c.leaf.heads[c.index]
+		it.edge = versions.head.Key()
+		if it.pick(&it.chunk[i-1], versions) {
 			i--
-			it.chunk[i] = v
 		}
 	}
 	it.n = copy(it.chunk[:], it.chunk[i:it.size])
@@ -308,19 +311,20 @@ func (it *Iter) SeekLT(key []byte) bool {
 
 // stand moves to the newest version of a key of the chunk.
 func (it *Iter) stand(pos int) bool {
-	it.pos, it.cur = pos, nil
+	it.pos, it.cur, it.older = pos, nil, nil
 	if pos >= 0 && pos < it.n {
-		it.cur = it.chunk[pos]
+		it.show(&it.chunk[pos])
 	}
 	return it.cur != nil
 }
 
+func (it *Iter) show(c *chain) { it.cur, it.older = c.head, c.older }
+
 // standOldest moves to the oldest version of a key of the chunk.
 func (it *Iter) standOldest(pos int) bool {
-	if it.stand(pos) && it.opts.MaxLSN == 0 {
-		for it.cur.older != nil {
-			it.cur = it.cur.older
-		}
+	it.stand(pos)
+	for it.older != nil {
+		it.show(it.older)
 	}
 	return it.cur != nil
 }
@@ -330,17 +334,17 @@ func (it *Iter) Next() bool {
 	if it.cur == nil {
 		return false
 	}
-	if it.opts.MaxLSN == 0 && it.cur.older != nil {
-		it.cur = it.cur.older
+	if it.older != nil {
+		it.show(it.older)
 		return true
 	}
 	if it.pos+1 < it.n {
 		return it.stand(it.pos + 1)
 	}
 	if it.backward {
-		last := it.chunk[it.pos].Key()
+		last := it.chunk[it.pos].head.Key()
 		it.fill(last, false)
-		if it.n > 0 && bytes.Equal(it.chunk[0].Key(), last) {
+		if it.n > 0 && bytes.Equal(it.chunk[0].head.Key(), last) {
 			it.stand(0)
 			return it.skipKey()
 		}
@@ -364,18 +368,18 @@ func (it *Iter) Prev() bool {
 	if it.cur == nil {
 		return false
 	}
-	if head := it.chunk[it.pos]; it.opts.MaxLSN == 0 && it.cur != head {
-		for head.older != it.cur {
-			head = head.older
+	if c := &it.chunk[it.pos]; c.head != it.cur {
+		for c.older.head != it.cur {
+			c = c.older
 		}
-		it.cur = head
+		it.show(c)
 		return true
 	}
 	if it.pos > 0 {
 		return it.standOldest(it.pos - 1)
 	}
 	if !it.backward {
-		it.fillBack(it.chunk[0].Key(), false, false)
+		it.fillBack(it.chunk[0].head.Key(), false, false)
 	} else {
 		it.n = 0
 	}
@@ -402,7 +406,7 @@ func (it *Iter) Err() error { return nil }
 
 // Close lets go of the memtable.
 func (it *Iter) Close() error {
-	it.n, it.cur = 0, nil
+	it.n, it.cur, it.older = 0, nil, nil
 	clear(it.chunk[:])
 	return nil
 }

@@ -31,52 +31,9 @@ import (
 	"github.com/keystone-db/kstone/engine/storage"
 )
 
-// EntryOverheadBytes is counted for each version on top of its key and value: 48 of the version,
-// the rest for its share of a leaf that is two thirds full.
+// EntryOverheadBytes is counted for each version on top of its key and value: 24 of the version,
+// the rest for its share of a leaf that is two thirds full and of what the allocator rounds up.
 const EntryOverheadBytes = 75
-
-// Version is one version of a key. It is never changed.
-type Version struct {
-	data   []byte // key, then value
-	older  *Version
-	lsn    base.LSN
-	keyLen uint32
-	kind   base.Kind
-	multi  bool
-}
-
-func newVersion(e base.Entry, multi bool) *Version {
-	data := make([]byte, len(e.Key)+len(e.Value))
-	copy(data[copy(data, e.Key):], e.Value)
-	return &Version{
-		data: data, lsn: e.LSN, keyLen: uint32(len(e.Key)), kind: e.Kind, multi: multi,
-	}
-}
-
-// Key must not be changed.
-func (v *Version) Key() []byte { return v.data[:v.keyLen:v.keyLen] }
-
-// Value must not be changed; it is empty for a tombstone.
-func (v *Version) Value() []byte { return v.data[v.keyLen:] }
-
-// LSN of the batch that wrote the version.
-func (v *Version) LSN() base.LSN { return v.lsn }
-
-// Kind of the version.
-func (v *Version) Kind() base.Kind { return v.kind }
-
-// Multi says that a transaction wrote the version. It means something only above visible.
-func (v *Version) Multi() bool { return v.multi }
-
-// at returns the newest version of the chain with an LSN of at most maxLSN.
-func (v *Version) at(maxLSN base.LSN) *Version {
-	for v != nil && v.lsn > maxLSN {
-		v = v.older
-	}
-	return v
-}
-
-func (v *Version) cost() int64 { return int64(len(v.data)) + EntryOverheadBytes }
 
 // Memtable of one stripe. The package comment says which lock guards it.
 type Memtable struct {
@@ -170,9 +127,10 @@ func (m *Memtable) Insert(e base.Entry, multi bool, horizon base.LSN) int64 {
 	var p place
 	if t.locate(&p, e.Key) {
 		old := p.leaf.heads[p.index]
-		p.leaf.heads[p.index] = m.chain(v, old, horizon)
-		t.count(old, -1)
-		t.count(p.leaf.heads[p.index], 1)
+		c := m.chained(v, old, horizon)
+		p.leaf.heads[p.index] = c
+		t.count(old.head, -1)
+		t.count(c.head, 1)
 	} else {
 		t.add(&p, v)
 		t.count(v, 1)
@@ -194,110 +152,105 @@ func (t *tree) count(v *Version, sign int64) {
 	} else {
 		t.keys += sign
 	}
-	t.bytes += sign * int64(len(v.data))
+	t.bytes += sign * v.dataBytes()
 }
 
-// chain returns a chain of v and what must be kept of old, and keeps the figures.
-func (m *Memtable) chain(v, old *Version, horizon base.LSN) *Version {
+// chained returns the chain of v and what must be kept of old, and keeps the figures.
+func (m *Memtable) chained(v *Version, old chain, horizon base.LSN) chain {
 	m.bytes += v.cost()
 	m.versions++
-	if v.lsn > old.lsn {
-		if merge.Droppable(old.kind, old.lsn, v.lsn, horizon, false) {
-			m.release(old)
-			return v
+	if v.lsn > old.head.lsn {
+		if merge.Droppable(old.head.kind, old.head.lsn, v.lsn, horizon, false) {
+			m.release(&old)
+			return chain{head: v}
 		}
-		v.older = m.trim(old, horizon)
-		return v
+		kept := m.trim(old, horizon)
+		return chain{v, &kept}
 	}
 	return m.trim(m.weave(v, old), horizon)
 }
 
 // trim returns the chain without what may be dropped. It is the same chain when nothing is, and
 // when something is, a copy of the rest.
-func (m *Memtable) trim(head *Version, horizon base.LSN) *Version {
-	last := head
+func (m *Memtable) trim(c chain, horizon base.LSN) chain {
+	last := &c
 	for o := last.older; o != nil; o = o.older {
-		if merge.Droppable(o.kind, o.lsn, last.lsn, horizon, false) {
+		if merge.Droppable(o.head.kind, o.head.lsn, last.head.lsn, horizon, false) {
 			// What is older than o goes too: its next newer version is older than last.
 			m.release(o)
-			return copyChain(head, last)
+			return copyChain(c, o, nil)
 		}
 		last = o
 	}
-	return head
+	return c
 }
 
-// copyChain copies a chain up to last, included.
-func copyChain(head, last *Version) *Version {
-	first := *head
-	tail := &first
-	for v := head; v != last; v = v.older {
-		c := *v.older
-		tail.older, tail = &c, &c
+// copyChain copies a chain as far as end, which it leaves out and puts rest in the place of.
+func copyChain(c chain, end, rest *chain) chain {
+	tail := &c
+	for tail.older != end {
+		o := *tail.older
+		tail.older, tail = &o, &o
 	}
-	tail.older = nil
-	return &first
+	tail.older = rest
+	return c
 }
 
 // weave puts v, whose LSN is not the newest, at its place in a copy of the chain; it replaces one
 // of the same LSN.
-func (m *Memtable) weave(v, old *Version) *Version {
-	if v.lsn >= old.lsn {
-		v.older = old
-		if v.lsn == old.lsn {
-			v.older = old.older
-			m.bytes -= old.cost()
-			m.versions--
-		}
-		return v
+func (m *Memtable) weave(v *Version, old chain) chain {
+	if v.lsn == old.head.lsn {
+		m.forget(old.head)
+		return chain{v, old.older}
 	}
-	last := old
-	for last.older != nil && last.older.lsn > v.lsn {
-		last = last.older
+	end := old.older
+	for end != nil && end.head.lsn > v.lsn {
+		end = end.older
 	}
-	rest := last.older
-	if rest != nil && rest.lsn == v.lsn {
-		m.bytes -= rest.cost()
-		m.versions--
+	rest := end
+	if rest != nil && rest.head.lsn == v.lsn {
+		m.forget(rest.head)
 		rest = rest.older
 	}
-	v.older = rest
-	head := copyChain(old, last)
-	tail := head
-	for tail.older != nil {
-		tail = tail.older
-	}
-	tail.older = v
-	return head
+	return copyChain(old, end, &chain{v, rest})
 }
 
 // release takes a chain out of the figures.
-func (m *Memtable) release(v *Version) {
-	for ; v != nil; v = v.older {
-		m.bytes -= v.cost()
-		m.versions--
+func (m *Memtable) release(c *chain) {
+	for ; c != nil; c = c.older {
+		m.forget(c.head)
 	}
 }
 
-// head returns the newest version of the key.
-func (m *Memtable) head(key []byte) *Version {
+func (m *Memtable) forget(v *Version) {
+	m.bytes -= v.cost()
+	m.versions--
+}
+
+// find returns the versions of the key, nil if there are none. They are valid under the lock.
+func (m *Memtable) find(key []byte) *chain {
 	t := m.tree(key)
 	if t == nil {
 		return nil
 	}
 	l, i := t.find(key)
-	if i < l.n && bytes.Equal(l.heads[i].Key(), key) {
-		return l.heads[i]
+	if i < l.n && bytes.Equal(l.heads[i].head.Key(), key) {
+		return &l.heads[i]
 	}
 	return nil
 }
 
 // Newest version of the key, tombstones and versions above visible included; nil if there is none.
-func (m *Memtable) Newest(key []byte) *Version { return m.head(key) }
+func (m *Memtable) Newest(key []byte) *Version {
+	if c := m.find(key); c != nil {
+		return c.head
+	}
+	return nil
+}
 
 // Get returns the newest version of the key with an LSN of at most maxLSN, tombstones included; nil
 // if there is none.
-func (m *Memtable) Get(key []byte, maxLSN base.LSN) *Version { return m.head(key).at(maxLSN) }
+func (m *Memtable) Get(key []byte, maxLSN base.LSN) *Version { return m.find(key).at(maxLSN) }
 
 // Bytes held: keys, values and EntryOverheadBytes for each version.
 func (m *Memtable) Bytes() int64 { return m.bytes }

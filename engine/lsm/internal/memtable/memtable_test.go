@@ -27,7 +27,8 @@ func tomb(key string, lsn base.LSN) base.Entry {
 
 func chainOf(m *Memtable, key string) string {
 	var s strings.Builder
-	for v := m.Newest([]byte(key)); v != nil; v = v.older {
+	for c := m.find([]byte(key)); c != nil; c = c.older {
+		v := c.head
 		if v.kind == base.KindTombstone {
 			s.WriteString(fmt.Sprintf("%d:- ", v.lsn.Counter()))
 		} else {
@@ -70,8 +71,8 @@ func TestInsertDropsWhatTheRuleGivesUp(t *testing.T) {
 			require.Equal(t, c.want, chainOf(m, "k"))
 			var want int64
 			n := 0
-			for v := m.Newest([]byte("k")); v != nil; v = v.older {
-				want += v.cost()
+			for c := m.find([]byte("k")); c != nil; c = c.older {
+				want += c.head.cost()
 				n++
 			}
 			require.Equal(t, want, m.Bytes())
@@ -86,11 +87,11 @@ func TestAReaderKeepsItsChain(t *testing.T) {
 	for i := base.LSN(1); i <= 4; i++ {
 		m.Insert(put("k", fmt.Sprint(uint64(i)), i), false, 0)
 	}
-	held := m.Newest([]byte("k"))
+	held := *m.find([]byte("k"))
 	m.Insert(put("k", "5", 5), true, 4)
 	require.Equal(t, "5:5 4:4 ", chainOf(m, "k"))
 	n := 0
-	for v := held; v != nil; v = v.older {
+	for c := &held; c != nil; c = c.older {
 		n++
 	}
 	require.Equal(t, 4, n, "the reader's chain was edited")

@@ -24,13 +24,13 @@ func (m *Memtable) Bury(key []byte, horizon base.LSN) int64 {
 func (m *Memtable) removeIf(key []byte, wanted func(head *Version) bool) int64 {
 	t := m.tree(key)
 	var p place
-	if t == nil || !t.locate(&p, key) || !wanted(p.leaf.heads[p.index]) {
+	if t == nil || !t.locate(&p, key) || !wanted(p.leaf.heads[p.index].head) {
 		return 0
 	}
 	before := m.bytes
-	head := p.leaf.heads[p.index]
-	t.count(head, -1)
-	m.release(head)
+	c := &p.leaf.heads[p.index]
+	t.count(c.head, -1)
+	m.release(c)
 	m.places++
 	t.remove(&p)
 	if t.first.n == 0 && t.first == t.last {
@@ -48,7 +48,7 @@ func (t *tree) remove(p *place) {
 	l.marks.remove(p.index, l.n)
 	copy(l.heads[p.index:], l.heads[p.index+1:l.n])
 	l.n--
-	l.heads[l.n] = nil
+	l.heads[l.n] = chain{}
 	if l.n > 0 || t.root == nil {
 		return
 	}

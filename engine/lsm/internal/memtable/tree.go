@@ -27,7 +27,7 @@ type tree struct {
 type leaf struct {
 	n int
 	marks
-	heads      [leafMax]*Version
+	heads      [leafMax]chain
 	prev, next *leaf
 }
 
@@ -53,7 +53,7 @@ func (l *leaf) search(key []byte, skip int) int {
 	lo, hi := 0, l.n
 	for lo < hi {
 		mid := int(uint(lo+hi) >> 1)
-		if m := l.at[mid]; m < mark || m == mark && bytes.Compare(l.heads[mid].Key(), key) < 0 {
+		if m := l.at[mid]; m < mark || m == mark && bytes.Compare(l.heads[mid].head.Key(), key) < 0 {
 			lo = mid + 1
 		} else {
 			hi = mid
@@ -126,7 +126,7 @@ func (t *tree) locate(p *place, key []byte) bool {
 		n = n.kids[i]
 	}
 	p.index = p.leaf.search(key, len(t.prefix))
-	return p.index < p.leaf.n && bytes.Equal(p.leaf.heads[p.index].Key(), key)
+	return p.index < p.leaf.n && bytes.Equal(p.leaf.heads[p.index].head.Key(), key)
 }
 
 // add puts the first version of a key at its place, which locate has found.
@@ -147,14 +147,14 @@ func (t *tree) add(p *place, v *Version) {
 
 func (l *leaf) insert(i int, v *Version, skip int) {
 	copy(l.heads[i+1:l.n+1], l.heads[i:l.n])
-	l.heads[i] = v
+	l.heads[i] = chain{head: v}
 	l.n++
 	l.marks.insert(i, l.n, l.key(skip))
 }
 
 // key gives the keys of the leaf without the tree's prefix.
 func (l *leaf) key(skip int) func(int) []byte {
-	return func(i int) []byte { return l.heads[i].Key()[skip:] }
+	return func(i int) []byte { return l.heads[i].head.Key()[skip:] }
 }
 
 // splitLeaf moves the upper half of a full leaf into a new one. At the end of the tree, where keys
@@ -183,7 +183,7 @@ func (t *tree) splitLeaf(l *leaf, at int) *leaf {
 
 // grow hangs a leaf that was split off into the inner nodes on the path.
 func (t *tree) grow(p *place, right *leaf) {
-	key, skip := bytes.Clone(right.heads[0].Key()), len(t.prefix)
+	key, skip := bytes.Clone(right.heads[0].head.Key()), len(t.prefix)
 	var kid *inner
 	for d := p.depth - 1; d >= 0; d-- {
 		n, i := p.path[d].node, p.path[d].child
