@@ -36,6 +36,7 @@ func Run(ctx context.Context, c Config, stdout, stderr io.Writer) error {
 			return err
 		}
 	}
+	defer holdBallast()()
 	began := time.Now()
 	zerolog.TimeFieldFormat = time.RFC3339Nano
 	logger := zerolog.New(zerolog.SyncWriter(stderr)).Level(c.LogLevel).With().Timestamp().Logger()
