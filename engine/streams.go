@@ -284,5 +284,7 @@ func (db *DB) RollStreamShards(ctx context.Context, streamArn string, children i
 	if err != nil {
 		return err
 	}
-	return db.catalog.RollShards(ctx, catalog.StreamPath(s.Table, s.Label), children == shardChildrenMax)
+	return db.catalog.RollShards(ctx, catalog.StreamPath(s.Table, s.Label), catalog.Roll{
+		Split: children == shardChildrenMax, Hold: catalog.Anyone,
+	})
 }

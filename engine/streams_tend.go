@@ -3,11 +3,12 @@ package engine
 import (
 	"context"
 	"errors"
-	"sync"
+	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/keystone-db/kstone/engine/catalog"
+	"github.com/keystone-db/kstone/engine/lease"
 	"github.com/keystone-db/kstone/engine/schema"
 	"github.com/keystone-db/kstone/engine/stream"
 )
@@ -31,21 +32,29 @@ func (db *DB) tendOnce(ctx context.Context) (waiting bool, err error) {
 	return len(db.catalog.Streams()) > 0, db.tendStreams(ctx)
 }
 
-// tending is what looks after the age of streams.
+// tending is what looks after the age of streams. Who does it holds the mutex of its worker.
 type tending struct {
 	// nextMs is when it is due.
 	nextMs atomic.Int64
-	// mu is held while it is done.
-	mu     sync.Mutex
-	meters map[string]*stream.Meter // by path; guarded by mu
+	meters map[string]*stream.Meter // by path; guarded by the mutex of the worker
+}
+
+// holdTending is what a change of a stream needs that nobody asked for.
+func (db *DB) holdTending(ctx context.Context) (catalog.Fence, error) {
+	w := &db.background.streams
+	if err := db.hold(ctx, w); err != nil {
+		return nil, err
+	}
+	return w.lease, nil
 }
 
 // tendStreams replaces the shards that are old enough, forgets the records and the disabled streams
 // that were kept long enough, and bounds the bytes that are kept. It does nothing until it is due by
-// the injected clock; operations of streams call it too, so that a test needs no timer.
+// the injected clock; operations of streams call it too, so that a test needs no timer. On a shared
+// store one process does it, and the others look again when it would be due.
 func (db *DB) tendStreams(ctx context.Context) error {
-	db.tending.mu.Lock()
-	defer db.tending.mu.Unlock()
+	db.background.streams.mu.Lock()
+	defer db.background.streams.mu.Unlock()
 	return db.tendStreamsLocked(ctx)
 }
 
@@ -56,7 +65,12 @@ func (db *DB) tendStreamsLocked(ctx context.Context) error {
 	}
 	var errs []error
 	for _, s := range db.catalog.Streams() {
-		if err := db.tendStream(ctx, s, now); err != nil && !errors.Is(err, catalog.ErrNoStream) {
+		err := db.tendStream(ctx, s, now)
+		if errors.Is(err, lease.ErrHeld) || errors.Is(err, lease.ErrLost) {
+			db.background.streams.lease = nil
+			break
+		}
+		if err != nil && !errors.Is(err, catalog.ErrNoStream) {
 			errs = append(errs, err)
 		}
 	}
@@ -71,14 +85,13 @@ func (db *DB) tendStream(ctx context.Context, s *schema.Stream, now int64) error
 	path, before := catalog.StreamPath(s.Table, s.Label), now-db.opts.StreamRetention.Milliseconds()
 	if s.ClosedMs != 0 && s.ClosedMs <= before {
 		delete(db.tending.meters, path)
-		return db.catalog.DropStream(ctx, path)
+		return db.catalog.DropStream(ctx, path, db.holdTending)
 	}
-	for i := range s.Shards {
-		if sh := &s.Shards[i]; sh.Open() && now-sh.CreatedMs >= shardAge.Milliseconds() {
-			if err := db.catalog.RollShards(ctx, path, false); err != nil {
-				return err
-			}
-			break
+	born := now - shardAge.Milliseconds() + 1
+	if slices.ContainsFunc(s.Shards, func(sh schema.Shard) bool { return sh.Open() && sh.CreatedMs < born }) {
+		err := db.catalog.RollShards(ctx, path, catalog.Roll{BornBeforeMs: born, Hold: db.holdTending})
+		if err != nil {
+			return err
 		}
 	}
 	upTo, err := stream.Expired(ctx, db.store, s, before)
@@ -97,15 +110,15 @@ func (db *DB) tendStream(ctx context.Context, s *schema.Stream, now int64) error
 		}
 		upTo = max(upTo, excess)
 	}
-	return db.catalog.TrimStream(ctx, path, upTo, before)
+	return db.catalog.TrimStream(ctx, path, upTo, before, db.holdTending)
 }
 
 // lookAfterStreams tends streams on the way of an operation, unless somebody does.
 func (db *DB) lookAfterStreams(ctx context.Context) {
-	if db.exec.Now().UnixMilli() < db.tending.nextMs.Load() || !db.tending.mu.TryLock() {
+	if db.exec.Now().UnixMilli() < db.tending.nextMs.Load() || !db.background.streams.mu.TryLock() {
 		return
 	}
-	defer db.tending.mu.Unlock()
+	defer db.background.streams.mu.Unlock()
 	if err := db.tendStreamsLocked(ctx); err != nil && ctx.Err() == nil {
 		db.opts.Logger.Error().Err(err).Msg("tending streams failed and will be tried again")
 	}

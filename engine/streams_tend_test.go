@@ -230,3 +230,38 @@ func TestStreamsTendThemselves(t *testing.T) {
 	timer <- time.Time{} // taken when the work is done
 	require.Zero(t, d.kept().Keys)
 }
+
+// TestOneTendsAtATime: of two databases on a shared store the one that began tends the streams while it
+// is alive; what the other does not do is not forgotten.
+func TestOneTendsAtATime(t *testing.T) {
+	mem, err := memstore.Open(memstore.Options{Shared: true})
+	require.NoError(t, err)
+	c := &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+	open := func(store storage.Store) *testDB {
+		db, err := OpenStore(store, Options{Clock: c.Now, NoBackground: true})
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, db.Close()) })
+		return &testDB{DB: db, t: t, clock: c}
+	}
+	a := open(mem)
+	arn := a.events("NEW_IMAGE")
+	second, err := mem.Second()
+	require.NoError(t, err)
+	b := open(second)
+	shards := func(d *testDB) int {
+		require.NoError(t, d.Work(t.Context()))
+		s, err := d.stream(arn)
+		require.NoError(t, err)
+		return len(s.Shards)
+	}
+	c.now = c.now.Add(shardAge)
+	require.Equal(t, 2, shards(a))
+	require.Equal(t, 1, shards(b), "it is not b's turn")
+	c.now = c.now.Add(b.tendInterval())
+	require.Equal(t, 2, shards(b), "a is silent; b takes over, and finds it done")
+	c.now = c.now.Add(shardAge)
+	require.Equal(t, 3, shards(b))
+	require.Equal(t, 2, shards(a), "a lost its turn, which is no error")
+	c.now = c.now.Add(shardAge)
+	require.Equal(t, 4, shards(a), "b is silent")
+}

@@ -190,18 +190,40 @@ func newShard(s *schema.Stream, sh schema.Shard) schema.Shard {
 	return sh
 }
 
-// storeBoth writes the record of a table and a stream in one update. set changes the stream given
-// the update's Seq; it may run several times and gets a fresh copy each time. It is given what is
-// stored, not what is cached: an earlier change whose outcome was uncertain may have been applied, and
-// shards that readers have seen must not go again.
-func (c *Catalog) storeBoth(ctx context.Context, r *Record, s *schema.Stream, set func(*schema.Stream, uint64)) (*schema.Stream, error) {
+// Fence is a row that says who may do some work. Every update of the work names it and fails once
+// somebody else has taken over.
+type Fence interface {
+	Named() storage.Named
+	Check(storage.Value) error
+}
+
+// Hold returns the fence of a change, or says that the change is not for this process to make.
+type Hold func(context.Context) (Fence, error)
+
+// Anyone makes a change without a fence: one that somebody asked for.
+func Anyone(context.Context) (Fence, error) { return nil, nil }
+
+// storeBoth writes the record of a table, unless that is nil, and a stream in one update, behind a
+// fence unless that is nil. set changes the stream given the update's Seq; it may run several times
+// and gets a fresh copy each time. It is given what is stored, not what is cached: an earlier change
+// whose outcome was uncertain may have been applied, and shards that readers have seen must not go
+// again.
+func (c *Catalog) storeBoth(ctx context.Context, f Fence, r *Record, s *schema.Stream, set func(*schema.Stream, uint64)) (*schema.Stream, error) {
 	named := []storage.Named{{Key: streamRow(s.ID)}}
 	if r != nil {
 		named = append(named, storage.Named{Key: key.AppendCatalog(nil, key.SubTable, r.Table.Name)})
 	}
+	if f != nil {
+		named = append(named, f.Named())
+	}
 	var stored *schema.Stream
 	var row []byte
 	err := c.store.Update(ctx, named, storage.UpdateOptions{}, func(tx storage.Tx) error {
+		if f != nil {
+			if err := f.Check(tx.Value(len(named) - 1)); err != nil {
+				return err
+			}
+		}
 		stored = s.Clone()
 		if v := tx.Value(0); v.Present {
 			var err error
@@ -236,11 +258,11 @@ func (c *Catalog) enableStream(ctx context.Context, t *Table, r *Record) (*Table
 		return nil, err
 	}
 	begin := func(s *schema.Stream, seq uint64) { s.Shards = firstShards(s, seq) }
-	if s, err = c.storeBoth(ctx, r, s, begin); err != nil {
+	if s, err = c.storeBoth(ctx, nil, r, s, begin); err != nil {
 		return nil, err
 	}
 	next := c.supersede(r, t)
-	_, err = c.storeBoth(ctx, nil, s, begin)
+	_, err = c.storeBoth(ctx, nil, nil, s, begin)
 	return next, err
 }
 
@@ -251,7 +273,7 @@ func (c *Catalog) disableStream(ctx context.Context, t *Table, r *Record) (*Tabl
 	if s == nil {
 		return nil, ErrNoStream
 	}
-	if _, err := c.storeBoth(ctx, r, s, c.closeStream); err != nil {
+	if _, err := c.storeBoth(ctx, nil, r, s, c.closeStream); err != nil {
 		return nil, err
 	}
 	return c.supersede(r, t), nil
@@ -276,19 +298,23 @@ func (c *Catalog) endStream(ctx context.Context, r *Record) error {
 	if s == nil || s.ClosedMs != 0 {
 		return nil
 	}
-	_, err := c.storeBoth(ctx, nil, s, c.closeStream)
+	_, err := c.storeBoth(ctx, nil, nil, s, c.closeStream)
 	return err
 }
 
 // changeStream changes a stream as it is by then.
-func (c *Catalog) changeStream(ctx context.Context, path string, set func(*schema.Stream, uint64)) error {
+func (c *Catalog) changeStream(ctx context.Context, path string, hold Hold, set func(*schema.Stream, uint64)) error {
 	c.control.Lock()
 	defer c.control.Unlock()
 	s := c.Stream(path)
 	if s == nil {
 		return ErrNoStream
 	}
-	_, err := c.storeBoth(ctx, nil, s, set)
+	f, err := hold(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = c.storeBoth(ctx, f, nil, s, set)
 	return err
 }
 
@@ -298,34 +324,52 @@ const ShardsOpenMax = 1024
 // ErrShards: the stream would have more than ShardsOpenMax open shards.
 var ErrShards = errors.New("catalog: too many open shards")
 
-// RollShards closes the open shards of a stream and opens a child of each, or two with split.
-func (c *Catalog) RollShards(ctx context.Context, path string, split bool) error {
+// Roll says which shards are replaced, and how.
+type Roll struct {
+	// Split opens two children of each, not one.
+	Split bool
+	// BornBeforeMs spares the shards that were opened then or later; zero spares none.
+	BornBeforeMs int64
+	Hold         Hold
+}
+
+// RollShards closes the open shards of a stream and opens children of them.
+func (c *Catalog) RollShards(ctx context.Context, path string, r Roll) error {
 	now := c.opts.Clock().UnixMilli()
 	var tooMany bool
-	err := c.changeStream(ctx, path, func(s *schema.Stream, seq uint64) {
-		var children []schema.Shard
-		for i := range s.Shards {
-			if sh := &s.Shards[i]; sh.Open() {
-				children = append(children, childrenOf(s, sh, split)...)
-			}
-		}
-		if tooMany = split && len(children) > ShardsOpenMax; tooMany {
-			return
-		}
-		for i := range s.Shards {
-			if sh := &s.Shards[i]; sh.Open() {
-				sh.Last, sh.ClosedMs = seq, now
-			}
-		}
-		for _, sh := range children {
-			sh.First, sh.CreatedMs = seq+1, now
-			s.Shards = append(s.Shards, newShard(s, sh))
-		}
-	})
+	err := c.changeStream(ctx, path, r.Hold, func(s *schema.Stream, seq uint64) { tooMany = !r.roll(s, seq, now) })
 	if err == nil && tooMany {
 		return ErrShards
 	}
 	return err
+}
+
+// roll replaces shards, unless there would be too many.
+func (r *Roll) roll(s *schema.Stream, seq uint64, now int64) bool {
+	var parents []int
+	var children []schema.Shard
+	open := 0
+	for i := range s.Shards {
+		sh := &s.Shards[i]
+		if !sh.Open() {
+			continue
+		}
+		open++
+		if r.BornBeforeMs == 0 || sh.CreatedMs < r.BornBeforeMs {
+			parents, children = append(parents, i), append(children, childrenOf(s, sh, r.Split)...)
+		}
+	}
+	if r.Split && open-len(parents)+len(children) > ShardsOpenMax {
+		return false
+	}
+	for _, i := range parents {
+		s.Shards[i].Last, s.Shards[i].ClosedMs = seq, now
+	}
+	for _, sh := range children {
+		sh.First, sh.CreatedMs = seq+1, now
+		s.Shards = append(s.Shards, newShard(s, sh))
+	}
+	return true
 }
 
 // childrenOf returns what comes after a shard: one with the same hashes, or two with half of them each.
@@ -345,7 +389,7 @@ func childrenOf(s *schema.Stream, sh *schema.Shard, split bool) []schema.Shard {
 
 // TrimStream forgets the records of a stream up to a Seq, and the shards that were closed before a
 // time with all that they hold. The row comes first: who reads meanwhile looks at it afterwards.
-func (c *Catalog) TrimStream(ctx context.Context, path string, upTo uint64, closedBeforeMs int64) error {
+func (c *Catalog) TrimStream(ctx context.Context, path string, upTo uint64, closedBeforeMs int64, hold Hold) error {
 	c.control.Lock()
 	defer c.control.Unlock()
 	old := c.Stream(path)
@@ -366,7 +410,11 @@ func (c *Catalog) TrimStream(ctx context.Context, path string, upTo uint64, clos
 	if trim(next, 0); next.Trimmed == old.Trimmed && len(next.Shards) == len(old.Shards) {
 		return nil
 	}
-	s, err := c.storeBoth(ctx, nil, old, trim)
+	f, err := hold(ctx)
+	if err != nil {
+		return err
+	}
+	s, err := c.storeBoth(ctx, f, nil, old, trim)
 	if err != nil || s.Trimmed == old.Trimmed {
 		return err
 	}
@@ -384,12 +432,16 @@ func (c *Catalog) TrimStream(ctx context.Context, path string, upTo uint64, clos
 
 // DropStream forgets a stream that is closed. The cache forgets it first, so that nobody reads from it
 // while it goes; the row last, so that a crash leaves it to be dropped again.
-func (c *Catalog) DropStream(ctx context.Context, path string) error {
+func (c *Catalog) DropStream(ctx context.Context, path string, hold Hold) error {
 	c.control.Lock()
 	defer c.control.Unlock()
 	s := c.Stream(path)
 	if s == nil || s.ClosedMs == 0 {
 		return ErrNoStream
+	}
+	// Without the fence in the updates that follow: whoever drops it too does the same.
+	if _, err := hold(ctx); err != nil {
+		return err
 	}
 	next := c.streamsWithout(path)
 	c.streams.Store(&next)

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -41,10 +42,10 @@ func streamScript(e *env, store storage.Store) error {
 		return err
 	}
 	first := StreamPath("a", t.Stream.Label)
-	if err = c.RollShards(ctx, first, false); err != nil {
+	if err = c.RollShards(ctx, first, Roll{Hold: Anyone}); err != nil {
 		return err
 	}
-	if err = c.TrimStream(ctx, first, c.Stream(first).Shards[0].Last, 0); err != nil {
+	if err = c.TrimStream(ctx, first, c.Stream(first).Shards[0].Last, 0, Anyone); err != nil {
 		return err
 	}
 	if _, err = c.Update(ctx, "a", false, setStream(false)); err != nil {
@@ -56,7 +57,7 @@ func streamScript(e *env, store storage.Store) error {
 	if _, err = c.Delete(ctx, "a", allow); err != nil {
 		return err
 	}
-	return c.DropStream(ctx, first)
+	return c.DropStream(ctx, first, Anyone)
 }
 
 // TestStreamCrashBetweenSteps kills the process before each change of the store in turn. Afterwards
@@ -98,7 +99,7 @@ func TestStreamCrashBetweenSteps(t *testing.T) {
 				require.NoError(t, err)
 			}
 			for _, s := range c.Streams() {
-				require.NoError(t, c.DropStream(ctx, StreamPath(s.Table, s.Label)))
+				require.NoError(t, c.DropStream(ctx, StreamPath(s.Table, s.Label), Anyone))
 			}
 			require.Empty(t, e.open(e.store).Streams())
 		})
@@ -122,15 +123,52 @@ func TestTrimDropsRecords(t *testing.T) {
 	b.Put(row(100), nil)
 	b.Put(row(101), nil)
 	require.NoError(t, e.store.Apply(ctx, &b, storage.UpdateOptions{}))
-	require.NoError(t, c.TrimStream(ctx, path, 100, 0))
+	require.NoError(t, c.TrimStream(ctx, path, 100, 0, Anyone))
 	for seq, want := range map[uint64]bool{100: false, 101: true} {
 		v, err := e.store.Get(ctx, row(seq))
 		require.NoError(t, err)
 		require.Equal(t, want, v.Present)
 	}
 	require.Equal(t, uint64(100), c.Stream(path).Trimmed)
-	require.NoError(t, c.TrimStream(ctx, path, 50, 0))
+	require.NoError(t, c.TrimStream(ctx, path, 50, 0, Anyone))
 	require.Equal(t, uint64(100), c.Stream(path).Trimmed, "the horizon never goes back")
-	require.ErrorIs(t, c.TrimStream(ctx, "b/stream/x", 1, 0), ErrNoStream)
-	require.ErrorIs(t, c.DropStream(ctx, path), ErrNoStream, "an open stream is not dropped")
+	require.ErrorIs(t, c.TrimStream(ctx, "b/stream/x", 1, 0, Anyone), ErrNoStream)
+	require.ErrorIs(t, c.DropStream(ctx, path, Anyone), ErrNoStream, "an open stream is not dropped")
+}
+
+// closedFence is a fence behind which somebody else works.
+type closedFence struct{ named int }
+
+var errClosedFence = errors.New("closed")
+
+func (f *closedFence) Named() storage.Named {
+	f.named++
+	return storage.Named{Key: key.AppendLease(nil, "streams"), Shared: true}
+}
+
+func (f *closedFence) Check(storage.Value) error { return errClosedFence }
+
+// TestFencedChanges: a change that nobody asked for is in one update with its fence, or not made.
+func TestFencedChanges(t *testing.T) {
+	e, ctx := newEnv(t), context.Background()
+	c := e.open(e.store)
+	_, err := c.Create(ctx, record("a"))
+	require.NoError(t, err)
+	tb, err := c.Update(ctx, "a", false, setStream(true))
+	require.NoError(t, err)
+	path := StreamPath("a", tb.Stream.Label)
+	before := c.Stream(path)
+	f := new(closedFence)
+	hold := func(context.Context) (Fence, error) { return f, nil }
+	require.ErrorIs(t, c.RollShards(ctx, path, Roll{Hold: hold}), errClosedFence)
+	require.ErrorIs(t, c.TrimStream(ctx, path, 100, 0, hold), errClosedFence)
+	require.NoError(t, c.TrimStream(ctx, path, 0, 0, hold), "there is nothing to do")
+	require.Equal(t, 2, f.named)
+	require.Equal(t, before, c.Stream(path))
+	require.Equal(t, before, e.open(e.store).Stream(path))
+	refuse := func(context.Context) (Fence, error) { return nil, errClosedFence }
+	_, err = c.Delete(ctx, "a", allow)
+	require.NoError(t, err)
+	require.ErrorIs(t, c.DropStream(ctx, path, refuse), errClosedFence)
+	require.NotNil(t, c.Stream(path))
 }
