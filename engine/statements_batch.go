@@ -34,7 +34,7 @@ func (db *DB) BatchExecuteStatement(ctx context.Context, in *api.BatchExecuteSta
 	b := batching{db: db, in: in, bound: make([]*partiql.Bound, len(in.Statements)), tables: newHandles()}
 	defer b.tables.leave()
 	for i := range in.Statements {
-		err := b.bind(i)
+		err := b.bind(i, &out.Responses[i])
 		if err := failed(&out.Responses[i], err); err != nil {
 			return nil, err
 		}
@@ -67,11 +67,17 @@ func sameKind(list []*partiql.Bound) error {
 	return nil
 }
 
-func (b *batching) bind(i int) error {
+// bind binds the i-th statement. Its answer names the table as soon as that is known, in an error too.
+func (b *batching) bind(i int, r *api.BatchStatementResponse) error {
 	s := &b.in.Statements[i]
-	bound, err := b.db.bindStatement(s.Statement.Value, s.Parameters)
+	p, err := b.db.statements.Parse(s.Statement.Value)
 	if err != nil {
-		return err
+		return statementError(err)
+	}
+	r.TableName = api.Some(p.Statement.Source().Table)
+	bound, err := p.Bind(s.Parameters)
+	if err != nil {
+		return statementError(err)
 	}
 	if err := statementError(bound.Together(false)); err != nil {
 		return err
@@ -89,7 +95,6 @@ func (b *batching) run(ctx context.Context, responses []api.BatchStatementRespon
 			continue
 		}
 		r := &responses[i]
-		r.TableName = api.Some(bound.Statement.Source().Table)
 		var err error
 		if bound.IsRead() {
 			r.Item, err = b.read(ctx, i)

@@ -19,7 +19,7 @@ func (p *parser) statement() Statement {
 	case p.takeWord("EXISTS"):
 		return p.exists(at)
 	}
-	for _, w := range [...]string{"CREATE", "DROP", "UPSERT", "REPLACE", "EXEC", "WITH"} {
+	for _, w := range [...]string{"UPSERT", "REPLACE"} {
 		if p.isWord(w) {
 			p.unsupported(p.tok(), kindOperation)
 			return nil

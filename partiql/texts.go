@@ -46,7 +46,6 @@ const (
 	msgDetailCondition    = "Expected condition"
 	msgDetailValue        = "Expected value"
 	msgDetailSymbol       = "Expected %s"
-	msgDetailNumber       = "Malformed number"
 	msgDetailString       = "Unterminated text"
 	msgDetailTuple        = "Expected string as the key of a tuple"
 	msgDetailType         = "Expected type name"

@@ -49,7 +49,7 @@ func fitsPut(in *api.PutItemInput) bool {
 
 // conditional makes the checks of §5.1 #1–3 for operations whose one expression is a condition, then
 // that of ConditionalOperator. That it counts among the legacy parameters, after Expected, is unsure:
-// wire-facts §8.1 thinks so, a public suite that is run against the service (ExtendDB's) has it.
+// wire-facts §8.1 thinks so.
 func conditional(s *substitutes, expected []api.ExpectedAttributeMapEntry, operator api.Opt[string],
 	condition bool,
 ) error {
