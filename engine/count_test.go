@@ -127,6 +127,22 @@ func (d *testDB) countRows() (list []countTask) {
 	return list
 }
 
+// storedCounts are the keys of such rows, those of tables that are gone included.
+func (d *testDB) storedCounts() (keys []string) {
+	d.t.Helper()
+	snap, err := d.store.Snapshot(context.Background(), storage.SnapshotOptions{})
+	require.NoError(d.t, err)
+	defer snap.Close()
+	it, err := snap.Iter(context.Background(), storage.Range(key.CatalogRange(key.SubCount)), storage.IterOptions{})
+	require.NoError(d.t, err)
+	defer it.Close()
+	for it.Next() {
+		keys = append(keys, string(it.Key()))
+	}
+	require.NoError(d.t, it.Err())
+	return keys
+}
+
 func (d *testDB) work() {
 	d.t.Helper()
 	settled(d.t, func() error { return d.Work(context.Background()) })
@@ -238,6 +254,40 @@ func TestCountSurvives(t *testing.T) {
 	require.NoError(t, d.Close())
 }
 
+// TestCountThatMissedAWrite: a count during which something was written is not the last, but the next one
+// comes after a rest only.
+func TestCountThatMissedAWrite(t *testing.T) {
+	d, _ := openVague(t)
+	d.orders()
+	d.orderRange(0, 100)
+	d.described()
+	task := d.takeWanted(nil)[0]
+	task.sub = key.TableSub
+	for done := false; !done; {
+		var err error
+		done, err = d.countStep(t.Context(), task)
+		require.NoError(t, err)
+		d.orderRange(100, 140)
+	}
+	row := func() counted {
+		c, err := d.loadTally(t.Context(), task.countID, "")
+		require.NoError(t, err)
+		return *c.Last
+	}
+	first := row()
+	d.later(countRestMin - time.Millisecond)
+	d.work()
+	require.Equal(t, first, row())
+	d.later(time.Millisecond)
+	d.work()
+	second := row()
+	require.True(t, second.Settled)
+	require.Equal(t, d.read()[""], d.described()[""])
+	d.later(time.Hour)
+	d.work()
+	require.Equal(t, second, row(), "nothing has changed")
+}
+
 // TestCountGoesOn: a count that was cut short goes on where it was stored.
 func TestCountGoesOn(t *testing.T) {
 	mem, err := memstore.Open(memstore.Options{})
@@ -307,10 +357,10 @@ func TestCountOfWhatGoesAway(t *testing.T) {
 	require.NoError(t, err)
 	step(1)
 	require.Len(t, d.counting.runs, 2)
-	require.Len(t, d.countRows(), 2)
+	require.Len(t, d.storedCounts(), 2)
 	_, err = d.DeleteTable(t.Context(), &api.DeleteTableInput{TableName: api.Some("orders")})
 	require.NoError(t, err)
-	require.Empty(t, subRows(t, d.DB, 0, key.SubCount), "deleted with the table")
+	require.Empty(t, d.storedCounts(), "deleted with the table")
 	require.Equal(t, []bool{true, true, true}, step(1))
 	require.Empty(t, d.counting.runs)
 	d.orders()
@@ -328,7 +378,28 @@ func TestRowLeftByATable(t *testing.T) {
 	batch.Put(key.AppendCount(nil, 77, 0), []byte(`{"table":"gone"}`))
 	require.NoError(t, d.store.Apply(t.Context(), &batch, storage.UpdateOptions{}))
 	d.work()
-	require.Empty(t, subRows(t, d.DB, 0, key.SubCount))
+	require.Empty(t, d.storedCounts())
+}
+
+// TestDamagedCount is reported, by the work and by who asks for the table.
+func TestDamagedCount(t *testing.T) {
+	d, _ := openVague(t)
+	d.orders()
+	d.orderRange(0, 60)
+	d.described()
+	d.work()
+	put := func(k []byte) {
+		var batch storage.Batch
+		batch.Put(k, []byte("no tally"))
+		require.NoError(t, d.store.Apply(t.Context(), &batch, storage.UpdateOptions{}))
+	}
+	rows := d.countRows()
+	put(key.AppendCatalog(nil, key.SubCount, "short"))
+	require.ErrorIs(t, d.Work(t.Context()), storage.ErrCorrupt)
+	put(rows[0].row())
+	require.ErrorIs(t, d.Work(t.Context()), storage.ErrCorrupt)
+	_, err := d.DescribeTable(t.Context(), &api.DescribeTableInput{TableName: api.Some("orders")})
+	require.ErrorIs(t, err, storage.ErrCorrupt)
 }
 
 // TestCountBesideWriters: counts come to an end while items come and go, and are exact afterwards, on

@@ -161,7 +161,7 @@ func (db *DB) countedTables(ctx context.Context) (list []countTask, err error) {
 	var left storage.Batch
 	err = storage.Fresh(ctx, func() error {
 		list, left = nil, storage.Batch{}
-		snap, err := db.store.Snapshot(ctx, storage.SnapshotOptions{})
+		snap, err := db.store.Snapshot(ctx, storage.SnapshotOptions{Owner: "count of keys"})
 		if err != nil {
 			return err
 		}
@@ -173,12 +173,14 @@ func (db *DB) countedTables(ctx context.Context) (list []countTask, err error) {
 		defer it.Close()
 		for it.Next() {
 			table, sub, ok := key.SplitCount(it.Key())
-			c, err := decodeTally(it.Value())
-			if err != nil || !ok {
-				return errors.Join(err, it.Err())
+			if !ok {
+				return fmt.Errorf("engine: key of a count: %w", storage.ErrCorrupt)
 			}
-			task := countTask{countID{table, sub}, c.Table}
-			list = append(list, task)
+			c, err := decodeTally(it.Value())
+			if err != nil {
+				return err
+			}
+			list = append(list, countTask{countID{table, sub}, c.Table})
 		}
 		return it.Err()
 	})
@@ -358,7 +360,7 @@ func (db *DB) countOn(ctx context.Context, id countID, run *countRun) (end bool,
 	err = storage.Fresh(ctx, func() error {
 		*run, end = before, false
 		run.Steps++
-		snap, err := db.store.Snapshot(ctx, storage.SnapshotOptions{})
+		snap, err := db.store.Snapshot(ctx, storage.SnapshotOptions{Owner: "count of keys"})
 		if err != nil {
 			return err
 		}
