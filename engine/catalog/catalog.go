@@ -88,6 +88,10 @@ type Catalog struct {
 	streams atomic.Pointer[map[string]streamEntry]
 	// transient counts tables in a passing state: while it is zero no step can be due.
 	transient atomic.Int64
+	// doubts are the tables whose last change may or may not be stored, doubtful is their number;
+	// guarded by control.
+	doubts   map[string]bool
+	doubtful atomic.Int64
 	// control serializes all changes. It is held during I/O: the control plane is slow by nature.
 	control sync.Mutex
 }
@@ -235,7 +239,7 @@ func (c *Catalog) usable(t *Table) bool {
 
 // Lookup returns a table in any state.
 func (c *Catalog) Lookup(ctx context.Context, name string) (*Table, error) {
-	if c.transient.Load() > 0 {
+	if c.unsettled() {
 		if err := c.finishAll(ctx); err != nil {
 			return nil, err
 		}
@@ -248,7 +252,7 @@ func (c *Catalog) Lookup(ctx context.Context, name string) (*Table, error) {
 
 // Names returns up to limit names after the given one, in byte order, and whether more follow.
 func (c *Catalog) Names(ctx context.Context, after string, limit int) ([]string, bool, error) {
-	if c.transient.Load() > 0 {
+	if c.unsettled() {
 		if err := c.finishAll(ctx); err != nil {
 			return nil, false, err
 		}
@@ -300,7 +304,7 @@ func (c *Catalog) Create(ctx context.Context, r Record) (*Table, error) {
 	}
 	row, err := c.storeNew(ctx, &r, s)
 	if err != nil {
-		return nil, err
+		return nil, c.doubt(r.Table.Name, err)
 	}
 	if s != nil {
 		c.putStream(s, row)
@@ -431,7 +435,7 @@ func (c *Catalog) write(ctx context.Context, r *Record) error {
 	}
 	var batch storage.Batch
 	batch.Put(key.AppendCatalog(nil, key.SubTable, r.Table.Name), b)
-	return c.store.Apply(ctx, &batch, storage.UpdateOptions{})
+	return c.doubt(r.Table.Name, c.store.Apply(ctx, &batch, storage.UpdateOptions{}))
 }
 
 // due says whether a table has a step to take now.
@@ -446,7 +450,7 @@ func (c *Catalog) due(now time.Time) bool {
 
 // finishAll takes the steps that are due.
 func (c *Catalog) finishAll(ctx context.Context) error {
-	if !c.due(c.opts.Clock()) {
+	if c.doubtful.Load() == 0 && !c.due(c.opts.Clock()) {
 		return nil
 	}
 	c.control.Lock()
@@ -455,6 +459,9 @@ func (c *Catalog) finishAll(ctx context.Context) error {
 }
 
 func (c *Catalog) finishLocked(ctx context.Context) error {
+	if err := c.ask(ctx); err != nil {
+		return err
+	}
 	now := c.opts.Clock()
 	for name, t := range c.snapshot() {
 		switch {

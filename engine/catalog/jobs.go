@@ -167,7 +167,7 @@ func (c *Catalog) WithTTL() []string {
 
 // Busy returns the names of the tables that have jobs.
 func (c *Catalog) Busy(ctx context.Context) ([]string, error) {
-	if c.transient.Load() > 0 {
+	if c.unsettled() {
 		if err := c.finishAll(ctx); err != nil {
 			return nil, err
 		}
@@ -187,6 +187,9 @@ func (c *Catalog) Busy(ctx context.Context) ([]string, error) {
 func (c *Catalog) Finish(ctx context.Context, id uint64, name string, sub uint32) error {
 	c.control.Lock()
 	defer c.control.Unlock()
+	if err := c.ask(ctx); err != nil {
+		return err
+	}
 	t := c.snapshot()[name]
 	if t == nil || t.Table.ID != id || t.Status == StatusDeleting || t.Job(sub) == nil {
 		return nil
@@ -209,7 +212,7 @@ func (c *Catalog) Finish(ctx context.Context, id uint64, name string, sub uint32
 		batch.Delete(r.countRow(sub))
 	}
 	if err := c.store.Apply(ctx, &batch, storage.UpdateOptions{}); err != nil {
-		return err
+		return c.doubt(name, err)
 	}
 	c.supersede(r, t)
 	return nil

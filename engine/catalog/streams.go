@@ -244,6 +244,9 @@ func (c *Catalog) storeBoth(ctx context.Context, f Fence, r *Record, s *schema.S
 		return err
 	})
 	if err != nil {
+		if r != nil {
+			return nil, c.doubt(r.Table.Name, err)
+		}
 		return nil, err
 	}
 	c.putStream(stored, row)

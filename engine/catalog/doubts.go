@@ -1,0 +1,114 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+
+	"github.com/keystone-db/kstone/engine/key"
+	"github.com/keystone-db/kstone/engine/schema"
+	"github.com/keystone-db/kstone/engine/storage"
+)
+
+// A change of a table whose outcome is uncertain leaves a doubt: the row may say something else than
+// the cache. Whoever of the control plane looks next asks the store, and only then is the table changed
+// again. The LSM never leaves one.
+
+// doubt notes that the outcome of writing a table's row is uncertain, and returns the error. The caller
+// holds control.
+func (c *Catalog) doubt(name string, err error) error {
+	if errors.Is(err, storage.ErrUncertain) {
+		if c.doubts == nil {
+			c.doubts = map[string]bool{}
+		}
+		c.doubts[name] = true
+		c.doubtful.Store(int64(len(c.doubts)))
+	}
+	return err
+}
+
+// unsettled says whether a step may be due that the control plane has to take first.
+func (c *Catalog) unsettled() bool { return c.transient.Load() > 0 || c.doubtful.Load() > 0 }
+
+// ask ends all doubts.
+func (c *Catalog) ask(ctx context.Context) error {
+	for name := range c.doubts {
+		r, err := c.stored(ctx, name)
+		if err != nil {
+			return err
+		}
+		if err := c.adopt(ctx, name, r); err != nil {
+			return err
+		}
+		delete(c.doubts, name)
+		c.doubtful.Store(int64(len(c.doubts)))
+	}
+	return nil
+}
+
+// stored returns a table's record as it is stored, nil when there is none. It writes the row anew, so
+// that no change from before comes later.
+func (c *Catalog) stored(ctx context.Context, name string) (r *Record, err error) {
+	row := key.AppendCatalog(nil, key.SubTable, name)
+	err = c.store.Update(ctx, []storage.Named{{Key: row}}, storage.UpdateOptions{}, func(tx storage.Tx) error {
+		v := tx.Value(0)
+		if r = nil; !v.Present {
+			tx.Delete(row)
+			return nil
+		}
+		var err error
+		if r, err = decodeRecord(v.Data); err != nil {
+			return err
+		}
+		b, err := r.encode()
+		if err != nil {
+			return err
+		}
+		tx.Put(row, b)
+		return nil
+	})
+	return r, err
+}
+
+// adopt makes a stored record that of the cache.
+func (c *Catalog) adopt(ctx context.Context, name string, r *Record) error {
+	old := c.snapshot()[name]
+	if r == nil {
+		if old != nil {
+			old.gate.drain()
+		}
+		c.replace(name, nil)
+		return nil
+	}
+	s, err := c.adoptStream(ctx, r)
+	if err != nil {
+		return err
+	}
+	if old == nil {
+		c.put(r, newGate())
+		return nil
+	}
+	c.supersede(r, old)
+	if s == nil || !r.Streams() || old.Streams() && old.Stream.ID == r.Stream.ID {
+		return nil
+	}
+	// Nobody recorded changes until now, and nobody was told that the stream had begun.
+	_, err = c.storeBoth(ctx, nil, nil, s, func(s *schema.Stream, seq uint64) { s.Shards = firstShards(s, seq) })
+	return err
+}
+
+// adoptStream places the stream that a record names in the cache and returns it; nil for none.
+func (c *Catalog) adoptStream(ctx context.Context, r *Record) (*schema.Stream, error) {
+	if r.Stream == nil {
+		return nil, nil
+	}
+	row := streamRow(r.Stream.ID)
+	v, err := c.store.Get(ctx, row)
+	if err != nil || !v.Present {
+		return nil, err
+	}
+	s, err := decodeStream(v.Data)
+	if err == nil {
+		c.putStream(s, v.Data)
+	}
+	return s, err
+}
