@@ -4,8 +4,10 @@ import (
 	"crypto/sha256"
 	"hash"
 	"io"
+	"net/http"
 
 	"github.com/keystone-db/kstone/dynamowire/sigv4"
+	"github.com/keystone-db/kstone/engine/api"
 )
 
 // Names that the door's tests and CORS know.
@@ -14,22 +16,52 @@ const (
 	headerAmzDate       = "X-Amz-Date"
 )
 
-// authenticate makes the checks of wire-facts §1.8. Without a verifier any credentials are accepted,
-// and the answer is nil.
-func (h *Handler) authenticate(req *request, body []byte) (*sigv4.Key, error) {
-	r := req.http
+// admit makes the checks before an operation is reached that need no body: the target, and of the
+// signature all but whether it is right (wire-facts §1.2 #6 and #7). Without a verifier any credentials
+// are accepted.
+func (h *Handler) admit(req *request) (err error) {
+	if req.op = h.lookup(req.http.Header.Get(headerTarget)); req.op == nil {
+		return api.Errorf(api.UnknownOperation, "")
+	}
 	if h.opts.Verifier == nil {
-		return nil, sigv4.CheckForm(r.Header, r.URL.RawQuery)
+		return sigv4.CheckForm(req.http.Header, req.http.URL.RawQuery)
 	}
-	signed := sigv4.Request{
-		Method: r.Method, Path: r.URL.EscapedPath(), RawQuery: r.URL.RawQuery, Host: r.Host, Header: r.Header,
+	signed := signedOf(req.http)
+	req.claim, err = h.opts.Verifier.Check(&signed, h.opts.Clock())
+	return err
+}
+
+// authenticate compares the signature of a request that was admitted. The key is nil where any
+// credentials are accepted.
+func (h *Handler) authenticate(req *request, body []byte) (*sigv4.Key, error) {
+	if h.opts.Verifier == nil {
+		return nil, nil
 	}
+	signed := signedOf(req.http)
 	if req.sum != nil {
 		req.sum.Sum(signed.BodySum[:0])
 	} else {
 		signed.BodySum = sha256.Sum256(body)
 	}
-	return h.opts.Verifier.Verify(&signed, h.opts.Clock())
+	return h.opts.Verifier.Verify(&req.claim, &signed, h.opts.Clock())
+}
+
+// signedOf is what of a request is signed, but for its body.
+func signedOf(r *http.Request) sigv4.Request {
+	return sigv4.Request{
+		Method: r.Method, Path: r.URL.EscapedPath(), RawQuery: r.URL.RawQuery, Host: r.Host, Header: r.Header,
+	}
+}
+
+// refusedBodyBytes is the largest body that is read of a request that is refused anyway. The service
+// looks at the JSON first (wire-facts §1.2 #5), so small bodies are read to answer in its order.
+// Where signatures are verified larger ones are not: whoever has no access key must not hold the
+// budget of large bodies. That such a body was not JSON, or too large, is not told then.
+const refusedBodyBytes = bodyChunkBytes
+
+// refusesUnread says whether a request that is refused is answered without its body.
+func (h *Handler) refusesUnread(r *http.Request) bool {
+	return h.opts.Verifier != nil && bodyMost(r) > refusedBodyBytes
 }
 
 // summed hashes a body as it comes, where what is decoded from it has other bytes. What the decoder

@@ -107,6 +107,88 @@ func TestSignedBody(t *testing.T) {
 	require.Contains(t, w.Body.String(), "#InvalidSignatureException")
 }
 
+// untouched is a body that must not be read.
+type untouched struct{ t *testing.T }
+
+func (u untouched) Read([]byte) (int, error) {
+	u.t.Error("the body was read")
+	return 0, io.EOF
+}
+
+// TestRefusedUnread: whoever shows no access key gets no memory for a large body; a small one is
+// looked at first, as the service does (wire-facts §1.2 #5).
+func TestRefusedUnread(t *testing.T) {
+	h := guarded(t)
+	const large = bodyLargeBytes + 1
+	now := time.Now().UTC()
+	header := func(id string) string {
+		return "AWS4-HMAC-SHA256 Credential=" + id + "/" + now.Format("20060102") + "/us-east-1/dynamodb/aws4_request, " +
+			"SignedHeaders=host;x-amz-target, Signature=00"
+	}
+	for _, tt := range []struct {
+		name, target, auth string
+		told               int64
+		encoding, want     string
+	}{
+		{"unsigned", "GetItem", "", large, "", "#MissingAuthenticationTokenException"},
+		{"unknown", "GetItem", header("NOBODY"), large, "", "#UnrecognizedClientException"},
+		{"no operation", "Other", header("ROOT"), large, "", "#UnknownOperationException"},
+		{"length not told", "GetItem", "", -1, "", "#MissingAuthenticationTokenException"},
+		{"compressed", "GetItem", "", 1 << 10, "gzip", "#MissingAuthenticationTokenException"},
+		{"one byte too much", "GetItem", "", refusedBodyBytes + 1, "", "#MissingAuthenticationTokenException"},
+	} {
+		r := httptest.NewRequest(http.MethodPost, "/", untouched{t})
+		r.ContentLength = tt.told
+		for name, value := range map[string]string{
+			headerTarget: prefixDynamoDB + "." + tt.target, headerType: contentTypeAmazon, headerAuthorization: tt.auth,
+			headerAmzDate: now.Format("20060102T150405Z"), headerEncoding: tt.encoding,
+		} {
+			if value != "" {
+				r.Header.Set(name, value)
+			}
+		}
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		require.Equal(t, http.StatusBadRequest, w.Code, tt.name)
+		require.Contains(t, w.Body.String(), tt.want, tt.name)
+		require.Equal(t, "close", w.Header().Get("Connection"), tt.name)
+	}
+
+	srv := httptest.NewServer(h)
+	defer srv.Close()
+	unsigned := func(r *http.Request) { r.Header.Del(headerAuthorization) }
+	answer := func(body string) string {
+		res := post(t, srv.URL, strings.NewReader(body), unsigned)
+		b, err := io.ReadAll(res.Body)
+		require.NoError(t, err)
+		return string(b)
+	}
+	require.Contains(t, answer(strings.Repeat(" ", refusedBodyBytes-2)+"{}"), "#MissingAuthenticationTokenException")
+	require.Contains(t, answer(strings.Repeat("x", refusedBodyBytes)), "#SerializationException")
+	// A wrong signature shows with the body only.
+	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("{}"+strings.Repeat(" ", large)))
+	r.Header.Set(headerTarget, prefixDynamoDB+".GetItem")
+	r.Header.Set(headerType, contentTypeAmazon)
+	r.Header.Set(headerAmzDate, now.Format("20060102T150405Z"))
+	r.Header.Set(headerAuthorization, header("ROOT"))
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	require.Contains(t, w.Body.String(), "#InvalidSignatureException")
+	require.Empty(t, w.Header().Get("Connection"))
+}
+
+// TestWrongMethodUnread: nor does a method that is never answered.
+func TestWrongMethodUnread(t *testing.T) {
+	for method, contentType := range map[string]string{http.MethodPut: contentTypeAmazon, http.MethodPost: "text/plain"} {
+		r := httptest.NewRequest(method, "/", untouched{t})
+		r.ContentLength = bodyLargeBytes + 1
+		r.Header.Set(headerType, contentType)
+		w := httptest.NewRecorder()
+		guarded(t).ServeHTTP(w, r)
+		require.Equal(t, http.StatusNotFound, w.Code)
+	}
+}
+
 // TestAccess: what keys may do that are bound to reading or to tables. Granted calls reach the
 // service, which has built GetItem only.
 func TestAccess(t *testing.T) {

@@ -2,8 +2,8 @@
 //
 // One request takes the steps of wire-facts §1.2, in this order: size, CORS, health, method and
 // content type, JSON, target, authentication, empty body, then the operation's own checks behind
-// api.Service. The core, Handler.call, knows no HTTP: bytes in, status and bytes out, so another
-// front can be put before it.
+// api.Service. Target and signature are looked at before the body is read, the signature's comparison
+// left out (see refusedBodyBytes for where that shows).
 //
 // The hot path reads the body once into a pooled buffer, decodes it in one pass, appends the answer
 // to another pooled buffer and writes it once, with the checksum in the header.
@@ -126,10 +126,14 @@ func NewHandler(svc api.Service, opts Options) *Handler {
 // ServeHTTP answers one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.router.ServeHTTP(w, r) }
 
-// request is what call needs of a request.
+// request is one request on its way.
 type request struct {
-	target string
-	http   *http.Request
+	http *http.Request
+	op   *operation
+	// refused is why the request is refused without looking at its body; nil otherwise.
+	refused error
+	// claim is what was checked of the signature, where signatures are verified.
+	claim sigv4.Claim
 	// sum of the body as it came, where that is not what was decoded; else nil.
 	sum hash.Hash
 }
@@ -150,10 +154,20 @@ func (h *Handler) serveOperation(w http.ResponseWriter, r *http.Request) {
 		a.text(h.health)
 		return
 	}
+	contentType := contentTypeOf(r.Header)
+	if r.Method != http.MethodPost || r.ContentLength > 0 && contentType == "" {
+		a.unknownRoute()
+		return
+	}
+	req := request{http: r}
+	if req.refused = h.admit(&req); req.refused != nil && h.refusesUnread(r) {
+		w.Header().Set("Connection", "close")
+		status, body := h.fail(&req, req.refused, nil, nil)
+		a.write(status, contentType, body, false)
+		return
+	}
 	in := h.buffers.Get().(*buffer)
 	defer h.release(in)
-	contentType := contentTypeOf(r.Header)
-	req := request{target: r.Header.Get(headerTarget), http: r}
 	held, err := h.readBody(w, &req, in)
 	if held > 0 {
 		defer h.large.Release(held)
@@ -162,7 +176,7 @@ func (h *Handler) serveOperation(w http.ResponseWriter, r *http.Request) {
 		a.refuseBody(err, contentType)
 		return
 	}
-	if r.Method != http.MethodPost || len(in.b) > 0 && contentType == "" {
+	if len(in.b) > 0 && contentType == "" {
 		a.unknownRoute()
 		return
 	}
@@ -181,11 +195,11 @@ func (h *Handler) release(b *buffer) {
 	}
 }
 
-// call answers one request without HTTP: the answer is appended to dst.
+// call answers one request: the answer is appended to dst.
 func (h *Handler) call(ctx context.Context, req *request, body, dst []byte) (int, []byte) {
-	op, who, err := h.admit(req, body)
+	who, err := h.enter(req, body)
 	if err == nil {
-		dst, err = op.call(ctx, h.svc, who, body, dst)
+		dst, err = req.op.call(ctx, h.svc, who, body, dst)
 	}
 	if err == nil {
 		return http.StatusOK, dst
@@ -193,28 +207,24 @@ func (h *Handler) call(ctx context.Context, req *request, body, dst []byte) (int
 	return h.fail(req, err, body, dst[:0])
 }
 
-// admit makes the checks before an operation is reached. JSON is looked at first only where an
-// error is to be reported anyway: decoding finds bad JSON by itself. caller is nil for one who may do
-// everything.
-func (h *Handler) admit(req *request, body []byte) (*operation, *caller, error) {
-	op := h.lookup(req.target)
-	if op == nil {
-		if len(body) > 0 && !json.Valid(body) {
-			return nil, nil, errNotJSON
-		}
-		return nil, nil, api.Errorf(api.UnknownOperation, "")
+// enter makes the checks before an operation is reached that need the body. JSON is looked at first
+// only where an error is to be reported anyway: decoding finds bad JSON by itself. caller is nil for
+// one who may do everything.
+func (h *Handler) enter(req *request, body []byte) (*caller, error) {
+	err := req.refused
+	var key *sigv4.Key
+	if err == nil {
+		key, err = h.authenticate(req, body)
 	}
-	key, err := h.authenticate(req, body)
-	if err != nil {
-		if len(body) > 0 && !json.Valid(body) {
-			return nil, nil, errNotJSON
-		}
-		return nil, nil, err
+	switch {
+	case err != nil && len(body) > 0 && !json.Valid(body):
+		return nil, errNotJSON
+	case err != nil:
+		return nil, err
+	case len(body) == 0:
+		return nil, errNotJSON
 	}
-	if len(body) == 0 {
-		return nil, nil, errNotJSON
-	}
-	return op, h.callerOf(key, op), nil
+	return h.callerOf(key, req.op), nil
 }
 
 // errNotJSON is a body that is no JSON object: the service sends no text.
@@ -225,7 +235,7 @@ func (h *Handler) fail(req *request, err error, body, dst []byte) (int, []byte) 
 	var e *api.Error
 	switch {
 	case !errors.As(err, &e):
-		h.opts.Logger.Error().Err(err).Str("target", req.target).Msg("internal error")
+		h.opts.Logger.Error().Err(err).Str("target", req.http.Header.Get(headerTarget)).Msg("internal error")
 		e = api.Errorf(api.InternalServerError, api.MsgInternal)
 	case e.Code == api.Serialization && e.Message != "" && !json.Valid(body):
 		e = errNotJSON

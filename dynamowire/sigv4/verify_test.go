@@ -36,6 +36,17 @@ func testKeys(t testing.TB, text string) *Keys {
 	return keys
 }
 
+// verify makes all checks; without its body's sum a request passes and fails the same first ones.
+func verify(v *Verifier, r *Request, now time.Time) (*Key, error) {
+	head := *r
+	head.BodySum = [sha256.Size]byte{}
+	claim, err := v.Check(&head, now)
+	if err != nil {
+		return nil, err
+	}
+	return v.Verify(&claim, r, now)
+}
+
 // TestPublishedVectors are signatures of the test suite that AWS publishes for this algorithm.
 func TestPublishedVectors(t *testing.T) {
 	at := time.Date(2015, 8, 30, 12, 36, 0, 0, time.UTC)
@@ -78,11 +89,11 @@ func TestPublishedVectors(t *testing.T) {
 			r.Header.Set("X-Amz-Date", "20150830T123600Z")
 			r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+testID+"/20150830/us-east-1/service/aws4_request, "+
 				"SignedHeaders="+tt.signed+", Signature="+tt.signature)
-			key, err := v.Verify(&r, at)
+			key, err := verify(v, &r, at)
 			require.NoError(t, err)
 			require.Equal(t, "me", key.User)
 			r.Method = "PUT"
-			_, err = v.Verify(&r, at)
+			_, err = verify(v, &r, at)
 			require.Equal(t, api.InvalidSignature, api.CodeOf(err))
 		})
 	}
@@ -128,7 +139,7 @@ func TestVerifySDK(t *testing.T) {
 	}
 	for _, presigned := range []bool{false, true} {
 		for _, change := range []func(*http.Request){nil, odd} {
-			key, err := v.Verify(signed(t, presigned, goodCredentials, noon, change), noon)
+			key, err := verify(v, signed(t, presigned, goodCredentials, noon, change), noon)
 			require.NoError(t, err)
 			require.Equal(t, "me", key.User)
 			for _, spoil := range []func(*Request){
@@ -141,13 +152,26 @@ func TestVerifySDK(t *testing.T) {
 			} {
 				r := signed(t, presigned, goodCredentials, noon, change)
 				spoil(r)
-				_, err = v.Verify(r, noon)
+				_, err = verify(v, r, noon)
 				require.Equal(t, api.InvalidSignature, api.CodeOf(err))
 			}
 		}
 		temporary := aws.Credentials{AccessKeyID: "TEMP", SecretAccessKey: "s", SessionToken: "T"}
-		_, err := v.Verify(signed(t, presigned, temporary, noon, nil), noon)
+		_, err := verify(v, signed(t, presigned, temporary, noon, nil), noon)
 		require.NoError(t, err)
+	}
+}
+
+// TestExpiresIsForS3: the query form may name any time of its own, and lives for 15 minutes.
+func TestExpiresIsForS3(t *testing.T) {
+	v := NewVerifier("us-east-1", testKeys(t, testFile))
+	for _, seconds := range []string{"1", "604800", "0", "soon"} {
+		r := signed(t, true, goodCredentials, noon, func(r *http.Request) { r.URL.RawQuery = "X-Amz-Expires=" + seconds })
+		require.Contains(t, r.RawQuery, "X-Amz-Expires="+seconds)
+		_, err := verify(v, r, noon.Add(skewMax))
+		require.NoError(t, err, seconds)
+		_, err = verify(v, r, noon.Add(skewMax+time.Second))
+		require.ErrorContains(t, err, "Signature expired", seconds)
 	}
 }
 
@@ -158,11 +182,11 @@ func TestSigningKeyOfTheDay(t *testing.T) {
 	for _, at := range []time.Time{
 		midnight.Add(-time.Second), midnight, midnight.Add(-time.Second), midnight.Add(24 * time.Hour), midnight,
 	} {
-		_, err := v.Verify(signed(t, false, goodCredentials, at, nil), at)
+		_, err := verify(v, signed(t, false, goodCredentials, at, nil), at)
 		require.NoError(t, err, at)
 	}
 	v.SetKeys(testKeys(t, "[me]\naws_access_key_id="+testID+"\naws_secret_access_key=new"))
-	_, err := v.Verify(signed(t, false, goodCredentials, midnight, nil), midnight)
+	_, err := verify(v, signed(t, false, goodCredentials, midnight, nil), midnight)
 	require.Equal(t, api.InvalidSignature, api.CodeOf(err), "the old secret")
 }
 
@@ -238,17 +262,17 @@ func TestVerifyInOrder(t *testing.T) {
 	wantError(t, token("other"), "UnrecognizedClientException", "The security token included in the request is invalid")
 	wantError(t, token(""), "UnrecognizedClientException", "The security token included in the request is invalid")
 	v := NewVerifier("us-east-1", testKeys(t, testToken))
-	_, err := v.Verify(token("T"), noon.Add(30*time.Minute-15*time.Minute))
+	_, err := verify(v, token("T"), noon.Add(30*time.Minute-15*time.Minute))
 	require.NoError(t, err)
 	c := aws.Credentials{AccessKeyID: "TEMP", SecretAccessKey: "s", SessionToken: "T"}
 	late := noon.Add(30 * time.Minute)
-	_, err = v.Verify(signed(t, false, c, late, nil), late)
+	_, err = verify(v, signed(t, false, c, late, nil), late)
 	require.EqualError(t, err, "ExpiredTokenException: The security token included in the request is expired")
 }
 
 func wantError(t *testing.T, r *Request, code, text string) {
 	t.Helper()
-	_, err := NewVerifier("us-east-1", testKeys(t, testFile+testToken)).Verify(r, noon)
+	_, err := verify(NewVerifier("us-east-1", testKeys(t, testFile+testToken)), r, noon)
 	var e *api.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, api.Code(code), e.Code)
@@ -310,7 +334,7 @@ func FuzzVerify(f *testing.F) {
 		r := &Request{Method: "POST", Path: value, RawQuery: query, Host: value, Header: http.Header{
 			headerAuthorization: {auth}, headerAmzDate: {date}, "A": {value, value},
 		}}
-		key, err := v.Verify(r, noon)
+		key, err := verify(v, r, noon)
 		var e *api.Error
 		if key != nil || !errors.As(err, &e) {
 			t.Fatalf("key %v, error %v", key, err)
@@ -344,7 +368,7 @@ func BenchmarkVerify(b *testing.B) {
 	r := signed(b, false, goodCredentials, noon, nil)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := v.Verify(r, noon); err != nil {
+		if _, err := verify(v, r, noon); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -355,7 +379,7 @@ func TestVerifyAllocations(t *testing.T) {
 	v := NewVerifier("us-east-1", testKeys(t, testFile))
 	r := signed(t, false, goodCredentials, noon, nil)
 	got := testing.AllocsPerRun(100, func() {
-		if _, err := v.Verify(r, noon); err != nil {
+		if _, err := verify(v, r, noon); err != nil {
 			t.Fatal(err)
 		}
 	})
