@@ -63,12 +63,14 @@ func (db *DB) read(ctx context.Context, q *readRequest) (exec.Page, *api.Consume
 	if err := db.admitRead(t.Table, r.Index, q.bound.Consistent); err != nil {
 		return exec.Page{}, nil, err
 	}
+	metered := wantsCapacity(q.capacity) || db.throttled()
+	r.Unmetered = !metered
 	page, err := db.exec.Read(ctx, t.Table, &r)
 	if err != nil {
 		return exec.Page{}, nil, err
 	}
 	var consumed *api.ConsumedCapacity
-	if wantsCapacity(q.capacity) || db.throttled() {
+	if metered {
 		m := readMeter(q, r.Index, &page)
 		db.charge(t.Table, &m, false)
 		consumed = m.Consumed(q.capacity.Value, capacity.Plain)

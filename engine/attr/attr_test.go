@@ -3,6 +3,7 @@ package attr
 import (
 	"encoding/hex"
 	"math"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -152,10 +153,32 @@ func TestPageSize(t *testing.T) {
 		size, page := it.PageSize(c.sort)
 		assert.Equal(t, c.want, page, "%d", i)
 		assert.Equal(t, it.Size(), size, "%d", i)
+		assert.LessOrEqual(t, page, it.PageSizeMax(), "%d", i)
 	}
 	it := build(t, NewItem().S("pk", "a").S("sk", "b"))
 	sort := []string{"sk"}
 	assert.Zero(t, testing.AllocsPerRun(100, func() { it.PageSize(sort) }))
+}
+
+// TestPageSizeMax: the bound holds where an item counts most for its length.
+func TestPageSizeMax(t *testing.T) {
+	lists := make([]Value, 50_000)
+	for i := range lists {
+		lists[i] = List()
+	}
+	vector := make([]float32, 20_000)
+	for i := range vector {
+		vector[i] = 1.2345678e-20
+	}
+	many := NewItem()
+	for i := range 20_000 {
+		many.Value(strconv.Itoa(i), List())
+	}
+	for i, b := range []*Builder{NewItem().L("l", lists...), NewItem().Vec("v", vector...), many, NewItem()} {
+		it := build(t, b.S("sk", strings.Repeat("x", 1024)))
+		_, page := it.PageSize([]string{"sk"})
+		assert.LessOrEqual(t, page, it.PageSizeMax(), "%d", i)
+	}
 }
 
 func TestEqual(t *testing.T) {

@@ -59,6 +59,17 @@ func (it Item) PageSize(sort []string) (size, page int) {
 	return size, pageItemBytes + page + pieces*(pageKeyBytes+key)
 }
 
+// Bounds of PageSize by the length of an item: SizePerByteMax, and for each pagePieceBytes, of which
+// one may be begun only, pageKeyBytes and the longest sort key.
+const (
+	pagePerByteMax = SizePerByteMax + 2
+	pageExtraMax   = 1100
+)
+
+// PageSizeMax is more than, or exactly, what the item counts towards the limit of a page, for an item
+// whose sort key is not longer than the service allows. It looks at the length only.
+func (it Item) PageSizeMax() int { return pageExtraMax + pagePerByteMax*len(it) }
+
 func isOneOf(name []byte, list []string) bool {
 	return slices.Contains(list, string(name))
 }

@@ -26,7 +26,8 @@ type Page struct {
 	Count, Scanned int
 	// LastKey is where the page ended by its limit or size; nil at the end of the range.
 	LastKey attr.Item
-	// Units of what was read, and of the items fetched from the table for a local index.
+	// Units of what was read, zero for a plan that is Unmetered, and of the items fetched from the table
+	// for a local index.
 	Units, FetchUnits float64
 }
 
@@ -39,6 +40,10 @@ type pageReader struct {
 	page   Page
 	bytes  int // sizes of what was read
 	counts int // what it counts on the page
+	// unmeasured: all that was read is in page.Items, and neither bytes nor counts hold it; it counts
+	// atMost on the page. Short pages need no measuring.
+	unmeasured bool
+	atMost     int
 }
 
 // sortNames appends the names of the sort key of what is read.
@@ -71,6 +76,7 @@ func (e *Executor) readPage(ctx context.Context, t *catalog.Table, r *plan.Read)
 	p := pageReader{plan: r, hideBy: t.HideBy(), now: e.Now(), snap: snap}
 	var room [4]string // on the stack; an index has at most four
 	sort := sortNames(room[:0], r)
+	p.unmeasured = r.Unmetered && p.keepsAll()
 	if !r.CountOnly {
 		p.page.Items = []attr.Item{}
 	}
@@ -99,17 +105,43 @@ func (e *Executor) readPage(ctx context.Context, t *catalog.Table, r *plan.Read)
 }
 
 func (p *pageReader) finish() Page {
-	p.page.Units = capacity.PageUnits(p.bytes, p.plan.Consistent)
+	if !p.plan.Unmetered {
+		p.page.Units = capacity.PageUnits(p.bytes, p.plan.Consistent)
+	}
 	return p.page
+}
+
+// keepsAll says whether every entry that is read becomes an item of the page as it is.
+func (p *pageReader) keepsAll() bool {
+	r := p.plan
+	return r.Filter == nil && r.Projection == nil && !r.Fetch && !r.CountOnly && p.hideBy == ""
+}
+
+// fills reports whether the page is full with one more entry.
+func (p *pageReader) fills(entry attr.Item, sort []string) bool {
+	if p.unmeasured {
+		if p.atMost += entry.PageSizeMax(); p.atMost < pageMaxBytes {
+			return false
+		}
+		p.unmeasured = false
+		for _, it := range p.page.Items {
+			p.measure(it, sort)
+		}
+	}
+	p.measure(entry, sort)
+	return p.counts >= pageMaxBytes
+}
+
+func (p *pageReader) measure(entry attr.Item, sort []string) {
+	size, count := entry.PageSize(sort)
+	p.bytes, p.counts = p.bytes+size, p.counts+count
 }
 
 // add takes one entry, which may be kept, and reports whether it ends the page. sort names the sort
 // key of what is read.
 func (p *pageReader) add(ctx context.Context, entry attr.Item, sort []string) (bool, error) {
 	p.page.Scanned++
-	size, count := entry.PageSize(sort)
-	p.bytes, p.counts = p.bytes+size, p.counts+count
-	full := p.page.Scanned == p.plan.Limit || p.counts >= pageMaxBytes
+	full := p.fills(entry, sort) || p.page.Scanned == p.plan.Limit
 	if full {
 		p.page.LastKey = entry.Project(p.plan.KeyNames())
 	}

@@ -27,6 +27,8 @@ type Read struct {
 	Fetch      bool
 	CountOnly  bool
 	Consistent bool
+	// Unmetered: nobody asks what the read consumes.
+	Unmetered bool
 }
 
 // ReadRequest is what Query and Scan have in common, parsed.
