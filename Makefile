@@ -5,7 +5,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 FUZZ_SECONDS ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help build serve run test night fuzz bench pgo generate
+.PHONY: help build serve run test night fuzz bench generate
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -29,9 +29,6 @@ fuzz: ## every fuzz target for FUZZ_SECONDS (20)
 
 bench: ## benchmarks of the hot paths, with allocations
 	go test -run '^$$' -bench . -benchmem ./engine/... ./expr/... ./dynamowire/... ./cmd/...
-
-pgo: ## measure anew what the compiler optimises for, cmd/kstone/default.pgo
-	@scripts/pgo
 
 generate: ## make the generated code anew from scripts/gen/model.json
 	go run ./scripts/gen

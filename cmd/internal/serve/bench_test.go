@@ -102,8 +102,8 @@ func benchOps() []benchOp {
 }
 
 // BenchmarkServe is the whole server as a client meets it: HTTP over TCP, eight connections. The
-// client does as little as it can, since scripts/pgo takes the profile of the process for the
-// server's. Sync is off the path of requests, for the same reason.
+// client does as little as it can, so that a profile of the process is
+// one of the server. Sync is off the path of requests, for the same reason.
 func BenchmarkServe(b *testing.B) {
 	b.Run("Memory", func(b *testing.B) {
 		addr, _ := startBench(b, Config{InMemory: true})
