@@ -159,6 +159,7 @@ func BenchmarkFacade(b *testing.B) {
 		{Key: "bench", Value: api.KeysAndAttributes{Keys: keys}},
 	}}
 	batchWrite := &api.BatchWriteItemInput{RequestItems: []api.BatchWriteItemRequestMapEntry{{Key: "bench", Value: puts[:25]}}}
+	records := streamOf100(b, db)
 	tokens, transact := 0, &api.TransactWriteItemsInput{}
 	for i := range 4 {
 		transact.TransactItems = append(transact.TransactItems, api.TransactWriteItem{
@@ -174,6 +175,7 @@ func BenchmarkFacade(b *testing.B) {
 		{"UpdateItemAdd", func() error { _, err := db.UpdateItem(ctx, update); return err }},
 		{"Query20", func() error { _, err := db.Query(ctx, query); return err }},
 		{"BatchGet100", func() error { _, err := db.BatchGetItem(ctx, batchGet); return err }},
+		{"GetRecords100", func() error { _, err := db.GetRecords(ctx, records); return err }},
 		{"BatchWrite25", func() error { _, err := db.BatchWriteItem(ctx, batchWrite); return err }},
 		{"TransactWrite4", func() error { _, err := db.TransactWriteItems(ctx, transact); return err }},
 		{"TransactWrite4Token", func() error {
@@ -192,6 +194,42 @@ func BenchmarkFacade(b *testing.B) {
 			}
 		})
 	}
+}
+
+// streamOf100 makes a table with a stream of 100 changes, images of 300 bytes before and after each,
+// and the request for all of them.
+func streamOf100(tb testing.TB, db *DB) *api.GetRecordsInput {
+	tb.Helper()
+	ctx, name := tb.Context(), api.Some("changes")
+	_, err := db.CreateTable(ctx, &api.CreateTableInput{
+		TableName: name, BillingMode: api.Some("PAY_PER_REQUEST"),
+		KeySchema:            []api.KeySchemaElement{{AttributeName: api.Some("pk"), KeyType: api.Some("HASH")}},
+		AttributeDefinitions: []api.AttributeDefinition{{AttributeName: api.Some("pk"), AttributeType: api.Some("S")}},
+		StreamSpecification: &api.StreamSpecification{
+			StreamEnabled: api.Some(true), StreamViewType: api.Some("NEW_AND_OLD_IMAGES"),
+		},
+	})
+	require.NoError(tb, err)
+	for i := range 100 {
+		it, err := attr.NewItem().S("pk", "p").Int("n", int64(i)).S("x", strings.Repeat("x", 300)).Build()
+		require.NoError(tb, err)
+		_, err = db.PutItem(ctx, &api.PutItemInput{TableName: name, Item: it})
+		require.NoError(tb, err)
+	}
+	streams, err := db.ListStreams(ctx, &api.ListStreamsInput{TableName: name})
+	require.NoError(tb, err)
+	arn := streams.Streams[0].StreamArn
+	described, err := db.DescribeStream(ctx, &api.DescribeStreamInput{StreamArn: arn})
+	require.NoError(tb, err)
+	it, err := db.GetShardIterator(ctx, &api.GetShardIteratorInput{
+		StreamArn: arn, ShardId: described.StreamDescription.Shards[0].ShardId, ShardIteratorType: api.Some("TRIM_HORIZON"),
+	})
+	require.NoError(tb, err)
+	in := &api.GetRecordsInput{ShardIterator: it.ShardIterator}
+	out, err := db.GetRecords(ctx, in)
+	require.NoError(tb, err)
+	require.Len(tb, out.Records, 100)
+	return in
 }
 
 // TestAllocationsOfBatches: how many items a batch has does not matter to the collector, as long as
@@ -218,4 +256,22 @@ func TestAllocationsOfBatches(t *testing.T) {
 		})
 	}
 	require.Equal(t, get(20), get(100))
+}
+
+// TestAllocationsOfRecords: a record of a stream costs the collector nothing of its own; a longer page
+// grows a few times more.
+func TestAllocationsOfRecords(t *testing.T) {
+	db, err := Open("", Options{InMemory: true})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+	in := streamOf100(t, db)
+	read := func(limit int64) float64 {
+		in.Limit = api.Some(limit)
+		return testing.AllocsPerRun(20, func() {
+			out, err := db.GetRecords(t.Context(), in)
+			require.NoError(t, err)
+			require.Len(t, out.Records, int(limit))
+		})
+	}
+	require.LessOrEqual(t, read(100)-read(10), 8.0)
 }

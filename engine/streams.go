@@ -210,10 +210,7 @@ func (db *DB) GetRecords(ctx context.Context, in *api.GetRecordsInput) (*api.Get
 	if err != nil {
 		return nil, err
 	}
-	out := &api.GetRecordsOutput{Records: make([]api.Record, len(page.Records))}
-	for i := range page.Records {
-		out.Records[i] = db.describeRecord(page.Stream, it.ARN, &page.Records[i])
-	}
+	out := &api.GetRecordsOutput{Records: db.describeRecords(&page, it.ARN)}
 	if !page.End {
 		next := stream.Iterator{ARN: it.ARN, Shard: it.Shard, At: page.Next, MadeMs: now}
 		out.NextShardIterator = api.Some(next.String())
@@ -255,24 +252,50 @@ func (db *DB) readShard(ctx context.Context, it *stream.Iterator, limit int) (st
 	}
 }
 
-func (db *DB) describeRecord(s *schema.Stream, arn string, r *stream.Record) api.Record {
-	d := api.Record{
-		EventID: api.Some(stream.EventID(arn, r.At)), EventName: api.Some(r.Event),
-		EventVersion: api.Some(eventVersion), EventSource: api.Some(eventSource),
-		AwsRegion: api.Some(db.opts.Region),
-		Dynamodb: &api.StreamRecord{
+// describeRecords turns the records of a page into the service's form. A page has thousands of small
+// parts, so those of one kind lie side by side in one piece of memory.
+func (db *DB) describeRecords(page *stream.Page, arn string) []api.Record {
+	names := recordNames(page.Records, arn)
+	out := make([]api.Record, len(page.Records))
+	details := make([]api.StreamRecord, len(page.Records))
+	var service *api.Identity
+	for i := range page.Records {
+		r := &page.Records[i]
+		at := i * recordNameDigits
+		details[i] = api.StreamRecord{
 			ApproximateCreationDateTime: api.Some(time.UnixMilli(r.TimeMs).Truncate(time.Second)),
 			Keys:                        r.Keys, NewImage: r.New, OldImage: r.Old,
-			SequenceNumber: api.Some(r.At.String()), SizeBytes: api.Some(int64(r.Size())),
-			StreamViewType: api.Some(s.View),
-		},
-	}
-	if r.Expired {
-		d.UserIdentity = &api.Identity{
-			PrincipalId: api.Some(servicePrincipal), Type: api.Some(serviceType),
+			SequenceNumber: api.Some(names[at+stream.EventIDDigits : at+recordNameDigits]),
+			SizeBytes:      api.Some(int64(r.Size())), StreamViewType: api.Some(page.Stream.View),
+		}
+		out[i] = api.Record{
+			EventID: api.Some(names[at : at+stream.EventIDDigits]), EventName: api.Some(r.Event),
+			EventVersion: api.Some(eventVersion), EventSource: api.Some(eventSource),
+			AwsRegion: api.Some(db.opts.Region), Dynamodb: &details[i],
+		}
+		if r.Expired {
+			if service == nil {
+				service = &api.Identity{PrincipalId: api.Some(servicePrincipal), Type: api.Some(serviceType)}
+			}
+			out[i].UserIdentity = service
 		}
 	}
-	return d
+	return out
+}
+
+// recordNameDigits is the length of a record's event id and sequence number.
+const recordNameDigits = stream.EventIDDigits + stream.SequenceDigits
+
+// recordNames is the event id and sequence number of each record, without anything between them.
+func recordNames(records []stream.Record, arn string) string {
+	if len(records) == 0 {
+		return ""
+	}
+	b := make([]byte, 0, len(records)*recordNameDigits+stream.EventIDRoom(arn))
+	for i := range records {
+		b = records[i].At.AppendNumber(stream.AppendEventID(b, arn, records[i].At))
+	}
+	return string(b)
 }
 
 // RollStreamShards implements api.Admin.

@@ -106,8 +106,9 @@ type pager struct {
 	shard   *schema.Shard
 	records []Record
 	bytes   int
-	// pending is the record whose images may follow.
-	pending *Record
+	// pending is the record whose images may follow, if there is one.
+	pending Record
+	begun   bool
 	// passing is the place of the record of another shard whose images may follow, passed what was
 	// passed over, in bytes.
 	passing Position
@@ -144,9 +145,9 @@ func (p *pager) add(k, value []byte) error {
 		return p.begin(at, value)
 	}
 	switch {
-	case p.pending == nil && p.passed > 0 && p.passing == at:
+	case !p.begun && p.passed > 0 && p.passing == at:
 		p.passed += len(value)
-	case p.pending == nil || p.pending.At != at:
+	case !p.begun || p.pending.At != at:
 		return fmt.Errorf("stream: an image without its record at %s: %w", at, storage.ErrCorrupt)
 	case kind == kindNewImage:
 		p.pending.New = attr.Item(value)
@@ -174,7 +175,7 @@ func (p *pager) begin(at Position, value []byte) error {
 		p.passing, p.passed = at, p.passed+len(value)
 		return nil
 	}
-	p.pending = &r
+	p.pending, p.begun = r, true
 	return nil
 }
 
@@ -185,7 +186,7 @@ func hashOf(k *schema.Key, keys attr.Item) uint32 {
 
 // finish adds the record whose parts are complete to the page, unless the page is full.
 func (p *pager) finish() {
-	if p.pending == nil || p.full {
+	if !p.begun || p.full {
 		return
 	}
 	size := p.pending.Size()
@@ -194,6 +195,6 @@ func (p *pager) finish() {
 		return
 	}
 	p.bytes += size
-	p.records = append(p.records, *p.pending)
-	p.pending = nil
+	p.records = append(p.records, p.pending)
+	p.begun = false
 }

@@ -3,7 +3,6 @@ package stream
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -34,20 +33,37 @@ func (p Position) Next() Position {
 const (
 	seqDigits      = 20
 	partDigits     = 4
-	sequenceDigits = 1 + seqDigits + partDigits
+	SequenceDigits = 1 + seqDigits + partDigits
 	sequenceLead   = "1"
+	sequenceZeros  = "00000000000000000000"
 	partMax        = 9999
+	decimal        = 10
 )
 
 // String is the sequence number.
-func (p Position) String() string {
-	return fmt.Sprintf("%s%0*d%0*d", sequenceLead, seqDigits, uint64(p.Seq), partDigits, p.Part)
+func (p Position) String() string { return string(p.AppendNumber(nil)) }
+
+// AppendNumber appends the sequence number, SequenceDigits bytes.
+func (p Position) AppendNumber(dst []byte) []byte {
+	dst = appendDigits(append(dst, sequenceLead...), uint64(p.Seq), seqDigits)
+	return appendDigits(dst, uint64(p.Part), partDigits)
+}
+
+// appendDigits appends a number with leading zeros.
+func appendDigits(dst []byte, n uint64, digits int) []byte {
+	start := len(dst)
+	dst = append(dst, sequenceZeros[:digits]...)
+	for i := len(dst) - 1; i >= start; i-- {
+		dst[i] += byte(n % decimal)
+		n /= decimal
+	}
+	return dst
 }
 
 // ParsePosition reads a sequence number; false for what is none.
 func ParsePosition(s string) (Position, bool) {
 	digits, ok := strings.CutPrefix(s, sequenceLead)
-	if !ok || len(s) != sequenceDigits {
+	if !ok || len(s) != SequenceDigits {
 		return Position{}, false
 	}
 	seq, err := strconv.ParseUint(digits[:seqDigits], 10, 64)
@@ -58,11 +74,20 @@ func ParsePosition(s string) (Position, bool) {
 	return Position{Seq: storage.Seq(seq), Part: uint16(part)}, err == nil
 }
 
-// eventIDBytes is half the number of hex digits of an event id.
-const eventIDBytes = 16
+const (
+	// eventIDBytes is half the number of hex digits of an event id.
+	eventIDBytes = 16
+	// EventIDDigits is how long an event id is.
+	EventIDDigits = 2 * eventIDBytes
+)
 
-// EventID is a record's id: the same whenever it is read, and another one for each record.
-func EventID(arn string, at Position) string {
-	sum := sha256.Sum256(appendPosition([]byte(arn), at))
-	return hex.EncodeToString(sum[:eventIDBytes])
+// AppendEventID appends a record's id: the same whenever it is read, and another one for each record.
+// The room behind dst serves as scratch: as much as EventIDRoom says saves an allocation.
+func AppendEventID(dst []byte, arn string, at Position) []byte {
+	text := appendPosition(append(dst, arn...), at)
+	sum := sha256.Sum256(text[len(dst):])
+	return hex.AppendEncode(text[:len(dst)], sum[:eventIDBytes])
 }
+
+// EventIDRoom is how many bytes AppendEventID writes at most.
+func EventIDRoom(arn string) int { return max(EventIDDigits, len(arn)+seqBytes+partBytes) }

@@ -82,7 +82,7 @@ func TestSequenceNumbers(t *testing.T) {
 	for _, p := range []Position{{}, {Part: 1}, {Part: 9999}, {Seq: 1}, {Seq: 1 << 40}, {Seq: 1<<64 - 1, Part: 9999}} {
 		s := p.String()
 		require.Less(t, last, s)
-		require.Len(t, s, sequenceDigits)
+		require.Len(t, s, SequenceDigits)
 		back, ok := ParsePosition(s)
 		require.True(t, ok)
 		require.Equal(t, p, back)
@@ -94,6 +94,24 @@ func TestSequenceNumbers(t *testing.T) {
 	} {
 		_, ok := ParsePosition(bad)
 		require.False(t, ok, bad)
+	}
+}
+
+// TestEventIDs: 32 hex digits behind what is there, others for each record and stream, the same with
+// and without room for scratch.
+func TestEventIDs(t *testing.T) {
+	const arn = "arn:aws:dynamodb:us-east-1:123456789012:table/t/stream/2026-01-01T00:00:00.000"
+	seen := map[string]bool{}
+	for _, arn := range []string{"", arn, arn + "1"} {
+		for _, at := range []Position{{Seq: 1}, {Seq: 1, Part: 1}, {Seq: 2}} {
+			room := append(make([]byte, 0, 1+EventIDRoom(arn)), 'x')
+			roomy := AppendEventID(room, arn, at)
+			require.Same(t, &room[0], &roomy[0], "there was room enough")
+			require.Equal(t, string(roomy), string(AppendEventID([]byte("x"), arn, at)))
+			require.Regexp(t, "^x[0-9a-f]{32}$", string(roomy))
+			require.False(t, seen[string(roomy)])
+			seen[string(roomy)] = true
+		}
 	}
 }
 
