@@ -58,7 +58,7 @@ func TestLongestKeys(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			store, err := open()
 			require.NoError(t, err)
-			db := openModel(t, store)
+			db := openModel(t, store, newModelClock())
 			in, item := longKeys(t)
 			_, err = db.CreateTable(t.Context(), in)
 			require.NoError(t, err)
