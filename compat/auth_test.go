@@ -128,7 +128,19 @@ func TestAccessOfKeys(t *testing.T) {
 	require.NoError(t, statement(reader, `SELECT * FROM Orders`))
 	wantError(t, statement(reader, `INSERT INTO Orders VALUE {'pk': 'x'}`), "AccessDeniedException",
 		denied("reader", "PartiQLInsert", "Orders"))
-	_, err := clerk.TransactWriteItems(t.Context(), &dynamodb.TransactWriteItemsInput{TransactItems: []types.TransactWriteItem{
+	batch, err := clerk.BatchExecuteStatement(t.Context(), &dynamodb.BatchExecuteStatementInput{
+		Statements: []types.BatchStatementRequest{
+			{Statement: aws.String(`DELETE FROM Orders WHERE pk = 'x'`)},
+			{Statement: aws.String(`DELETE FROM "Other" WHERE pk = 'x'`)},
+		},
+	})
+	require.NoError(t, err)
+	require.Len(t, batch.Responses, 2)
+	require.Nil(t, batch.Responses[0].Error)
+	require.Equal(t, "Other", aws.ToString(batch.Responses[1].TableName))
+	require.Equal(t, types.BatchStatementErrorCodeEnumAccessDenied, batch.Responses[1].Error.Code)
+	require.Equal(t, denied("clerk", "PartiQLDelete", "Other"), aws.ToString(batch.Responses[1].Error.Message))
+	_, err = clerk.TransactWriteItems(t.Context(), &dynamodb.TransactWriteItemsInput{TransactItems: []types.TransactWriteItem{
 		{Put: &types.Put{TableName: aws.String("Orders"), Item: hashKey(t)}},
 		{Delete: &types.Delete{TableName: aws.String("Other"), Key: hashKey(t)}},
 	}})

@@ -1,6 +1,7 @@
 package dynamowire
 
 import (
+	"context"
 	"reflect"
 	"strings"
 
@@ -53,9 +54,31 @@ type need struct {
 }
 
 // may says whether the caller may make the request. It is asked once the request is decoded and
-// before the operation validates it: unsure (wire-facts §1.2 #12).
-func (c *caller) may(in any) error {
-	for _, n := range c.needs(in) {
+// before the operation validates it: unsure (wire-facts §1.2 #12). Of a batch of statements only those
+// fail that the caller may not run, which the context tells the service.
+func (c *caller) may(ctx context.Context, in any) (context.Context, error) {
+	if batch, ok := in.(*api.BatchExecuteStatementInput); ok {
+		return c.mayBatch(ctx, batch), nil
+	}
+	if err := c.lacks(c.needs(in)); err != nil {
+		return ctx, err
+	}
+	return ctx, nil
+}
+
+func (c *caller) mayBatch(ctx context.Context, in *api.BatchExecuteStatementInput) context.Context {
+	denied := map[int]*api.Error{}
+	for i := range in.Statements {
+		if err := c.lacks(c.statement(nil, in.Statements[i].Statement.Value)); err != nil {
+			denied[i] = err
+		}
+	}
+	return api.WithDenied(ctx, denied)
+}
+
+// lacks is the refusal of the first right that the caller lacks, nil for none.
+func (c *caller) lacks(needs []need) *api.Error {
+	for _, n := range needs {
 		table := tableOf(n.table)
 		if c.key.ReadOnly && !reads(n.action) || !c.key.MayReach(table) {
 			return api.Errorf(api.AccessDenied, msgDenied, c.h.opts.Account, c.key.User, n.action,
@@ -149,11 +172,6 @@ func (c *caller) slowNeeds(in any) []need {
 		return nil // clients ask it by themselves, and it tells nothing
 	case *api.ExecuteStatementInput:
 		return c.statement(nil, in.Statement.Value)
-	case *api.BatchExecuteStatementInput:
-		for i := range in.Statements {
-			out = c.statement(out, in.Statements[i].Statement.Value)
-		}
-		return out
 	case *api.ExecuteTransactionInput:
 		for i := range in.TransactStatements {
 			out = c.statement(out, in.TransactStatements[i].Statement.Value)

@@ -39,6 +39,19 @@ tables = Orders, Old-*
 // open answers every operation that the tests let through.
 type open struct{ api.Base }
 
+// BatchExecuteStatement answers what the service is told not to run.
+func (open) BatchExecuteStatement(ctx context.Context, in *api.BatchExecuteStatementInput) (*api.BatchExecuteStatementOutput, error) {
+	out := &api.BatchExecuteStatementOutput{}
+	for i := range in.Statements {
+		var r api.BatchStatementResponse
+		if err := api.Denied(ctx, i); err != nil {
+			r.Error = &api.BatchStatementError{Code: api.Some(string(err.Code)), Message: api.Some(err.Message)}
+		}
+		out.Responses = append(out.Responses, r)
+	}
+	return out, nil
+}
+
 func (open) GetItem(context.Context, *api.GetItemInput) (*api.GetItemOutput, error) {
 	return &api.GetItemOutput{}, nil
 }
@@ -228,8 +241,6 @@ func TestAccess(t *testing.T) {
 		{"CLERK", "GetRecords", `{"ShardIterator":"arn:x"}`, "GetRecords on resource: *"},
 		{"CLERK", "RestoreTableToPointInTime", `{"SourceTableName":"Orders","TargetTableName":"T"}`,
 			"RestoreTableToPointInTime on resource: " + table + "T"},
-		{"CLERK", "BatchExecuteStatement", `{"Statements":[{"Statement":"PartiQLSelect Orders"},{"Statement":"PartiQLDelete T"}]}`,
-			"PartiQLDelete on resource: " + table + "T"},
 		{"CLERK", "ExecuteTransaction", `{"TransactStatements":[{"Statement":"nonsense"}]}`, ""},
 	} {
 		rec := signedCall(t, h, tt.id, tt.operation, []byte(tt.body), "")
@@ -244,8 +255,15 @@ func TestAccess(t *testing.T) {
 			strings.ToLower(tt.id)+` is not authorized to perform: dynamodb:`+tt.denied+
 			` because no identity-based policy allows the dynamodb:`+action+` action"}`, rec.Body.String(), "%+v", tt)
 	}
+	batch := []byte(`{"Statements":[{"Statement":"PartiQLSelect Orders"},{"Statement":"PartiQLDelete T"}]}`)
+	rec := signedCall(t, h, "CLERK", "BatchExecuteStatement", batch, "")
+	require.Equal(t, `{"Responses":[{},{"Error":{"Code":"AccessDeniedException","Message":"User: arn:aws:iam::123456789012:user/clerk `+
+		`is not authorized to perform: dynamodb:PartiQLDelete on resource: `+table+`T because no identity-based policy allows the `+
+		`dynamodb:PartiQLDelete action"}}]}`, rec.Body.String())
+	rec = signedCall(t, h, "ROOT", "BatchExecuteStatement", batch, "")
+	require.Equal(t, `{"Responses":[{},{}]}`, rec.Body.String())
 	h.opts.StatementAccess = nil
-	rec := signedCall(t, h, "CLERK", "ExecuteStatement", []byte(`{"Statement":"PartiQLSelect Orders"}`), "")
+	rec = signedCall(t, h, "CLERK", "ExecuteStatement", []byte(`{"Statement":"PartiQLSelect Orders"}`), "")
 	require.Contains(t, rec.Body.String(), "AccessDenied", "without a way to read statements none is run")
 }
 

@@ -38,7 +38,7 @@ func hot[In, Out any](
 			}()
 			in, err := decode(dec, body)
 			if err == nil && who != nil {
-				err = who.may(in)
+				ctx, err = who.may(ctx, in)
 			}
 			if err != nil {
 				return dst, err
@@ -61,7 +61,7 @@ func slow[In, Out any](
 		call: func(ctx context.Context, svc api.Service, who *caller, body, dst []byte) ([]byte, error) {
 			in, err := codec.DecodeSlow(name, body)
 			if err == nil && who != nil {
-				err = who.may(in)
+				ctx, err = who.may(ctx, in)
 			}
 			if err != nil {
 				return dst, err

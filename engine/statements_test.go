@@ -286,3 +286,28 @@ func (d *testDB) transactStatements(t *testing.T, td *datadriven.TestData) strin
 	}
 	return b.String()
 }
+
+// TestDeniedStatements: a statement of a batch that the caller may not run fails alone, and is not run.
+func TestDeniedStatements(t *testing.T) {
+	d := openTest(t, Options{})
+	d.params()
+	in := &api.BatchExecuteStatementInput{}
+	for _, k := range []string{"a", "b", "c"} {
+		in.Statements = append(in.Statements, api.BatchStatementRequest{
+			Statement: api.Some("INSERT INTO params VALUE {'k': '" + k + "'}"),
+		})
+	}
+	ctx := api.WithDenied(t.Context(), map[int]*api.Error{1: api.Errorf(api.AccessDenied, "not you")})
+	out, err := d.BatchExecuteStatement(ctx, in)
+	require.NoError(t, err)
+	for i, r := range out.Responses {
+		require.Equal(t, "params", r.TableName.Value)
+		require.Equal(t, i == 1, r.Error != nil, i)
+	}
+	require.Equal(t, &api.BatchStatementError{
+		Code: api.Some(api.BatchStatementErrorCodeAccessDenied), Message: api.Some("not you"),
+	}, out.Responses[1].Error)
+	found, err := d.Scan(t.Context(), &api.ScanInput{TableName: api.Some("params")})
+	require.NoError(t, err)
+	require.Len(t, found.Items, 2)
+}
