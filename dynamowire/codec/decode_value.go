@@ -207,24 +207,23 @@ func (d *Decoder) value(depth int, scalarText string) *attr.ValueError {
 // quick reads {"S":"…" and {"N":"…" written without blanks, up to the closing brace.
 func (d *Decoder) quick(f *fault) bool {
 	p := d.s.data[d.s.pos : d.s.pos+6]
-	if p[1] != '"' || p[3] != '"' || p[4] != ':' || p[5] != '"' {
+	if p[1] != '"' || p[3] != '"' || p[4] != ':' || p[5] != '"' || p[2] != 'S' && p[2] != 'N' {
 		return false
 	}
-	switch p[2] {
-	case 'S':
-		d.s.pos += 5
+	letter := p[2]
+	d.s.pos += 5
+	text, ok := d.s.String()
+	switch {
+	case letter == 'S':
 		f.types = 1 << attr.S
-		if text, ok := d.s.String(); ok {
+		if ok {
 			d.enc.String(text)
 		}
-	case 'N':
-		d.s.pos += 5
+	default:
 		f.types = 1 << attr.N
-		if text, ok := d.s.String(); ok {
+		if ok {
 			f.own = d.enc.Number(text)
 		}
-	default:
-		return false
 	}
 	return true
 }

@@ -90,6 +90,9 @@ func (s *Scanner) open(c byte) bool {
 // Key takes the next name of an object and its colon, or the closing brace (ok is false then).
 // The name is valid until the next string is read.
 func (s *Scanner) Key(first bool) (key []byte, ok bool) {
+	if key, ok = s.tightKey(first); ok {
+		return key, true
+	}
 	c := s.Peek()
 	if c == '}' {
 		s.pos++
@@ -111,6 +114,43 @@ func (s *Scanner) Key(first bool) (key []byte, ok bool) {
 	}
 	s.pos++
 	return key, true
+}
+
+// tightKey is Key for what most encoders write: no blanks, no escapes. Otherwise it takes nothing.
+func (s *Scanner) tightKey(first bool) (key []byte, ok bool) {
+	i, data := s.pos, s.data
+	if !first {
+		if i >= len(data) || data[i] != ',' {
+			return nil, false
+		}
+		i++
+	}
+	if i >= len(data) || data[i] != '"' {
+		return nil, false
+	}
+	end := s.plainEnd(i + 1)
+	if end < 0 || end+1 >= len(data) || data[end+1] != ':' {
+		return nil, false
+	}
+	s.pos = end + 2
+	return data[i+1 : end], true
+}
+
+// plainEnd is where the closing quote of the string is whose content begins at i; -1 when the string
+// has escapes, faults or bytes that are not ASCII, or ends near the end of the text.
+func (s *Scanner) plainEnd(i int) int {
+	data := s.data
+	for i+8 <= len(data) {
+		x := binary.LittleEndian.Uint64(data[i:])
+		if m := special(x) | x&highs; m != 0 {
+			if i += bits.TrailingZeros64(m) / 8; data[i] == '"' {
+				return i
+			}
+			return -1
+		}
+		i += 8
+	}
+	return -1
 }
 
 // Elem goes to the next element of an array; it takes the closing bracket and reports false at the
@@ -243,21 +283,13 @@ func (s *Scanner) String() (text []byte, ok bool) {
 		return nil, s.fail()
 	}
 	start := s.pos + 1
-	i := start
+	if end := s.plainEnd(start); end >= 0 {
+		s.pos = end + 1
+		return s.data[start:end], true
+	}
 	data := s.data
 	var seen uint64
-	for i+8 <= len(data) {
-		x := binary.LittleEndian.Uint64(data[i:])
-		if m := special(x); m != 0 {
-			n := bits.TrailingZeros64(m) / 8
-			seen |= x & (1<<(8*n) - 1)
-			i += n
-			break
-		}
-		seen |= x
-		i += 8
-	}
-	for ; i < len(data); i++ {
+	for i := start; i < len(data); i++ {
 		c := data[i]
 		if c == '"' {
 			s.pos = i + 1

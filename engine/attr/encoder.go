@@ -37,7 +37,7 @@ type frame struct {
 // and ends, and where the next one starts.
 type span struct {
 	prefix                 uint64 // the first bytes of the name: most comparisons are of integers
-	start, name, end, next int
+	start, name, end, next uint32 // small spans sort faster; a buffer stays far below 4 GiB
 }
 
 // Reset begins a new run: what follows is appended to dst.
@@ -123,11 +123,15 @@ func (e *Encoder) pop() frame {
 // Name begins an entry of the open map or item; its value must come next.
 func (e *Encoder) Name(name []byte) {
 	f := &e.stack[len(e.stack)-1]
-	s := span{prefix: prefixOf(name), start: len(e.buf)}
-	e.buf = binary.AppendUvarint(e.buf, uint64(len(name)))
-	s.name = len(e.buf)
+	s := span{prefix: prefixOf(name), start: uint32(len(e.buf))}
+	if len(name) < oneByteMax { // nearly always
+		e.buf = append(e.buf, byte(len(name)))
+	} else {
+		e.buf = binary.AppendUvarint(e.buf, uint64(len(name)))
+	}
+	s.name = uint32(len(e.buf))
 	e.buf = append(e.buf, name...)
-	s.end = len(e.buf)
+	s.end = uint32(len(e.buf))
 	if n := len(e.spans); n > f.spans {
 		before := &e.spans[n-1]
 		before.next = s.start
@@ -138,8 +142,13 @@ func (e *Encoder) Name(name []byte) {
 
 // prefixOf is the first eight bytes as a number that orders as they do.
 func prefixOf(b []byte) uint64 {
-	if len(b) >= 8 {
+	n := len(b)
+	if n >= 8 {
 		return binary.BigEndian.Uint64(b)
+	}
+	if cap(b) >= 8 && n > 0 { // what follows in the same memory is shifted out
+		rest := 64 - 8*n
+		return binary.BigEndian.Uint64(b[:8]) >> rest << rest
 	}
 	p := uint64(0)
 	for i, c := range b {
@@ -214,7 +223,7 @@ func (e *Encoder) closeEntries(f frame, start int) {
 	if !f.unsorted {
 		return
 	}
-	spans[len(spans)-1].next = len(e.buf)
+	spans[len(spans)-1].next = uint32(len(e.buf))
 	e.sortSpans(spans)
 	out := e.sorted[:0]
 	for i := range spans {
@@ -292,7 +301,8 @@ func (e *Encoder) memberSpans(start int) (sorted bool) {
 			break
 		}
 		next := len(e.buf) - len(rest)
-		s := span{prefix: prefixOf(member), start: at, name: next - len(member), end: next, next: next}
+		s := span{prefix: prefixOf(member), start: uint32(at), name: uint32(next - len(member)),
+			end: uint32(next), next: uint32(next)}
 		if n := len(e.spans); n > first && e.compare(&e.spans[n-1], &s) >= 0 {
 			sorted = false
 		}
