@@ -166,7 +166,8 @@ func (b *Bound) queries(q *plan.ReadRequest, parts []part, k *schema.Key, o *Opt
 }
 
 // orderParts checks ORDER BY against the key, sorts the parts by it and tells whether the sort key
-// descends. The partition key orders partitions, so that it may be left out where there is only one.
+// descends. The partition key orders partitions: it stands first where there are several, since items
+// of several partitions are never merged, and is of no account where there is one.
 func orderParts(order []Order, parts []part, k *schema.Key) (reverse bool, err error) {
 	if len(order) == 0 {
 		return false, nil
@@ -179,27 +180,47 @@ func orderParts(order []Order, parts []part, k *schema.Key) (reverse bool, err e
 			return false, errorf(msgOrderName, o.Name)
 		}
 	}
-	hash := 0
-	for hash < len(order) && hash < len(k.Hash) && order[hash].Name == k.Hash[hash].Name {
-		hash++
+	if len(parts) == 1 {
+		return orderRange(slices.DeleteFunc(slices.Clone(order), func(o Order) bool { return hashAt(k, o.Name) >= 0 }), k)
 	}
-	rest := order[hash:]
-	for i, o := range rest {
-		if i >= len(k.Range) || o.Name != k.Range[i].Name || o.Desc != rest[0].Desc {
-			return false, errorf(msgOrderSeveral)
-		}
+	var hash []Order
+	for len(hash) < len(order) && hashAt(k, order[len(hash)].Name) >= 0 {
+		hash = order[:len(hash)+1]
 	}
-	if len(parts) > 1 {
-		if hash == 0 {
-			return false, errorf(msgOrderSeveral)
-		}
-		slices.SortStableFunc(parts, func(x, y part) int { return compareHash(order[:hash], &x, &y) })
+	rest := order[len(hash):]
+	if len(hash) == 0 || len(rest) > 0 && len(hash) < len(k.Hash) {
+		return false, errorf(msgOrderSeveral)
 	}
-	return len(rest) > 0 && rest[0].Desc, nil
+	if reverse, err = orderRange(rest, k); err != nil {
+		return false, err
+	}
+	slices.SortStableFunc(parts, func(x, y part) int { return compareHash(hash, k, &x, &y) })
+	return reverse, nil
 }
 
-func compareHash(order []Order, x, y *part) int {
-	for i, o := range order {
+// orderRange checks terms against the sort key: its attributes from the first on, in one direction.
+func orderRange(terms []Order, k *schema.Key) (reverse bool, err error) {
+	for i, o := range terms {
+		if i >= len(k.Range) || o.Name != k.Range[i].Name || o.Desc != terms[0].Desc {
+			return false, errorf(msgOrderRange)
+		}
+	}
+	return len(terms) > 0 && terms[0].Desc, nil
+}
+
+// hashAt is the place of an attribute in the partition key; -1 for none.
+func hashAt(k *schema.Key, name string) int {
+	for i := range k.Hash {
+		if k.Hash[i].Name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+func compareHash(order []Order, k *schema.Key, x, y *part) int {
+	for _, o := range order {
+		i := hashAt(k, o.Name)
 		c, _ := attr.Compare(x.hash[i], y.hash[i])
 		if o.Desc {
 			c = -c

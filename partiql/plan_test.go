@@ -230,6 +230,47 @@ func TestPlanPoint(t *testing.T) {
 	require.Nil(t, sel.Key, "an index may hold several items of one key")
 }
 
+// TestOrder: what ORDER BY the key can give, of one partition and of several.
+func TestOrder(t *testing.T) {
+	const (
+		one  = " WHERE m1 = 'a' AND m2 = 'b'"
+		both = " WHERE m1 = 'a' AND m2 IN ['a', 'b']"
+	)
+	for _, c := range []struct{ where, order, want string }{
+		{one, "r1", ""},
+		{one, "r1 DESC, r2 DESC", ""},
+		{one, "m2, r1, m1 DESC, r2", ""},
+		{one, "m2", ""},
+		{one, "r2", msgOrderRange},
+		{one, "r1, r2 DESC", msgOrderRange},
+		{one, "r1, r1", msgOrderRange},
+		{one, "r1, r2, r1", msgOrderRange},
+		{both, "m1, m2 DESC, r1 DESC", ""},
+		{both, "m2, m1, r1", ""},
+		{both, "m2", ""},
+		{both, "r1", msgOrderSeveral},
+		{both, "r1, m1, m2", msgOrderSeveral},
+		{both, "m2, r1", msgOrderSeveral},
+		{both, "m1, m2, r2", msgOrderRange},
+		{both, "m1, m2, x", "Variable reference x in ORDER BY clause must be part of the primary key"},
+	} {
+		sel, err := bound(t, "SELECT * FROM t.multi"+c.where+" ORDER BY "+c.order).Select(planTable(), &Options{})
+		if c.want == "" {
+			require.NoError(t, err, c)
+			require.Equal(t, strings.Contains(c.order, "r1 DESC"), sel.Reads[0].Reverse, c)
+			continue
+		}
+		var own *Error
+		require.ErrorAs(t, err, &own, "%v", c)
+		require.Equal(t, c.want, own.Msg, c)
+	}
+	several, err := bound(t, "SELECT * FROM t.multi"+both+" ORDER BY m2 DESC").Select(planTable(), &Options{})
+	require.NoError(t, err)
+	alone, err := bound(t, "SELECT * FROM t.multi WHERE m1 = 'a' AND m2 = 'b'").Select(planTable(), &Options{})
+	require.NoError(t, err)
+	require.Equal(t, alone.Reads[0].Range, several.Reads[0].Range, "the greater partition comes first")
+}
+
 // TestPartsMax bounds the partitions of one statement.
 func TestPartsMax(t *testing.T) {
 	in := func(n int) string {

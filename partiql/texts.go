@@ -5,6 +5,9 @@ package partiql
 const (
 	// msgMalformed is a statement that is no PartiQL; detail.
 	msgMalformed = "Statement wasn't well formed, can't be processed: %s"
+	// msgOrderSeveral is known from a report (zenn.dev/orbitryota/scraps/4140559c9889e5); that the
+	// partition key must stand first is unsure.
+	msgOrderSeveral = "Must have hash key in ORDER BY clause when more than one hash key condition specified in WHERE clause."
 	// msgUnsupported is PartiQL that the service does not run; kind, name, line, column, length;
 	// unsure but for the form.
 	msgUnsupported = "Unsupported %s: %s at %d:%d:%d"
@@ -16,20 +19,20 @@ const (
 	msgParameters        = "Number of parameters in request and statement don't match."                                                                             // unsure
 	msgInsertSeveral     = `Unsupported operation: Inserting multiple items in a single statement is not supported, use "INSERT INTO tableName VALUE item" instead` // unsure
 	msgBatchKey          = "Select statements within BatchExecuteStatement must specify the primary key in the where clause."
-	msgTransactKey       = "Select statements within ExecuteTransaction must specify the primary key in the where clause."         // unsure: by the text for batches
-	msgKeyInList         = "The IN operator is provided with too many operands; number of operands: %d"                            // unsure: the text of expressions
-	msgExistsAlone       = "EXISTS is only supported within ExecuteTransaction"                                                    // unsure
-	msgExplainAlone      = "EXPLAIN is only supported within ExecuteStatement"                                                     // ours
-	msgWriteIndex        = "Statement cannot be executed on an index: %s"                                                          // unsure
-	msgInsertTuple       = "Unsupported operation: INSERT takes a single tuple as its value"                                       // unsure
-	msgSetTypes          = "Unsupported set: the elements of a set must be all strings, all numbers or all binaries"               // unsure
-	msgSetTarget         = "Unsupported use of %s: its first argument must be the path that is assigned"                           // unsure
-	msgSetArgument       = "Unsupported use of %s: its second argument must be a set"                                              // unsure
-	msgOrderSeveral      = "Unsupported clause: ORDER BY the sort key across several partitions needs the partition key before it" // unsure
-	msgTupleKeyTwice     = "Unsupported tuple: key %s is given twice"                                                              // unsure
-	msgToken             = "Given NextToken is invalid"                                                                            // unsure
-	msgPathIndex         = "List index is not within the allowable range; index: [%s]"                                             // as in expressions
-	msgPathDepth         = "The document path has too many nesting elements; nesting elements: %d"                                 // as in expressions
+	msgTransactKey       = "Select statements within ExecuteTransaction must specify the primary key in the where clause."          // unsure: by the text for batches
+	msgKeyInList         = "The IN operator is provided with too many operands; number of operands: %d"                             // unsure: the text of expressions
+	msgExistsAlone       = "EXISTS is only supported within ExecuteTransaction"                                                     // unsure
+	msgExplainAlone      = "EXPLAIN is only supported within ExecuteStatement"                                                      // ours
+	msgWriteIndex        = "Statement cannot be executed on an index: %s"                                                           // unsure
+	msgInsertTuple       = "Unsupported operation: INSERT takes a single tuple as its value"                                        // unsure
+	msgSetTypes          = "Unsupported set: the elements of a set must be all strings, all numbers or all binaries"                // unsure
+	msgSetTarget         = "Unsupported use of %s: its first argument must be the path that is assigned"                            // unsure
+	msgSetArgument       = "Unsupported use of %s: its second argument must be a set"                                               // unsure
+	msgOrderRange        = "Unsupported clause: ORDER BY the sort key must name its attributes in their order and in one direction" // unsure
+	msgTupleKeyTwice     = "Unsupported tuple: key %s is given twice"                                                               // unsure
+	msgToken             = "Given NextToken is invalid"                                                                             // unsure
+	msgPathIndex         = "List index is not within the allowable range; index: [%s]"                                              // as in expressions
+	msgPathDepth         = "The document path has too many nesting elements; nesting elements: %d"                                  // as in expressions
 	msgParameterEmpty    = "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"
 )
 
