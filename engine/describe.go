@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"cmp"
 	"context"
 
 	"github.com/keystone-db/kstone/engine/api"
@@ -99,7 +98,7 @@ func billingSummary(t *catalog.Table) *api.BillingModeSummary {
 	return nil
 }
 
-// warmOf is the warm throughput: as far as it was asked for, else what the billing mode gives.
+// warmOf is the warm throughput: what was asked for, and at least what the billing mode gives.
 func warmOf(onDemand bool, asked *catalog.Throughput, provisioned catalog.Throughput) catalog.Throughput {
 	w := provisioned
 	if onDemand {
@@ -108,15 +107,19 @@ func warmOf(onDemand bool, asked *catalog.Throughput, provisioned catalog.Throug
 	if asked == nil {
 		return w
 	}
-	return catalog.Throughput{Read: cmp.Or(asked.Read, w.Read), Write: cmp.Or(asked.Write, w.Write)}
+	return catalog.Throughput{Read: max(asked.Read, w.Read), Write: max(asked.Write, w.Write)}
+}
+
+func warmOfIndex(b *catalog.Billing, name string) catalog.Throughput {
+	var asked *catalog.Throughput
+	if w, ok := b.IndexWarm[name]; ok {
+		asked = &w
+	}
+	return warmOf(b.OnDemand, asked, b.Indexes[name])
 }
 
 func warmIndex(t *catalog.Table, name string) *api.GlobalSecondaryIndexWarmThroughputDescription {
-	var asked *catalog.Throughput
-	if w, ok := t.Billing.IndexWarm[name]; ok {
-		asked = &w
-	}
-	w := warmOf(t.Billing.OnDemand, asked, t.Billing.Indexes[name])
+	w := warmOfIndex(&t.Billing, name)
 	return &api.GlobalSecondaryIndexWarmThroughputDescription{
 		ReadUnitsPerSecond: api.Some(w.Read), WriteUnitsPerSecond: api.Some(w.Write),
 		Status: api.Some(warmStatus(t)),

@@ -122,7 +122,44 @@ func nextBilling(in *api.UpdateTableInput, r *catalog.Record, now int64) (catalo
 		next.Max = ceiling(next.Max, in.OnDemandThroughput)
 	}
 	indexCeilings(in, &next)
-	return next, nil
+	return next, nextWarm(in, r, &next)
+}
+
+// nextWarm applies what is asked of warm throughput.
+func nextWarm(in *api.UpdateTableInput, r *catalog.Record, next *catalog.Billing) error {
+	b := &r.Billing
+	if w := in.WarmThroughput; w != nil {
+		warmer, err := warmed(w, warmOf(b.OnDemand, b.Warm, b.Table), "table")
+		if err != nil {
+			return err
+		}
+		next.Warm = &warmer
+	}
+	for _, u := range in.GlobalSecondaryIndexUpdates {
+		if u.Update == nil || u.Update.WarmThroughput == nil {
+			continue
+		}
+		name := u.Update.IndexName.Value
+		warmer, err := warmed(u.Update.WarmThroughput, warmOfIndex(b, name), "index "+name)
+		if err != nil {
+			return err
+		}
+		setThroughput(&next.IndexWarm, name, warmer)
+	}
+	return nil
+}
+
+// warmed is warm throughput after a change, which may only raise it: DynamoDB does this
+// (TestWarmThroughputRises).
+func warmed(w *api.WarmThroughput, now catalog.Throughput, of string) (catalog.Throughput, error) {
+	asked := catalog.Throughput{Read: w.ReadUnitsPerSecond.Or(now.Read), Write: w.WriteUnitsPerSecond.Or(now.Write)}
+	switch {
+	case asked.Read < now.Read:
+		return now, api.Errorf(api.Validation, api.MsgWarmReadFalls, of)
+	case asked.Write < now.Write:
+		return now, api.Errorf(api.Validation, api.MsgWarmWriteFalls, of)
+	}
+	return asked, nil
 }
 
 // ceiling is an on-demand ceiling after a change: what is not named stays as it was.

@@ -251,3 +251,55 @@ func TestWarmThroughput(t *testing.T) {
 		}, out.Table.GlobalSecondaryIndexes[i].WarmThroughput)
 	}
 }
+
+// TestWarmThroughputRises: it may be raised for the table and its indexes, each number by itself, and
+// nothing changes where one would fall.
+func TestWarmThroughputRises(t *testing.T) {
+	d := openTest(t, Options{})
+	d.orders()
+	warm := func(read, write int64) *api.WarmThroughput {
+		w := &api.WarmThroughput{}
+		if read > 0 {
+			w.ReadUnitsPerSecond = api.Some(read)
+		}
+		if write > 0 {
+			w.WriteUnitsPerSecond = api.Some(write)
+		}
+		return w
+	}
+	index := func(name string, w *api.WarmThroughput) []api.GlobalSecondaryIndexUpdate {
+		return []api.GlobalSecondaryIndexUpdate{{Update: &api.UpdateGlobalSecondaryIndexAction{
+			IndexName: api.Some(name), WarmThroughput: w,
+		}}}
+	}
+	shown := func(d *api.TableDescription) [4]int64 {
+		ix := d.GlobalSecondaryIndexes[0].WarmThroughput
+		return [4]int64{d.WarmThroughput.ReadUnitsPerSecond.Value, d.WarmThroughput.WriteUnitsPerSecond.Value,
+			ix.ReadUnitsPerSecond.Value, ix.WriteUnitsPerSecond.Value}
+	}
+	out := d.settings(&api.UpdateTableInput{
+		WarmThroughput: warm(13000, 0), GlobalSecondaryIndexUpdates: index("byG", warm(0, 5000)),
+	})
+	require.Equal(t, [4]int64{13000, 4000, 12000, 5000}, shown(out))
+	out = d.settings(&api.UpdateTableInput{WarmThroughput: warm(13000, 4001)})
+	require.Equal(t, [4]int64{13000, 4001, 12000, 5000}, shown(out))
+
+	for want, in := range map[string]*api.UpdateTableInput{
+		"ReadUnitsPerSecond for WarmThroughput for table":      {WarmThroughput: warm(12999, 0)},
+		"WriteUnitsPerSecond for WarmThroughput for table":     {WarmThroughput: warm(14000, 4000)},
+		"ReadUnitsPerSecond for WarmThroughput for index byG":  {GlobalSecondaryIndexUpdates: index("byG", warm(11999, 0))},
+		"WriteUnitsPerSecond for WarmThroughput for index byG": {GlobalSecondaryIndexUpdates: index("byG", warm(0, 4999))},
+	} {
+		in.TableName = api.Some("orders")
+		_, err := d.UpdateTable(t.Context(), in)
+		require.ErrorContains(t, err, "Requested "+want+
+			" is lower than current WarmThroughput, decreasing WarmThroughput is not supported")
+	}
+	_, err := d.UpdateTable(t.Context(), &api.UpdateTableInput{
+		TableName: api.Some("orders"), GlobalSecondaryIndexUpdates: index("none", warm(13000, 0)),
+	})
+	require.Equal(t, api.ResourceNotFound, api.CodeOf(err))
+	require.Equal(t, [4]int64{13000, 4001, 12000, 5000}, shown(d.settings(&api.UpdateTableInput{
+		DeletionProtectionEnabled: api.Some(false),
+	})))
+}

@@ -90,6 +90,12 @@ const (
 		"than ReadCapacityUnits of ProvisionedThroughput"
 	MsgWarmWrite = PrefixInvalid + "Requested WriteUnitsPerSecond for WarmThroughput for %s is lower " +
 		"than WriteCapacityUnits of ProvisionedThroughput"
+	// MsgWarmReadFalls and MsgWarmWriteFalls are an update below the present warm throughput; "table" or
+	// "index NAME". That of a table's reads was seen from the service; unsure: the others.
+	MsgWarmReadFalls = PrefixInvalid + "Requested ReadUnitsPerSecond for WarmThroughput for %s is lower " +
+		"than current WarmThroughput, decreasing WarmThroughput is not supported"
+	MsgWarmWriteFalls = PrefixInvalid + "Requested WriteUnitsPerSecond for WarmThroughput for %s is lower " +
+		"than current WarmThroughput, decreasing WarmThroughput is not supported"
 	// MsgWarmReadOnDemand and MsgWarmWriteOnDemand are the same on demand; "table" or "index NAME".
 	MsgWarmReadOnDemand = PrefixInvalid + "Requested ReadUnitsPerSecond for WarmThroughput for %s " +
 		"is lower than initial throughput for OnDemand"

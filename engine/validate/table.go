@@ -24,7 +24,7 @@ func UpdateTable(in *api.UpdateTableInput, _ Options) error {
 	if in.ProvisionedThroughput == nil && !in.BillingMode.Set &&
 		len(in.GlobalSecondaryIndexUpdates) == 0 && !in.TableClass.Set &&
 		!in.DeletionProtectionEnabled.Set && in.SSESpecification == nil && in.OnDemandThroughput == nil &&
-		in.StreamSpecification == nil {
+		in.StreamSpecification == nil && in.WarmThroughput == nil {
 		return invalid(api.MsgUpdateNothing)
 	}
 	provisioned := in.BillingMode.Value == api.BillingModeProvisioned
@@ -47,13 +47,12 @@ func refuseUpdate(in *api.UpdateTableInput) error {
 		{"MultiRegionConsistency", in.MultiRegionConsistency.Set},
 		{"GlobalTableWitnessUpdates", in.GlobalTableWitnessUpdates != nil},
 		{"GlobalTableSettingsReplicationMode", in.GlobalTableSettingsReplicationMode.Set},
-		{"WarmThroughput", in.WarmThroughput != nil},
 		{"VectorIndexUpdates", in.VectorIndexUpdates != nil},
 		{"DisassociationProtectionEnabled", in.DisassociationProtectionEnabled.Set},
 	})
 }
 
-// indexUpdates makes the checks #4 and #5, #3 for indexes to be created, and refuses what is not built.
+// indexUpdates makes the checks #4 and #5, and #3 for indexes to be created.
 func indexUpdates(in *api.UpdateTableInput) error {
 	for i := range in.GlobalSecondaryIndexUpdates {
 		u := &in.GlobalSecondaryIndexUpdates[i]
@@ -80,9 +79,6 @@ func indexUpdates(in *api.UpdateTableInput) error {
 	}
 	for i := range in.GlobalSecondaryIndexUpdates {
 		u := &in.GlobalSecondaryIndexUpdates[i]
-		if u.Update != nil && u.Update.WarmThroughput != nil {
-			return refuse([]param{{"GlobalSecondaryIndexUpdates.Update.WarmThroughput", true}})
-		}
 		if u.Create == nil {
 			continue
 		}

@@ -259,11 +259,6 @@ func TestUpdateTableStatic(t *testing.T) {
 				update("idx", units(1, 1)), update("idx", units(1, 1)),
 			},
 		},
-		refused("GlobalSecondaryIndexUpdates.Update.WarmThroughput"): {
-			GlobalSecondaryIndexUpdates: []api.GlobalSecondaryIndexUpdate{{
-				Update: &api.UpdateGlobalSecondaryIndexAction{IndexName: str("idx"), WarmThroughput: &api.WarmThroughput{}},
-			}},
-		},
 		inv + "StreamViewType must be specified when StreamEnabled is true": {
 			StreamSpecification: &api.StreamSpecification{StreamEnabled: api.Some(true)},
 		},
@@ -271,13 +266,12 @@ func TestUpdateTableStatic(t *testing.T) {
 		refused("VectorIndexUpdates"):              {VectorIndexUpdates: []api.VectorIndexUpdate{}},
 		refused("DisassociationProtectionEnabled"): {DisassociationProtectionEnabled: api.Some(false)},
 		refused("MultiRegionConsistency"):          {MultiRegionConsistency: str("STRONG")},
-		refused("WarmThroughput"):                  {WarmThroughput: &api.WarmThroughput{}},
 	} {
 		in.TableName = str("Tab")
 		requireText(t, UpdateTable(in, Options{}), want)
 	}
 	for _, in := range []*api.UpdateTableInput{
-		{DeletionProtectionEnabled: api.Some(false)}, {TableClass: str("STANDARD")},
+		{DeletionProtectionEnabled: api.Some(false)}, {TableClass: str("STANDARD")}, {WarmThroughput: &api.WarmThroughput{}},
 		{BillingMode: str("PAY_PER_REQUEST")}, {ProvisionedThroughput: units(1, 2)},
 		{SSESpecification: &api.SSESpecification{}}, {OnDemandThroughput: &api.OnDemandThroughput{}},
 		{GlobalSecondaryIndexUpdates: []api.GlobalSecondaryIndexUpdate{update("idx", units(1, 1))}},
