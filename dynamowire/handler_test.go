@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/keystone-db/kstone/engine/api"
+	"github.com/keystone-db/kstone/engine/attr"
 )
 
 // post sends a signed GetItem.
@@ -243,30 +244,56 @@ func (again) Close() error { return nil }
 // TestAllocations: what the door itself allocates for a request of a hot operation is the memory
 // of the request and that of the answer's headers (DESIGN §8).
 func TestAllocations(t *testing.T) {
-	h := NewHandler(fixed{out: &api.GetItemOutput{}}, Options{Clock: time.Now})
-	const body = `{"TableName":"Any","Key":{"pk":{"S":"a"}}}`
-	text := strings.NewReader(body)
-	r := httptest.NewRequest(http.MethodPost, "/", nil)
-	r.Header.Set(headerTarget, prefixDynamoDB+".GetItem")
-	r.Header.Set(headerType, contentTypeAmazon)
-	r.Header.Set(headerAmzDate, "20260101T000000Z")
-	r.Header.Set(headerAuthorization, "AWS4-HMAC-SHA256 Credential=a, SignedHeaders=b, Signature=c")
-	r.Body, r.ContentLength = again{text}, int64(len(body))
-	w := silent{http.Header{}}
-	got := testing.AllocsPerRun(100, func() {
-		text.Reset(body)
-		h.serveOperation(w, r)
-	})
-	require.Equal(t, "2", w.header[headerLength][0])
-	require.LessOrEqual(t, got, 2.0+raceAllocations)
+	records := make([]api.Record, 100)
+	for i := range records {
+		item, err := attr.NewItem().Int("pk", int64(i)).S("v", "value").Build()
+		require.NoError(t, err)
+		records[i] = api.Record{EventID: api.Some("e"), Dynamodb: &api.StreamRecord{
+			ApproximateCreationDateTime: api.Some(wireTime), Keys: item, NewImage: item, SizeBytes: api.Some(int64(i)),
+		}}
+	}
+	h := NewHandler(fixed{
+		item: &api.GetItemOutput{}, records: &api.GetRecordsOutput{Records: records},
+		statement: &api.ExecuteStatementOutput{},
+	}, Options{Clock: time.Now})
+	for target, body := range map[string]string{
+		prefixDynamoDB + ".GetItem":          `{"TableName":"Any","Key":{"pk":{"S":"a"}}}`,
+		prefixStreams + ".GetRecords":        `{"ShardIterator":"any"}`,
+		prefixDynamoDB + ".ExecuteStatement": `{"Statement":"any","Parameters":[{"S":"a"}]}`,
+	} {
+		text := strings.NewReader(body)
+		r := httptest.NewRequest(http.MethodPost, "/", nil)
+		r.Header.Set(headerTarget, target)
+		r.Header.Set(headerType, contentTypeAmazon)
+		r.Header.Set(headerAmzDate, "20260101T000000Z")
+		r.Header.Set(headerAuthorization, "AWS4-HMAC-SHA256 Credential=a, SignedHeaders=b, Signature=c")
+		r.Body, r.ContentLength = again{text}, int64(len(body))
+		w := silent{http.Header{}}
+		got := testing.AllocsPerRun(100, func() {
+			text.Reset(body)
+			h.serveOperation(w, r)
+		})
+		require.NotEmpty(t, w.header[headerLength], target)
+		require.LessOrEqual(t, got, 2.0+raceAllocations, target)
+	}
 }
 
-// fixed answers every GetItem with the same.
+// fixed answers with the same whatever is asked.
 type fixed struct {
 	api.Base
-	out *api.GetItemOutput
+	item      *api.GetItemOutput
+	records   *api.GetRecordsOutput
+	statement *api.ExecuteStatementOutput
 }
 
 func (f fixed) GetItem(context.Context, *api.GetItemInput) (*api.GetItemOutput, error) {
-	return f.out, nil
+	return f.item, nil
+}
+
+func (f fixed) GetRecords(context.Context, *api.GetRecordsInput) (*api.GetRecordsOutput, error) {
+	return f.records, nil
+}
+
+func (f fixed) ExecuteStatement(context.Context, *api.ExecuteStatementInput) (*api.ExecuteStatementOutput, error) {
+	return f.statement, nil
 }

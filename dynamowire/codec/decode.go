@@ -38,6 +38,11 @@ type Decoder struct {
 	batchWriteItem     api.BatchWriteItemInput
 	transactGetItems   api.TransactGetItemsInput
 	transactWriteItems api.TransactWriteItemsInput
+
+	executeStatement      api.ExecuteStatementInput
+	batchExecuteStatement api.BatchExecuteStatementInput
+	executeTransaction    api.ExecuteTransactionInput
+	getRecords            api.GetRecordsInput
 }
 
 // slabs holds the elements of all lists of one request. A list is a part of its slab; when a slab
@@ -49,6 +54,7 @@ type slabs struct {
 	writes  []api.WriteRequest
 	puts    []api.PutRequest
 	deletes []api.DeleteRequest
+	params  []attr.Value
 }
 
 // slabKeepMax is the most elements of a slab, and decoderKeepMax the most bytes of a scratch
@@ -94,6 +100,16 @@ func (d *Decoder) wipe() {
 	case opTransactWriteItems:
 		d.transactWriteItems = api.TransactWriteItemsInput{
 			TransactItems: keepSlab(d.transactWriteItems.TransactItems)}
+	case opExecuteStatement:
+		d.executeStatement = api.ExecuteStatementInput{}
+	case opBatchExecuteStatement:
+		d.batchExecuteStatement = api.BatchExecuteStatementInput{
+			Statements: keepSlab(d.batchExecuteStatement.Statements)}
+	case opExecuteTransaction:
+		d.executeTransaction = api.ExecuteTransactionInput{
+			TransactStatements: keepSlab(d.executeTransaction.TransactStatements)}
+	case opGetRecords:
+		d.getRecords = api.GetRecordsInput{}
 	}
 	d.last = opNone
 }
@@ -113,11 +129,15 @@ const (
 	opBatchWriteItem
 	opTransactGetItems
 	opTransactWriteItems
+	opExecuteStatement
+	opBatchExecuteStatement
+	opExecuteTransaction
+	opGetRecords
 )
 
 func (s slabs) emptied() slabs {
 	return slabs{keepSlab(s.names), keepSlab(s.values), keepSlab(s.items), keepSlab(s.writes),
-		keepSlab(s.puts), keepSlab(s.deletes)}
+		keepSlab(s.puts), keepSlab(s.deletes), keepSlab(s.params)}
 }
 
 func keepSlab[T any](s []T) []T {
@@ -142,7 +162,7 @@ func (d *Decoder) begin(body []byte) {
 	d.err = ""
 	d.bad = d.bad[:0]
 	d.slab = slabs{d.slab.names[:0], d.slab.values[:0], d.slab.items[:0], d.slab.writes[:0],
-		d.slab.puts[:0], d.slab.deletes[:0]}
+		d.slab.puts[:0], d.slab.deletes[:0], d.slab.params[:0]}
 }
 
 // finish gives the error of the pass. The rest of the body is looked at only here: a text that is

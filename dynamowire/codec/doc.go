@@ -2,6 +2,6 @@
 // answers back into JSON. It knows types only: whether a value of the right type is acceptable is
 // the business of engine/validate.
 //
-// The ten hot operations have hand-written codecs that read items in one pass; all others go
-// through generated tables of shapes (DecodeSlow, AppendSlow).
+// The hot operations, those that carry items, have hand-written codecs that read in one pass; all
+// others go through generated tables of shapes (DecodeSlow, AppendSlow).
 package codec

@@ -150,15 +150,21 @@ func appendWriteRequest(dst []byte, w *api.WriteRequest) []byte {
 func AppendTransactGetItems(dst []byte, out *api.TransactGetItemsOutput) []byte {
 	o := openObject(dst)
 	o.consumedList(out.ConsumedCapacity)
-	if out.Responses != nil {
-		o.name("Responses")
-		o.dst = appendAll(o.dst, out.Responses, func(dst []byte, r *api.ItemResponse) []byte {
-			m := openObject(dst)
-			m.item("Item", r.Item)
-			return m.close()
-		})
-	}
+	o.responses(out.Responses)
 	return o.close()
+}
+
+// responses writes those of a transaction.
+func (o *object) responses(list []api.ItemResponse) {
+	if list == nil {
+		return
+	}
+	o.name("Responses")
+	o.dst = appendAll(o.dst, list, func(dst []byte, r *api.ItemResponse) []byte {
+		m := openObject(dst)
+		m.item("Item", r.Item)
+		return m.close()
+	})
 }
 
 // AppendTransactWriteItems appends the answer of a TransactWriteItems.

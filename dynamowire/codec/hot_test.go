@@ -81,14 +81,20 @@ func TestAllocations(t *testing.T) {
 	d := new(Decoder)
 	get := []byte(`{"TableName":"Pets","Key":{"pk":{"S":"a"}},"ExpressionAttributeNames":{"#a":"b"}}`)
 	query := []byte(`{"TableName":"Pets","KeyConditionExpression":"pk = :a","ExpressionAttributeValues":{":a":{"S":"b"}}}`)
+	statement := []byte(`{"Statement":"SELECT * FROM Pets WHERE pk=?","Parameters":[{"S":"a"}],"Limit":1}`)
+	statements := []byte(`{"Statements":[{"Statement":"SELECT","Parameters":[{"S":"a"},{"N":"1"}]},{"Statement":"SELECT"}]}`)
+	records := []byte(`{"ShardIterator":"arn|1|AAAA","Limit":100}`)
 	for name, c := range map[string]struct {
 		most float64
 		run  func() error
 	}{
-		"GetItem":  {1, func() error { _, err := d.GetItem(get); return err }},
-		"PutItem":  {1, func() error { _, err := d.PutItem([]byte(benchPut)); return err }},
-		"Query":    {1, func() error { _, err := d.Query(query); return err }},
-		"BatchGet": {2, func() error { _, err := d.BatchGetItem(batchBody); return err }},
+		"Statement":  {1, func() error { _, err := d.ExecuteStatement(statement); return err }},
+		"Statements": {1, func() error { _, err := d.BatchExecuteStatement(statements); return err }},
+		"GetRecords": {1, func() error { _, err := d.GetRecords(records); return err }},
+		"GetItem":    {1, func() error { _, err := d.GetItem(get); return err }},
+		"PutItem":    {1, func() error { _, err := d.PutItem([]byte(benchPut)); return err }},
+		"Query":      {1, func() error { _, err := d.Query(query); return err }},
+		"BatchGet":   {2, func() error { _, err := d.BatchGetItem(batchBody); return err }},
 	} {
 		got := testing.AllocsPerRun(50, func() {
 			if err := c.run(); err != nil {
@@ -121,6 +127,10 @@ func FuzzDecode(f *testing.F) {
 		_, _ = d.BatchWriteItem(body)
 		_, _ = d.TransactGetItems(body)
 		_, _ = d.TransactWriteItems(body)
+		_, _ = d.ExecuteStatement(body)
+		_, _ = d.BatchExecuteStatement(body)
+		_, _ = d.ExecuteTransaction(body)
+		_, _ = d.GetRecords(body)
 		in, err := d.PutItem(body)
 		if err != nil {
 			require.IsType(t, &api.Error{}, err)

@@ -9,7 +9,7 @@ import (
 	"github.com/keystone-db/kstone/engine/api"
 )
 
-// The slow codec serves all operations but the ten hot ones. It walks generated tables of shapes
+// The slow codec serves all operations but the hot ones. It walks generated tables of shapes
 // and fills structs by reflection: these operations are rare, so clarity wins over speed. Scalars,
 // values and texts are those of Decoder.
 
@@ -64,6 +64,11 @@ func DecodeSlow(operation string, body []byte) (any, error) {
 	if !ok {
 		return nil, api.Errorf(api.UnknownOperation, "")
 	}
+	return decodeSlow(op, body)
+}
+
+// decodeSlow reads the body into the operation's request.
+func decodeSlow(op slowOp, body []byte) (any, error) {
 	var d slowDecoder
 	d.begin(body)
 	if d.s.Peek() != '{' {
@@ -94,8 +99,10 @@ func (d *slowDecoder) structure(v reflect.Value, s *slowShape, path string) {
 			continue
 		}
 		m := &s.members[i]
+		at := slowPath(path, m.name)
 		v.Field(i).SetZero()
-		d.member(v.Field(i), m.shape, slowPath(path, m.name))
+		d.forget(at)
+		d.member(v.Field(i), m.shape, at)
 	}
 }
 

@@ -103,10 +103,5 @@ func appendSlowScalar(dst []byte, v reflect.Value, s *slowShape) []byte {
 		return AppendJSONFloat(dst, v.Float())
 	}
 	t, _ := v.Interface().(time.Time)
-	return appendSlowTime(dst, t)
-}
-
-// appendSlowTime writes seconds since 1970 with milliseconds as fraction.
-func appendSlowTime(dst []byte, t time.Time) []byte {
-	return strconv.AppendFloat(dst, float64(t.UnixMilli())/millisPerSecond, 'f', -1, 64)
+	return appendTime(dst, t)
 }

@@ -8,8 +8,6 @@ import "github.com/keystone-db/kstone/engine/api"
 // for hot and unknown operations.
 func slowOperation(operation string) (op slowOp, ok bool) { //nolint:funlen // one flat switch
 	switch operation {
-	case "BatchExecuteStatement":
-		return slowOp{&api.BatchExecuteStatementInput{}, slowBatchExecuteStatementInput, slowBatchExecuteStatementOutput}, true
 	case "CancelBulkOperation":
 		return slowOp{&api.CancelBulkOperationInput{}, slowCancelBulkOperationInput, slowCancelBulkOperationOutput}, true
 	case "CreateBackup":
@@ -58,14 +56,8 @@ func slowOperation(operation string) (op slowOp, ok bool) { //nolint:funlen // o
 		return slowOp{&api.DisableKinesisStreamingDestinationInput{}, slowDisableKinesisStreamingDestinationInput, slowDisableKinesisStreamingDestinationOutput}, true
 	case "EnableKinesisStreamingDestination":
 		return slowOp{&api.EnableKinesisStreamingDestinationInput{}, slowEnableKinesisStreamingDestinationInput, slowEnableKinesisStreamingDestinationOutput}, true
-	case "ExecuteStatement":
-		return slowOp{&api.ExecuteStatementInput{}, slowExecuteStatementInput, slowExecuteStatementOutput}, true
-	case "ExecuteTransaction":
-		return slowOp{&api.ExecuteTransactionInput{}, slowExecuteTransactionInput, slowExecuteTransactionOutput}, true
 	case "ExportTableToPointInTime":
 		return slowOp{&api.ExportTableToPointInTimeInput{}, slowExportTableToPointInTimeInput, slowExportTableToPointInTimeOutput}, true
-	case "GetRecords":
-		return slowOp{&api.GetRecordsInput{}, slowGetRecordsInput, slowGetRecordsOutput}, true
 	case "GetResourcePolicy":
 		return slowOp{&api.GetResourcePolicyInput{}, slowGetResourcePolicyInput, slowGetResourcePolicyOutput}, true
 	case "GetShardIterator":

@@ -15,7 +15,7 @@ import (
 	"github.com/keystone-db/kstone/engine/attr"
 )
 
-func decodeSlow[T any](t *testing.T, operation, body string) *T {
+func decodedSlow[T any](t *testing.T, operation, body string) *T {
 	t.Helper()
 	in, err := DecodeSlow(operation, []byte(body))
 	require.NoError(t, err)
@@ -24,7 +24,7 @@ func decodeSlow[T any](t *testing.T, operation, body string) *T {
 }
 
 func TestSlowCreateTable(t *testing.T) {
-	in := decodeSlow[api.CreateTableInput](t, "CreateTable", `{
+	in := decodedSlow[api.CreateTableInput](t, "CreateTable", `{
 		"TableName":"Pets","Unknown":{"a":[1]},"KeySchema":[{"AttributeName":"pk","KeyType":"HASH","x":1}],
 		"AttributeDefinitions":[],"BillingMode":null,"Tags":[null],
 		"ProvisionedThroughput":{"ReadCapacityUnits":5.9,"WriteCapacityUnits":1e2},
@@ -110,7 +110,7 @@ func TestSlowNumbers(t *testing.T) {
 		"7": 7, "-1.5": -2, "1.9": 1, "1e30": math.MaxInt64, "-1e30": math.MinInt64,
 		"9223372036854775807": math.MaxInt64, "9223372036854775808": math.MaxInt64,
 	} {
-		in := decodeSlow[api.ListTablesInput](t, "ListTables", `{"Limit":`+text+`}`)
+		in := decodedSlow[api.ListTablesInput](t, "ListTables", `{"Limit":`+text+`}`)
 		require.Equal(t, api.Some(want), in.Limit, text)
 	}
 }
@@ -121,12 +121,12 @@ func TestSlowBoolean(t *testing.T) {
 		`true`: true, `"TRUE"`: true, `"1"`: true, `"yes"`: true,
 		`false`: false, `"False"`: false, `"0"`: false, `"NO"`: false,
 	} {
-		in := decodeSlow[api.CreateTableInput](t, "CreateTable", `{"DeletionProtectionEnabled":`+text+`}`)
+		in := decodedSlow[api.CreateTableInput](t, "CreateTable", `{"DeletionProtectionEnabled":`+text+`}`)
 		require.Equal(t, api.Some(want), in.DeletionProtectionEnabled, text)
 	}
 }
 
-const slowStatement = `{"Statement":"s","Parameters":[%]}`
+const slowSearch = `{"TableName":"s","SearchVector":[%]}`
 
 // Blobs as attribute values (wire-facts §2).
 func TestSlowBlob(t *testing.T) {
@@ -139,8 +139,8 @@ func TestSlowBlob(t *testing.T) {
 		`"AAA="`: "",
 		`"AAB="`: "Invalid last non-pad Base64 character dectected",
 	} {
-		_, err := DecodeSlow("ExecuteStatement",
-			[]byte(strings.Replace(slowStatement, "%", `{"B":`+text+`}`, 1)))
+		_, err := DecodeSlow("SearchVectors",
+			[]byte(strings.Replace(slowSearch, "%", `{"B":`+text+`}`, 1)))
 		if want == "" {
 			require.NoError(t, err)
 			continue
@@ -149,15 +149,15 @@ func TestSlowBlob(t *testing.T) {
 	}
 }
 
-// Values of statements: all types, and the faults of wire-facts §4.1 in their order.
+// Values in lists: all types, and the faults of wire-facts §4.1 in their order.
 func TestSlowValues(t *testing.T) {
 	const all = `{"M":{"b":{"B":"AAE="},"bs":{"BS":["AA=="]},"f":{"BOOL":false},"l":{"L":[{"S":"x\"\n\u0001"},` +
 		`{"NULL":true}]},"m":{"M":{}},"n":{"N":"1.5"},"ns":{"NS":["1","2"]},"ss":{"SS":["a","b"]}}}`
-	in := decodeSlow[api.ExecuteStatementInput](t, "ExecuteStatement",
-		strings.Replace(slowStatement, "%", all, 1))
+	in := decodedSlow[api.SearchVectorsInput](t, "SearchVectors",
+		strings.Replace(slowSearch, "%", all, 1))
 	require.Empty(t, in.Bad)
-	require.Len(t, in.Parameters, 1)
-	require.Equal(t, all, string(AppendValue(nil, in.Parameters[0])))
+	require.Len(t, in.SearchVector, 1)
+	require.Equal(t, all, string(AppendValue(nil, in.SearchVector[0])))
 
 	deep := strings.Repeat(`{"L":[`, 32) + `{"S":"a"}` + strings.Repeat(`]}`, 32)
 	for text, want := range map[string]attr.ErrorKind{
@@ -170,21 +170,21 @@ func TestSlowValues(t *testing.T) {
 		`{"NS":["x"]}`: attr.NotNumber, `{"L":[{}]}`: attr.Empty, deep: attr.TooDeep,
 		`{"M":{"` + strings.Repeat("a", 65536) + `":{"S":""}}}`: attr.NameTooLong,
 	} {
-		in := decodeSlow[api.ExecuteStatementInput](t, "ExecuteStatement",
-			strings.Replace(slowStatement, "%", text, 1))
+		in := decodedSlow[api.SearchVectorsInput](t, "SearchVectors",
+			strings.Replace(slowSearch, "%", text, 1))
 		require.Len(t, in.Bad, 1, text)
-		require.Equal(t, "Parameters.0", in.Bad[0].Place)
+		require.Equal(t, "SearchVector.0", in.Bad[0].Place)
 		require.Equal(t, want, in.Bad[0].Err.Kind, text)
 	}
 	ok := strings.Repeat(`{"L":[`, 31) + `{"S":"a"}` + strings.Repeat(`]}`, 31)
-	in = decodeSlow[api.ExecuteStatementInput](t, "ExecuteStatement",
-		strings.Replace(slowStatement, "%", ok, 1))
+	in = decodedSlow[api.SearchVectorsInput](t, "SearchVectors",
+		strings.Replace(slowSearch, "%", ok, 1))
 	require.Empty(t, in.Bad)
 }
 
 // Names and values come sorted, the last of a name wins.
 func TestSlowMaps(t *testing.T) {
-	in := decodeSlow[api.ExportTableToPointInTimeInput](t, "ExportTableToPointInTime",
+	in := decodedSlow[api.ExportTableToPointInTimeInput](t, "ExportTableToPointInTime",
 		`{"ExportTime":1363729002.358,"FilterSpecification":{
 		"ExpressionAttributeNames":{"#b":"1","#a":"2","#b":"3"},
 		"ExpressionAttributeValues":{":b":{"S":"x"},":a":{"S":"y"},":c":{}}}}`)
@@ -197,6 +197,15 @@ func TestSlowMaps(t *testing.T) {
 		{Placeholder: ":c"},
 	}, f.ExpressionAttributeValues)
 	require.Equal(t, "FilterSpecification.ExpressionAttributeValues.:c", in.Bad[0].Place)
+}
+
+// TestSlowTwice: of a member that is there twice the last one counts, and so do the faults of its
+// values (wire-facts §2).
+func TestSlowTwice(t *testing.T) {
+	in := decodedSlow[api.SearchVectorsInput](t, "SearchVectors",
+		`{"SearchVector":[{},{}],"ExpressionAttributeValues":{":a":{}},"SearchVector":[{"S":"a"}]}`)
+	require.Equal(t, []string{"ExpressionAttributeValues.:a"}, places(in.Bad))
+	require.Equal(t, []attr.Value{attr.String("a")}, in.SearchVector)
 }
 
 // Answers (wire-facts §4.5, §6.1.2, §7.4).
@@ -213,26 +222,15 @@ func TestSlowEncode(t *testing.T) {
 	require.Equal(t, `{}`, string(AppendSlow(nil, "TagResource", &api.TagResourceOutput{})))
 	require.Equal(t, `{"TableNames":[]}`,
 		string(AppendSlow(nil, "ListTables", &api.ListTablesOutput{TableNames: []string{}})))
-	keys, err := attr.NewItem().S("pk", "a").Build()
+	item, err := attr.NewItem().S("pk", "a").Build()
 	require.NoError(t, err)
-	require.Equal(t, `{"Records":[{"eventID":"e","dynamodb":{"ApproximateCreationDateTime":1363729002,`+
-		`"Keys":{"pk":{"S":"a"}},"OldImage":{}},"userIdentity":{"PrincipalId":"p"}}]}`,
-		string(AppendSlow(nil, "GetRecords", &api.GetRecordsOutput{Records: []api.Record{{
-			EventID: api.Some("e"),
-			Dynamodb: &api.StreamRecord{
-				ApproximateCreationDateTime: api.Some(time.Unix(1363729002, 0)),
-				Keys:                        keys, OldImage: attr.Item{},
+	require.Equal(t, `{"SearchResults":[{"Item":{"pk":{"S":"a"}},"Score":0.5},{"Item":{}},{}],`+
+		`"ConsumedCapacity":{"VectorSearchRequestBytes":1.0}}`,
+		string(AppendSlow(nil, "SearchVectors", &api.SearchVectorsOutput{
+			SearchResults: []api.SearchResultItem{
+				{Item: item, Score: api.Some(0.5)}, {Item: attr.Item{}}, {},
 			},
-			UserIdentity: &api.Identity{PrincipalId: api.Some("p")},
-		}}})))
-	require.Equal(t, `{"ConsumedCapacity":{"CapacityUnits":0.5,"GlobalSecondaryIndexes":{"i":{"CapacityUnits":1.0}}}}`,
-		string(AppendSlow(nil, "ExecuteStatement", &api.ExecuteStatementOutput{
-			ConsumedCapacity: &api.ConsumedCapacity{
-				CapacityUnits: api.Some(0.5),
-				GlobalSecondaryIndexes: []api.SecondaryIndexesCapacityMapEntry{{
-					Key: "i", Value: api.Capacity{CapacityUnits: api.Some(1.0)},
-				}},
-			},
+			ConsumedCapacity: &api.VectorCapacity{VectorSearchRequestBytes: api.Some(1.0)},
 		})))
 }
 
@@ -251,7 +249,7 @@ func TestSlowTablesFit(t *testing.T) {
 		fitSlow(t, m.Type.In(1).Elem(), op.input, seen)
 		fitSlow(t, m.Type.Out(0).Elem(), op.output, seen)
 	}
-	require.Equal(t, 10, hot)
+	require.Equal(t, 14, hot)
 }
 
 func fitSlow(t *testing.T, typ reflect.Type, s *slowShape, seen map[*slowShape]bool) {
@@ -286,8 +284,8 @@ func fitSlow(t *testing.T, typ reflect.Type, s *slowShape, seen map[*slowShape]b
 // No body makes the decoder panic; what it accepts it can print, and print again the same.
 func FuzzDecodeSlow(f *testing.F) {
 	for i, body := range []string{
-		`{"TableName":"a","KeySchema":[{"AttributeName":"b"}]}`, `{"Parameters":[{"M":{"a":{"N":"1"}}}]}`,
-		`{"Statements":[{"Parameters":[{"SS":["a"]}]}]}`, `{"a":[[]]}`, `[`, `{"ExportTime":1e400}`,
+		`{"TableName":"a","KeySchema":[{"AttributeName":"b"}]}`, `{"SearchVector":[{"M":{"a":{"N":"1"}}},{}]}`,
+		`{"FilterSpecification":{"ExpressionAttributeValues":{":a":{"SS":["a"]}}}}`, `{"a":[[]]}`, `[`, `{"ExportTime":1e400}`,
 	} {
 		f.Add(byte(i), body)
 	}

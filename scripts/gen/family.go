@@ -55,8 +55,14 @@ func families() []family {
 	}
 }
 
-// hotOperations have hand-written codecs and validation.
-func hotOperations() []string { return families()[0].operations }
+// hotOperations have hand-written codecs.
+func hotOperations() []string {
+	return []string{
+		"BatchExecuteStatement", "BatchGetItem", "BatchWriteItem", "DeleteItem", "ExecuteStatement",
+		"ExecuteTransaction", "GetItem", "GetRecords", "PutItem", "Query", "Scan", "TransactGetItems",
+		"TransactWriteItems", "UpdateItem",
+	}
+}
 
 // group is the shapes of one family, sorted by name.
 type group struct {
