@@ -25,6 +25,8 @@ type readRequest struct {
 	keyConditions *api.QueryInput
 	// segment and segments are a Scan's; zero segments mark a Query.
 	segment, segments int64
+	// plan is memory for the bound read.
+	plan *plan.Read
 }
 
 // bind binds a read to its table.
@@ -56,8 +58,8 @@ func (db *DB) read(ctx context.Context, q *readRequest) (exec.Page, *api.Consume
 	}
 	defer t.leave()
 	q.bound.Table, q.bound.Filter, q.bound.Projection = &t.Table.Table, x.Filter, x.Projection
-	r, err := q.bind(&x)
-	if err != nil {
+	r := q.plan
+	if *r, err = q.bind(&x); err != nil {
 		return exec.Page{}, nil, err
 	}
 	if err := db.admitRead(t.Table, r.Index, q.bound.Consistent); err != nil {
@@ -65,7 +67,7 @@ func (db *DB) read(ctx context.Context, q *readRequest) (exec.Page, *api.Consume
 	}
 	metered := wantsCapacity(q.capacity) || db.throttled()
 	r.Unmetered = !metered
-	page, err := db.exec.Read(ctx, t.Table, &r)
+	page, err := db.exec.Read(ctx, t.Table, r)
 	if err != nil {
 		return exec.Page{}, nil, err
 	}
@@ -93,6 +95,7 @@ func readMeter(q *readRequest, ix *schema.Index, page *exec.Page) capacity.Meter
 // queryCall is what a Query needs on the heap, in one piece.
 type queryCall struct {
 	out       api.QueryOutput
+	plan      plan.Read
 	condition expr.KeyCondition
 	keys      [2 * plan.KeyBytes]byte // both ends of the range
 }
@@ -124,7 +127,7 @@ func (db *DB) Query(ctx context.Context, in *api.QueryInput) (*api.QueryOutput, 
 		}
 	}
 	c := new(queryCall)
-	q.texts.KeyRoom, q.bound.Room = &c.condition, plan.RoomOf(c.keys[:])
+	q.texts.KeyRoom, q.bound.Room, q.plan = &c.condition, plan.RoomOf(c.keys[:]), &c.plan
 	page, consumed, err := db.read(ctx, &q)
 	if err != nil {
 		return nil, err
@@ -152,7 +155,7 @@ func (db *DB) Scan(ctx context.Context, in *api.ScanInput) (*api.ScanOutput, err
 			IndexName: in.IndexName.Value, Select: in.Select.Value, Consistent: in.ConsistentRead.Value,
 			Limit: int(in.Limit.Value), StartKey: in.ExclusiveStartKey,
 		},
-		segment: in.Segment.Or(0), segments: in.TotalSegments.Or(1),
+		segment: in.Segment.Or(0), segments: in.TotalSegments.Or(1), plan: new(plan.Read),
 	}
 	if in.ScanFilter != nil || in.AttributesToGet != nil {
 		q.legacy = plan.Expressions{

@@ -143,7 +143,8 @@ func (p *pageReader) add(ctx context.Context, entry attr.Item, sort []string) (b
 	p.page.Scanned++
 	full := p.fills(entry, sort) || p.page.Scanned == p.plan.Limit
 	if full {
-		p.page.LastKey = entry.Project(p.plan.KeyNames())
+		var names [plan.KeyNamesMax]string
+		p.page.LastKey = entry.Project(p.plan.KeyNames(names[:0]))
 	}
 	item, err := p.visible(ctx, entry)
 	if err != nil || item == nil {

@@ -336,9 +336,9 @@ func TestRangesHoldWhatConditionsMean(t *testing.T) {
 
 func startNames(tb *schema.Table, index string) []string {
 	if index == "" {
-		return keyNames(&tb.Key, nil)
+		return keyNames(nil, &tb.Key, nil)
 	}
-	return keyNames(&tb.Key, &tb.Index(index).Key)
+	return keyNames(nil, &tb.Key, &tb.Index(index).Key)
 }
 
 // means is the meaning of a sort condition.

@@ -51,7 +51,8 @@ func (r *Read) checkStart(start attr.Item) error {
 	if start == nil {
 		return nil
 	}
-	if start.Count() != len(r.KeyNames()) {
+	var names [KeyNamesMax]string
+	if start.Count() != len(r.KeyNames(names[:0])) {
 		return invalid(api.MsgStartKey)
 	}
 	k := r.key()

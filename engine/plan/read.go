@@ -1,7 +1,7 @@
 package plan
 
 import (
-	"sort"
+	"slices"
 	"strings"
 
 	"github.com/keystone-db/kstone/engine/api"
@@ -74,12 +74,12 @@ func (q *ReadRequest) source() (Read, error) {
 	return r, nil
 }
 
-// KeyNames are the sorted names of the attributes of a LastEvaluatedKey.
-func (r *Read) KeyNames() []string {
+// KeyNames appends the names of the attributes of a LastEvaluatedKey, sorted.
+func (r *Read) KeyNames(names []string) []string {
 	if r.Index == nil {
-		return keyNames(&r.Table.Key, nil)
+		return keyNames(names, &r.Table.Key, nil)
 	}
-	return keyNames(&r.Table.Key, &r.Index.Key)
+	return keyNames(names, &r.Table.Key, &r.Index.Key)
 }
 
 // key is the key of what is read.
@@ -97,9 +97,8 @@ func (r *Read) sub() uint32 {
 	return key.TableSub
 }
 
-// keyNames are the sorted, distinct attribute names of two keys.
-func keyNames(a, b *schema.Key) []string {
-	names := make([]string, 0, a.Len()+2)
+// keyNames appends the distinct attribute names of two keys, sorted.
+func keyNames(names []string, a, b *schema.Key) []string {
 	for i := range a.Len() {
 		names = append(names, a.At(i).Name)
 	}
@@ -110,9 +109,12 @@ func keyNames(a, b *schema.Key) []string {
 			}
 		}
 	}
-	sort.Strings(names)
+	slices.Sort(names)
 	return names
 }
+
+// KeyNamesMax is the most names that KeyNames appends: a table's key and that of an index.
+const KeyNamesMax = 2 + 8
 
 // position is where a start key stands among the keys of what is read; false when no item can have
 // that key.
