@@ -32,14 +32,14 @@ func (it *Iterator) Horizon() bool { return it.At == Position{} }
 
 // String is the iterator as clients keep it.
 func (it *Iterator) String() string {
-	b := binary.BigEndian.AppendUint64(nil, uint64(it.MadeMs))
+	b := append(make([]byte, 0, len(it.ARN)+iteratorHead+len(it.Shard)+iteratorSumSize), it.ARN...)
+	b = binary.BigEndian.AppendUint64(b, uint64(it.MadeMs))
 	b = append(appendPosition(b, it.At), it.Shard...)
-	b = binary.BigEndian.AppendUint32(b, it.sum(b))
-	return it.ARN + iteratorMark + base64.StdEncoding.EncodeToString(b)
-}
-
-func (it *Iterator) sum(b []byte) uint32 {
-	return crc32.Update(crc32.ChecksumIEEE([]byte(it.ARN)), crc32.IEEETable, b)
+	b = binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b))
+	code := b[len(it.ARN):]
+	text := make([]byte, 0, len(it.ARN)+len(iteratorMark)+base64.StdEncoding.EncodedLen(len(code)))
+	text = append(append(text, it.ARN...), iteratorMark...)
+	return string(base64.StdEncoding.AppendEncode(text, code))
 }
 
 // ParseIterator reads the text of an iterator; false for what is none.
@@ -61,5 +61,6 @@ func ParseIterator(s string) (Iterator, bool) {
 		},
 		Shard: string(body[iteratorHead:]),
 	}
-	return it, it.sum(body) == binary.BigEndian.Uint32(b[len(body):])
+	sum := crc32.Update(crc32.ChecksumIEEE([]byte(arn)), crc32.IEEETable, body)
+	return it, sum == binary.BigEndian.Uint32(b[len(body):])
 }

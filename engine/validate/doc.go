@@ -27,8 +27,8 @@
 //
 // # Cost
 //
-// The ten hot operations look at their members by hand and allocate nothing while the request is
-// good. Constraints reads structs by reflection along generated tables; it serves the other
-// operations and composes the text when a hot request is bad. TestFastPathAgrees holds the two
+// Hot operations look at their members by hand and allocate nothing while the request is good.
+// Constraints reads structs by reflection along generated tables; it serves the other operations
+// and composes the text when a hot request is bad. TestFastPathAgrees and its like hold the two
 // against each other.
 package validate

@@ -57,7 +57,24 @@ func GetShardIterator(in *api.GetShardIteratorInput, _ Options) error {
 
 // GetRecords makes the static checks of wire-facts §7. The documentation names another class for a
 // Limit over 1,000: unsure (wire-facts §10 #17).
-func GetRecords(in *api.GetRecordsInput, _ Options) error { return Constraints(opGetRecords, in) }
+func GetRecords(in *api.GetRecordsInput, _ Options) error {
+	if fitsGetRecords(in) {
+		return nil
+	}
+	return Constraints(opGetRecords, in)
+}
+
+// Limits of the model.
+const (
+	iteratorLengthMax = 2048
+	recordsMax        = 1000
+)
+
+func fitsGetRecords(in *api.GetRecordsInput) bool {
+	text, limit := &in.ShardIterator, &in.Limit
+	return text.Set && text.Value != "" && len(text.Value) <= iteratorLengthMax &&
+		(!limit.Set || limit.Value > 0 && limit.Value <= recordsMax)
+}
 
 // Stream returns the table and label in a stream's ARN, joined as in it; false for what is none.
 func Stream(arn string) (path string, ok bool) {
