@@ -131,6 +131,8 @@ type In struct {
 	At
 	X    Operand
 	List []Operand
+	// sorted has the values of a long List of scalars of one type in their order; else nil.
+	sorted []attr.Value
 }
 
 // Call is a function. The boolean ones are conditions, the others operands; the parser and the

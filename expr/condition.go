@@ -227,11 +227,29 @@ func (c *Condition) between(n *Between, item attr.Item) bool {
 	return ok && order <= 0
 }
 
+// among tells whether a value is one of a sorted list of scalars of one type.
+func among(x attr.Value, sorted []attr.Value) bool {
+	if _, ok := attr.Compare(x, sorted[0]); !ok {
+		return false
+	}
+	_, found := slices.BinarySearchFunc(sorted, x, orderOf)
+	return found
+}
+
+// orderOf orders scalars of one type.
+func orderOf(a, b attr.Value) int {
+	order, _ := attr.Compare(a, b)
+	return order
+}
+
 // in tells whether X equals one of the list.
 func (c *Condition) in(n *In, item attr.Item) bool {
 	x := c.value(n.X, item)
 	if x == nil {
 		return false
+	}
+	if n.sorted != nil {
+		return among(x, n.sorted)
 	}
 	for _, o := range n.List {
 		if equal(x, c.value(o, item)) {

@@ -33,7 +33,8 @@ const (
 )
 
 // Comparison compares an attribute with values: none for NULL and NOT_NULL, two for BETWEEN, one or
-// more for IN, one for the others.
+// more for IN, one for the others. The values of IN are scalars of one type and may be more than
+// InOperandsMax.
 type Comparison struct {
 	Attr   string
 	Op     Comparator
@@ -87,6 +88,10 @@ func (c *Comparison) cond() Cond {
 		in := &In{X: path, List: make([]Operand, len(c.Values))}
 		for i := range c.Values {
 			in.List[i] = c.operand(i)
+		}
+		if len(c.Values) > InOperandsMax {
+			in.sorted = slices.Clone(c.Values)
+			slices.SortFunc(in.sorted, orderOf)
 		}
 		return in
 	default:

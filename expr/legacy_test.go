@@ -1,6 +1,10 @@
 package expr
 
 import (
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -285,4 +289,70 @@ func TestLegacyAgrees(t *testing.T) {
 	}
 	assert.Greater(t, compared, 1000)
 	assert.Greater(t, applied, 200)
+}
+
+// TestLongIn: many values are looked up as few are.
+func TestLongIn(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	text := func() attr.Value { return attr.String(strconv.Itoa(rnd.IntN(1000))) }
+	for kind, value := range map[string]func() attr.Value{
+		"s": text,
+		"n": func() attr.Value { return attr.Int(rnd.Int64N(1000) - 500) },
+		"b": func() attr.Value { return attr.Binary(text().Payload()) },
+	} {
+		in := Comparison{Attr: "x", Op: ComparatorIn}
+		for range InOperandsMax + 1 {
+			in.Values = append(in.Values, value())
+		}
+		c := ConditionOf([]Comparison{in}, false)
+		require.NotNil(t, c.tree.Root.(*In).sorted)
+		found := 0
+		for range 2000 {
+			v := value()
+			want := slices.ContainsFunc(in.Values, func(o attr.Value) bool { return attr.Equal(v, o) })
+			item, err := attr.NewItem().Value("x", v).Build()
+			require.NoError(t, err)
+			require.Equal(t, want, c.Eval(item), "%s %v", kind, v)
+			if want {
+				found++
+			}
+		}
+		require.Positive(t, found)
+		for _, other := range []attr.Value{attr.Bool(true), attr.List(in.Values[0]), attr.String("x"), attr.Int(5000), attr.Binary(nil)} {
+			item, err := attr.NewItem().Value("x", other).Build()
+			require.NoError(t, err)
+			require.False(t, c.Eval(item))
+		}
+		require.False(t, c.Eval(nil))
+	}
+	few := ConditionOf([]Comparison{{Attr: "x", Op: ComparatorIn, Values: []attr.Value{attr.Int(1)}}}, false)
+	require.Nil(t, few.tree.Root.(*In).sorted)
+}
+
+// TestManyNames: a projection by any number of names gives what the item has of them.
+func TestManyNames(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(3, 4))
+	for range 300 {
+		b, want := attr.NewItem(), attr.NewItem()
+		asked := map[string]bool{}
+		for range 1 + rnd.IntN(300) {
+			asked[strconv.Itoa(rnd.IntN(400))] = true
+		}
+		for i := range 400 {
+			if rnd.IntN(8) > 0 {
+				continue
+			}
+			name := strconv.Itoa(i)
+			b.Int(name, 1)
+			if asked[name] {
+				want.Int(name, 1)
+			}
+		}
+		item, err := b.Build()
+		require.NoError(t, err)
+		part, err := want.Build()
+		require.NoError(t, err)
+		got := ProjectionOf(slices.Collect(maps.Keys(asked))).Apply(nil, item)
+		require.Equal(t, string(part), string(got), "of %q", item)
+	}
 }

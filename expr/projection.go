@@ -3,6 +3,7 @@ package expr
 import (
 	"encoding/binary"
 	"slices"
+	"strings"
 
 	"github.com/keystone-db/kstone/engine/attr"
 )
@@ -84,6 +85,22 @@ func group(paths []Path, depth int) int {
 	return n
 }
 
+// before returns how many of the sorted paths, of which the first is one, have a step before name at
+// depth. It looks in growing strides: mostly they are few, but AttributesToGet may name any number of
+// attributes that the item lacks.
+func before(paths []Path, depth int, name []byte) int {
+	low, stride := 0, 1
+	for low+stride < len(paths) && paths[low+stride][depth].Name < string(name) {
+		low += stride
+		stride *= 2
+	}
+	rest := paths[low+1 : min(low+stride, len(paths))]
+	n, _ := slices.BinarySearchFunc(rest, name, func(p Path, name []byte) int {
+		return strings.Compare(p[depth].Name, string(name))
+	})
+	return low + 1 + n
+}
+
 // projectMap appends the entries that the paths reach, by merging two sorted lists.
 func projectMap(dst []byte, r attr.Reader, paths []Path, depth int) []byte {
 	name, v, ok := r.Next()
@@ -92,7 +109,7 @@ func projectMap(dst []byte, r attr.Reader, paths []Path, depth int) []byte {
 		case string(name) < want:
 			name, v, ok = r.Next()
 		case string(name) > want:
-			paths = paths[group(paths, depth):]
+			paths = paths[before(paths, depth, name):]
 		default:
 			n := group(paths, depth)
 			start := len(dst)

@@ -21,6 +21,9 @@ const (
 	MsgConditionalSingle = PrefixInvalid +
 		"ConditionalOperator can only be used when Filter or Expected has two or more elements"
 
+	// MsgConditionsMany is more entries than are taken; number. Unsure: by the text of expressions.
+	MsgConditionsMany = PrefixInvalid + "The expression contains too many operators; operator count: %d"
+
 	// MsgExpectedBoth is Value beside AttributeValueList; name.
 	MsgExpectedBoth = PrefixInvalid +
 		"Value and AttributeValueList cannot be used together for Attribute: %s"

@@ -14,6 +14,12 @@ type operands struct {
 	types []attr.Type
 }
 
+// conditionsMax bounds the entries of Expected, QueryFilter and ScanFilter: unsure, as neither the
+// service's model nor its documentation says anything. They are as many as an expression may have
+// operators, and without a bound one request could ask for 16 MB of comparisons of each of the items
+// of a page. The values of IN need none, since looking for one takes its logarithm.
+const conditionsMax = 300
+
 // operandsMany stands for as many values as a request can hold.
 const operandsMany = int(^uint(0) >> 1)
 
@@ -92,17 +98,21 @@ func combines(operator api.Opt[string], entries int) error {
 // expects checks Expected (wire-facts §8.3), an attribute after the other in the order of their
 // names.
 func expects(expected []api.ExpectedAttributeMapEntry, bad []api.BadValue) error {
+	if n := len(expected); n > conditionsMax {
+		return invalid(api.MsgConditionsMany, n)
+	}
+	faults := faultsOf(bad)
 	for i := range expected {
-		if err := expectsOne(&expected[i], bad); err != nil {
+		if err := expectsOne(&expected[i], faults); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func expectsOne(e *api.ExpectedAttributeMapEntry, bad []api.BadValue) error {
+func expectsOne(e *api.ExpectedAttributeMapEntry, faults faults) error {
 	v, operator := &e.Value, e.Value.ComparisonOperator.Value
-	fault := faultAt(bad, memberExpected+"."+e.Key)
+	fault := faults.at(memberExpected, e.Key)
 	// A bad element of the list is nil in it, a bad Value is nil like an absent one.
 	hasValue := v.Value != nil || fault != nil && !slices.ContainsFunc(v.AttributeValueList, isAbsent)
 	hasList := v.AttributeValueList != nil
@@ -146,17 +156,21 @@ func existsOne(e *api.ExpectedAttributeMapEntry, hasValue, hasList bool, fault *
 // conditions checks QueryFilter or ScanFilter, which member names (wire-facts §8.2), an attribute after
 // the other in the order of their names.
 func conditions(member string, list []api.FilterConditionMapEntry, bad []api.BadValue) error {
+	if n := len(list); n > conditionsMax {
+		return invalid(api.MsgConditionsMany, n)
+	}
+	faults := faultsOf(bad)
 	for i := range list {
-		if err := conditionOne(member, list[i].Key, &list[i].Value, bad); err != nil {
+		if err := conditionOne(member, list[i].Key, &list[i].Value, faults); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func conditionOne(member, name string, c *api.Condition, bad []api.BadValue) error {
-	if err := badAt(bad, member+"."+name); err != nil {
-		return err
+func conditionOne(member, name string, c *api.Condition, faults faults) error {
+	if fault := faults.at(member, name); fault != nil {
+		return invalid("%s", fault.Message())
 	}
 	return compares(c.ComparisonOperator.Value, c.AttributeValueList)
 }
@@ -171,9 +185,10 @@ const (
 // KeyConditions, then their number (wire-facts §6.10 #8). A global index can have keys of several
 // attributes, so a query of an index may have more conditions as far as the request tells (unsure).
 func KeyConditions(in *api.QueryInput) error {
+	faults := faultsOf(in.Bad)
 	for i := range in.KeyConditions {
 		e := &in.KeyConditions[i]
-		if err := conditionOne(memberKeyConditions, e.Key, &e.Value, in.Bad); err != nil {
+		if err := conditionOne(memberKeyConditions, e.Key, &e.Value, faults); err != nil {
 			return err
 		}
 	}
@@ -205,9 +220,10 @@ func attributesToGet(names []string) error {
 // updates checks AttributeUpdates (wire-facts §8.4), an attribute after the other in the order of
 // their names.
 func updates(list []api.AttributeUpdatesEntry, bad []api.BadValue) error {
+	faults := faultsOf(bad)
 	for i := range list {
 		e := &list[i]
-		fault := faultAt(bad, memberAttributeUpdates+"."+e.Key)
+		fault := faults.at(memberAttributeUpdates, e.Key)
 		if fault == nil {
 			fault = nameFault(e.Key)
 		}
@@ -256,12 +272,24 @@ func nameFault(name string) *attr.ValueError {
 
 func isAbsent(v attr.Value) bool { return v == nil }
 
-// faultAt is the fault of a place's value, nil when it has none.
-func faultAt(bad []api.BadValue, place string) *attr.ValueError {
-	for i := range bad {
-		if bad[i].Place == place {
-			return &bad[i].Err
-		}
+// faults has the bad values of a request by their places: a request may have as many as entries.
+type faults map[string]*attr.ValueError
+
+func faultsOf(bad []api.BadValue) faults {
+	if len(bad) == 0 {
+		return nil
 	}
-	return nil
+	f := make(faults, len(bad))
+	for i := range bad {
+		f[bad[i].Place] = &bad[i].Err
+	}
+	return f
+}
+
+// at is the fault of a part of a member, nil when it has none.
+func (f faults) at(member, part string) *attr.ValueError {
+	if f == nil {
+		return nil
+	}
+	return f[member+"."+part]
 }

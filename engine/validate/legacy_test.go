@@ -1,6 +1,7 @@
 package validate
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -208,6 +209,36 @@ func TestConditionalOperator(t *testing.T) {
 			TableName: str("Tab"), Key: in.Item, Expected: c.entries, ConditionalOperator: str("AND"),
 		}, Options{ClassicErrors: true}), c.want)
 	}
+}
+
+// There is a bound for the number of conditions of a request, none for the values of IN (unsure).
+func TestConditionsMax(t *testing.T) {
+	const many = "One or more parameter values were invalid: The expression contains too many operators; operator count: 301"
+	for n, want := range map[int]string{300: "", 301: many} {
+		var entries []api.ExpectedAttributeMapEntry
+		var filters []api.FilterConditionMapEntry
+		for i := range n {
+			name := fmt.Sprintf("a%03d", i)
+			entries = append(entries, api.ExpectedAttributeMapEntry{Key: name, Value: api.ExpectedAttributeValue{ComparisonOperator: str("NULL")}})
+			filters = append(filters, api.FilterConditionMapEntry{Key: name, Value: api.Condition{ComparisonOperator: str("NULL")}})
+		}
+		in := put(t)
+		in.Expected = entries
+		requireText(t, PutItem(in, Options{ClassicErrors: true}), want)
+		requireText(t, DeleteItem(&api.DeleteItemInput{TableName: str("Tab"), Key: in.Item, Expected: entries}, Options{}), want)
+		requireText(t, UpdateItem(&api.UpdateItemInput{
+			TableName: str("Tab"), Key: in.Item, Expected: entries,
+		}, Options{ClassicErrors: true}), want)
+		q := legacyQuery()
+		q.QueryFilter = filters
+		requireText(t, Query(q, Options{}), want)
+		requireText(t, Scan(&api.ScanInput{TableName: str("Tab"), ScanFilter: filters}, Options{}), want)
+	}
+	list := make([]attr.Value, 1000)
+	for i := range list {
+		list[i] = attr.Int(int64(i))
+	}
+	requireText(t, Scan(&api.ScanInput{TableName: str("Tab"), ScanFilter: filter("IN", list...)}, Options{}), "")
 }
 
 // Expected stands after the size of the item, and after ReturnValues (wire-facts §6.6, §6.9).

@@ -22,7 +22,7 @@ func ExecuteStatement(in *api.ExecuteStatementInput) error {
 			return err
 		}
 	}
-	return parameters(in.Bad, "", len(in.Parameters))
+	return parameters(faultsOf(in.Bad), "", len(in.Parameters))
 }
 
 // BatchExecuteStatement makes the static checks of wire-facts §6.15. A bad value refuses the whole
@@ -33,8 +33,9 @@ func BatchExecuteStatement(in *api.BatchExecuteStatementInput) error {
 			return err
 		}
 	}
+	faults := faultsOf(in.Bad)
 	for i := range in.Statements {
-		err := parameters(in.Bad, "Statements."+strconv.Itoa(i)+".", len(in.Statements[i].Parameters))
+		err := parameters(faults, "Statements."+strconv.Itoa(i)+".", len(in.Statements[i].Parameters))
 		if err != nil {
 			return err
 		}
@@ -49,8 +50,9 @@ func ExecuteTransaction(in *api.ExecuteTransactionInput) error {
 			return err
 		}
 	}
+	faults := faultsOf(in.Bad)
 	for i := range in.TransactStatements {
-		err := parameters(in.Bad, "TransactStatements."+strconv.Itoa(i)+".",
+		err := parameters(faults, "TransactStatements."+strconv.Itoa(i)+".",
 			len(in.TransactStatements[i].Parameters))
 		if err != nil {
 			return err
@@ -60,13 +62,13 @@ func ExecuteTransaction(in *api.ExecuteTransactionInput) error {
 }
 
 // parameters raises the first bad value among n parameters; place is where they are.
-func parameters(bad []api.BadValue, place string, n int) error {
-	if len(bad) == 0 {
+func parameters(faults faults, place string, n int) error {
+	if faults == nil {
 		return nil
 	}
 	for i := range n {
-		if err := badAt(bad, place+"Parameters."+strconv.Itoa(i)); err != nil {
-			return err
+		if fault := faults.at(place+"Parameters", strconv.Itoa(i)); fault != nil {
+			return invalid("%s", fault.Message())
 		}
 	}
 	return nil
