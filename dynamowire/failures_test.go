@@ -3,6 +3,7 @@ package dynamowire
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -27,8 +28,8 @@ func (f failing) GetItem(context.Context, *api.GetItemInput) (*api.GetItemOutput
 	return nil, f.err
 }
 
-// TestFailuresAreNotShown: whatever storage reports, a client sees an internal error and no cause; the
-// log has it.
+// TestFailuresAreNotShown: whatever storage reports, a client sees an internal error and no cause, or
+// that nothing was done; the log has the cause.
 func TestFailuresAreNotShown(t *testing.T) {
 	for _, kind := range []error{
 		storage.ErrUncertain, storage.ErrUnavailable, storage.ErrFull, storage.ErrReadOnly, storage.ErrTooLarge,
@@ -46,9 +47,14 @@ func TestFailuresAreNotShown(t *testing.T) {
 		r.Header.Set(headerAuthorization, "AWS4-HMAC-SHA256 Credential=a, SignedHeaders=b, Signature=c")
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
-		require.Equal(t, http.StatusInternalServerError, w.Code, kind)
-		require.Equal(t, `{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError",`+
-			`"message":"Internal server error"}`, w.Body.String(), kind)
+		status, body := http.StatusInternalServerError,
+			`{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError","message":"Internal server error"}`
+		if errors.Is(kind, storage.ErrUnavailable) {
+			status, body = http.StatusServiceUnavailable, `{"__type":"com.amazon.coral.service#ServiceUnavailableException",`+
+				`"message":"The request has failed due to a temporary failure of the server."}`
+		}
+		require.Equal(t, status, w.Code, kind)
+		require.Equal(t, body, w.Body.String(), kind)
 		require.Contains(t, log.String(), kind.Error())
 		require.Contains(t, log.String(), cause)
 	}

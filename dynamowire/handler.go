@@ -236,7 +236,9 @@ func (h *Handler) fail(req *request, err error, body, dst []byte) (int, []byte) 
 	switch {
 	case !errors.As(err, &e):
 		h.opts.Logger.Error().Err(err).Str("target", req.http.Header.Get(headerTarget)).Msg("internal error")
-		e = api.Errorf(api.InternalServerError, api.MsgInternal)
+		if e = api.Errorf(api.InternalServerError, api.MsgInternal); api.CodeOf(err) == api.Unavailable {
+			e = api.Errorf(api.Unavailable, api.MsgUnavailable)
+		}
 	case e.Code == api.Serialization && e.Message != "" && !json.Valid(body):
 		e = errNotJSON
 	}

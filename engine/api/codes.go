@@ -56,13 +56,16 @@ const (
 	Validation                 Code = "ValidationException"
 )
 
-// Kinds of internal errors. CodeOf tells them apart for doors whose protocol does; they have no name
-// in the service's and appear as InternalServerError there (unsure: wire-facts §1.4 speaks of status
-// 503 for unavailable and knows no type or text for it).
+// Kinds of failures that are not the client's. CodeOf finds them in errors that say so themselves.
 const (
-	// Unavailable: nothing was done, and trying again later may help.
-	Unavailable Code = "Unavailable"
-	// DataLoss: stored bytes do not verify.
+	// Unavailable: nothing was done, and trying again later may help. It has a status of its own, as
+	// the service's documentation and wire-facts §1.4 have one, so that a client and a load balancer
+	// can tell it from a failure that may have changed something: the SDKs try again after 500 and 503
+	// alike, going by the status. Type and text are unsure: the service is known to send no JSON at
+	// all at times, which SDKs cannot read and then do not retry (aws-sdk-js-v3 issue 4683).
+	Unavailable Code = "ServiceUnavailableException"
+	// DataLoss: stored bytes do not verify. It appears as InternalServerError: the service has no name
+	// for it.
 	DataLoss Code = "DataLoss"
 )
 
@@ -94,8 +97,9 @@ type Class struct {
 
 // HTTP statuses of errors.
 const (
-	statusClient   = 400
-	statusInternal = 500
+	statusClient      = 400
+	statusInternal    = 500
+	statusUnavailable = 503
 )
 
 // Class returns how the error appears on the wire. Codes outside the list appear as
@@ -113,6 +117,8 @@ func (c Code) Class() Class {
 	case UnknownOperation, MissingAuthenticationToken, IncompleteSignature, InvalidSignature,
 		UnrecognizedClient, ExpiredToken:
 		return Class{statusClient, NamespaceService, TextLower}
+	case Unavailable:
+		return Class{statusUnavailable, NamespaceService, TextLower}
 	}
 	if c == InternalServerError || !c.Known() {
 		return Class{statusInternal, NamespaceDynamoDB, TextLower}
@@ -133,7 +139,8 @@ func (c Code) Known() bool {
 		TableAlreadyExists, TableInUse, TableNotFound, Throttling, TransactionCanceled,
 		TransactionConflict, TransactionInProgress, TrimmedDataAccess,
 		AccessDenied, ExpiredToken, IncompleteSignature, InvalidSignature,
-		MissingAuthenticationToken, Serialization, UnknownOperation, UnrecognizedClient, Validation:
+		MissingAuthenticationToken, Serialization, Unavailable, UnknownOperation, UnrecognizedClient,
+		Validation:
 		return true
 	}
 	return false

@@ -28,7 +28,7 @@ func TestClasses(t *testing.T) {
 		api.UnknownOperation:            {Status: 400, Namespace: coral, Text: "message"},
 		api.MissingAuthenticationToken:  {Status: 400, Namespace: coral, Text: "message"},
 		api.InternalServerError:         {Status: 500, Namespace: ddb, Text: "message"},
-		api.Unavailable:                 {Status: 500, Namespace: ddb, Text: "message"},
+		api.Unavailable:                 {Status: 503, Namespace: coral, Text: "message"},
 		api.DataLoss:                    {Status: 500, Namespace: ddb, Text: "message"},
 		"SomethingElse":                 {Status: 500, Namespace: ddb, Text: "message"},
 	} {

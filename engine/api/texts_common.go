@@ -26,6 +26,8 @@ const (
 	MsgCollectionSizeAlone = "Item collection size limit exceeded"
 	// MsgInternal is InternalServerError; unsure.
 	MsgInternal = "Internal server error"
+	// MsgUnavailable is Unavailable; unsure: what the API reference says of the error for all services.
+	MsgUnavailable = "The request has failed due to a temporary failure of the server."
 	// MsgThroughputTable is ProvisionedThroughputExceeded of a table.
 	MsgThroughputTable = "The level of configured provisioned throughput for the table was exceeded. " +
 		"Consider increasing your provisioning level with the UpdateTable API."
