@@ -90,7 +90,7 @@ func (db *DB) tendStream(ctx context.Context, s *schema.Stream, now int64) error
 	born := now - shardAge.Milliseconds() + 1
 	if slices.ContainsFunc(s.Shards, func(sh schema.Shard) bool { return sh.Open() && sh.CreatedMs < born }) {
 		err := db.catalog.RollShards(ctx, path, catalog.Roll{BornBeforeMs: born, Hold: db.holdTending})
-		if err != nil {
+		if err != nil && !errors.Is(err, catalog.ErrShards) { // those wait until older ones are trimmed
 			return err
 		}
 	}

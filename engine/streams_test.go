@@ -557,7 +557,7 @@ func TestSplitsAreBounded(t *testing.T) {
 	s, err := d.stream(arn)
 	require.NoError(t, err)
 	before := len(s.Shards)
-	require.ErrorContains(t, d.RollStreamShards(ctx, arn, 2), "too many open shards")
+	require.ErrorContains(t, d.RollStreamShards(ctx, arn, 2), "too many shards")
 	s, err = d.stream(arn)
 	require.NoError(t, err)
 	require.Len(t, s.Shards, before)

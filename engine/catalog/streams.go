@@ -321,11 +321,17 @@ func (c *Catalog) changeStream(ctx context.Context, path string, hold Hold, set 
 	return err
 }
 
-// ShardsOpenMax bounds the open shards of a stream that splitting can make.
-const ShardsOpenMax = 1024
+const (
+	// ShardsOpenMax bounds the open shards of a stream that splitting can make.
+	ShardsOpenMax = 1024
+	// ShardsMax bounds those that rolling can make with the closed ones, which stay for the time of
+	// retention: all are in one row, 265 bytes each at most, which must stay below
+	// storage.ValueMaxBytes when they are closed.
+	ShardsMax = 3800
+)
 
-// ErrShards: the stream would have more than ShardsOpenMax open shards.
-var ErrShards = errors.New("catalog: too many open shards")
+// ErrShards: the stream would have more than ShardsOpenMax open shards, or ShardsMax in all.
+var ErrShards = errors.New("catalog: too many shards")
 
 // Roll says which shards are replaced, and how.
 type Roll struct {
@@ -339,6 +345,9 @@ type Roll struct {
 // RollShards closes the open shards of a stream and opens children of them.
 func (c *Catalog) RollShards(ctx context.Context, path string, r Roll) error {
 	now := c.opts.Clock().UnixMilli()
+	if s := c.Stream(path); s != nil && !r.roll(s.Clone(), 0, now) {
+		return ErrShards // without a write
+	}
 	var tooMany bool
 	err := c.changeStream(ctx, path, r.Hold, func(s *schema.Stream, seq uint64) { tooMany = !r.roll(s, seq, now) })
 	if err == nil && tooMany {
@@ -362,7 +371,7 @@ func (r *Roll) roll(s *schema.Stream, seq uint64, now int64) bool {
 			parents, children = append(parents, i), append(children, childrenOf(s, sh, r.Split)...)
 		}
 	}
-	if r.Split && open-len(parents)+len(children) > ShardsOpenMax {
+	if r.Split && open-len(parents)+len(children) > ShardsOpenMax || len(s.Shards)+len(children) > ShardsMax {
 		return false
 	}
 	for _, i := range parents {
