@@ -11,6 +11,7 @@ import (
 	"github.com/keystone-db/kstone/engine/attr"
 	"github.com/keystone-db/kstone/engine/capacity"
 	"github.com/keystone-db/kstone/engine/exec"
+	"github.com/keystone-db/kstone/engine/plan"
 	"github.com/keystone-db/kstone/engine/schema"
 	"github.com/keystone-db/kstone/partiql"
 )
@@ -101,20 +102,32 @@ func selected(item attr.Item, sel *partiql.Selection) attr.Item {
 	return project(item, sel.Projection)
 }
 
-// pages runs reads one after the other until the page is full. Each read has a snapshot of its own:
-// several partitions are several Queries.
+// pages runs reads one after the other until the page is full, all on one snapshot.
 func (s *selecting) pages(ctx context.Context, sel *partiql.Selection) error {
+	return s.db.exec.ReadTogether(ctx, s.table.Table, func(read func(*plan.Read) (exec.Page, error)) error {
+		s.start()
+		return s.fill(*sel, read)
+	})
+}
+
+// start forgets what was read from a snapshot that is gone.
+func (s *selecting) start() {
+	s.read, s.units = 0, 0
+	s.meter = capacity.Meter{TableName: s.meter.TableName}
+	s.out.Items = []attr.Item{}
+}
+
+func (s *selecting) fill(sel partiql.Selection, read func(*plan.Read) (exec.Page, error)) error {
 	at := partiql.Position{Part: sel.First}
 	for len(sel.Reads) > 0 {
-		r := &sel.Reads[0]
-		limit := int(s.in.Limit.Value)
-		if limit > 0 {
+		r := sel.Reads[0]
+		if limit := int(s.in.Limit.Value); limit > 0 {
 			r.Limit = limit - s.read
 		}
 		if rest := sel.ItemsMax - len(s.out.Items); sel.ItemsMax > 0 && (r.Limit == 0 || rest < r.Limit) {
 			r.Limit = rest
 		}
-		page, err := s.db.exec.Read(ctx, s.table.Table, r)
+		page, err := read(&r)
 		if err != nil {
 			return err
 		}
@@ -127,16 +140,18 @@ func (s *selecting) pages(ctx context.Context, sel *partiql.Selection) error {
 				return nil
 			}
 		}
-		if s.full(sel) {
+		if s.full(&sel) {
 			s.end(at)
 			return nil
 		}
 		if at.Start == nil {
 			continue
 		}
-		if sel, err = s.bind(at); err != nil {
+		next, err := s.bind(at)
+		if err != nil {
 			return err
 		}
+		sel = *next
 	}
 	return nil
 }

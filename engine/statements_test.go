@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/datadriven"
 	"github.com/stretchr/testify/require"
@@ -13,6 +14,8 @@ import (
 	"github.com/keystone-db/kstone/engine/api"
 	"github.com/keystone-db/kstone/engine/attr"
 	num "github.com/keystone-db/kstone/engine/number"
+	"github.com/keystone-db/kstone/engine/storage"
+	"github.com/keystone-db/kstone/engine/storage/memstore"
 )
 
 // showValue prints a value in PartiQL's manner.
@@ -310,4 +313,92 @@ func TestDeniedStatements(t *testing.T) {
 	found, err := d.Scan(t.Context(), &api.ScanInput{TableName: api.Some("params")})
 	require.NoError(t, err)
 	require.Len(t, found.Items, 2)
+}
+
+// besideStore runs a function before the second range that is read of each snapshot.
+type besideStore struct {
+	storage.Store
+	beside func()
+}
+
+func (s *besideStore) Snapshot(ctx context.Context, opts storage.SnapshotOptions) (storage.Snapshot, error) {
+	snap, err := s.Store.Snapshot(ctx, opts)
+	return &besideSnapshot{Snapshot: snap, store: s}, err
+}
+
+type besideSnapshot struct {
+	storage.Snapshot
+	store *besideStore
+	reads int
+}
+
+func (s *besideSnapshot) Iter(ctx context.Context, r storage.Range, opts storage.IterOptions) (storage.Iterator, error) {
+	if s.reads++; s.reads == 2 && s.store.beside != nil {
+		s.store.beside()
+	}
+	return s.Snapshot.Iter(ctx, r, opts)
+}
+
+// TestSelectOnOneSnapshot: a page of several partitions sees nothing that was written while it was
+// read.
+func TestSelectOnOneSnapshot(t *testing.T) {
+	mem, err := memstore.Open(memstore.Options{})
+	require.NoError(t, err)
+	store := &besideStore{Store: mem}
+	db, err := OpenStore(store, Options{Clock: time.Now, NoBackground: true})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	d := &testDB{DB: db, t: t}
+	d.orders()
+	row := func(pk string) *attr.Builder { return attr.NewItem().S("pk", pk).Int("sk", 1) }
+	d.put(row("a"))
+	ran := false
+	store.beside = func() {
+		ran = true
+		d.put(row("b"))
+	}
+	in := &api.ExecuteStatementInput{Statement: api.Some("SELECT pk FROM orders WHERE pk IN ['a', 'b']")}
+	out, err := d.ExecuteStatement(t.Context(), in)
+	require.NoError(t, err)
+	require.True(t, ran)
+	require.Len(t, out.Items, 1)
+	out, err = d.ExecuteStatement(t.Context(), in)
+	require.NoError(t, err)
+	require.Len(t, out.Items, 2)
+}
+
+// TestSelectLosesSnapshots: pages of several partitions are the same, and cost the same, where
+// snapshots go while they are read.
+func TestSelectLosesSnapshots(t *testing.T) {
+	opts := memstore.Hostile(11)
+	opts.Expire = 0.3
+	store, err := memstore.Open(opts)
+	require.NoError(t, err)
+	db, err := OpenStore(store, Options{Clock: time.Now, NoBackground: true})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	d := &testDB{DB: db, t: t}
+	d.orders()
+	for i := range 16 {
+		d.put(attr.NewItem().S("pk", string("ab"[i%2])).Int("sk", int64(i)))
+	}
+	const text = "SELECT sk FROM orders WHERE pk IN ['a', 'b', 'c']"
+	for range 40 {
+		in := &api.ExecuteStatementInput{
+			Statement: api.Some(text), ReturnConsumedCapacity: api.Some(api.ReturnConsumedCapacityTotal),
+		}
+		var sizes []int
+		var units []float64
+		for {
+			out, err := d.ExecuteStatement(t.Context(), in)
+			require.NoError(t, err)
+			sizes, units = append(sizes, len(out.Items)), append(units, out.ConsumedCapacity.CapacityUnits.Value)
+			if !out.NextToken.Set {
+				break
+			}
+			in.NextToken = out.NextToken
+		}
+		require.Equal(t, []int{10, 6}, sizes)
+		require.Equal(t, []float64{1, 1}, units)
+	}
 }

@@ -68,11 +68,33 @@ func (e *Executor) Read(ctx context.Context, t *catalog.Table, r *plan.Read) (pa
 }
 
 func (e *Executor) readPage(ctx context.Context, t *catalog.Table, r *plan.Read) (Page, error) {
-	snap, err := e.store.Snapshot(ctx, storage.SnapshotOptions{Owner: "query or scan"})
+	snap, err := e.store.Snapshot(ctx, storage.SnapshotOptions{Owner: ownerRead})
 	if err != nil {
 		return Page{}, err
 	}
 	defer snap.Close()
+	return e.readOn(ctx, snap, t, r)
+}
+
+// ownerRead names the snapshots of queries and scans to whoever asks for the oldest one.
+const ownerRead = "query or scan"
+
+// ReadTogether lets fn run Queries and Scans on one snapshot. fn begins again, with a fresh one, while
+// that goes before it is done.
+func (e *Executor) ReadTogether(ctx context.Context, t *catalog.Table, fn func(read func(*plan.Read) (Page, error)) error) error {
+	err := storage.Fresh(ctx, func() error {
+		snap, err := e.store.Snapshot(ctx, storage.SnapshotOptions{Owner: ownerRead})
+		if err != nil {
+			return err
+		}
+		defer snap.Close()
+		return fn(func(r *plan.Read) (Page, error) { return e.readOn(ctx, snap, t, r) })
+	})
+	return storeError(err)
+}
+
+// readOn reads one page from a snapshot.
+func (e *Executor) readOn(ctx context.Context, snap storage.Snapshot, t *catalog.Table, r *plan.Read) (Page, error) {
 	p := pageReader{plan: r, hideBy: t.HideBy(), now: e.Now(), snap: snap}
 	var room [4]string // on the stack; an index has at most four
 	sort := sortNames(room[:0], r)
