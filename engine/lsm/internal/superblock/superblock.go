@@ -56,8 +56,8 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // Errors of Read beside corruption.
 var (
 	// ErrInterrupted: the file's creation did not come to its end.
-	ErrInterrupted = errors.New("the creation of this file was interrupted: it holds no data, " +
-		"delete it and open again")
+	ErrInterrupted = errors.New("this file has no superblock: if its creation was interrupted, it holds no data, " +
+		"delete it and open again; if it has served, restore a copy")
 	// ErrForeign: the file is something else.
 	ErrForeign = errors.New("this is not a kstone database file")
 	// ErrNewer: a newer program wrote the file.
@@ -190,7 +190,7 @@ func Read(src io.ReaderAt) (Copies, error) {
 	}
 	switch {
 	case errOne != nil && errTwo != nil:
-		return Copies{}, neither(buf)
+		return Copies{}, neither(src, buf)
 	case errTwo != nil || (errOne == nil && one.Generation >= two.Generation):
 		return Copies{Newest: one, Same: bytes.Equal(buf[:CopyBytes], buf[CopyBytes:])}, nil
 	default:
@@ -199,12 +199,20 @@ func Read(src io.ReaderAt) (Copies, error) {
 }
 
 // neither explains why no copy holds.
-func neither(buf []byte) error {
+func neither(src io.ReaderAt, buf []byte) error {
 	first, second := buf[:CopyBytes], buf[CopyBytes:]
 	switch {
 	case isZero(second) && (isZero(first) || bytes.HasPrefix(first, []byte(magic))):
-		// Creation writes the first copy last of all but one, so nothing was ever answered.
-		return ErrInterrupted
+		// Creation writes the first copy last of all but one, so nothing was ever answered, unless the
+		// log has begun, for which creation leaves zeros right behind the copies.
+		behind := vfs.AlignedBuffer(CopyBytes)
+		n, err := src.ReadAt(behind, AreaBytes)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return fmt.Errorf("read behind the superblocks: %w", err)
+		}
+		if isZero(behind[:n]) {
+			return ErrInterrupted
+		}
 	case !bytes.HasPrefix(first, []byte(magic)) && !bytes.HasPrefix(second, []byte(magic)):
 		return ErrForeign
 	}

@@ -92,6 +92,13 @@ func TestRefusals(t *testing.T) {
 	clear(first[CopyBytes:])
 	first[100] ^= 1
 	assert.ErrorIs(t, read(first), ErrInterrupted)
+	assert.ErrorContains(t, read(first), "restore a copy", "of a file that has served, whose log has moved away")
+
+	// Creation leaves zeros where the log begins: a file with a group there has served.
+	for _, head := range [][]byte{make([]byte, AreaBytes), first} {
+		served := append(bytes.Clone(head[:AreaBytes]), "kstnlog1"...)
+		assert.ErrorIs(t, read(served), storage.ErrCorrupt)
+	}
 
 	both := bytes.Clone(m.data)
 	both[100] ^= 1
