@@ -89,6 +89,15 @@ var fuzzSeeds = []struct{ op, body string }{
 	{"ListTagsOfResource", `{"ResourceArn":"arn:aws:dynamodb:us-east-1:123456789012:table/Fuzz","NextToken":"0"}`},
 	{"UpdateTimeToLive", `{"TableName":"Fuzz","TimeToLiveSpecification":{"AttributeName":"sk","Enabled":true}}`},
 	{"DescribeTimeToLive", `{"TableName":"Fuzz"}`},
+	{"ExecuteStatement", `{"Statement":"SELECT m.x[0] FROM Fuzz WHERE pk = ? AND sk > ?","Parameters":[{"S":"a"},{"N":"0"}],"Limit":1,` +
+		`"ConsistentRead":true,"ReturnConsumedCapacity":"INDEXES"}`},
+	{"ExecuteStatement", `{"Statement":"UPDATE Fuzz SET l = ? SET m.x[1] = ? WHERE pk = ? AND sk = 1 RETURNING ALL NEW *",` +
+		`"Parameters":[{"S":"y"},{"L":[{"B":"AA=="}]},{"S":"a"}],"ReturnValuesOnConditionCheckFailure":"ALL_OLD"}`},
+	{"BatchExecuteStatement", `{"Statements":[{"Statement":"INSERT INTO Fuzz VALUE {'pk':?,'sk':?,'l':'x'}","Parameters":[{"S":"b"},{"N":"2"}]},` +
+		`{"Statement":"DELETE FROM Fuzz WHERE pk = 'a' AND sk = 1"}],"ReturnConsumedCapacity":"TOTAL"}`},
+	{"ExecuteTransaction", `{"TransactStatements":[{"Statement":"EXISTS(SELECT * FROM Fuzz WHERE pk = 'a' AND sk = 1 AND l = ?)","Parameters":[{"S":"x"}]},` +
+		`{"Statement":"INSERT INTO Fuzz VALUE {'pk':'b','sk':?}","Parameters":[{"N":"2"}]}],"ClientRequestToken":"t"}`},
+	{"GetRecords", `{"ShardIterator":"arn:aws:dynamodb:us-east-1:123456789012:table/Fuzz/stream/2026-01-01T00:00:00.000|1|AAAA","Limit":1}`},
 }
 
 // goldenRequests are operation and body of the requests in the golden files.
