@@ -28,6 +28,17 @@ func (f failing) GetItem(context.Context, *api.GetItemInput) (*api.GetItemOutput
 	return nil, f.err
 }
 
+// getItemRequest is a well-formed GetItem.
+func getItemRequest(ctx context.Context) *http.Request {
+	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/",
+		strings.NewReader(`{"TableName":"tab","Key":{"pk":{"S":"a"}}}`))
+	r.Header.Set(headerTarget, "DynamoDB_20120810.GetItem")
+	r.Header.Set(headerType, contentTypeAmazon)
+	r.Header.Set(headerAmzDate, "20260101T000000Z")
+	r.Header.Set(headerAuthorization, "AWS4-HMAC-SHA256 Credential=a, SignedHeaders=b, Signature=c")
+	return r
+}
+
 // TestFailuresAreNotShown: whatever storage reports, a client sees an internal error and no cause, or
 // that nothing was done; the log has the cause.
 func TestFailuresAreNotShown(t *testing.T) {
@@ -40,11 +51,7 @@ func TestFailuresAreNotShown(t *testing.T) {
 		h := NewHandler(failing{err: fmt.Errorf("%w: "+cause, kind)}, Options{
 			Clock: time.Now, Logger: zerolog.New(&log),
 		})
-		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(`{"TableName":"tab","Key":{"pk":{"S":"a"}}}`))
-		r.Header.Set(headerTarget, "DynamoDB_20120810.GetItem")
-		r.Header.Set(headerType, contentTypeAmazon)
-		r.Header.Set(headerAmzDate, "20260101T000000Z")
-		r.Header.Set(headerAuthorization, "AWS4-HMAC-SHA256 Credential=a, SignedHeaders=b, Signature=c")
+		r := getItemRequest(t.Context())
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
 		status, body := http.StatusInternalServerError,
@@ -57,5 +64,24 @@ func TestFailuresAreNotShown(t *testing.T) {
 		require.Equal(t, body, w.Body.String(), kind)
 		require.Contains(t, log.String(), kind.Error())
 		require.Contains(t, log.String(), cause)
+	}
+}
+
+// TestClientsThatLeaveAreNoErrors: a request that ends because its client hung up is no failure of the
+// server, and nobody is woken by it. The same error while the client waits is one.
+func TestClientsThatLeaveAreNoErrors(t *testing.T) {
+	for _, left := range []bool{true, false} {
+		var log bytes.Buffer
+		h := NewHandler(failing{err: fmt.Errorf("get: %w", context.Canceled)}, Options{
+			Clock: time.Now, Logger: zerolog.New(&log),
+		})
+		ctx, leave := context.WithCancel(t.Context())
+		defer leave()
+		if left {
+			leave()
+		}
+		h.ServeHTTP(httptest.NewRecorder(), getItemRequest(ctx))
+		require.Equal(t, left, strings.Contains(log.String(), `"level":"debug"`), log.String())
+		require.Equal(t, !left, strings.Contains(log.String(), `"level":"error"`), log.String())
 	}
 }

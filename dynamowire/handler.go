@@ -160,8 +160,8 @@ func (h *Handler) serveOperation(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	req := request{http: r}
-	if req.refused = h.admit(&req); req.refused != nil && h.refusesUnread(r) {
-		w.Header().Set("Connection", "close")
+	if req.refused = h.admit(&req); req.refused != nil && h.discards(r) {
+		h.discard(w, r)
 		status, body := h.fail(&req, req.refused, nil, nil)
 		a.write(status, contentType, body, false)
 		return
@@ -235,7 +235,7 @@ func (h *Handler) fail(req *request, err error, body, dst []byte) (int, []byte) 
 	var e *api.Error
 	switch {
 	case !errors.As(err, &e):
-		h.opts.Logger.Error().Err(err).Str("target", req.http.Header.Get(headerTarget)).Msg("internal error")
+		h.report(req, err)
 		if e = api.Errorf(api.InternalServerError, api.MsgInternal); api.CodeOf(err) == api.Unavailable {
 			e = api.Errorf(api.Unavailable, api.MsgUnavailable)
 		}
@@ -243,6 +243,16 @@ func (h *Handler) fail(req *request, err error, body, dst []byte) (int, []byte) 
 		e = errNotJSON
 	}
 	return e.Code.Class().Status, codec.AppendError(dst, e)
+}
+
+// report logs the cause of an internal error. A client that hung up causes none: its request ends
+// wherever it is, and nobody reads the answer.
+func (h *Handler) report(req *request, err error) {
+	event, text := h.opts.Logger.Error(), "internal error"
+	if errors.Is(err, context.Canceled) && req.http.Context().Err() != nil {
+		event, text = h.opts.Logger.Debug(), "the client left"
+	}
+	event.Err(err).Str("target", req.http.Header.Get(headerTarget)).Msg(text)
 }
 
 // recovered turns a panic into an internal error: a client's input never ends the process.
