@@ -90,42 +90,58 @@ func (r *Reader) open() (*resident, error) {
 
 // load reads footer, filter, index and properties.
 func (r *Reader) load() (*resident, error) {
+	f, end, err := r.readEnd(func(f footer) section { return f.filter })
+	if err != nil {
+		return nil, err
+	}
+	return r.assemble(f, end)
+}
+
+// ending is the end of a table from an offset on.
+type ending struct {
+	bytes []byte
+	at    int64
+}
+
+func (e ending) part(s section) []byte { return e.bytes[int64(s.offset)-e.at : s.end()-e.at] }
+
+// readEnd reads the end of the table, from the section on that first names, or from before it.
+func (r *Reader) readEnd(first func(footer) section) (footer, ending, error) {
 	length := r.opts.Length
 	if length < headerBytes+footerBytes || length > LengthMaxBytes {
-		return nil, r.corrupt(0, "impossible length %d", length)
+		return footer{}, ending{}, r.corrupt(0, "impossible length %d", length)
 	}
 	tail := make([]byte, min(length, tailReadBytes))
 	tailAt := length - int64(len(tail))
 	if err := r.readAt(tail, tailAt); err != nil {
-		return nil, err
+		return footer{}, ending{}, err
 	}
 	f, wrong := parseFooter(tail[len(tail)-footerBytes:], length, r.sums)
 	if wrong != "" {
-		return nil, r.corrupt(length-footerBytes, "%s", wrong)
+		return footer{}, ending{}, r.corrupt(length-footerBytes, "%s", wrong)
 	}
-	if at := int64(f.filter.offset); at < tailAt {
+	if at := int64(first(f).offset); at < tailAt {
 		whole := make([]byte, length-at)
 		copy(whole[tailAt-at:], tail)
 		if err := r.readAt(whole[:tailAt-at], at); err != nil {
-			return nil, err
+			return footer{}, ending{}, err
 		}
 		tail, tailAt = whole, at
 	}
-	part := func(s section) []byte { return tail[int64(s.offset)-tailAt : s.end()-tailAt] }
-	return r.assemble(f, part)
+	return f, ending{tail, tailAt}, nil
 }
 
-// assemble checks and decodes the sections; part returns the stored bytes of one.
-func (r *Reader) assemble(f footer, part func(section) []byte) (*resident, error) {
+// assemble checks and decodes the sections.
+func (r *Reader) assemble(f footer, end ending) (*resident, error) {
 	m := &resident{}
 	var err error
-	if m.filter, err = r.unseal(f.filter, part(f.filter), sectionRawMaxBytes); err != nil {
+	if m.filter, err = r.unseal(f.filter, end.part(f.filter), sectionRawMaxBytes); err != nil {
 		return nil, err
 	}
 	if len(m.filter) == 0 || len(m.filter)%filterLineBytes != 0 {
 		return nil, r.corrupt(int64(f.filter.offset), "malformed filter")
 	}
-	raw, err := r.unseal(f.index, part(f.index), sectionRawMaxBytes)
+	raw, err := r.unseal(f.index, end.part(f.index), sectionRawMaxBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -133,19 +149,30 @@ func (r *Reader) assemble(f footer, part func(section) []byte) (*resident, error
 	if m.index, ok = parseIndex(raw, f.filter.offset); !ok {
 		return nil, r.corrupt(int64(f.index.offset), "malformed index")
 	}
-	if raw, err = r.unseal(f.properties, part(f.properties), sectionRawMaxBytes); err != nil {
+	var propertiesBytes int
+	if m.props, propertiesBytes, err = r.decodeProperties(f, end); err != nil {
 		return nil, err
-	}
-	if m.props, ok = parseProperties(raw); !ok {
-		return nil, r.corrupt(int64(f.properties.offset), "malformed properties")
 	}
 	x := m.index
 	if !bytes.Equal(m.props.Smallest, x.first(0)) ||
 		!bytes.Equal(m.props.Largest, x.last(len(x.blocks)-1)) {
 		return nil, r.corrupt(int64(f.properties.offset), "bounds differ from the index")
 	}
-	m.bytes = x.bytes() + int64(cap(m.filter)+cap(raw)+len(m.props.Prefixes)*64) + 256
+	m.bytes = x.bytes() + int64(cap(m.filter)+propertiesBytes+len(m.props.Prefixes)*64) + 256
 	return m, nil
+}
+
+// decodeProperties also returns how long their raw form is, which they hold.
+func (r *Reader) decodeProperties(f footer, end ending) (p *Properties, rawBytes int, err error) {
+	raw, err := r.unseal(f.properties, end.part(f.properties), sectionRawMaxBytes)
+	if err != nil {
+		return nil, 0, err
+	}
+	p, ok := parseProperties(raw)
+	if !ok {
+		return nil, 0, r.corrupt(int64(f.properties.offset), "malformed properties")
+	}
+	return p, cap(raw), nil
 }
 
 // unseal checks and decodes a stored block. The result is a new slice.
@@ -280,8 +307,17 @@ func FilterRange(r storage.Range) (prefix []byte, ok bool) {
 	return p, true
 }
 
-// Properties of the table.
+// Properties of the table. Where the resident parts have no room left they are read without filter and
+// index: a question about the figures of many tables must not push out what gets need.
 func (r *Reader) Properties() (*Properties, error) {
+	if r.resident.Load() == nil && r.opts.Resident.full() {
+		f, end, err := r.readEnd(func(f footer) section { return f.properties })
+		if err != nil {
+			return nil, err
+		}
+		p, _, err := r.decodeProperties(f, end)
+		return p, err
+	}
 	m, err := r.open()
 	if err != nil {
 		return nil, err

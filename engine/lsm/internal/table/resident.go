@@ -8,6 +8,9 @@ import (
 // ResidentBytesDefault bounds the resident parts of all tables of a database.
 const ResidentBytesDefault = 64 << 20
 
+// residentSpareShare of the bound is left to tables that are read.
+const residentSpareShare = 8
+
 // Resident counts the filters, indexes and properties that open tables keep in memory, and evicts
 // those that were not used lately above its bound. Safe for concurrent use; nil counts nothing.
 type Resident struct {
@@ -33,6 +36,11 @@ func (r *Resident) Bytes() int64 {
 		return 0
 	}
 	return r.bytes.Load()
+}
+
+// full says whether one more table may push out another.
+func (r *Resident) full() bool {
+	return r != nil && r.bytes.Load()+r.bytesMax/residentSpareShare > r.bytesMax
 }
 
 // add takes in a reader's resident part and makes room for it. It may go over the bound by one

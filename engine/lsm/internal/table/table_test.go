@@ -331,6 +331,35 @@ func TestFilterRange(t *testing.T) {
 	}
 }
 
+// TestFiguresPushNothingOut: who asks for the properties of many tables gets them, and the tables that
+// are read stay as they are.
+func TestFiguresPushNothingOut(t *testing.T) {
+	for _, n := range []int{2000, 20_000} { // in the second the index does not fit into what is read first
+		es := randomEntries(rand.New(rand.NewPCG(1, 1)), n, 100)
+		file, _ := build(t, es, WriterOptions{})
+		one := NewResident(0)
+		want, err := open(file, nil, one).Properties()
+		require.NoError(t, err)
+		res := NewResident(3*one.Bytes() + 1)
+		var read []*Reader
+		for range 3 {
+			read = append(read, open(file, nil, res))
+			_, ok, err := read[len(read)-1].Get(es[0].Key, es[0].LSN)
+			require.NoError(t, err)
+			require.True(t, ok)
+		}
+		for range 10 {
+			p, err := open(file, nil, res).Properties()
+			require.NoError(t, err)
+			require.Equal(t, want, p)
+		}
+		for _, rd := range read {
+			require.NotNil(t, rd.resident.Load())
+		}
+		require.Equal(t, 3*one.Bytes(), res.Bytes())
+	}
+}
+
 func TestResidentBound(t *testing.T) {
 	es := randomEntries(rand.New(rand.NewPCG(1, 1)), 2000, 100)
 	file, _ := build(t, es, WriterOptions{})
