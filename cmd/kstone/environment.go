@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
@@ -23,8 +25,34 @@ func applyEnvironment(flags *pflag.FlagSet) error {
 			return
 		}
 		if e := f.Value.Set(value); e != nil {
-			err = fmt.Errorf("environment variable %s=%q: %w", environmentName(f.Name), value, e)
+			err = fmt.Errorf("environment variable %s=%q: %s", environmentName(f.Name), value, wanted(f, e))
 		}
 	})
 	return err
+}
+
+// flagError words the refusal of a flag's value as those of the flags that are parsed here.
+func flagError(_ *cobra.Command, err error) error {
+	var invalid *pflag.InvalidValueError
+	if !errors.As(err, &invalid) {
+		return err
+	}
+	f := invalid.GetFlag()
+	return fmt.Errorf("--%s %q: %s", f.Name, invalid.GetValue(), wanted(f, invalid.Unwrap()))
+}
+
+// wanted says what a flag takes; err is what its parser says, which names functions of Go.
+func wanted(f *pflag.Flag, err error) string {
+	switch f.Value.Type() {
+	case "uint16":
+		return "want a whole number from 0 to 65535"
+	case "int", "int64":
+		return "want a whole number"
+	case "duration":
+		return "want a duration such as 100ms"
+	case "bool":
+		return "want true or false"
+	default:
+		return err.Error()
+	}
 }

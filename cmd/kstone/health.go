@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -26,7 +27,12 @@ func newHealth() *cobra.Command {
 		Short: "Exit 0 if the server at URL answers well, else 1",
 		Long: "Exit 0 if the server at URL answers with status 200, else 1.\n" +
 			"Without a path, /healthz is asked. For container health checks, where there is no curl.",
-		Args: cobra.ExactArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return errors.New("health wants one URL, such as http://localhost:8000")
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return checkHealth(cmd.OutOrStdout(), args[0])
 		},

@@ -58,6 +58,7 @@ func newRoot() *cobra.Command {
 		Version:       versionText(),
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetFlagErrorFunc(flagError)
 	root.SetVersionTemplate("kstone {{.Version}}\n")
 	root.AddCommand(newServe(), newHealth(), newVersion())
 	return root

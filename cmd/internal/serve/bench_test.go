@@ -126,7 +126,7 @@ func startBench(b *testing.B, c Config) (addr string, stop func()) {
 	c.Region, c.Account = engine.DefaultRegion, engine.DefaultAccount
 	c.MaxConnections, c.SyncInterval = MaxConnectionsDefault, engine.DefaultSyncInterval
 	c.TTLInterval, c.StreamRetention, c.StreamShards = engine.DefaultTTLInterval, engine.DefaultStreamRetention, 1
-	c.LogLevel = zerolog.Disabled
+	c.CollectionBytes, c.LogLevel = engine.DefaultCollectionBytes, zerolog.Disabled
 	ctx, cancel := context.WithCancel(b.Context())
 	said, ended := firstWrite{make(chan struct{})}, make(chan error, 1)
 	go func() { ended <- Run(ctx, c, &said, io.Discard) }()

@@ -51,13 +51,13 @@ type Config struct {
 	MaxConnections int
 	// TableDelay is how long tables stay CREATING and DELETING.
 	TableDelay time.Duration
-	// StreamShards is the number of open shards of a stream; 0 means the default.
+	// StreamShards is the number of open shards of a stream.
 	StreamShards int
-	// StreamRetention is how long streams keep records, StreamBytes how much each keeps; 0 means the
-	// default, and no bound.
+	// StreamRetention is how long streams keep records, StreamBytes how much each keeps; 0 bytes mean
+	// no bound.
 	StreamRetention time.Duration
 	StreamBytes     int64
-	// CollectionBytes bounds the item collections of tables with local indexes; 0 means 10 GiB.
+	// CollectionBytes bounds the item collections of tables with local indexes.
 	CollectionBytes int64
 	// TTLLag shows items that are past their time until they are swept, every TTLInterval.
 	TTLLag      bool
@@ -89,31 +89,56 @@ func (c Config) check() error {
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		errs = append(errs, errors.New("--tls-cert and --tls-key belong together: give both"))
 	}
-	if c.MaxConnections < 1 {
-		errs = append(errs, fmt.Errorf("--max-connections %d: want at least 1", c.MaxConnections))
-	}
 	if len(c.Account) != accountDigits || !allDigits(c.Account) {
 		errs = append(errs, fmt.Errorf("--account %q: want %d digits", c.Account, accountDigits))
 	}
-	if c.Region == "" {
-		errs = append(errs, errors.New("--region is empty: give one such as us-east-1"))
+	if !isRegion(c.Region) {
+		errs = append(errs, fmt.Errorf("--region %q: want letters, digits and hyphens, such as %s", c.Region, engine.DefaultRegion))
 	}
-	if c.TableDelay < 0 || c.SyncInterval <= 0 || c.TTLInterval < 0 {
-		errs = append(errs, errors.New("--table-delay, --sync-interval and --ttl-interval: want a positive duration such as 100ms"))
-	}
-	if c.StreamRetention < 0 || c.StreamBytes < 0 {
-		errs = append(errs, errors.New("--stream-retention and --stream-bytes: want no negative ones"))
-	}
-	if c.StreamShards < 0 || c.StreamShards > engine.StreamShardsMax {
-		errs = append(errs, fmt.Errorf("--stream-shards %d: want 1 to %d", c.StreamShards, engine.StreamShardsMax))
-	}
-	if c.CollectionBytes < 0 {
-		errs = append(errs, fmt.Errorf("--collection-bytes %d: want a positive number", c.CollectionBytes))
-	}
+	errs = append(errs, c.checkNumbers()...)
 	if !c.InMemory && c.Path == "" {
 		errs = append(errs, errors.New("--db is empty: give a file, or --in-memory"))
 	}
 	return errors.Join(errs...)
+}
+
+// checkNumbers refuses zeros too, which the engine would take for the default.
+func (c Config) checkNumbers() []error {
+	var errs []error
+	for _, d := range []struct {
+		flag  string
+		value time.Duration
+	}{{"sync-interval", c.SyncInterval}, {"ttl-interval", c.TTLInterval}, {"stream-retention", c.StreamRetention}} {
+		if d.value <= 0 {
+			errs = append(errs, fmt.Errorf("--%s %s: want a positive duration such as 100ms", d.flag, d.value))
+		}
+	}
+	if c.TableDelay < 0 {
+		errs = append(errs, fmt.Errorf("--table-delay %s: want no negative one", c.TableDelay))
+	}
+	if c.MaxConnections < 1 {
+		errs = append(errs, fmt.Errorf("--max-connections %d: want at least 1", c.MaxConnections))
+	}
+	if c.StreamShards < 1 || c.StreamShards > engine.StreamShardsMax {
+		errs = append(errs, fmt.Errorf("--stream-shards %d: want 1 to %d", c.StreamShards, engine.StreamShardsMax))
+	}
+	if c.CollectionBytes < 1 {
+		errs = append(errs, fmt.Errorf("--collection-bytes %d: want a positive number", c.CollectionBytes))
+	}
+	if c.StreamBytes < 0 {
+		errs = append(errs, fmt.Errorf("--stream-bytes %d: want no negative one", c.StreamBytes))
+	}
+	return errs
+}
+
+// isRegion is true of what ARNs, credential scopes and a shell take as it is.
+func isRegion(s string) bool {
+	for _, r := range s {
+		if (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' {
+			return false
+		}
+	}
+	return s != ""
 }
 
 func allDigits(s string) bool {
