@@ -83,6 +83,20 @@ func TestSignatures(t *testing.T) {
 	require.NoError(t, get(s.as("ASIAGUEST", "guest-secret", "guest-token")))
 	wantError(t, get(s.as("ASIAGUEST", "guest-secret", "other")), "UnrecognizedClientException", strings.TrimSuffix(unknownKey, "."))
 
+	// A large body is not kept for a key that is not known, and the client sees why.
+	var large []types.WriteRequest
+	for i := range 25 {
+		item := map[string]types.AttributeValue{
+			"pk": &types.AttributeValueMemberS{Value: fmt.Sprint(i)},
+			"x":  &types.AttributeValueMemberS{Value: strings.Repeat("x", 390_000)},
+		}
+		large = append(large, types.WriteRequest{PutRequest: &types.PutRequest{Item: item}})
+	}
+	_, err = s.as("AKIANOBODY", "x", "").BatchWriteItem(t.Context(), &dynamodb.BatchWriteItemInput{
+		RequestItems: map[string][]types.WriteRequest{hashTable: large},
+	})
+	wantError(t, err, "UnrecognizedClientException", unknownKey)
+
 	// Without any signature.
 	status, body := post(t, s.url, nil)
 	assert.Equal(t, http.StatusBadRequest, status)

@@ -53,15 +53,27 @@ func signedOf(r *http.Request) sigv4.Request {
 	}
 }
 
-// refusedBodyBytes is the largest body that is read of a request that is refused anyway. The service
-// looks at the JSON first (wire-facts §1.2 #5), so small bodies are read to answer in its order.
-// Where signatures are verified larger ones are not: whoever has no access key must not hold the
-// budget of large bodies. That such a body was not JSON, or too large, is not told then.
+// refusedBodyBytes is the largest body that is looked at of a request that is refused anyway. The
+// service looks at the JSON first (wire-facts §1.2 #5), so small bodies are read to answer in its
+// order. Where signatures are verified larger ones are thrown away: whoever has no access key must not
+// hold the budget of large bodies. That such a body was not JSON, or too large, is not told then.
 const refusedBodyBytes = bodyChunkBytes
 
-// refusesUnread says whether a request that is refused is answered without its body.
-func (h *Handler) refusesUnread(r *http.Request) bool {
+// discardTimeout is how long a client may take to send a body that is thrown away.
+const discardTimeout = ReadHeaderTimeout
+
+// discards says whether a request that is refused is answered without a look at its body.
+func (h *Handler) discards(r *http.Request) bool {
 	return h.opts.Verifier != nil && bodyMost(r) > refusedBodyBytes
+}
+
+// discard throws a body away, so that a client that reads nothing before it has sent everything gets
+// the answer. The connection ends with the request.
+func (h *Handler) discard(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Connection", "close")
+	// Not every ResponseWriter has deadlines; then the server's own time-out stands.
+	_ = http.NewResponseController(w).SetReadDeadline(h.opts.Clock().Add(discardTimeout))
+	_, _ = io.CopyN(io.Discard, r.Body, BodyMaxBytes)
 }
 
 // summed hashes a body as it comes, where what is decoded from it has other bytes. What the decoder

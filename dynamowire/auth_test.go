@@ -5,7 +5,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -128,11 +130,13 @@ func (u untouched) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-// TestRefusedUnread: whoever shows no access key gets no memory for a large body; a small one is
-// looked at first, as the service does (wire-facts §1.2 #5).
-func TestRefusedUnread(t *testing.T) {
+// TestRefusedBodiesAreNotHeld: whoever shows no access key gets no memory for a large body, so is
+// answered while there is none; a small one is looked at first, as the service does (wire-facts §1.2
+// #5).
+func TestRefusedBodiesAreNotHeld(t *testing.T) {
 	h := guarded(t)
 	const large = bodyLargeBytes + 1
+	require.True(t, h.large.TryAcquire(InFlightBytesDefault))
 	now := time.Now().UTC()
 	header := func(id string) string {
 		return "AWS4-HMAC-SHA256 Credential=" + id + "/" + now.Format("20060102") + "/us-east-1/dynamodb/aws4_request, " +
@@ -150,7 +154,8 @@ func TestRefusedUnread(t *testing.T) {
 		{"compressed", "GetItem", "", 1 << 10, "gzip", "#MissingAuthenticationTokenException"},
 		{"one byte too much", "GetItem", "", refusedBodyBytes + 1, "", "#MissingAuthenticationTokenException"},
 	} {
-		r := httptest.NewRequest(http.MethodPost, "/", untouched{t})
+		sent := strings.NewReader(strings.Repeat("x", large))
+		r := httptest.NewRequest(http.MethodPost, "/", sent)
 		r.ContentLength = tt.told
 		for name, value := range map[string]string{
 			headerTarget: prefixDynamoDB + "." + tt.target, headerType: contentTypeAmazon, headerAuthorization: tt.auth,
@@ -165,7 +170,9 @@ func TestRefusedUnread(t *testing.T) {
 		require.Equal(t, http.StatusBadRequest, w.Code, tt.name)
 		require.Contains(t, w.Body.String(), tt.want, tt.name)
 		require.Equal(t, "close", w.Header().Get("Connection"), tt.name)
+		require.Zero(t, sent.Len(), tt.name)
 	}
+	h.large.Release(InFlightBytesDefault)
 
 	srv := httptest.NewServer(h)
 	defer srv.Close()
@@ -188,6 +195,25 @@ func TestRefusedUnread(t *testing.T) {
 	h.ServeHTTP(w, r)
 	require.Contains(t, w.Body.String(), "#InvalidSignatureException")
 	require.Empty(t, w.Header().Get("Connection"))
+}
+
+// TestRefusedBodySentWhole: a client that reads no answer before it has sent everything gets one.
+func TestRefusedBodySentWhole(t *testing.T) {
+	srv := httptest.NewServer(guarded(t))
+	defer srv.Close()
+	c, err := net.Dial("tcp", srv.Listener.Addr().String())
+	require.NoError(t, err)
+	defer c.Close()
+	_, err = fmt.Fprintf(c, "POST / HTTP/1.1\r\nHost: x\r\nX-Amz-Target: DynamoDB_20120810.GetItem\r\n"+
+		"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n", BodyMaxBytes)
+	require.NoError(t, err)
+	for chunk, sent := make([]byte, 1<<20), 0; sent < BodyMaxBytes; sent += len(chunk) {
+		_, err = c.Write(chunk)
+		require.NoError(t, err, sent)
+	}
+	answer, err := io.ReadAll(c)
+	require.NoError(t, err, "and the connection ends")
+	require.Contains(t, string(answer), "#MissingAuthenticationTokenException")
 }
 
 // TestWrongMethodUnread: nor does a method that is never answered.

@@ -23,7 +23,8 @@ const (
 )
 
 // Table returns the table that a TableName member names: the name itself, or the table of an ARN,
-// whatever its region and account. False when it is neither.
+// whatever its region and account, since one database serves clients of every region and key. What the
+// service answers to those of others is not known (wire-facts §3.5). False when it is neither.
 func Table(ref string) (name string, ok bool) {
 	name = ref
 	if strings.HasPrefix(ref, arnPrefix) {
