@@ -356,6 +356,32 @@ func TestStrings(t *testing.T) {
 	}
 }
 
+// TestStringsInWords: whatever is special in a string is found at every place of the words in which it is
+// read.
+func TestStringsInWords(t *testing.T) {
+	for n := range 18 {
+		for _, m := range []int{0, 1, 7, 8, 17} {
+			before, after := strings.Repeat("a", n), strings.Repeat("b", m)
+			for in, want := range map[string]string{
+				"": "", "ä": "ä", `\n`: "\n", `ä\n`: "ä\n", `\nä`: "\nä", "\x7f": "\x7f", "\xff": "\uFFFD", "ä\xff": "ä\uFFFD",
+			} {
+				var s Scanner
+				s.Reset([]byte(`"` + before + in + after + `"`))
+				text, ok := s.String()
+				require.True(t, ok)
+				require.Equal(t, before+want+after, string(text))
+				require.Zero(t, s.Peek(), "the end")
+			}
+			for _, in := range []string{"\x1f", "ä\x00", `\x`} {
+				var s Scanner
+				s.Reset([]byte(`"` + before + in + after + `"`))
+				_, ok := s.String()
+				require.False(t, ok, "%q", in)
+			}
+		}
+	}
+}
+
 // TestNoAliasing: nothing of a request points into the body.
 func TestNoAliasing(t *testing.T) {
 	body := []byte(`{"TableName":"Pets","Item":{"pk":{"S":"value"}},"ExpressionAttributeNames":{"#a":"b"}}`)

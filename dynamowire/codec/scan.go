@@ -128,29 +128,27 @@ func (s *Scanner) tightKey(first bool) (key []byte, ok bool) {
 	if i >= len(data) || data[i] != '"' {
 		return nil, false
 	}
-	end := s.plainEnd(i + 1)
-	if end < 0 || end+1 >= len(data) || data[end+1] != ':' {
+	end, plain := s.plainEnd(i + 1)
+	if !plain || end+1 >= len(data) || data[end+1] != ':' {
 		return nil, false
 	}
 	s.pos = end + 2
 	return data[i+1 : end], true
 }
 
-// plainEnd is where the closing quote of the string is whose content begins at i; -1 when the string
-// has escapes, faults or bytes that are not ASCII, or ends near the end of the text.
-func (s *Scanner) plainEnd(i int) int {
+// plainEnd is where the closing quote of the string is whose content begins at i. Not plain is one that
+// has escapes, faults or bytes that are not ASCII, or ends near the end of the text; then it is where
+// that begins.
+func (s *Scanner) plainEnd(i int) (end int, plain bool) {
 	data := s.data
-	for i+8 <= len(data) {
+	for ; i+8 <= len(data); i += 8 {
 		x := binary.LittleEndian.Uint64(data[i:])
 		if m := special(x) | x&highs; m != 0 {
-			if i += bits.TrailingZeros64(m) / 8; data[i] == '"' {
-				return i
-			}
-			return -1
+			i += bits.TrailingZeros64(m) / 8
+			return i, data[i] == '"'
 		}
-		i += 8
 	}
-	return -1
+	return i, false
 }
 
 // Elem goes to the next element of an array; it takes the closing bracket and reports false at the
@@ -283,13 +281,25 @@ func (s *Scanner) String() (text []byte, ok bool) {
 		return nil, s.fail()
 	}
 	start := s.pos + 1
-	if end := s.plainEnd(start); end >= 0 {
-		s.pos = end + 1
-		return s.data[start:end], true
+	i, plain := s.plainEnd(start)
+	if plain {
+		s.pos = i + 1
+		return s.data[start:i], true
 	}
 	data := s.data
 	var seen uint64
-	for i := start; i < len(data); i++ {
+	for i+8 <= len(data) { // letters beyond ASCII, up to what else is special
+		x := binary.LittleEndian.Uint64(data[i:])
+		if m := special(x); m != 0 {
+			n := bits.TrailingZeros64(m) / 8
+			seen |= x & (1<<(8*n) - 1)
+			i += n
+			break
+		}
+		seen |= x
+		i += 8
+	}
+	for ; i < len(data); i++ {
 		c := data[i]
 		if c == '"' {
 			s.pos = i + 1
