@@ -393,6 +393,21 @@ func TestNoAliasing(t *testing.T) {
 	assert.Equal(t, []api.Name{{Placeholder: "#a", Name: "b"}}, in.ExpressionAttributeNames)
 }
 
+// TestItemTwice: of an item that is there twice the last one counts, null too.
+func TestItemTwice(t *testing.T) {
+	var d Decoder
+	item, err := attr.NewItem().Bool("a", true).Build()
+	require.NoError(t, err)
+	for body, want := range map[string]attr.Item{
+		`{"Key":{"a":{}},"Key":null}`: nil, `{"Key":{"a":{}},"Key":{"a":{"BOOL":true}}}`: item,
+	} {
+		in, err := d.GetItem([]byte(body))
+		require.NoError(t, err, body)
+		assert.Empty(t, in.Bad, body)
+		assert.Equal(t, want, in.Key, body)
+	}
+}
+
 // TestLegacyTwice: of members and entries that are there twice the last counts, and so does the fault
 // of its value (wire-facts §2).
 func TestLegacyTwice(t *testing.T) {

@@ -72,6 +72,7 @@ func (d *Decoder) report(at place, bad *attr.ValueError) {
 // item reads a map of attribute values as an item or key; nil for null.
 func (d *Decoder) item(at place) attr.Item {
 	if !d.mapping(classValue) {
+		d.report(at, nil)
 		return nil
 	}
 	return d.openItem(at)
