@@ -237,10 +237,10 @@ func (c *Catalog) usable(t *Table) bool {
 	return false
 }
 
-// Lookup returns a table in any state.
+// Lookup returns a table in any state. What cannot be settled of other tables does not matter.
 func (c *Catalog) Lookup(ctx context.Context, name string) (*Table, error) {
 	if c.unsettled() {
-		if err := c.finishAll(ctx); err != nil {
+		if err := c.finishAll(ctx); err != nil && !c.settled(name) {
 			return nil, err
 		}
 	}
@@ -441,7 +441,7 @@ func (c *Catalog) write(ctx context.Context, r *Record) error {
 // due says whether a table has a step to take now.
 func (c *Catalog) due(now time.Time) bool {
 	for _, t := range c.snapshot() {
-		if t.Status != StatusActive && now.UnixMilli() >= t.UntilMs {
+		if t.due(now) {
 			return true
 		}
 	}

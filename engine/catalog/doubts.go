@@ -11,7 +11,8 @@ import (
 
 // A change of a table whose outcome is uncertain leaves a doubt: the row may say something else than
 // the cache. Whoever of the control plane looks next asks the store, and only then is the table changed
-// again. The LSM never leaves one.
+// again. The LSM leaves one only when its log has failed: it cannot be asked before the next start then,
+// but takes no other changes either, and tables that are not in doubt are still found.
 
 // doubt notes that the outcome of writing a table's row is uncertain, and returns the error. The caller
 // holds control.
@@ -28,6 +29,14 @@ func (c *Catalog) doubt(name string, err error) error {
 
 // unsettled says whether a step may be due that the control plane has to take first.
 func (c *Catalog) unsettled() bool { return c.transient.Load() > 0 || c.doubtful.Load() > 0 }
+
+// settled says whether a table is as the cache has it, whatever may be due of others.
+func (c *Catalog) settled(name string) bool {
+	c.control.Lock()
+	defer c.control.Unlock()
+	t := c.snapshot()[name]
+	return !c.doubts[name] && (t == nil || !t.due(c.opts.Clock()))
+}
 
 // ask ends all doubts.
 func (c *Catalog) ask(ctx context.Context) error {

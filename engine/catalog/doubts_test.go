@@ -116,3 +116,51 @@ func TestLostAnswers(t *testing.T) {
 		})
 	}
 }
+
+// brokenStore takes no more changes from some time on, as an LSM whose log has failed.
+type brokenStore struct {
+	storage.Store
+	broken bool
+}
+
+func (s *brokenStore) Apply(ctx context.Context, b *storage.Batch, o storage.UpdateOptions) error {
+	if s.broken {
+		return storage.ErrUnavailable
+	}
+	return s.Store.Apply(ctx, b, o)
+}
+
+func (s *brokenStore) Update(ctx context.Context, n []storage.Named, o storage.UpdateOptions, fn func(storage.Tx) error) error {
+	if s.broken {
+		return storage.ErrUnavailable
+	}
+	return s.Store.Update(ctx, n, o, fn)
+}
+
+// TestADoubtThatStays: while the store takes no changes, a doubt about one table says nothing of others.
+func TestADoubtThatStays(t *testing.T) {
+	ctx := context.Background()
+	e := newEnv(t)
+	broken := &brokenStore{Store: e.store}
+	losing := &losingStore{Store: broken}
+	c := e.open(losing)
+	_, err := c.Create(ctx, record("b"))
+	require.NoError(t, err)
+	_, err = c.Lookup(ctx, "b")
+	require.NoError(t, err)
+	losing.armed = true
+	_, err = c.Create(ctx, record("a"))
+	require.ErrorIs(t, err, storage.ErrUncertain)
+	broken.broken = true
+	_, err = c.Lookup(ctx, "a")
+	require.ErrorIs(t, err, storage.ErrUnavailable)
+	_, _, err = c.Names(ctx, "", 10)
+	require.ErrorIs(t, err, storage.ErrUnavailable)
+	_, err = c.Lookup(ctx, "b")
+	require.NoError(t, err)
+	_, err = c.Lookup(ctx, "c")
+	require.ErrorIs(t, err, ErrNotFound)
+	broken.broken = false
+	_, err = c.Lookup(ctx, "a")
+	require.ErrorIs(t, err, ErrNotFound)
+}

@@ -255,6 +255,11 @@ func (r *Record) settle(now time.Time) bool {
 	return true
 }
 
+// due says whether a passing state has come to its end.
+func (r *Record) due(now time.Time) bool {
+	return r.Status != StatusActive && now.UnixMilli() >= r.UntilMs
+}
+
 // gone says whether a deletion is due.
 func (r *Record) gone(now time.Time) bool {
 	return r.Status == StatusDeleting && now.UnixMilli() >= r.UntilMs
