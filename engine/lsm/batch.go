@@ -3,6 +3,7 @@ package lsm
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"math/bits"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
@@ -50,7 +51,10 @@ func encodePayload(dst []byte, ops []storage.Op, reference []byte) {
 		return
 	}
 	dst[0] = payloadInline
-	appendOps(dst[:1], ops)
+	if n := len(appendOps(dst[:1], ops)); n != len(dst) {
+		// The frame would be sealed over what the buffer held before.
+		panic(fmt.Sprintf("lsm: a batch of %d bytes has a frame for %d", n, len(dst)))
+	}
 }
 
 // opsBytes is how much appendOps appends.

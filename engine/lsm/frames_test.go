@@ -179,3 +179,13 @@ func TestOpsBytesIsWhatIsAppended(t *testing.T) {
 		require.Len(t, appendOps(nil, ops), opsBytes(ops), "%d", n)
 	}
 }
+
+// TestAFrameOfAnotherLengthIsNotSealed over what an earlier group left in the buffer.
+func TestAFrameOfAnotherLengthIsNotSealed(t *testing.T) {
+	ops := []storage.Op{{Key: []byte("key"), Value: []byte("value")}}
+	n := 1 + opsBytes(ops)
+	encodePayload(make([]byte, n), ops, nil)
+	for _, wrong := range []int{n - 1, n + 1} {
+		require.Panics(t, func() { encodePayload(make([]byte, wrong), ops, nil) })
+	}
+}
