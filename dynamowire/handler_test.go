@@ -179,6 +179,51 @@ func TestBudgetOfBodies(t *testing.T) {
 	require.EqualValues(t, BodyMaxBytes, bodyMost(request(-1, "")))
 }
 
+// bodyFunc is a body that says what happens when it is read.
+type bodyFunc func() error
+
+func (f bodyFunc) Read([]byte) (int, error) { return 0, f() }
+
+// TestBudgetIsTakenAndGivenBack: before a large body is read its bytes are taken from the budget, and
+// they are back when the request is over, however it ends.
+func TestBudgetIsTakenAndGivenBack(t *testing.T) {
+	h := NewHandler(canned{}, Options{InFlightBytes: BodyMaxBytes, Clock: time.Now})
+	isFree := func(n int64) bool {
+		ok := h.large.TryAcquire(n)
+		if ok {
+			h.large.Release(n)
+		}
+		return ok
+	}
+	for _, c := range []struct {
+		length   int64
+		encoding string
+		taken    int64
+		end      error
+	}{
+		{bodyLargeBytes, "", 0, io.EOF},
+		{bodyLargeBytes + 1, "", bodyLargeBytes + 1, io.EOF},
+		{bodyLargeBytes + 1, "", bodyLargeBytes + 1, io.ErrUnexpectedEOF},
+		{BodyMaxBytes, "", BodyMaxBytes, io.EOF},
+		{-1, "", BodyMaxBytes, io.EOF},
+		{1 << 10, "gzip", inflateMax << 10, io.EOF}, // refused: no gzip
+	} {
+		read := false
+		r := httptest.NewRequest(http.MethodPost, "/", bodyFunc(func() error {
+			read = true
+			require.True(t, isFree(BodyMaxBytes-c.taken), "%+v: more is taken", c)
+			require.False(t, isFree(BodyMaxBytes-c.taken+1), "%+v: less is taken", c)
+			return c.end
+		}))
+		r.ContentLength = c.length
+		r.Header.Set(headerType, contentTypeAmazon)
+		r.Header.Set(headerEncoding, c.encoding)
+		h.ServeHTTP(httptest.NewRecorder(), r)
+		require.True(t, read, "%+v", c)
+		require.True(t, isFree(BodyMaxBytes), "%+v: not given back", c)
+	}
+}
+
 // TestSlowBodyEnds: each piece of a body moves the deadline on, but never past the end of the whole.
 func TestSlowBodyEnds(t *testing.T) {
 	began := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
