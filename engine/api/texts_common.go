@@ -43,13 +43,6 @@ const (
 	// MsgThrottledIndex is Throttling of an index of an on-demand table.
 	MsgThrottledIndex = "Throughput exceeds the current capacity for one or more global secondary " +
 		"indexes. DynamoDB is automatically scaling your index so please try again shortly."
-	// MsgAccountLimit is RequestLimitExceeded.
-	MsgAccountLimit = "Throughput exceeds the current throughput limit for your account. Please " +
-		"contact AWS Support at https://aws.amazon.com/support request a limit increase"
-	// MsgSubscriberLimit wraps the reason of a LimitExceeded; reason.
-	MsgSubscriberLimit = "Subscriber limit exceeded: %s"
-	// MsgRateExceeded is Throttling of the control plane; unsure.
-	MsgRateExceeded = "Rate of requests exceeds the allowed throughput."
 )
 
 // Prefixes of service errors (wire-facts §0, §3.6).
@@ -139,10 +132,6 @@ const (
 		"placeholder is too long; key: \"%s\""
 	// MsgValuesValue is a bad value; text of the value's error, placeholder.
 	MsgValuesValue = "ExpressionAttributeValues contains invalid value: %s for key %s"
-	// MsgNamesUnused is raised after all expressions are compiled; names joined with ", ".
-	MsgNamesUnused = "Value provided in ExpressionAttributeNames unused in expressions: keys: {%s}"
-	// MsgValuesUnused is raised after all expressions are compiled; names joined with ", ".
-	MsgValuesUnused = "Value provided in ExpressionAttributeValues unused in expressions: keys: {%s}"
 	// MsgSubstitutionSize is more than 2 MB of names and values; unsure: only the refusal is known.
 	MsgSubstitutionSize = "ExpressionAttributeNames and ExpressionAttributeValues exceed the maximum " +
 		"allowed size of 2 MB"

@@ -67,8 +67,6 @@ const (
 	// MsgUpdateIndexKeySize is an update that makes an index key too long.
 	MsgUpdateIndexKeySize = "The update expression attempted to update the secondary index key " +
 		"beyond allowed size limits"
-	// MsgDuplicateKey is DuplicateItem of a statement.
-	MsgDuplicateKey = "Duplicate primary key exists in table"
 )
 
 // Batches (wire-facts §6.12).
@@ -113,6 +111,5 @@ const (
 	ReasonProvisionedThroughput   = "ProvisionedThroughputExceeded"
 	ReasonThrottlingError         = "ThrottlingError"
 	ReasonValidationError         = "ValidationError"
-	ReasonAccessDenied            = "AccessDenied"
 	ReasonDuplicateItem           = "DuplicateItem"
 )
