@@ -249,7 +249,7 @@ func (h *Handler) serveAlive(w http.ResponseWriter, r *http.Request) {
 func (h *Handler) serveReady(w http.ResponseWriter, r *http.Request) {
 	a := answer{w: w, h: h}
 	a.begin(r)
-	if h.opts.Ready != nil && !h.opts.Ready() {
+	if h.opts.Ready != nil && !h.opts.Ready(r.Context()) {
 		a.set(headerType, "text/plain; charset=utf-8")
 		a.finish(http.StatusServiceUnavailable, []byte("not ready\n"))
 		return

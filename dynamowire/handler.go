@@ -43,8 +43,8 @@ type Options struct {
 	Logger zerolog.Logger
 	// Clock is asked for the time of deadlines. Required.
 	Clock func() time.Time
-	// Ready says whether the database answers, for /readyz; nil means always.
-	Ready func() bool
+	// Ready says whether the database takes writes, for /readyz; nil means always.
+	Ready func(context.Context) bool
 	// InFlightBytes bounds the large bodies that are held at once; 0 means InFlightBytesDefault.
 	InFlightBytes int64
 	// CompressMinBytes is the size from which answers are compressed for clients that ask; 0 means

@@ -123,7 +123,7 @@ func TestChunkedBody(t *testing.T) {
 
 func TestHealthPaths(t *testing.T) {
 	ready := false
-	srv := httptest.NewServer(NewHandler(canned{}, Options{Ready: func() bool { return ready }}))
+	srv := httptest.NewServer(NewHandler(canned{}, Options{Ready: func(context.Context) bool { return ready }}))
 	defer srv.Close()
 	status := func(path string) int {
 		res, err := http.Get(srv.URL + path)

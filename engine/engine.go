@@ -9,6 +9,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -19,6 +20,7 @@ import (
 	"github.com/keystone-db/kstone/engine/capacity"
 	"github.com/keystone-db/kstone/engine/catalog"
 	"github.com/keystone-db/kstone/engine/exec"
+	"github.com/keystone-db/kstone/engine/key"
 	"github.com/keystone-db/kstone/engine/lsm"
 	"github.com/keystone-db/kstone/engine/plan"
 	"github.com/keystone-db/kstone/engine/storage"
@@ -125,6 +127,14 @@ func newDB(store storage.Store, opts Options) (*DB, error) {
 func (db *DB) Close() error {
 	db.stopBackground()
 	return db.store.Close()
+}
+
+// Ready says whether the database takes writes, now or, when the disk is full, once there is room. After
+// a failed write of the log it never does again: it must be closed and opened.
+func (db *DB) Ready(ctx context.Context) bool {
+	named := []storage.Named{{Key: key.AppendLease(nil, "ready"), Shared: true}}
+	err := db.store.Update(ctx, named, storage.UpdateOptions{}, func(storage.Tx) error { return nil })
+	return err == nil || errors.Is(err, storage.ErrFull) || errors.Is(err, storage.ErrConflict)
 }
 
 // uuidBytes is the length of a UUID.

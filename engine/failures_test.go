@@ -97,6 +97,21 @@ func TestFailuresOfStorage(t *testing.T) {
 	require.NoError(t, err, "the control plane too")
 }
 
+// TestReady: a store that waits for room is ready, one that has given up is not.
+func TestReady(t *testing.T) {
+	mem, err := memstore.Open(memstore.Options{})
+	require.NoError(t, err)
+	s := &failingStore{Store: mem}
+	db := openSerial(t, s)
+	for cause, want := range map[error]bool{
+		nil: true, storage.ErrFull: true, &storage.ConflictError{Key: []byte("k")}: true,
+		storage.ErrUnavailable: false, storage.ErrClosed: false, storage.ErrCorrupt: false, context.Canceled: false,
+	} {
+		s.err = cause
+		require.Equal(t, want, db.Ready(t.Context()), "%v", cause)
+	}
+}
+
 // TestUnprocessedItems: a request of a batch whose item a transaction holds comes back, the others are
 // done; sent again it is done too (wire-facts §6.12, §6.13).
 func TestUnprocessedItems(t *testing.T) {

@@ -97,7 +97,7 @@ func newServer(c Config, db *engine.DB, v *sigv4.Verifier, logger zerolog.Logger
 	}
 	handler := dynamowire.NewHandler(db, dynamowire.Options{
 		Region: c.Region, Seed: binary.LittleEndian.Uint64(seed[:]), Logger: logger, Clock: time.Now,
-		Account: c.Account, Verifier: v, StatementAccess: statementAccess,
+		Account: c.Account, Verifier: v, StatementAccess: statementAccess, Ready: db.Ready,
 	})
 	server := dynamowire.NewServer(handler)
 	server.ErrorLog = errorLog(logger)

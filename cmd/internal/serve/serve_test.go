@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
 
+	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -28,6 +31,23 @@ func TestListenLocalhostSharesOnePort(t *testing.T) {
 	}
 	_, err = listen(t.Context(), HostDefault, uint16(portOf(listeners[0])))
 	require.ErrorIs(t, err, syscall.EADDRINUSE)
+}
+
+// TestReadiness: /readyz asks the database, /healthz only the process.
+func TestReadiness(t *testing.T) {
+	db, err := engine.Open("", engine.Options{InMemory: true})
+	require.NoError(t, err)
+	server, err := newServer(Config{}, db, nil, zerolog.Nop())
+	require.NoError(t, err)
+	status := func(path string) int {
+		w := httptest.NewRecorder()
+		server.Handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		return w.Code
+	}
+	assert.Equal(t, http.StatusOK, status("/readyz"))
+	require.NoError(t, db.Close())
+	assert.Equal(t, http.StatusServiceUnavailable, status("/readyz"))
+	assert.Equal(t, http.StatusOK, status("/healthz"))
 }
 
 func TestIsLoopback(t *testing.T) {
