@@ -10,8 +10,9 @@ import (
 )
 
 // shorthand is how exchanges write what is too long to read: @rep(TEXT,N) is TEXT N times, and
-// @list(TEXT,SEPARATOR,N) is N texts with the separator between them, in which # counts from 1.
-var shorthand = regexp.MustCompile(`@(?:rep\((.*?),(\d+)\)|list\((.*?),(, ?|; ),(\d+)\))`)
+// @list(TEXT,SEPARATOR,N) is N texts with the separator between them, in which # counts from 1, or from
+// M with M-N. The text of a list may hold repetitions.
+var shorthand = regexp.MustCompile(`@(?:rep\((.*?),(\d+)\)|list\((.*?),(, ?|; ),(?:(\d+)-)?(\d+)\))`)
 
 // spelled writes the shorthands of a request or an answer out.
 func spelled(text string) string {
@@ -20,9 +21,13 @@ func spelled(text string) string {
 		if m[2] != "" {
 			return strings.Repeat(m[1], count(m[2]))
 		}
-		texts := make([]string, count(m[5]))
-		for i := range texts {
-			texts[i] = strings.ReplaceAll(m[3], "#", strconv.Itoa(i+1))
+		from := 1
+		if m[5] != "" {
+			from = count(m[5])
+		}
+		var texts []string
+		for text := spelled(m[3]); from <= count(m[6]); from++ {
+			texts = append(texts, strings.ReplaceAll(text, "#", strconv.Itoa(from)))
 		}
 		return strings.Join(texts, m[4])
 	})
@@ -48,6 +53,7 @@ func TestShorthand(t *testing.T) {
 	require.Equal(t, `{"a":"xxx"}`, spelled(`{"a":"@rep(x,3)"}`))
 	require.Equal(t, `[{"n":1},{"n":2}]`, spelled(`[@list({"n":#},,,2)]`))
 	require.Equal(t, "a(1), a(2)", spelled("@list(a(#),, ,2)"))
+	require.Equal(t, "a3xx,a4xx", spelled("@list(a#@rep(x,2),,,3-4)"))
 	require.Equal(t, "plain @rep(x) #", spelled("plain @rep(x) #"))
 	require.Equal(t, "@rep(x,2)", asWritten("xx", "@rep(x,2)"))
 	require.Equal(t, "xxx", asWritten("xxx", "@rep(x,2)"))

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"regexp"
+	"net/http/httptest"
 	"slices"
 	"testing"
 	"time"
@@ -13,20 +13,25 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/keystone-db/kstone/engine"
+	"github.com/keystone-db/kstone/engine/storage/memstore"
+	"github.com/keystone-db/kstone/engine/storage/storagetest"
 )
 
 // TestExchanges sends the requests of testdata/exchanges, byte for byte, to a database that each file
 // begins anew, and compares status and body. A command is the operation, its input the body. The
 // expected texts are those of wire-facts, whose sections the files name. Of a CreateTable that succeeds
 // only the status counts, since it makes what the others need, unless it asks for the answer; other
-// commands may ask for the status alone. Three more commands prepare: database opens a new one with
-// options and without background work, clock moves the time, work does what is due by then.
+// commands may ask for the status alone. With hold the answer is not waited for: the request, a
+// transaction, stops where it holds its items. More commands prepare: database opens a new one with
+// options and without background work, clock moves the time, work does what is due by then, release
+// lets go of what was held and shows its answer.
 func TestExchanges(t *testing.T) {
 	datadriven.Walk(t, "testdata/exchanges", func(t *testing.T, path string) {
 		e := &exchanges{now: wireTime}
 		e.open(t)
 		defer func() { require.NoError(t, e.w.db.Close()) }()
 		datadriven.RunTest(t, path, e.run)
+		require.Nil(t, e.stall, "a request is held at the end")
 	})
 }
 
@@ -35,16 +40,25 @@ const (
 	commandDatabase = "database"
 	commandClock    = "clock"
 	commandWork     = "work"
+	commandRelease  = "release"
 )
 
 // exchanges is the state of one file.
 type exchanges struct {
-	w   *wire
-	now time.Time
+	w     *wire
+	now   time.Time
+	store *storagetest.Stalling
+	// stall is what holds a request up, held gets its answer.
+	stall *storagetest.Stall
+	held  chan *httptest.ResponseRecorder
+	chance
 }
 
 func (e *exchanges) open(t *testing.T, set ...func(*engine.Options)) {
-	e.w = openWire(t, append(set, func(o *engine.Options) {
+	mem, err := memstore.Open(memstore.Options{})
+	require.NoError(t, err)
+	e.store = &storagetest.Stalling{Store: mem}
+	e.w = openWireOn(t, e.store, append(set, func(o *engine.Options) {
 		o.Clock = func() time.Time { return e.now }
 	})...)
 }
@@ -52,41 +66,69 @@ func (e *exchanges) open(t *testing.T, set ...func(*engine.Options)) {
 func (e *exchanges) run(t *testing.T, d *datadriven.TestData) string {
 	switch d.Cmd {
 	case commandDatabase:
-		var delay string
-		d.ScanArgs(t, "table-delay", &delay)
 		require.NoError(t, e.w.db.Close())
-		e.open(t, func(o *engine.Options) {
-			o.TableDelay, o.NoBackground, o.StrictLimits = duration(t, delay), true, d.HasArg("strict-limits")
-		})
+		e.open(t, databaseOptions(t, d))
 		return ""
 	case commandWork:
 		require.NoError(t, e.w.db.Work(t.Context()))
 		return ""
 	case commandClock:
-		var add string
-		d.ScanArgs(t, "add", &add)
-		e.now = e.now.Add(duration(t, add))
+		e.now = e.now.Add(durationArg(t, d, "add"))
 		return ""
+	case commandRelease:
+		close(e.stall.Release)
+		e.stall = nil
+		return e.answer(d, <-e.held)
 	}
-	rec := e.w.must(t, d.Cmd, spelled(d.Input))
+	request := e.inRequest(spelled(d.Input))
+	if d.HasArg("hold") {
+		e.hold(t, d.Cmd, request)
+		return "held\n"
+	}
+	return e.answer(d, e.w.must(t, d.Cmd, request))
+}
+
+// hold sends a transaction that stops where it holds its items.
+func (e *exchanges) hold(t *testing.T, op, request string) {
+	require.Nil(t, e.stall, "one request is held at a time")
+	e.stall, e.held = e.store.StopNext(), make(chan *httptest.ResponseRecorder, 1)
+	go func() { e.held <- e.w.send(op, request) }()
+	select {
+	case <-e.stall.Reached:
+	case rec := <-e.held:
+		t.Fatalf("not held: %d %s", rec.Code, rec.Body)
+	}
+}
+
+// answer is how a file shows an answer.
+func (e *exchanges) answer(d *datadriven.TestData, rec *httptest.ResponseRecorder) string {
+	body := e.inAnswer(rec.Body.Bytes())
 	brief := d.Cmd == "CreateTable" && !d.HasArg("answer") || d.HasArg("status")
 	if brief && rec.Code == http.StatusOK {
 		return fmt.Sprintln(rec.Code)
 	}
-	if rec.Body.Len() == 0 {
-		return fmt.Sprintf("%d\n(empty)\n", rec.Code)
+	if len(body) == 0 {
+		body = []byte("(empty)")
 	}
-	answer := fmt.Sprintf("%d\n%s\n", rec.Code, tableID.ReplaceAll(rec.Body.Bytes(), []byte(`"TableId":"UUID"`)))
-	return asWritten(answer, d.Expected)
+	return asWritten(fmt.Sprintf("%d\n%s\n", rec.Code, body), d.Expected)
 }
 
-// tableID is a version 4 UUID: of it only the form is known.
-var tableID = regexp.MustCompile(`"TableId":"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"`)
+func databaseOptions(t *testing.T, d *datadriven.TestData) func(*engine.Options) {
+	return func(o *engine.Options) {
+		o.NoBackground, o.StrictLimits, o.Throttle = true, d.HasArg("strict-limits"), d.HasArg("throttle")
+		if d.HasArg("table-delay") {
+			o.TableDelay = durationArg(t, d, "table-delay")
+		}
+		d.MaybeScanArgs(t, "collection-bytes", &o.CollectionBytes)
+	}
+}
 
-func duration(t *testing.T, text string) time.Duration {
-	d, err := time.ParseDuration(text)
+func durationArg(t *testing.T, d *datadriven.TestData, name string) time.Duration {
+	var text string
+	d.ScanArgs(t, name, &text)
+	value, err := time.ParseDuration(text)
 	require.NoError(t, err)
-	return d
+	return value
 }
 
 // TestExchangeCounts prints, with -v, how many cases testdata/exchanges holds for each operation. Every
@@ -98,7 +140,7 @@ func TestExchangeCounts(t *testing.T) {
 	datadriven.Walk(t, "testdata/exchanges", func(t *testing.T, path string) {
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			switch d.Cmd {
-			case commandDatabase, commandClock, commandWork:
+			case commandDatabase, commandClock, commandWork, commandRelease:
 				return d.Expected
 			}
 			require.Contains(t, w.h.ops, d.Cmd, d.Pos)

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/keystone-db/kstone/engine"
+	"github.com/keystone-db/kstone/engine/storage"
 	"github.com/keystone-db/kstone/engine/storage/memstore"
 )
 
@@ -133,6 +134,11 @@ func openWire(t *testing.T, set ...func(*engine.Options)) *wire {
 	t.Helper()
 	store, err := memstore.Open(memstore.Options{})
 	require.NoError(t, err)
+	return openWireOn(t, store, set...)
+}
+
+func openWireOn(t *testing.T, store storage.Store, set ...func(*engine.Options)) *wire {
+	t.Helper()
 	opts := engine.Options{Clock: func() time.Time { return wireTime }, Rand: rand.NewChaCha8([32]byte{})}
 	for _, f := range set {
 		f(&opts)

@@ -1,9 +1,7 @@
 package engine
 
 import (
-	"context"
 	"sync"
-	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -15,27 +13,6 @@ import (
 	"github.com/keystone-db/kstone/engine/storage/memstore"
 	"github.com/keystone-db/kstone/engine/storage/storagetest"
 )
-
-// stallingStore stops one transaction while it holds its keys.
-type stallingStore struct {
-	storage.Store
-	stopped          atomic.Bool
-	reached, release chan struct{}
-}
-
-func newStalling(s storage.Store) *stallingStore {
-	return &stallingStore{Store: s, reached: make(chan struct{}), release: make(chan struct{})}
-}
-
-func (s *stallingStore) Update(ctx context.Context, named []storage.Named, opts storage.UpdateOptions, fn func(storage.Tx) error) error {
-	return s.Store.Update(ctx, named, opts, func(tx storage.Tx) error {
-		if opts.Multi && s.stopped.CompareAndSwap(false, true) {
-			close(s.reached)
-			<-s.release
-		}
-		return fn(tx)
-	})
-}
 
 // conflictStores are the stores that transactions are met on. The hostile one does not rerun fn here:
 // a run that is thrown away holds no keys.
@@ -58,8 +35,8 @@ const (
 
 // stopTransaction starts the transaction and returns when it holds its items; done is closed when it
 // has been answered.
-func stopTransaction(t *testing.T, db serialDB, s *stallingStore) (done chan struct{}) {
-	done = make(chan struct{})
+func stopTransaction(t *testing.T, db serialDB, s *storagetest.Stalling) (stall *storagetest.Stall, done chan struct{}) {
+	stall, done = s.StopNext(), make(chan struct{})
 	go func() {
 		defer close(done)
 		_, err := db.TransactWriteItems(t.Context(), &api.TransactWriteItemsInput{TransactItems: []api.TransactWriteItem{
@@ -71,8 +48,8 @@ func stopTransaction(t *testing.T, db serialDB, s *stallingStore) (done chan str
 		}})
 		assert.NoError(t, err)
 	}()
-	<-s.reached
-	return done
+	<-stall.Reached
+	return stall, done
 }
 
 func (d serialDB) put(i int, v storagetest.Cell) error {
@@ -177,11 +154,11 @@ func requireConflicts(t *testing.T, err error) {
 func TestWhatMeetsATransaction(t *testing.T) {
 	for name, store := range conflictStores(t) {
 		t.Run(name, func(t *testing.T) {
-			s := newStalling(store)
+			s := &storagetest.Stalling{Store: store}
 			db := openSerial(t, s)
 			require.NoError(t, db.put(itemWritten, 1))
 			require.NoError(t, db.put(itemChecked, 1))
-			done := stopTransaction(t, db, s)
+			stall, done := stopTransaction(t, db, s)
 			for what, err := range map[string]error{
 				"put": db.put(itemWritten, 2), "put over the checked": db.put(itemChecked, 2),
 				"put with capacity": db.putMetered(itemWritten), "delete": db.remove(itemWritten),
@@ -209,7 +186,7 @@ func TestWhatMeetsATransaction(t *testing.T) {
 				require.NoError(t, db.remove(itemFree))
 			}
 			require.Equal(t, storagetest.Cell(1), db.get(t, itemWritten), "plain reads see what was before")
-			close(s.release)
+			close(stall.Release)
 			<-done
 			require.Equal(t, storagetest.Cell(7), db.get(t, itemWritten))
 			require.Equal(t, storagetest.Cell(1), db.get(t, itemChecked))
@@ -223,9 +200,9 @@ func TestWhatMeetsATransaction(t *testing.T) {
 func TestWaitingForATransaction(t *testing.T) {
 	for name, store := range conflictStores(t) {
 		t.Run(name, func(t *testing.T) {
-			s := newStalling(store)
+			s := &storagetest.Stalling{Store: store}
 			db := openSerialWith(t, s, Options{WaitOnConflict: true})
-			done := stopTransaction(t, db, s)
+			stall, done := stopTransaction(t, db, s)
 			require.NoError(t, db.transactGet(itemFree, itemWritten), "reads need not wait: they see what was before")
 			var behind sync.WaitGroup
 			for _, do := range []func() error{
@@ -245,7 +222,7 @@ func TestWaitingForATransaction(t *testing.T) {
 			} {
 				behind.Go(func() { assert.NoError(t, do()) })
 			}
-			close(s.release)
+			close(stall.Release)
 			behind.Wait()
 			<-done
 			require.NotEqual(t, storagetest.Cell(7), db.get(t, itemWritten), "all of them came behind it")
