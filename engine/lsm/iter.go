@@ -308,22 +308,33 @@ func (l *levelIter) First() bool { return l.open(0) && l.forward(l.cur.First()) 
 // Last moves to the last version.
 func (l *levelIter) Last() bool { return l.open(len(l.tables)-1) && l.backward(l.cur.Last()) }
 
-// SeekGE moves to the first version at or after key.
+// SeekGE moves to the first version at or after key. Bounds are rounded outwards: a table that ends
+// before key may look as if it did not, and the one behind it need not begin there.
 func (l *levelIter) SeekGE(key []byte) bool {
-	i := 0
-	for i < len(l.tables)-1 && bytes.Compare(l.tables[i].Meta.Largest, key) < 0 {
-		i++
+	for i, t := range l.tables {
+		if bytes.Compare(t.Meta.Largest, key) < 0 {
+			continue
+		}
+		if !l.open(i) || l.cur.SeekGE(key) || l.fail() {
+			return l.Valid()
+		}
 	}
-	return l.open(i) && l.forward(l.cur.SeekGE(key))
+	l.close()
+	return false
 }
 
-// SeekLT moves to the last version before key.
+// SeekLT moves to the last version before key; see SeekGE.
 func (l *levelIter) SeekLT(key []byte) bool {
-	i := len(l.tables) - 1
-	for i > 0 && bytes.Compare(l.tables[i].Meta.Smallest, key) >= 0 {
-		i--
+	for i := len(l.tables) - 1; i >= 0; i-- {
+		if bytes.Compare(l.tables[i].Meta.Smallest, key) >= 0 {
+			continue
+		}
+		if !l.open(i) || l.cur.SeekLT(key) || l.fail() {
+			return l.Valid()
+		}
 	}
-	return l.open(i) && l.backward(l.cur.SeekLT(key))
+	l.close()
+	return false
 }
 
 // Next moves forward.
