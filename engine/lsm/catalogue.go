@@ -1,6 +1,7 @@
 package lsm
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"github.com/keystone-db/kstone/engine/lsm/internal/space"
 	"github.com/keystone-db/kstone/engine/lsm/internal/superblock"
 	"github.com/keystone-db/kstone/engine/lsm/internal/vfs"
+	"github.com/keystone-db/kstone/engine/storage"
 )
 
 const (
@@ -27,17 +29,25 @@ type catalogue struct {
 	file  vfs.File // of the role log, in every sync mode
 	align int
 
-	mu       sync.Mutex
-	state    *manifest.State
-	chain    *log.Chain
-	buf      log.Group
+	mu    sync.Mutex
+	state *manifest.State
+	line
+	buf    log.Group
+	next   base.LSN // record number
+	failed error
+	// switchFrom is how long a manifest must be before a new one is tried again, for which there was
+	// no space.
+	switchFrom int64
+}
+
+// line is the log of one manifest.
+type line struct {
 	id       base.ObjectNum
-	extents  []log.Extent // of this manifest, in order
-	next     base.LSN     // record number
-	bytes    int64        // written into this manifest
-	snapshot int64        // bytes of its snapshot
+	chain    *log.Chain
+	extents  []log.Extent // in order
+	bytes    int64        // written
+	snapshot int64        // bytes of the snapshot
 	synced   log.Seq
-	failed   error
 }
 
 // edit makes an edit durable and then installs it. Edits are installed in their order. An error
@@ -53,10 +63,13 @@ func (db *DB) edit(e *manifest.Edit, install func()) error {
 	if db.opts.manifestSwitch != 0 {
 		least = db.opts.manifestSwitch
 	}
-	if c.bytes > max(least, 2*c.snapshot) {
-		// Without space for a new manifest the old one goes on.
-		if err := db.switchManifest(); err != nil && c.failed != nil {
-			return err
+	if c.bytes > max(least, 2*c.snapshot, c.switchFrom) {
+		// Without space for a new manifest the old one goes on, and is not asked again at once.
+		if err := db.switchManifest(); err != nil {
+			if c.failed != nil {
+				return err
+			}
+			c.switchFrom = c.bytes + manifestExtentBytes
 		}
 	}
 	if err := db.appendRecord(e.Append(nil)); err != nil {
@@ -96,9 +109,15 @@ func (c *catalogue) group(record []byte) error {
 	return nil
 }
 
+// errLongRecord: it would be written, and no open could read it.
+var errLongRecord = errors.New("lsm: a record of the manifest is too long")
+
 // appendRecord writes a record, in a new extent when it does not fit.
 func (db *DB) appendRecord(record []byte) error {
 	c := &db.man
+	if len(record) > log.FramePayloadMaxBytes {
+		return fmt.Errorf("%w: %d bytes", errLongRecord, len(record))
+	}
 	at := c.chain.Position()
 	if !log.FitsManifest(at.Extent, at.Offset, log.FrameBytes(len(record)), c.align) {
 		if err := db.extendManifest(int64(len(record))); err != nil {
@@ -138,6 +157,10 @@ func (db *DB) newLogExtent(n int64, keep spare) (log.Extent, error) {
 		return log.Extent{}, err
 	}
 	if err := log.Prepare(db.man.file, e); err != nil {
+		if vfs.IsNoSpace(err) { // blocks that were never there, in a hole of an earlier open
+			db.freeExtent(e)
+			return log.Extent{}, fmt.Errorf("%w: %w", storage.ErrFull, err)
+		}
 		// What a failed write left behind is unknown: the extent stays out of use until reopen.
 		return log.Extent{}, err
 	}
@@ -148,7 +171,7 @@ func (db *DB) newLogExtent(n int64, keep spare) (log.Extent, error) {
 // and frees the old one. The catalogue's mutex is held.
 func (db *DB) switchManifest() error {
 	c := &db.man
-	old := c.extents
+	before, old := c.line, c.extents
 	if bug.Enabled(bug.ExtentReusedEarly) {
 		for _, e := range old {
 			db.freeExtent(e)
@@ -160,6 +183,12 @@ func (db *DB) switchManifest() error {
 		return err
 	}
 	if err := db.startManifest(first); err != nil {
+		if c.failed == nil { // there was no space for all of it; nothing names it
+			for _, e := range c.extents {
+				db.freeExtent(e)
+			}
+			c.line = before
+		}
 		return err
 	}
 	super := db.super
@@ -177,15 +206,14 @@ func (db *DB) switchManifest() error {
 // startManifest writes the snapshot of the state into a new manifest that begins in first.
 func (db *DB) startManifest(first log.Extent) error {
 	c := &db.man
-	c.id = db.nextObject()
+	c.line = line{id: db.nextObject(), extents: []log.Extent{first}}
 	salt, err := db.newSalt()
 	if err != nil {
 		return err
 	}
-	c.extents = []log.Extent{first}
 	c.chain = log.NewChain(log.Ident{Log: c.id, Database: db.ident}, db.super.Epoch, salt,
 		c.align, log.Start(first))
-	c.bytes, c.synced = 0, 0
+	c.switchFrom = 0
 	if bug.Enabled(bug.SuperblockBeforeData) {
 		super := db.super
 		super.Generation++
@@ -196,7 +224,7 @@ func (db *DB) startManifest(first log.Extent) error {
 	}
 	for _, record := range c.state.Snapshot() {
 		if err := db.appendRecord(record); err != nil {
-			return db.manifestFailed(err)
+			return err
 		}
 	}
 	c.snapshot = c.bytes

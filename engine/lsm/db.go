@@ -116,7 +116,7 @@ func newDB(opts Options) *DB {
 	if opts.counterMax != 0 {
 		w.counterMax = opts.counterMax
 	}
-	w.relaxed = opts.Sync != SyncAlways
+	w.relaxed, w.syncFile = opts.Sync != SyncAlways, db.syncLog
 	w.poisons = func(err error) {
 		db.log("the store takes no more writes until it is opened again", err)
 		db.seqs.fail(fmt.Errorf("%w: the log has failed: %w", storage.ErrUnavailable, err))
@@ -152,6 +152,15 @@ func (db *DB) poison(err error) {
 	db.wal.mu.Lock()
 	db.wal.poisonLocked(err)
 	db.wal.mu.Unlock()
+}
+
+// syncLog makes durable what the log's descriptor has written. It is a sync of the whole file.
+func (db *DB) syncLog() (err error) {
+	_ = db.heap.syncWith(nil, func() error {
+		err = db.wal.file.Sync()
+		return err
+	})
+	return err
 }
 
 // wake tells the flusher that there may be something to do; it never blocks.

@@ -61,9 +61,17 @@ func (db *DB) DropRange(ctx context.Context, r storage.Range) error {
 	return nil
 }
 
+// dropTablesMax bounds the tables that leave with one record, so that it fits a frame; compaction drops
+// the others.
+const dropTablesMax = 64 << 10
+
 // claimCovered lists the tables that lie wholly inside the range and that nobody works on.
 func (db *DB) claimCovered(r storage.Range, e *manifest.Edit) (claimed []*span) {
 	dead := merge.NewDead([]storage.Range{r})
+	most := dropTablesMax
+	if db.opts.dropTablesMax != 0 {
+		most = db.opts.dropTablesMax
+	}
 	for i := range db.stripes {
 		s := &db.stripes[i]
 		s.mu.RLock()
@@ -71,7 +79,7 @@ func (db *DB) claimCovered(r storage.Range, e *manifest.Edit) (claimed []*span) 
 		s.mu.RUnlock()
 		for l, level := range v.levels {
 			for _, t := range level {
-				if !dead.Covers(t.Meta.Smallest, t.Meta.Largest) {
+				if len(claimed) >= most || !dead.Covers(t.Meta.Smallest, t.Meta.Largest) {
 					continue
 				}
 				sp := &span{stripe: i, first: t.Meta.Smallest, last: t.Meta.Largest}
@@ -200,7 +208,11 @@ func (db *DB) retireDead() error {
 	tail := db.man.state.Tail.LSN
 	db.man.mu.Unlock()
 	e := &manifest.Edit{}
+	size := 0
 	for _, r := range ranges {
+		if size > manifest.RecordTargetBytes {
+			break // the others next time
+		}
 		if tail <= db.compact.since(r, db.wal.visibleLSN()) {
 			continue
 		}
@@ -210,6 +222,7 @@ func (db *DB) retireDead() error {
 		}
 		if !held {
 			e.DeadDrop = append(e.DeadDrop, r)
+			size += len(r.Start) + len(r.End)
 		}
 	}
 	if len(e.DeadDrop) == 0 {

@@ -269,6 +269,11 @@ func (db *DB) addSegments(n int) error {
 		return nil
 	}
 	if err := db.edit(e, nil); err != nil {
+		if isFull(err) { // not written: nothing names them
+			for _, s := range added {
+				db.freeExtent(s.Extent)
+			}
+		}
 		return err
 	}
 	if err := db.vouchManifest(); err != nil {
@@ -301,6 +306,11 @@ func (db *DB) dropSegment() error {
 	e := &manifest.Edit{}
 	e.SegmentDrop = append(e.SegmentDrop, s.Num)
 	if err := db.edit(e, nil); err != nil {
+		if isFull(err) { // not written: it is still part of the ring
+			w.mu.Lock()
+			w.free = append(w.free, s)
+			w.mu.Unlock()
+		}
 		return err
 	}
 	db.freeExtent(s.Extent)

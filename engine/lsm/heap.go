@@ -57,8 +57,10 @@ func (s spare) bytes(fileEnd int64) int64 {
 type heap struct {
 	file vfs.File
 
-	mu    sync.Mutex // guards space
+	mu    sync.Mutex // guards space and noHoles
 	space *space.Map
+	// noHoles: a hole could not be punched. That loses space only, and is not tried before the next open.
+	noHoles bool
 
 	growMu sync.Mutex // one growth at a time; held during I/O
 
@@ -74,7 +76,7 @@ type heapWrite struct {
 
 // errLostWrites: nothing is known about the blocks that were written. Their extents are not used
 // again before the next open.
-var errLostWrites = errors.New("a sync of the heap failed: its writes are lost")
+var errLostWrites = errors.New("a sync of the file failed: what was written into the heap is lost")
 
 // lost says whether the series, which ended with an error, may have been under a failed sync.
 func (w *heapWrite) lost(err error) bool {
@@ -116,11 +118,13 @@ func (w *heapWrite) writeAt(p []byte, off int64) error {
 	return nil
 }
 
-// sync makes the series durable and ends it. All heap syncs go through here: the kernel reports a
-// lost write once, to whoever syncs first, so that a failure fails every series that is under way.
-func (w *heapWrite) sync() error { return w.heap.syncWith(w, vfs.File.Sync) }
+// sync makes the series durable and ends it.
+func (w *heapWrite) sync() error { return w.heap.syncWith(w, w.heap.file.Sync) }
 
-func (h *heap) syncWith(w *heapWrite, sync func(vfs.File) error) error {
+// syncWith is where all syncs of the file go through, those of the log too: the kernel reports a lost
+// write once, to whoever syncs first, so that a failure fails every series that is under way. w may
+// be nil.
+func (h *heap) syncWith(w *heapWrite, sync func() error) error {
 	h.syncMu.Lock()
 	defer h.syncMu.Unlock()
 	if w != nil {
@@ -129,9 +133,12 @@ func (h *heap) syncWith(w *heapWrite, sync func(vfs.File) error) error {
 			return errLostWrites
 		}
 	}
-	if err := sync(h.file); err != nil {
+	if err := sync(); err != nil {
 		for other := range h.writes {
 			other.failed = true
+		}
+		if vfs.IsNoSpace(err) { // the file has its blocks, the volume below it has not
+			return fmt.Errorf("%w: %w: %w", storage.ErrFull, errLostWrites, err)
 		}
 		return fmt.Errorf("%w: %w", errLostWrites, err)
 	}
@@ -219,7 +226,7 @@ func (h *heap) grow(n int64) error {
 	if bug.Enabled(bug.GrowSyncLeftOut) {
 		err = nil
 	} else {
-		err = h.syncWith(nil, vfs.File.SyncFull)
+		err = h.syncWith(nil, h.file.SyncFull)
 	}
 	if err != nil {
 		return err
@@ -251,11 +258,15 @@ func (h *heap) scribble(e log.Extent) {
 	}
 }
 
-// tidy punches a few holes of at least least bytes. Failing at it loses space only.
+// tidy punches a few holes of at least least bytes.
 func (h *heap) tidy(holesMax int, least int64) error {
 	for range holesMax {
 		h.mu.Lock()
-		e, ok := h.space.TakeHole(least, spareAll.bytes(h.space.End()))
+		var e log.Extent
+		ok := false
+		if !h.noHoles {
+			e, ok = h.space.TakeHole(least, spareAll.bytes(h.space.End()))
+		}
 		h.mu.Unlock()
 		if !ok {
 			break
@@ -264,8 +275,9 @@ func (h *heap) tidy(holesMax int, least int64) error {
 		h.mu.Lock()
 		if err == nil {
 			err = h.space.Punched(e)
-		} else if freed := h.space.Free(e); freed != nil {
-			err = freed
+		} else {
+			h.noHoles = true
+			err = errors.Join(err, h.space.Free(e))
 		}
 		h.mu.Unlock()
 		if err != nil {

@@ -98,6 +98,8 @@ type Options struct {
 	counterMax uint64
 	// manifestSwitch, when not 0, replaces manifestSwitchBytes in tests of the switch.
 	manifestSwitch int64
+	// dropTablesMax, when not 0, replaces the constant of that name in tests.
+	dropTablesMax int
 	// manual leaves out the background goroutines: tests call passes by hand.
 	manual bool
 }

@@ -106,6 +106,9 @@ func (db *DB) spillOps(ops []storage.Op, n int) (*spill, error) {
 	}
 	if err := w.sync(); err != nil {
 		// The extents are not used again before the next open.
+		if isFull(err) {
+			return nil, err
+		}
 		return nil, fmt.Errorf("%w: %w", storage.ErrUnavailable, err)
 	}
 	return s, nil

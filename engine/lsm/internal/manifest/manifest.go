@@ -410,19 +410,24 @@ func (s *State) Apply(e *Edit) error {
 // one with the snapshot's end.
 func (s *State) Snapshot() [][]byte {
 	tail := s.Tail
-	edit := Edit{Tail: &tail, DeadAdd: s.Dead}
+	first := Edit{Tail: &tail}
 	for _, n := range sortedKeys(s.Segments) {
-		edit.SegmentAdd = append(edit.SegmentAdd, Segment{Num: n, Extent: s.Segments[n]})
+		first.SegmentAdd = append(first.SegmentAdd, Segment{Num: n, Extent: s.Segments[n]})
 	}
 	var records [][]byte
-	record := edit.Append(nil)
-	for _, n := range sortedKeys(s.Tables) {
+	record := first.Append(nil)
+	add := func(one Edit) {
 		if len(record) >= RecordTargetBytes {
 			records = append(records, record)
 			record = nil
 		}
-		one := Edit{TableAdd: []Table{s.Tables[n]}}
 		record = one.Append(record)
+	}
+	for _, r := range s.Dead {
+		add(Edit{DeadAdd: []storage.Range{r}})
+	}
+	for _, n := range sortedKeys(s.Tables) {
+		add(Edit{TableAdd: []Table{s.Tables[n]}})
 	}
 	end := Edit{SnapshotEnd: true}
 	return append(records, end.Append(record))
