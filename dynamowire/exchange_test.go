@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,7 +28,8 @@ import (
 // lets go of what was held and shows its answer.
 func TestExchanges(t *testing.T) {
 	datadriven.Walk(t, "testdata/exchanges", func(t *testing.T, path string) {
-		e := &exchanges{now: wireTime}
+		e := &exchanges{}
+		e.nowNs.Store(wireTime.UnixNano())
 		e.open(t)
 		defer func() { require.NoError(t, e.w.db.Close()) }()
 		datadriven.RunTest(t, path, e.run)
@@ -45,8 +47,9 @@ const (
 
 // exchanges is the state of one file.
 type exchanges struct {
-	w     *wire
-	now   time.Time
+	w *wire
+	// nowNs is the time, which background work looks at too.
+	nowNs atomic.Int64
 	store *storagetest.Stalling
 	// stall is what holds a request up, held gets its answer.
 	stall *storagetest.Stall
@@ -59,7 +62,7 @@ func (e *exchanges) open(t *testing.T, set ...func(*engine.Options)) {
 	require.NoError(t, err)
 	e.store = &storagetest.Stalling{Store: mem}
 	e.w = openWireOn(t, e.store, append(set, func(o *engine.Options) {
-		o.Clock = func() time.Time { return e.now }
+		o.Clock = func() time.Time { return time.Unix(0, e.nowNs.Load()) }
 	})...)
 }
 
@@ -73,7 +76,7 @@ func (e *exchanges) run(t *testing.T, d *datadriven.TestData) string {
 		require.NoError(t, e.w.db.Work(t.Context()))
 		return ""
 	case commandClock:
-		e.now = e.now.Add(durationArg(t, d, "add"))
+		e.nowNs.Add(int64(durationArg(t, d, "add")))
 		return ""
 	case commandRelease:
 		close(e.stall.Release)
