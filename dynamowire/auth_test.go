@@ -61,15 +61,32 @@ func (open) GetItem(context.Context, *api.GetItemInput) (*api.GetItemOutput, err
 // guarded is a handler that verifies signatures.
 func guarded(t *testing.T) *Handler {
 	t.Helper()
-	keys, err := sigv4.ReadKeys(strings.NewReader(authKeys))
+	h := guardedBy(t, authKeys, time.Time{})
+	h.opts.Clock = time.Now
+	return h
+}
+
+// guardedBy is one with the access keys of a credentials file, to which all requests come at one time.
+func guardedBy(t *testing.T, file string, at time.Time) *Handler {
+	t.Helper()
+	keys, err := sigv4.ReadKeys(strings.NewReader(file))
 	require.NoError(t, err)
 	return NewHandler(open{}, Options{
-		Clock: time.Now, Verifier: sigv4.NewVerifier("us-east-1", keys),
+		Clock: func() time.Time { return at }, Verifier: sigv4.NewVerifier("us-east-1", keys),
 		StatementAccess: func(s string) (string, StatementAction, bool) {
 			action, table, ok := strings.Cut(s, " ")
 			return table, StatementAction(action), ok
 		},
 	})
+}
+
+// sign signs a request with an access key of authKeys or goldenKeys.
+func sign(t *testing.T, r *http.Request, id, token string, body []byte, at time.Time) {
+	t.Helper()
+	sum := sha256.Sum256(body)
+	credentials := aws.Credentials{AccessKeyID: id, SecretAccessKey: strings.ToLower(id) + "-secret", SessionToken: token}
+	require.NoError(t, signer.NewSigner().SignHTTP(t.Context(), credentials, r, hex.EncodeToString(sum[:]), "dynamodb", "us-east-1", at))
+	r.Header.Set(headerLength, strconv.FormatInt(r.ContentLength, 10)) // as a server finds it
 }
 
 // signedCall sends a request that the SDK's signer signed.
@@ -85,10 +102,7 @@ func signedCall(t *testing.T, h http.Handler, id, operation string, body []byte,
 	if encoding != "" {
 		r.Header.Set(headerEncoding, encoding)
 	}
-	sum := sha256.Sum256(body)
-	credentials := aws.Credentials{AccessKeyID: id, SecretAccessKey: strings.ToLower(id) + "-secret"}
-	require.NoError(t, signer.NewSigner().SignHTTP(t.Context(), credentials, r, hex.EncodeToString(sum[:]), "dynamodb", "us-east-1", time.Now()))
-	r.Header.Set(headerLength, strconv.FormatInt(r.ContentLength, 10)) // as a server finds it
+	sign(t, r, id, "", body, time.Now())
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	return w
@@ -111,11 +125,8 @@ func TestSignedBody(t *testing.T) {
 	r := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(plain))
 	r.Header.Set(headerTarget, prefixDynamoDB+".GetItem")
 	r.Header.Set(headerType, contentTypeAmazon)
-	sum := sha256.Sum256(plain)
-	credentials := aws.Credentials{AccessKeyID: "ROOT", SecretAccessKey: "root-secret"}
-	require.NoError(t, signer.NewSigner().SignHTTP(t.Context(), credentials, r, hex.EncodeToString(sum[:]), "dynamodb", "us-east-1", time.Now()))
+	sign(t, r, "ROOT", "", plain, time.Now())
 	r.Body = io.NopCloser(strings.NewReader(strings.Replace(string(plain), "Empty", "Other", 1)))
-	r.Header.Set(headerLength, strconv.FormatInt(r.ContentLength, 10))
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	require.Equal(t, http.StatusBadRequest, w.Code)

@@ -71,27 +71,54 @@ var requestIDPattern = regexp.MustCompile(`^[A-Z0-9]{26}VV4KQNSO5AEMVJF66Q9ASUAA
 
 // TestGolden sends the requests of testdata and compares status, headers and body. The expected
 // bytes are those of wire-facts, whose sections the files name. `AUTH` stands for the headers of a
-// signed request.
+// signed request. With keys the door verifies signatures, at goldenTime; as=ID signs the request with
+// that access key, and token=TOKEN sends a session token with it.
 func TestGolden(t *testing.T) {
 	datadriven.Walk(t, "testdata/golden", func(t *testing.T, path string) {
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			require.Equal(t, "http", d.Cmd)
-			return exchange(t, d.Input)
+			return exchange(t, d)
 		})
 	})
 }
 
-func exchange(t *testing.T, text string) string {
+// goldenTime is when requests come to a door that verifies signatures.
+var goldenTime = time.Date(2026, 1, 1, 11, 30, 0, 0, time.UTC)
+
+// goldenKeys are the access keys of that door.
+const goldenKeys = authKeys + `
+[guest]
+aws_access_key_id = GUEST
+aws_secret_access_key = guest-secret
+aws_session_token = T
+[late]
+aws_access_key_id = LATE
+aws_secret_access_key = late-secret
+aws_session_token = T
+expires = 2026-01-01T11:00:00Z
+`
+
+func exchange(t *testing.T, d *datadriven.TestData) string {
 	t.Helper()
-	head, body, _ := strings.Cut(text, "\n\n")
+	head, body, _ := strings.Cut(d.Input, "\n\n")
 	head = strings.Replace(head, "AUTH", "X-Amz-Date: 20260101T000000Z\nAuthorization: AWS4-HMAC-SHA256 "+
 		"Credential=AKID/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=00", 1)
 	raw := strings.ReplaceAll(head, "\n", "\r\n") +
 		fmt.Sprintf("\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
 	req, err := http.ReadRequest(bufio.NewReader(strings.NewReader(raw)))
 	require.NoError(t, err, raw)
+	h := testHandler()
+	if d.HasArg("keys") || d.HasArg("as") {
+		h = guardedBy(t, goldenKeys, goldenTime)
+	}
+	if d.HasArg("as") {
+		var id, token string
+		d.ScanArgs(t, "as", &id)
+		d.MaybeScanArgs(t, "token", &token)
+		sign(t, req, id, token, []byte(body), goldenTime)
+	}
 	rec := httptest.NewRecorder()
-	testHandler().ServeHTTP(rec, req)
+	h.ServeHTTP(rec, req)
 	res := rec.Result()
 	defer func() { require.NoError(t, res.Body.Close()) }()
 	return render(t, res, rec.Body.Bytes())
