@@ -46,13 +46,19 @@ func (s *failingStore) Apply(ctx context.Context, batch *storage.Batch, opts sto
 	return s.Store.Apply(ctx, batch, opts)
 }
 
-// TestFailuresOfStorage: what storage reports and no client can mend is an internal error whose cause
-// stays in it for the log; a conflict between plain writes is tried again and not seen.
-func TestFailuresOfStorage(t *testing.T) {
+// openFailing opens a database without background work, which would meet the faults as well.
+func openFailing(t *testing.T) (*failingStore, serialDB) {
+	t.Helper()
 	mem, err := memstore.Open(memstore.Options{})
 	require.NoError(t, err)
 	s := &failingStore{Store: mem}
-	db := openSerial(t, s)
+	return s, openSerialWith(t, s, Options{NoBackground: true})
+}
+
+// TestFailuresOfStorage: what storage reports and no client can mend is an internal error whose cause
+// stays in it for the log; a conflict between plain writes is tried again and not seen.
+func TestFailuresOfStorage(t *testing.T) {
+	s, db := openFailing(t)
 	write := func() []error {
 		_, put := db.PutItem(t.Context(), &api.PutItemInput{TableName: api.Some(serialTable), Item: serialItem(1, 1)})
 		_, update := db.UpdateItem(t.Context(), &api.UpdateItemInput{
@@ -91,7 +97,7 @@ func TestFailuresOfStorage(t *testing.T) {
 		require.NoError(t, err)
 	}
 	s.conflicts = storage.ConflictRetriesMax
-	_, err = db.UpdateTable(t.Context(), &api.UpdateTableInput{
+	_, err := db.UpdateTable(t.Context(), &api.UpdateTableInput{
 		TableName: api.Some(serialTable), DeletionProtectionEnabled: api.Some(true),
 	})
 	require.NoError(t, err, "the control plane too")
@@ -99,10 +105,7 @@ func TestFailuresOfStorage(t *testing.T) {
 
 // TestReady: a store that waits for room is ready, one that has given up is not.
 func TestReady(t *testing.T) {
-	mem, err := memstore.Open(memstore.Options{})
-	require.NoError(t, err)
-	s := &failingStore{Store: mem}
-	db := openSerial(t, s)
+	s, db := openFailing(t)
 	for cause, want := range map[error]bool{
 		nil: true, storage.ErrFull: true, &storage.ConflictError{Key: []byte("k")}: true,
 		storage.ErrUnavailable: false, storage.ErrClosed: false, storage.ErrCorrupt: false, context.Canceled: false,
@@ -115,10 +118,7 @@ func TestReady(t *testing.T) {
 // TestUnprocessedItems: a request of a batch whose item a transaction holds comes back, the others are
 // done; sent again it is done too (wire-facts §6.12, §6.13).
 func TestUnprocessedItems(t *testing.T) {
-	mem, err := memstore.Open(memstore.Options{})
-	require.NoError(t, err)
-	s := &failingStore{Store: mem}
-	db := openSerial(t, s)
+	s, db := openFailing(t)
 	const items = 5
 	in := &api.BatchWriteItemInput{
 		RequestItems: []api.BatchWriteItemRequestMapEntry{{Key: serialTable}},
