@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -22,10 +24,11 @@ import (
 // begins anew, and compares status and body. A command is the operation, its input the body. The
 // expected texts are those of wire-facts, whose sections the files name. Of a CreateTable that succeeds
 // only the status counts, since it makes what the others need, unless it asks for the answer; other
-// commands may ask for the status alone. With hold the answer is not waited for: the request, a
-// transaction, stops where it holds its items. More commands prepare: database opens a new one with
-// options and without background work, clock moves the time, work does what is due by then, release
-// lets go of what was held and shows its answer.
+// commands may ask for the status alone. With times=N a request is sent so often, # being the number, and
+// the last answer is shown. With hold the answer is not waited for: the request, a transaction, stops
+// where it holds its items. More commands prepare: database opens a new one with options and without
+// background work, clock moves the time, work does what is due by then, release lets go of what was held
+// and shows its answer.
 func TestExchanges(t *testing.T) {
 	datadriven.Walk(t, "testdata/exchanges", func(t *testing.T, path string) {
 		e := &exchanges{}
@@ -88,7 +91,20 @@ func (e *exchanges) run(t *testing.T, d *datadriven.TestData) string {
 		e.hold(t, d.Cmd, request)
 		return "held\n"
 	}
-	return e.answer(d, e.w.must(t, d.Cmd, request))
+	return e.answer(d, e.repeated(t, d, request))
+}
+
+// repeated sends a request as often as the command says.
+func (e *exchanges) repeated(t *testing.T, d *datadriven.TestData, request string) (last *httptest.ResponseRecorder) {
+	times := 0
+	if d.MaybeScanArgs(t, "times", &times); times == 0 {
+		return e.w.must(t, d.Cmd, request)
+	}
+	for i := range times {
+		last = e.w.must(t, d.Cmd, strings.ReplaceAll(request, "#", strconv.Itoa(i+1)))
+		require.Equal(t, http.StatusOK, last.Code, last.Body)
+	}
+	return last
 }
 
 // hold sends a transaction that stops where it holds its items.

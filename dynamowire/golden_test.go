@@ -19,6 +19,7 @@ import (
 
 	"github.com/keystone-db/kstone/engine/api"
 	"github.com/keystone-db/kstone/engine/attr"
+	"github.com/keystone-db/kstone/engine/storage"
 )
 
 // canned answers a few operations by the table's name, so that the golden files show the door alone.
@@ -30,6 +31,8 @@ func (canned) GetItem(_ context.Context, in *api.GetItemInput) (*api.GetItemOutp
 		return nil, api.Errorf(api.ResourceNotFound, api.MsgNotFound)
 	case "Broken":
 		return nil, io.ErrUnexpectedEOF
+	case "Away":
+		return nil, storage.ErrUnavailable
 	case "Panic":
 		panic("a bug")
 	case "Empty":

@@ -1,0 +1,86 @@
+package dynamowire
+
+import (
+	"encoding/json"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/datadriven"
+	"github.com/stretchr/testify/require"
+)
+
+// verbs are the places of texts that hold something else in each answer. Package sigv4 has bare ones.
+var verbs = regexp.MustCompile(`%(?:\[\d+\])?[sdvq]?`)
+
+// TestEveryTextIsShown: each text that a client can see stands in an answer of testdata, so that its
+// bytes, its place and what raises it are pinned beside the section of the facts. The texts are those of
+// engine/api/testdata, which has all of them.
+func TestEveryTextIsShown(t *testing.T) {
+	list, err := os.ReadFile("../engine/api/testdata/texts.golden")
+	require.NoError(t, err)
+	shown := shownTexts(t)
+	texts := 0
+	for line := range strings.Lines(string(list)) {
+		name, quoted, ok := strings.Cut(strings.TrimSuffix(line, "\n"), " = ")
+		if !ok {
+			continue // the name of a package
+		}
+		text, err := strconv.Unquote(quoted)
+		require.NoError(t, err, line)
+		texts++
+		parts := verbs.Split(text, -1)
+		for i := range parts {
+			parts[i] = regexp.QuoteMeta(parts[i])
+		}
+		if !regexp.MustCompile(strings.Join(parts, `[^\x00]*?`)).MatchString(shown) {
+			t.Errorf("no answer has %s: %s", name, text)
+		}
+	}
+	require.Greater(t, texts, 300)
+}
+
+// shownTexts are the different texts of all answers, with a zero byte between them.
+func shownTexts(t *testing.T) string {
+	seen := map[string]bool{}
+	var all strings.Builder
+	add := func(text string) {
+		if !seen[text] {
+			seen[text] = true
+			all.WriteString(text + "\x00")
+		}
+	}
+	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
+		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+			for line := range strings.Lines(d.Expected) {
+				var tree any
+				if json.Unmarshal([]byte(line), &tree) != nil {
+					add(line)
+					continue
+				}
+				addTexts(tree, add)
+			}
+			return d.Expected
+		})
+	})
+	return all.String()
+}
+
+// addTexts adds the strings of JSON, those of objects by their members' names too.
+func addTexts(tree any, add func(string)) {
+	switch v := tree.(type) {
+	case string:
+		add(v)
+	case []any:
+		for _, e := range v {
+			addTexts(e, add)
+		}
+	case map[string]any:
+		for name, e := range v {
+			add(name)
+			addTexts(e, add)
+		}
+	}
+}
