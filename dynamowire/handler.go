@@ -115,8 +115,10 @@ func NewHandler(svc api.Service, opts Options) *Handler {
 	h.ids.New = func() any { return rand.New(rand.NewPCG(opts.Seed, h.seed.Add(1))) }
 	h.zips.New = func() any { return gzip.NewWriter(nil) }
 	h.router = chi.NewRouter()
-	h.router.Get(healthPath, h.serveAlive)
-	h.router.Get(readyPath, h.serveReady)
+	for path, serve := range map[string]http.HandlerFunc{healthPath: h.serveAlive, readyPath: h.serveReady} {
+		h.router.Get(path, serve)
+		h.router.Head(path, serve) // as many health checks ask
+	}
 	h.router.HandleFunc("/*", h.serveOperation)
 	h.router.NotFound(h.serveOperation)
 	h.router.MethodNotAllowed(h.serveOperation)

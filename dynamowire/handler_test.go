@@ -121,20 +121,24 @@ func TestChunkedBody(t *testing.T) {
 	require.Equal(t, http.StatusOK, res.StatusCode)
 }
 
+// TestHealthPaths: checks ask by GET or, as wget --spider does, by HEAD.
 func TestHealthPaths(t *testing.T) {
 	ready := false
 	srv := httptest.NewServer(NewHandler(canned{}, Options{Ready: func(context.Context) bool { return ready }}))
 	defer srv.Close()
-	status := func(path string) int {
-		res, err := http.Get(srv.URL + path)
+	status := func(ask func(string) (*http.Response, error), path string) int {
+		res, err := ask(srv.URL + path)
 		require.NoError(t, err)
 		require.NoError(t, res.Body.Close())
 		return res.StatusCode
 	}
-	require.Equal(t, http.StatusOK, status(healthPath))
-	require.Equal(t, http.StatusServiceUnavailable, status(readyPath))
-	ready = true
-	require.Equal(t, http.StatusOK, status(readyPath))
+	for _, ask := range []func(string) (*http.Response, error){http.Get, http.Head} {
+		ready = false
+		require.Equal(t, http.StatusOK, status(ask, healthPath))
+		require.Equal(t, http.StatusServiceUnavailable, status(ask, readyPath))
+		ready = true
+		require.Equal(t, http.StatusOK, status(ask, readyPath))
+	}
 }
 
 // TestEmptyAnswer: TagResource answers with no body at all, see testdata/golden/answers; every
