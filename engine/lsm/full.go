@@ -7,6 +7,7 @@ import (
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
 	"github.com/keystone-db/kstone/engine/lsm/internal/memtable"
+	"github.com/keystone-db/kstone/engine/storage"
 )
 
 // On a full disk (STORAGE §12) puts are refused when flushes fail for space and the log passes three
@@ -62,7 +63,7 @@ func (db *DB) deletedMost() map[int]bool {
 		s.mu.RLock()
 		for _, m := range append([]*memtable.Memtable{s.active}, s.frozen...) {
 			c.bytes += m.Bytes()
-			m.Prefixes(func(p memtable.PrefixCount) { c.tombs += p.Tombstones })
+			m.Prefixes(storage.Range{}, func(p memtable.PrefixCount) { c.tombs += p.Tombstones })
 		}
 		s.mu.RUnlock()
 		if c.bytes > 0 {

@@ -178,7 +178,7 @@ func (db *DB) stripeStats(s *stripe, r storage.Range, sum *storage.Stats) error 
 	}
 	for _, m := range append([]*memtable.Memtable{s.active}, s.frozen...) {
 		source++
-		m.Prefixes(func(p memtable.PrefixCount) { count(p.Prefix, p.Keys, p.Tombstones, p.Bytes) })
+		m.Prefixes(r, func(p memtable.PrefixCount) { count(p.Prefix, p.Keys, p.Tombstones, p.Bytes) })
 	}
 	s.mu.RUnlock()
 	for l, level := range tables.levels {
@@ -194,7 +194,7 @@ func (db *DB) stripeStats(s *stripe, r storage.Range, sum *storage.Stats) error 
 			if err != nil {
 				return err
 			}
-			for _, c := range p.Prefixes {
+			for _, c := range p.In(r) {
 				count(c.Prefix, c.Keys, c.Tombstones, c.Bytes)
 			}
 		}

@@ -104,3 +104,36 @@ func TestFiguresReadOnlyWhatIsAskedAbout(t *testing.T) {
 	}
 	require.NoError(t, db.Close())
 }
+
+// TestFiguresOfManyPrefixes: of memtables and tables that hold many prefixes a range counts its own.
+func TestFiguresOfManyPrefixes(t *testing.T) {
+	db := openManual(t, vfs.NewMemFS(8))
+	key := func(p int) []byte { return []byte{0, 0, 0, 0, 0, 0, 0, byte(p), 0, 0, 0, 0, 0, 1, 2, 3} }
+	for p := range 40 {
+		mustPut(t, db, key(2*p), "value")
+	}
+	check := func() {
+		for from := range 82 {
+			for to := from; to < 82; to++ {
+				want := 0
+				for p := range 40 {
+					if from <= 2*p && 2*p < to {
+						want++
+					}
+				}
+				for _, n := range []int{8, storage.PrefixBytes} { // both ends with and without a sub
+					s, err := db.estimate(context.Background(), storage.Range{Start: key(from)[:n], End: key(to)[:n]})
+					require.NoError(t, err)
+					require.Equal(t, int64(want), s.Keys, "%d to %d", from, to)
+				}
+			}
+		}
+		s, err := db.estimate(context.Background(), storage.Range{Start: key(41)})
+		require.NoError(t, err)
+		require.Equal(t, int64(19), s.Keys)
+	}
+	check()
+	flushAll(t, db)
+	check()
+	require.NoError(t, db.Close())
+}

@@ -275,9 +275,13 @@ type PrefixCount struct {
 	Bytes      int64  // keys and values of the newest versions
 }
 
-// Prefixes calls fn for each prefix, in order.
-func (m *Memtable) Prefixes(fn func(PrefixCount)) {
-	for _, t := range m.trees {
+// Prefixes calls fn for each prefix under which keys of the range may be, in order.
+func (m *Memtable) Prefixes(r storage.Range, fn func(PrefixCount)) {
+	first, _ := m.lowerTree(r.Start)
+	for _, t := range m.trees[first:] {
+		if r.End != nil && bytes.Compare(t.prefix, r.End) >= 0 {
+			return
+		}
 		fn(PrefixCount{Prefix: t.prefix, Keys: t.keys, Tombstones: t.tombstones, Bytes: t.bytes})
 	}
 }

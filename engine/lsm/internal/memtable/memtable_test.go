@@ -244,7 +244,7 @@ func checkPrefixes(t *testing.T, m *Memtable, md model) {
 		size += int64(len(es[0].Key) + len(es[0].Value))
 	}
 	var last []byte
-	m.Prefixes(func(p PrefixCount) {
+	m.Prefixes(storage.Range{}, func(p PrefixCount) {
 		require.Negative(t, bytes.Compare(last, p.Prefix))
 		last = p.Prefix
 		keys, tombs, size = keys-p.Keys, tombs-p.Tombstones, size-p.Bytes

@@ -3,6 +3,7 @@ package table
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
 	"github.com/keystone-db/kstone/engine/storage"
@@ -24,6 +25,21 @@ type Properties struct {
 	// Sums over Prefixes.
 	Entries, Keys, Tombstones, Bytes int64
 	Prefixes                         []PrefixCount // sorted by prefix
+}
+
+// In returns the prefixes under which keys of the range may be.
+func (p *Properties) In(r storage.Range) []PrefixCount {
+	at := func(key []byte) int {
+		i, _ := slices.BinarySearchFunc(p.Prefixes, key, func(c PrefixCount, key []byte) int {
+			return bytes.Compare(c.Prefix, key)
+		})
+		return i
+	}
+	first, end := at(r.Start[:min(len(r.Start), storage.PrefixBytes)]), len(p.Prefixes)
+	if r.End != nil {
+		end = max(first, at(r.End))
+	}
+	return p.Prefixes[first:end]
 }
 
 // count adds a version to the figures. The writer calls it in the order of the table.
