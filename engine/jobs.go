@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"github.com/rs/zerolog"
+
 	"github.com/keystone-db/kstone/engine/catalog"
 	"github.com/keystone-db/kstone/engine/exec"
 	"github.com/keystone-db/kstone/engine/key"
@@ -77,8 +79,7 @@ func (db *DB) jobStep(ctx context.Context, name string, id uint64, sub uint32) (
 	if err != nil || !end {
 		return false, err
 	}
-	db.opts.Logger.Info().Str("table", name).Int64("items", c.Items).Int64("entries", c.Entries).
-		Msg("backfill finished")
+	db.filling(t, sub, &c).Msg("backfill finished")
 	return true, db.catalog.Finish(ctx, id, name, sub)
 }
 
@@ -104,9 +105,20 @@ func (db *DB) backfillStep(ctx context.Context, name string, id uint64, sub uint
 	if end, err = step(ctx, t, sub, &c, db.background.jobs.lease); err != nil {
 		return false, c, err
 	}
-	if before == 0 || before/progressItems != c.Items/progressItems {
-		db.opts.Logger.Info().Str("table", name).Int64("items", c.Items).Int64("entries", c.Entries).
-			Msg("backfill in progress")
+	if each := db.opts.progressItems; before == 0 || before/each != c.Items/each {
+		db.filling(t, sub, &c).Msg("backfill in progress")
 	}
 	return end, c, nil
+}
+
+// filling begins a line of the log about a backfill: that of an index, or without one of the times at
+// which items expire.
+func (db *DB) filling(t *catalog.Table, sub uint32, c *exec.Cursor) *zerolog.Event {
+	line := db.opts.Logger.Info().Str("table", t.Table.Name)
+	for i := range t.Table.Indexes {
+		if ix := &t.Table.Indexes[i]; ix.Sub == sub {
+			line.Str("index", ix.Name)
+		}
+	}
+	return line.Int64("items", c.Items).Int64("entries", c.Entries)
 }

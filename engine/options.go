@@ -108,6 +108,8 @@ type Options struct {
 	Logger zerolog.Logger
 	// countMax and countStep stand for countExactMax and countStepKeys in tests; 0 means these.
 	countMax, countStep int64
+	// progressItems stands for the constant of that name in tests; 0 means this.
+	progressItems int64
 }
 
 func (o Options) withDefaults() Options {
@@ -146,6 +148,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.countStep == 0 {
 		o.countStep = countStepKeys
+	}
+	if o.progressItems == 0 {
+		o.progressItems = progressItems
 	}
 	return o
 }
