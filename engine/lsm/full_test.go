@@ -3,6 +3,7 @@ package lsm
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync/atomic"
@@ -98,6 +99,39 @@ func TestDeletesMakeRoomOnAFullDisk(t *testing.T) {
 	got, err := readAll(clone)
 	require.NoError(t, err)
 	require.Len(t, got, len(left)+1)
+}
+
+// TestDeletingHalfMakesRoomOnAFullDisk: the rest may stay. What is free of a full disk is in pieces,
+// none of which takes a stripe's whole last level.
+func TestDeletingHalfMakesRoomOnAFullDisk(t *testing.T) {
+	fsys := vfs.NewMemFS(1)
+	db := manualDB(t, fsys, nil)
+	keys := fillDisk(t, db, fsys, 8*fullRoom)
+	const batch = 20
+	for at := 0; at+batch <= len(keys)/2; at += batch {
+		var b storage.Batch
+		for _, k := range keys[at : at+batch] {
+			b.Delete([]byte(k))
+		}
+		for err := errors.New("not tried"); err != nil; {
+			err = db.Apply(t.Context(), &b, storage.UpdateOptions{})
+			if err != nil {
+				require.ErrorIs(t, err, storage.ErrFull)
+				require.NoError(t, db.compactAll(t.Context()), "deletes wait for room that is not made")
+			}
+			_ = db.tend()
+		}
+	}
+	for range 3 {
+		_ = db.tend()
+		_ = db.compactAll(t.Context())
+	}
+	require.NoError(t, db.tend())
+	require.NoError(t, applyPut(db, keys[0], "again"), "it resumes by itself")
+	clone := faultDB(t, fsys.CrashClone(vfs.CrashLoseAll, 1))
+	got, err := readAll(clone)
+	require.NoError(t, err)
+	require.Len(t, got, len(keys)-len(keys)/2/batch*batch+1)
 }
 
 // TestADroppedTableMakesRoomOnAFullDisk: its tables leave with the record, which has a reserve.

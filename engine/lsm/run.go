@@ -23,7 +23,9 @@ type run struct {
 	// expected bytes of a compaction's tables, 0 when unknown: it asks for no more at once, so that
 	// the gaps between tables are used.
 	expected int64
-	pace     func(bytes int)
+	// cut is the size from which a table ends at the next key.
+	cut  int64
+	pace func(bytes int)
 
 	extent log.Extent // where tables go
 	used   int64      // of extent
@@ -39,7 +41,13 @@ type run struct {
 
 // newRun begins a run. pace, if not nil, is asked before each piece.
 func (db *DB) newRun(keep spare, pace func(bytes int)) *run {
-	return &run{db: db, write: db.heap.begin(), keep: keep, pace: pace}
+	r := &run{db: db, write: db.heap.begin(), keep: keep, cut: table.SizeTargetBytes, pace: pace}
+	if db.wal.full.Load() {
+		// A table lies in one piece. What is left of a full disk is in many, and compaction, which
+		// makes room, must not be in want of a large one.
+		r.cut = reservePassBytes
+	}
+	return r
 }
 
 // begin says where the next tables belong.
@@ -48,7 +56,7 @@ func (r *run) begin(stripe, level uint8) { r.stripe, r.level = stripe, level }
 // add appends a version; newKey says that its key differs from the one before, so that a full
 // table may be cut here.
 func (r *run) add(e base.Entry, newKey bool) error {
-	if r.writer != nil && newKey && r.writer.Size() >= table.SizeTargetBytes {
+	if r.writer != nil && newKey && r.writer.Size() >= r.cut {
 		if err := r.endTable(); err != nil {
 			return err
 		}
