@@ -344,6 +344,26 @@ func TestSaltsAreNew(t *testing.T) {
 		mustPut(t, db, testKey(1, "a"), "1")
 		require.NoError(t, db.pass(passAll))
 	}
+	type use struct {
+		log   uint64
+		epoch uint32
+	}
+	salts, uses := map[string]use{}, map[use]bool{}
+	note := func() {
+		all := wholeFile(t, fsys)
+		for off := superblock.AreaBytes; off < len(all); off += vfs.SectorBytes {
+			h := all[off:]
+			if !bytes.HasPrefix(h, []byte("kstnlog1")) {
+				continue
+			}
+			u := use{binary.LittleEndian.Uint64(h[8:]), binary.LittleEndian.Uint32(h[32:])}
+			salt := string(h[40:56])
+			if first, ok := salts[salt]; ok {
+				require.Equal(t, first, u, "one salt for two")
+			}
+			salts[salt], uses[u] = u, true
+		}
+	}
 	db := open()
 	fill(db)
 	require.NoError(t, db.renewEpoch())
@@ -351,28 +371,12 @@ func TestSaltsAreNew(t *testing.T) {
 	fsys = fsys.CrashClone(vfs.CrashLoseAll, 1)
 	db = open()
 	fill(db)
+	note()
 	require.NoError(t, db.switchNow())
 	fill(db)
 	require.NoError(t, db.Close())
 	db = open()
 	fill(db)
-	type use struct {
-		log   uint64
-		epoch uint32
-	}
-	salts, uses := map[string]use{}, map[use]bool{}
-	all := wholeFile(t, fsys)
-	for off := superblock.AreaBytes; off < len(all); off += vfs.SectorBytes {
-		h := all[off:]
-		if !bytes.HasPrefix(h, []byte("kstnlog1")) {
-			continue
-		}
-		u := use{binary.LittleEndian.Uint64(h[8:]), binary.LittleEndian.Uint32(h[32:])}
-		salt := string(h[40:56])
-		if first, ok := salts[salt]; ok {
-			require.Equal(t, first, u, "one salt for two")
-		}
-		salts[salt], uses[u] = u, true
-	}
+	note()
 	require.GreaterOrEqual(t, len(uses), 9, "four opens and epochs of the log, and of two manifests")
 }

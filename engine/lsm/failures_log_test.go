@@ -1,6 +1,7 @@
 package lsm
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -109,5 +110,77 @@ func TestAPassThatLeavesFrozenStripesOutKeepsTheirLog(t *testing.T) {
 		got, err := readAll(manualDB(t, fsys.CrashClone(vfs.CrashLoseAll, 1), nil))
 		require.NoError(t, err)
 		require.Equal(t, len(want), len(got), "%d stripes are frozen", left)
+	}
+}
+
+// TestALinkThatACrashLeftAloneIsVouchedForByTheOpen, before anything is written behind it.
+func TestALinkThatACrashLeftAloneIsVouchedForByTheOpen(t *testing.T) {
+	fsys := vfs.NewMemFS(1)
+	db := manualDB(t, fsys, nil)
+	mustPut(t, db, testKey(1, "a"), "1")
+	var link int64
+	var crashed *vfs.MemFS // of the last edit, before its second group
+	for len(db.man.extents) == 1 {
+		link = db.man.chain.Position().Offset
+		groups := 0
+		fsys.SetHooks(vfs.Hooks{Before: func(op vfs.Op) error {
+			if op.Kind == vfs.OpWrite && op.Role == vfs.Log && op.Off >= link && op.Off < db.man.extents[0].End() {
+				if groups++; groups == 2 {
+					crashed = fsys.CrashClone(vfs.CrashLoseAll, 1)
+				}
+			}
+			return nil
+		}})
+		require.NoError(t, db.vouchManifest())
+	}
+	require.NotNil(t, crashed)
+	again := manualDB(t, crashed, nil)
+	require.NoError(t, again.pass(passAll))
+	require.Len(t, again.man.extents, 2)
+	crashed = crashed.CrashClone(vfs.CrashLoseAll, 1)
+	require.Equal(t, "1", mustGet(t, manualDB(t, crashed.CrashClone(vfs.CrashLoseAll, 1), nil), testKey(1, "a")))
+	for _, off := range []int64{link, link + vfs.SectorBytes} {
+		clone := crashed.CrashClone(vfs.CrashLoseAll, 1)
+		overwrite(t, clone, make([]byte, vfs.SectorBytes), off)
+		_, err := Open(crashPath, faultOptions(clone))
+		require.ErrorIs(t, err, storage.ErrCorrupt, "the sector at %d", off)
+	}
+}
+
+// TestACleanMarkEndsWithTheOpen: behind it the log goes on, and damage there is no end.
+func TestACleanMarkEndsWithTheOpen(t *testing.T) {
+	fsys := vfs.NewMemFS(1)
+	db := manualDB(t, fsys, nil)
+	mustPut(t, db, testKey(1, "a"), "1")
+	require.NoError(t, db.Close())
+	db = manualDB(t, fsys, nil)
+	walAt, manifestAt := db.wal.chain.Position().Offset, db.man.chain.Position().Offset
+	for range 3 {
+		mustPut(t, db, testKey(1, "a"), "2")
+		require.NoError(t, db.vouchManifest())
+	}
+	crashed := fsys.CrashClone(vfs.CrashLoseAll, 1)
+	require.Equal(t, "2", mustGet(t, manualDB(t, crashed.CrashClone(vfs.CrashLoseAll, 1), nil), testKey(1, "a")))
+	for _, off := range []int64{walAt, manifestAt} {
+		clone := crashed.CrashClone(vfs.CrashLoseAll, 1)
+		overwrite(t, clone, make([]byte, vfs.SectorBytes), off)
+		_, err := Open(crashPath, faultOptions(clone))
+		require.ErrorIs(t, err, storage.ErrCorrupt, "the sector at %d", off)
+	}
+}
+
+// TestADropDoesNotOutliveItsReason: the row that says so was written before, and is not lost while the
+// drop is kept.
+func TestADropDoesNotOutliveItsReason(t *testing.T) {
+	for _, mode := range []SyncMode{SyncAlways, SyncInterval, SyncOff} {
+		fsys := vfs.NewMemFS(1)
+		db := manualDB(t, fsys, func(o *Options) { o.Sync = mode })
+		require.NoError(t, applyPut(db, crashKey(1, 1, 1), "dropped"))
+		require.NoError(t, db.wal.syncThrough(db.wal.visibleLSN()))
+		require.NoError(t, applyPut(db, crashKey(2, 1, 1), "the reason"))
+		require.NoError(t, db.DropRange(context.Background(), spaceRange(1)))
+		again := manualDB(t, fsys.CrashClone(vfs.CrashLoseAll, 1), nil)
+		require.Equal(t, "(absent)", getString(t, again, crashKey(1, 1, 1)))
+		require.Equal(t, "the reason", getString(t, again, crashKey(2, 1, 1)), "%v", mode)
 	}
 }
