@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -67,6 +68,9 @@ func (db *DB) loop(ctx context.Context, w *worker, interval time.Duration, work 
 			if ctx.Err() != nil {
 				return
 			}
+			if othersWork(err) {
+				waiting, err = true, nil
+			}
 			if err != nil {
 				db.opts.Logger.Error().Err(err).Str("worker", w.name).Msg("background work failed and will be tried again")
 			}
@@ -82,6 +86,11 @@ func (db *DB) loop(ctx context.Context, w *worker, interval time.Duration, work 
 			}
 		}
 	})
+}
+
+// othersWork says that work was left to another process, which holds its lease.
+func othersWork(err error) bool {
+	return errors.Is(err, lease.ErrHeld) || errors.Is(err, lease.ErrLost)
 }
 
 // look makes a worker look for work.
@@ -105,9 +114,11 @@ func (db *DB) hold(ctx context.Context, w *worker) (err error) {
 	return err
 }
 
-// Work does all background work that is due by now and returns when it is done. With
+// Work does all background work that is due by now, but for what another process on the same store
+// does, and returns when it is done. With
 // Options.NoBackground it is the only way to have it done.
 func (db *DB) Work(ctx context.Context) error {
 	_, err := db.doJobs(ctx)
-	return errors.Join(err, db.sweepAll(ctx), db.tendStreams(ctx), db.countDue(ctx, unpaced))
+	errs := []error{err, db.sweepAll(ctx), db.tendStreams(ctx), db.countDue(ctx, unpaced)}
+	return errors.Join(slices.DeleteFunc(errs, othersWork)...)
 }

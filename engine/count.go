@@ -11,12 +11,19 @@ import (
 	"github.com/keystone-db/kstone/engine/storage"
 )
 
-// countExactMax is the largest number of keys that DescribeTable counts one by one. What holds more is
-// counted in the background (count_work.go).
-const countExactMax = 10_000
+// What DescribeTable counts one by one has at most countExactMax keys and countExactBytes in the store.
+// What holds more is counted in the background (count_work.go).
+const (
+	countExactMax   = 10_000
+	countExactBytes = 32 << 20
+)
 
-// probesMax is how many times countExactMax DescribeTable looks at where storage said that a table is
-// small.
+// small says whether so much is counted one by one.
+func (db *DB) small(keys, bytes int64) bool {
+	return keys <= db.opts.countMax && bytes <= db.opts.countBytes
+}
+
+// probesMax is how many times as much DescribeTable looks at where storage said that a table is small.
 const probesMax = 4
 
 // sums are those of the items of a table or of the entries of an index.
@@ -140,19 +147,19 @@ func (db *DB) countNow(ctx context.Context, id countID, table string) (sums, err
 		return sums{}, err
 	}
 	var known sums
-	limit := db.opts.countMax * probesMax
-	if stats.Keys > db.opts.countMax {
-		limit = db.opts.countMax
+	times := int64(probesMax)
+	if !db.small(stats.Keys, stats.Bytes) {
+		times = 1
 		known, err = db.lastCount(ctx, id, table, stats)
-		if err != nil || known.Items > db.opts.countMax {
+		if err != nil || !db.small(known.Items, known.Bytes) {
 			return known, err
 		}
 	}
-	seen, end, err := db.countFew(ctx, id, limit)
+	seen, end, err := db.countFew(ctx, id, times)
 	if err != nil || end {
 		return seen, err
 	}
-	if stats.Keys <= db.opts.countMax {
+	if times > 1 {
 		if known, err = db.lastCount(ctx, id, table, stats); err != nil {
 			return sums{}, err
 		}
@@ -183,9 +190,9 @@ func (db *DB) lastCount(ctx context.Context, id countID, table string, s storage
 	return c.Last.at(s), nil
 }
 
-// countFew counts one by one, and reports whether that came to the end before there were more than
-// limit.
-func (db *DB) countFew(ctx context.Context, id countID, limit int64) (n sums, end bool, err error) {
+// countFew counts one by one, and reports whether that came to the end before there was more than so
+// many times what is small.
+func (db *DB) countFew(ctx context.Context, id countID, times int64) (n sums, end bool, err error) {
 	err = storage.Fresh(ctx, func() error {
 		n, end = sums{}, false
 		snap, err := db.store.Snapshot(ctx, storage.SnapshotOptions{Owner: "count of keys"})
@@ -198,7 +205,7 @@ func (db *DB) countFew(ctx context.Context, id countID, limit int64) (n sums, en
 			return err
 		}
 		defer it.Close()
-		for n.Items <= limit {
+		for n.Items <= times*db.opts.countMax && n.Bytes <= times*db.opts.countBytes {
 			if !it.Next() {
 				end = true
 				return it.Err()

@@ -203,6 +203,20 @@ func TestCountWhereStorageIsExact(t *testing.T) {
 	require.Equal(t, d.read(), d.described())
 }
 
+// TestCountOfLargeItems: few keys are many bytes, and then they are not read for every DescribeTable.
+func TestCountOfLargeItems(t *testing.T) {
+	d, _ := openVague(t)
+	d.opts.countBytes = 10_000
+	d.orders()
+	for i := range 20 {
+		d.put(attr.NewItem().S("pk", "p").Int("sk", int64(i)).S("x", strings.Repeat("x", 1000)))
+	}
+	d.described()
+	d.work()
+	require.Len(t, d.countRows(), 1, "of the table, not of its sparse indexes")
+	require.Equal(t, d.read(), d.described())
+}
+
 // TestCountedWithoutBeingDescribed: tables that become large are found, and where nothing is large that
 // is one question.
 func TestCountedWithoutBeingDescribed(t *testing.T) {

@@ -225,7 +225,7 @@ func (db *DB) searchLarge(ctx context.Context, pause pace) (list []countTask, er
 		switch half := len(part) / 2; {
 		case err != nil:
 			return list, err
-		case stats.Keys <= db.opts.countMax:
+		case db.small(stats.Keys, stats.Bytes):
 		case half > 0:
 			parts = append(parts, part[half:], part[:half])
 		default:
@@ -261,7 +261,7 @@ func (db *DB) searchTable(ctx context.Context, t *catalog.Table, list []countTas
 		if err != nil {
 			return list, err
 		}
-		if stats.Keys > db.opts.countMax {
+		if !db.small(stats.Keys, stats.Bytes) {
 			list = append(list, countTask{id, t.Table.Name})
 		}
 	}
@@ -411,7 +411,7 @@ func (db *DB) storeTally(ctx context.Context, id countID, c *tally, l *lease.Lea
 		return fmt.Errorf("engine: count of a table: %w", err)
 	}
 	named := []storage.Named{l.Named(), {Key: id.row()}}
-	small := c.Run == nil && c.Last.Items <= db.opts.countMax
+	small := c.Run == nil && db.small(c.Last.Items, c.Last.Bytes)
 	return db.store.Update(ctx, named, storage.UpdateOptions{}, func(tx storage.Tx) error {
 		if err := l.Check(tx.Value(0)); err != nil {
 			return err

@@ -27,7 +27,8 @@ func (db *DB) doJobs(ctx context.Context) (waiting bool, err error) {
 	for _, name := range names {
 		t, err := db.catalog.Lookup(ctx, name)
 		if err != nil {
-			continue // deleted meanwhile
+			errs = append(errs, unlessGone(err))
+			continue
 		}
 		for i := range t.Jobs {
 			if !t.Jobs[i].Ready {
@@ -38,6 +39,14 @@ func (db *DB) doJobs(ctx context.Context) (waiting bool, err error) {
 		}
 	}
 	return waiting, errors.Join(errs...)
+}
+
+// unlessGone is the error of looking a table up, nil for one that was deleted meanwhile.
+func unlessGone(err error) error {
+	if errors.Is(err, catalog.ErrNotFound) {
+		return nil
+	}
+	return err
 }
 
 // doJob does all steps of one job.
@@ -60,7 +69,10 @@ func (db *DB) jobStep(ctx context.Context, name string, id uint64, sub uint32) (
 		return false, err
 	}
 	t, err := db.catalog.Lookup(ctx, name)
-	if err != nil || t.Table.ID != id {
+	if err != nil {
+		return true, unlessGone(err)
+	}
+	if t.Table.ID != id {
 		return true, nil
 	}
 	job := t.Job(sub)

@@ -106,8 +106,9 @@ type Options struct {
 	Rand io.Reader
 	// Logger gets what an operator should know; default none.
 	Logger zerolog.Logger
-	// countMax and countStep stand for countExactMax and countStepKeys in tests; 0 means these.
-	countMax, countStep int64
+	// countMax, countBytes and countStep stand for countExactMax, countExactBytes and countStepKeys in
+	// tests; 0 means these.
+	countMax, countBytes, countStep int64
 	// progressItems stands for the constant of that name in tests; 0 means this.
 	progressItems int64
 }
@@ -145,6 +146,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.countMax == 0 {
 		o.countMax = countExactMax
+	}
+	if o.countBytes == 0 {
+		o.countBytes = countExactBytes
 	}
 	if o.countStep == 0 {
 		o.countStep = countStepKeys

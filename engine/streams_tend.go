@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/keystone-db/kstone/engine/catalog"
-	"github.com/keystone-db/kstone/engine/lease"
 	"github.com/keystone-db/kstone/engine/schema"
 	"github.com/keystone-db/kstone/engine/stream"
 )
@@ -66,7 +65,7 @@ func (db *DB) tendStreamsLocked(ctx context.Context) error {
 	var errs []error
 	for _, s := range db.catalog.Streams() {
 		err := db.tendStream(ctx, s, now)
-		if errors.Is(err, lease.ErrHeld) || errors.Is(err, lease.ErrLost) {
+		if othersWork(err) {
 			db.background.streams.lease = nil
 			break
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/keystone-db/kstone/engine/api"
 	"github.com/keystone-db/kstone/engine/attr"
 	"github.com/keystone-db/kstone/engine/key"
+	"github.com/keystone-db/kstone/engine/lease"
 	"github.com/keystone-db/kstone/engine/storage"
 	"github.com/keystone-db/kstone/engine/storage/memstore"
 )
@@ -448,4 +449,38 @@ func TestExpiredItemsCostUntilSwept(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, float64(1), out.ConsumedCapacity.CapacityUnits.Value, "the write is the sweep")
 	costs("after a write that met it", misses)
+}
+
+// TestOneSweepsAtATime: on a shared store the process that does not hold the lease leaves the work to the
+// one that does, without an error, and takes it over when that one is silent.
+func TestOneSweepsAtATime(t *testing.T) {
+	mem, err := memstore.Open(memstore.Options{Shared: true})
+	require.NoError(t, err)
+	c := &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+	open := func(store storage.Store) *testDB {
+		db, err := OpenStore(store, Options{Clock: c.Now, NoBackground: true})
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, db.Close()) })
+		return &testDB{DB: db, t: t, clock: c}
+	}
+	a := open(mem)
+	a.orders()
+	require.NoError(t, setTTL(t.Context(), a.DB, "orders", "ttl", true))
+	require.NoError(t, a.Work(t.Context()))
+	second, err := mem.Second()
+	require.NoError(t, err)
+	b := open(second)
+
+	stored := func() int64 { return a.scanned("")[0] }
+	a.put(a.mortal("x", 1))
+	c.now = c.now.Add(2 * time.Second)
+	require.NoError(t, a.Work(t.Context()))
+	require.Zero(t, stored())
+	a.put(a.mortal("y", 1))
+	c.now = c.now.Add(2 * time.Second)
+	require.NoError(t, b.Work(t.Context()))
+	require.Equal(t, int64(1), stored(), "it is not b's turn")
+	c.now = c.now.Add(lease.Length)
+	require.NoError(t, b.Work(t.Context()))
+	require.Zero(t, stored(), "a is silent")
 }
