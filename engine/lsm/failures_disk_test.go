@@ -380,3 +380,26 @@ func TestSaltsAreNew(t *testing.T) {
 	note()
 	require.GreaterOrEqual(t, len(uses), 9, "four opens and epochs of the log, and of two manifests")
 }
+
+// TestADamagedSpillIsCorrupt, wherever the damage is: it was synced before its frame was written.
+func TestADamagedSpillIsCorrupt(t *testing.T) {
+	fsys := vfs.NewMemFS(1)
+	db := manualDB(t, fsys, func(o *Options) { o.MemtableBytes = 64 << 20 })
+	big := randomValue(rand.New(rand.NewPCG(1, 1)), 300<<10)
+	mustPut(t, db, testKey(1, "big"), big)
+	mustPut(t, db, testKey(1, "small"), "1")
+	crashed := fsys.CrashClone(vfs.CrashLoseAll, 1)
+	whole := wholeFile(t, crashed)
+	require.Len(t, db.spills, 1)
+	sp := db.spills[0]
+	for at := int64(0); at < sp.length; at += sp.length/40 + 1 {
+		off := sp.extents[0].Offset + at
+		clone := crashed.CrashClone(vfs.CrashLoseAll, 1)
+		overwrite(t, clone, []byte{whole[off] ^ 1}, off)
+		_, err := Open(crashPath, faultOptions(clone))
+		require.ErrorIs(t, err, storage.ErrCorrupt)
+		require.ErrorContains(t, err, fmt.Sprint("spill at offset ", sp.extents[0].Offset))
+	}
+	require.Len(t, sp.extents, 1)
+	require.True(t, big == mustGet(t, openMem(t, crashed, memOptions(nil)), testKey(1, "big")))
+}
