@@ -3,6 +3,7 @@ package expr
 import (
 	"encoding/binary"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/keystone-db/kstone/engine/attr"
@@ -12,6 +13,27 @@ import (
 type Projection struct {
 	text   []Path // in the order of the text
 	sorted []Path // as comparePaths orders, which is the order of the output
+	// names are those of what the paths of text reach, nil for items that keep their form.
+	names []string
+}
+
+// Flat returns a projection that gives what each path reaches as an attribute of its own, which has the
+// last name of the path with the indexes behind it: b[0] for a.b[0]. Of paths that end alike the last
+// one that resolves stays.
+func (p *Projection) Flat() *Projection {
+	f := &Projection{text: p.text, sorted: p.sorted, names: make([]string, len(p.text))}
+	for i, path := range p.text {
+		last := len(path) - 1
+		for path[last].IsIndex {
+			last--
+		}
+		name := path[last].Name
+		for _, s := range path[last+1:] {
+			name += "[" + strconv.Itoa(s.Index) + "]"
+		}
+		f.names[i] = name
+	}
+	return f
 }
 
 // Bind gives the tree's placeholders their meaning and refuses paths that overlap. The error is
@@ -70,7 +92,24 @@ func (p *Projection) Apply(dst []byte, item attr.Item) attr.Item {
 	if dst == nil {
 		dst = make([]byte, 0, min(len(item), projectionGuessBytes))
 	}
+	if p.names != nil {
+		return p.flatten(dst, item)
+	}
 	return projectMap(dst, item.Read(), p.sorted, 0)
+}
+
+func (p *Projection) flatten(dst []byte, item attr.Item) attr.Item {
+	var e attr.Encoder
+	e.Reset(dst)
+	e.BeginItem()
+	for i, path := range p.text {
+		if v := path.Get(item); v != nil {
+			e.Name([]byte(p.names[i]))
+			e.Value(v)
+		}
+	}
+	e.EndItem()
+	return e.Bytes()
 }
 
 // projectionGuessBytes is the capacity that Apply starts with when it is given no buffer.

@@ -100,7 +100,13 @@ func projectionOf(s *Select) (*expr.Projection, error) {
 	for i, p := range s.Paths {
 		paths[i] = docPath(p)
 	}
-	return expr.NewProjectionTree(paths).Bind(expr.NewBinder(nil, nil))
+	p, err := expr.NewProjectionTree(paths).Bind(expr.NewBinder(nil, nil))
+	if err != nil || !slices.ContainsFunc(p.Paths(), expr.Path.Nested) {
+		return p, err
+	}
+	// DynamoDB does this (TestNestedPathsAreFlat): unlike a ProjectionExpression, a nested path gives an
+	// attribute of the last name. Unsure: no more than how clients of the service read its answers.
+	return p.Flat(), nil
 }
 
 // selectOne binds a read of one item. Its filter is not the service's GetItem's, which has none, but
