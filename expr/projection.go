@@ -27,11 +27,12 @@ func (p *Projection) Flat() *Projection {
 		for path[last].IsIndex {
 			last--
 		}
-		name := path[last].Name
+		var name strings.Builder
+		name.WriteString(path[last].Name)
 		for _, s := range path[last+1:] {
-			name += "[" + strconv.Itoa(s.Index) + "]"
+			name.WriteString("[" + strconv.Itoa(s.Index) + "]")
 		}
-		f.names[i] = name
+		f.names[i] = name.String()
 	}
 	return f
 }
