@@ -79,25 +79,24 @@ func (c *caller) mayBatch(ctx context.Context, in *api.BatchExecuteStatementInpu
 // lacks is the refusal of the first right that the caller lacks, nil for none.
 func (c *caller) lacks(needs []need) *api.Error {
 	for _, n := range needs {
-		table := tableOf(n.table)
+		table, part := tableOf(n.table)
+		if n.index != "" {
+			part = "/index/" + n.index
+		}
 		if c.key.ReadOnly && !reads(n.action) || !c.key.MayReach(table) {
 			return api.Errorf(api.AccessDenied, msgDenied, c.h.opts.Account, c.key.User, n.action,
-				c.h.resource(table, n.index))
+				c.h.resource(table, part))
 		}
 	}
 	return nil
 }
 
-// resource is the ARN in a refusal.
-func (h *Handler) resource(table, index string) string {
+// resource is the ARN in a refusal, of a table or of its index or stream.
+func (h *Handler) resource(table, part string) string {
 	if table == "" {
 		return noTable
 	}
-	arn := "arn:aws:dynamodb:" + h.opts.Region + ":" + h.opts.Account + ":table/" + table
-	if index != "" {
-		arn += "/index/" + index
-	}
-	return arn
+	return "arn:aws:dynamodb:" + h.opts.Region + ":" + h.opts.Account + ":table/" + table + part
 }
 
 // reads says which rights change nothing.
@@ -241,20 +240,23 @@ func fieldOf(v reflect.Value, member string) reflect.Value {
 // arnParts is the number of parts of an ARN, the last being the resource.
 const arnParts = 6
 
-// tableOf is the table that a name or an ARN stands for; empty for an ARN of something else. The
-// engine takes a reference for this table or for one whose name no table can have.
-func tableOf(ref string) string {
+// tableOf is the table that a name or an ARN stands for, and what part of it, such as
+// /stream/LABEL; empty for an ARN of something else. The engine takes a reference for this table or for
+// one whose name no table can have.
+func tableOf(ref string) (table, part string) {
 	if !strings.HasPrefix(ref, "arn:") {
-		return ref
+		return ref, ""
 	}
 	parts := strings.SplitN(ref, ":", arnParts)
 	if len(parts) < arnParts {
-		return ""
+		return "", ""
 	}
 	name, ok := strings.CutPrefix(parts[arnParts-1], "table/")
 	if !ok {
-		return ""
+		return "", ""
 	}
-	name, _, _ = strings.Cut(name, "/")
-	return name
+	if at := strings.IndexByte(name, '/'); at >= 0 {
+		return name[:at], name[at:]
+	}
+	return name, ""
 }
