@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/keystone-db/kstone/engine/lsm/internal/base"
 	"github.com/keystone-db/kstone/engine/lsm/internal/manifest"
 	"github.com/keystone-db/kstone/engine/lsm/internal/superblock"
 	"github.com/keystone-db/kstone/engine/lsm/internal/vfs"
@@ -271,4 +272,28 @@ func TestErrorsOfTheBackgroundAreTold(t *testing.T) {
 		require.ErrorIs(t, got.err, storage.ErrCorrupt)
 		require.Equal(t, "goes on", mustGet(t, db, testKey(2, "k")))
 	})
+}
+
+// TestTablesUnderAFailedSyncOfAnotherAreNotUsedAgain, for whatever reason their run is given up: the disk
+// may hold any of their bytes, and the cache says that it has them.
+func TestTablesUnderAFailedSyncOfAnotherAreNotUsedAgain(t *testing.T) {
+	for _, failed := range []bool{false, true} {
+		fsys := vfs.NewMemFS(1)
+		db := manualDB(t, fsys, nil)
+		require.NoError(t, db.heap.grow(16<<20))
+		before := usedBytes(db)
+		r := db.newRun(spareAll, nil)
+		r.begin(1, 0)
+		require.NoError(t, r.add(base.Entry{Key: testKey(1, "a"), LSN: 1, Kind: base.KindPut}, true))
+		require.NoError(t, errors.Join(r.endTable(), r.flush()))
+		other := db.heap.begin()
+		on := failing(fsys, errInjected, func(op vfs.Op) bool { return op.Kind == vfs.OpSync })
+		on.Store(failed)
+		if err := other.sync(); failed {
+			require.ErrorIs(t, err, errLostWrites)
+		}
+		on.Store(false)
+		r.abandon(errInjected)
+		require.Equal(t, failed, usedBytes(db) > before)
+	}
 }
