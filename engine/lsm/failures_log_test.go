@@ -90,12 +90,13 @@ func TestAManifestGoesOnInALinkThatIsVouchedFor(t *testing.T) {
 // TestAPassThatLeavesFrozenStripesOutKeepsTheirLog: on a full disk a pass takes a few stripes, and the
 // tail stops at what is frozen of the others.
 func TestAPassThatLeavesFrozenStripesOutKeepsTheirLog(t *testing.T) {
+	const stripes = 5
 	fsys := vfs.NewMemFS(1)
 	db := manualDB(t, fsys, func(o *Options) { o.MemtableBytes, o.SegmentBytes, o.LogBytes = 8<<20, 1<<20, 4<<20 })
 	rng := rand.New(rand.NewPCG(1, 1))
 	want := map[string]string{}
-	for i := range 20 {
-		key, value := testKey(byte(i%5), fmt.Sprint(i)), randomValue(rng, reservePassBytes/8)
+	for i := range 4 * stripes {
+		key, value := testKey(byte(i%stripes), fmt.Sprint(i)), randomValue(rng, 3000)
 		mustPut(t, db, key, value)
 		want[string(key)] = value
 	}
@@ -103,14 +104,19 @@ func TestAPassThatLeavesFrozenStripesOutKeepsTheirLog(t *testing.T) {
 	on.Store(true)
 	require.ErrorIs(t, db.pass(passAll), errInjected)
 	on.Store(false)
-	for left := db.Metrics().FrozenStripes; left > 0; {
-		require.NoError(t, db.pass(passReserve))
-		require.Less(t, db.Metrics().FrozenStripes, left)
-		left = db.Metrics().FrozenStripes
+	require.Equal(t, stripes, db.Metrics().FrozenStripes)
+	for i := range stripes {
+		chosen := []frozenStripe{{index: i, tables: db.stripes[i].frozen}}
+		tail, at := db.newTail(db.wal.visibleLSN(), chosen)
+		r := db.newRun(spareAll, nil)
+		require.NoError(t, db.writePass(r, chosen))
+		require.NoError(t, db.recordPass(r.tables, chosen, tail, at))
+		require.Equal(t, stripes-1-i, db.Metrics().FrozenStripes)
 		got, err := readAll(manualDB(t, fsys.CrashClone(vfs.CrashLoseAll, 1), nil))
 		require.NoError(t, err)
-		require.Equal(t, len(want), len(got), "%d stripes are frozen", left)
+		require.Equal(t, want, got, "after %d stripes", i+1)
 	}
+	require.Greater(t, db.tailLSN(), db.wal.visibleLSN())
 }
 
 // TestALinkThatACrashLeftAloneIsVouchedForByTheOpen, before anything is written behind it.
