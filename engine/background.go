@@ -119,6 +119,6 @@ func (db *DB) hold(ctx context.Context, w *worker) (err error) {
 // Options.NoBackground it is the only way to have it done.
 func (db *DB) Work(ctx context.Context) error {
 	_, err := db.doJobs(ctx)
-	errs := []error{err, db.sweepAll(ctx), db.tendStreams(ctx), db.countDue(ctx, unpaced)}
+	errs := []error{err, db.sweepAll(ctx), db.tendStreams(ctx), db.countDue(ctx, unpaced), db.keepTime(ctx, timeKeptEvery)}
 	return errors.Join(slices.DeleteFunc(errs, othersWork)...)
 }

@@ -107,6 +107,10 @@ func newDB(store storage.Store, opts Options) (*DB, error) {
 	if db.exec, err = exec.New(ctx, store, opts.Clock); err != nil {
 		return nil, err
 	}
+	if behind := db.exec.Behind(); behind > clockBehindMax {
+		opts.Logger.Warn().Dur("behind_ms", behind).
+			Msg("the system's clock was set back: for this database time stands still until it has caught up")
+	}
 	db.exec.WaitOnConflict = opts.WaitOnConflict
 	if opts.CollectionBytes > 0 {
 		db.exec.CollectionLimit = opts.CollectionBytes
@@ -126,7 +130,25 @@ func newDB(store storage.Store, opts Options) (*DB, error) {
 // fail.
 func (db *DB) Close() error {
 	db.stopBackground()
+	// As good as can be: a store that takes no writes any more is closed all the same.
+	_ = db.keepTime(context.Background(), 0)
 	return db.store.Close()
+}
+
+const (
+	// clockBehindMax is how far a clock may be behind without a word.
+	clockBehindMax = time.Minute
+	// timeKeptEvery is how old the stored time becomes where time matters.
+	timeKeptEvery = time.Minute
+)
+
+// keepTime stores the time if what is stored is older than age. Where nothing expires and no stream has
+// records there is nothing that time could take back.
+func (db *DB) keepTime(ctx context.Context, age time.Duration) error {
+	if len(db.catalog.WithTTL()) == 0 && len(db.catalog.Streams()) == 0 {
+		return nil
+	}
+	return db.exec.KeepTime(ctx, age)
 }
 
 // Ready says whether the database takes writes, now or, when the disk is full, once there is room. After

@@ -155,11 +155,11 @@ func (r twinMaker) remove() twin {
 func (r twinMaker) get() twin {
 	key, where, params := r.key()
 	return twin{
-		statement: "SELECT n, m[0], g FROM orders WHERE " + where, params: params,
+		statement: "SELECT n, m, g FROM orders WHERE " + where, params: params,
 		native: func(d *testDB) ([]attr.Item, attr.Item, *api.ConsumedCapacity, error) {
 			out, err := d.GetItem(context.Background(), &api.GetItemInput{
 				TableName: api.Some("orders"), Key: key, ReturnConsumedCapacity: parityNames,
-				ProjectionExpression: api.Some("n, m[0], g"),
+				ProjectionExpression: api.Some("n, m, g"),
 			})
 			if err != nil {
 				return nil, nil, nil, err

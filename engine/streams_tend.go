@@ -28,7 +28,8 @@ func (db *DB) tendInterval() time.Duration { return db.opts.StreamRetention / te
 
 // tendOnce is the work of the streams' worker, which has nothing to wait for without any.
 func (db *DB) tendOnce(ctx context.Context) (waiting bool, err error) {
-	return len(db.catalog.Streams()) > 0, db.tendStreams(ctx)
+	err = errors.Join(db.tendStreams(ctx), db.keepTime(ctx, timeKeptEvery))
+	return len(db.catalog.Streams()) > 0, err
 }
 
 // tending is what looks after the age of streams. Who does it holds the mutex of its worker.

@@ -17,7 +17,7 @@ func (db *DB) sweepOnce(ctx context.Context) (waiting bool, err error) {
 	budget := max(sweepBatch, int(float64(db.opts.TTLRate)*db.opts.TTLInterval.Seconds()))
 	names := db.catalog.WithTTL()
 	_, err = db.sweepTables(ctx, names, budget)
-	return len(names) > 0, err
+	return len(names) > 0, errors.Join(err, db.keepTime(ctx, timeKeptEvery))
 }
 
 // sweepAll removes everything that is past its time.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 
 	"github.com/keystone-db/kstone/engine/api"
@@ -483,4 +485,31 @@ func TestOneSweepsAtATime(t *testing.T) {
 	c.now = c.now.Add(lease.Length)
 	require.NoError(t, b.Work(t.Context()))
 	require.Zero(t, stored(), "a is silent")
+}
+
+// TestClockSetBackWhileClosed: what had expired does not come back when the system's clock was set back
+// between two runs.
+func TestClockSetBackWhileClosed(t *testing.T) {
+	path := t.TempDir() + "/db"
+	c := &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+	var log bytes.Buffer
+	open := func() *testDB {
+		db, err := Open(path, Options{Clock: c.Now, NoBackground: true, Logger: zerolog.New(&log)})
+		require.NoError(t, err)
+		return &testDB{DB: db, t: t, clock: c}
+	}
+	d := open()
+	d.orders()
+	require.NoError(t, setTTL(t.Context(), d.DB, "orders", "ttl", true))
+	d.put(d.mortal("x", 10))
+	c.now = c.now.Add(time.Hour)
+	require.Equal(t, [2]int64{1, 0}, d.scanned(""), "it has expired and is not swept")
+	require.NoError(t, d.Close())
+	require.Empty(t, log.String())
+
+	c.now = c.now.Add(-2 * time.Hour)
+	d = open()
+	defer func() { require.NoError(t, d.Close()) }()
+	require.Equal(t, [2]int64{1, 0}, d.scanned(""))
+	require.Contains(t, log.String(), "the system's clock was set back")
 }

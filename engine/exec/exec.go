@@ -36,15 +36,20 @@ type Executor struct {
 	transactions atomic.Int64
 	// latest is the highest time handed out, in milliseconds: time never goes back here.
 	latest atomic.Int64
+	// kept is the time that is stored; see KeepTime.
+	kept atomic.Int64
 	// blinds holds batches, so that writing without reading allocates none.
 	blinds sync.Pool // *storage.Batch
 }
 
-// New makes an executor and reads the stored clock of the token windows.
+// New makes an executor and reads the stored clocks.
 func New(ctx context.Context, store storage.Store, clock func() time.Time) (*Executor, error) {
 	e := &Executor{store: store, clock: clock, CollectionLimit: CollectionLimitDefault}
 	e.blinds.New = func() any { return new(storage.Batch) }
-	return e, e.tokens.load(ctx, store)
+	if err := e.tokens.load(ctx, store); err != nil {
+		return nil, err
+	}
+	return e, e.loadTime(ctx)
 }
 
 // Now is the clock's time, but never earlier than an earlier answer.
