@@ -291,6 +291,26 @@ func TestShardIterators(t *testing.T) {
 	}
 }
 
+// TestGetRecordsCount: a page holds 1,000 records at most, without a Limit too.
+func TestGetRecordsCount(t *testing.T) {
+	const records = 1001
+	d := openTest(t, Options{})
+	arn := d.events("KEYS_ONLY")
+	for i := range records {
+		d.put(item1(fmt.Sprint(i), ""))
+	}
+	it, err := d.iterator(arn, d.describeStream(arn).Shards[0].ShardId.Value, "TRIM_HORIZON", "")
+	require.NoError(t, err)
+	for _, limit := range []int64{0, 1000} {
+		page, err := d.records(it, limit)
+		require.NoError(t, err)
+		require.Len(t, page.Records, 1000)
+		page, err = d.records(page.NextShardIterator.Value, limit)
+		require.NoError(t, err)
+		require.Len(t, page.Records, records-1000)
+	}
+}
+
 // TestGetRecordsBytes: a page ends before 1 MB, but holds at least one record.
 func TestGetRecordsBytes(t *testing.T) {
 	d := openTest(t, Options{})

@@ -115,6 +115,48 @@ func TestSweep(t *testing.T) {
 	require.Equal(t, 1, expiryRows(t, d.DB, "orders"), "the row of the item that still lives")
 }
 
+// TestSweepLooksAgain: an item that is written between the search for what is due and the update that
+// would remove it is judged by what it is then.
+func TestSweepLooksAgain(t *testing.T) {
+	d := openTest(t, Options{TTLLag: true})
+	d.orders()
+	require.NoError(t, setTTL(t.Context(), d.DB, "orders", "ttl", true))
+	require.NoError(t, d.Work(t.Context()))
+	for _, pk := range []string{"ends", "longer", "forever", "deleted", "ended before"} {
+		d.put(d.mortal(pk, 5))
+	}
+	d.clock.now = d.clock.now.Add(10 * time.Second)
+	held, err := d.catalog.Enter("orders", 0)
+	require.NoError(t, err)
+	var rows [][]byte
+	for bucket := range key.ExpiryBuckets {
+		due, err := d.exec.Due(t.Context(), held, bucket, 10, nil, d.clock.now)
+		require.NoError(t, err)
+		rows = append(rows, due...)
+	}
+	require.Len(t, rows, 5)
+
+	d.put(d.mortal("longer", 1))
+	d.put(attr.NewItem().S("pk", "forever").N("sk", "1"))
+	_, err = d.DeleteItem(t.Context(), &api.DeleteItemInput{
+		TableName: api.Some("orders"), Key: d.build(attr.NewItem().S("pk", "deleted").N("sk", "1")),
+	})
+	require.NoError(t, err)
+	d.put(d.mortal("ended before", -7))
+	sweeper := &d.background.sweeper
+	require.NoError(t, d.hold(t.Context(), sweeper))
+	_, err = d.exec.Sweep(t.Context(), held, rows, d.clock.now, sweeper.lease)
+	held.Leave(0)
+	require.NoError(t, err)
+	require.Nil(t, d.get("ends", "1"))
+	require.NotNil(t, d.get("longer", "1"))
+	require.NotNil(t, d.get("forever", "1"))
+	require.NotNil(t, d.get("ended before", "1"), "it has a row of its own, which comes later")
+	require.Equal(t, 2, expiryRows(t, d.DB, "orders"))
+	require.NoError(t, d.Work(t.Context()))
+	require.Equal(t, [2]int64{2, 2}, d.scanned(""), "the two that have a later time or none")
+}
+
 // TestSweepRate: one pass removes no more than the rate allows, the next one goes on.
 func TestSweepRate(t *testing.T) {
 	d := openTest(t, Options{TTLRate: 100, TTLInterval: time.Second})
