@@ -182,6 +182,26 @@ func TestCollectionLimit(t *testing.T) {
 	require.Equal(t, counted, rows)
 }
 
+// TestCollectionJustFits: a collection may be as large as the limit and no byte larger.
+func TestCollectionJustFits(t *testing.T) {
+	write := func(limit int64) (*testDB, error) {
+		d := openTest(t, Options{CollectionBytes: limit})
+		d.orders()
+		_, err := d.PutItem(t.Context(), &api.PutItemInput{
+			TableName: api.Some("orders"), Item: d.build(attr.NewItem().S("pk", "a").N("sk", "1").S("l", "x")),
+		})
+		return d, err
+	}
+	d, err := write(DefaultCollectionBytes)
+	require.NoError(t, err)
+	rows, _ := d.collections()
+	require.Positive(t, rows["a"])
+	_, err = write(rows["a"])
+	require.NoError(t, err)
+	_, err = write(rows["a"] - 1)
+	requireError(t, err, api.ItemCollectionSizeLimit, "Item collection size limit exceeded")
+}
+
 // TestCollectionMetrics: the estimate is the gigabyte in which the size lies, the same for each kind of
 // write (wire-facts §6.5).
 func TestCollectionMetrics(t *testing.T) {
