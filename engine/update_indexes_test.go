@@ -297,7 +297,7 @@ func TestIndexChangeErrors(t *testing.T) {
 }
 
 // TestBackfillGoesOnWhereItStopped: closed between two steps, another process does the rest and no
-// item twice.
+// item twice, whether an index fills or times to live are looked for.
 func TestBackfillGoesOnWhereItStopped(t *testing.T) {
 	dir := t.TempDir()
 	open := func() *DB {
@@ -308,32 +308,36 @@ func TestBackfillGoesOnWhereItStopped(t *testing.T) {
 	db := open()
 	const items = 1500
 	fillTable(t, db, items)
+	resume := func() {
+		last := int64(0)
+		for {
+			tb, err := db.catalog.Lookup(t.Context(), "items")
+			require.NoError(t, err)
+			require.Len(t, tb.Jobs, 1)
+			sub := tb.Jobs[0].Sub
+			done, err := db.jobStep(t.Context(), "items", tb.Table.ID, sub)
+			require.NoError(t, err)
+			c, err := db.exec.LoadCursor(t.Context(), tb.Cursor(sub))
+			require.NoError(t, err)
+			if done {
+				require.Zero(t, c.Items, "the cursor is gone")
+				require.Positive(t, last, "there was more than one step")
+				return
+			}
+			require.Greater(t, c.Items, last)
+			require.LessOrEqual(t, c.Items, int64(items))
+			last = c.Items
+			require.NoError(t, db.Close())
+			db = open()
+		}
+	}
 	_, err := db.UpdateTable(t.Context(), creating("items", "late", "ALL"))
 	require.NoError(t, err)
-	step := func() (bool, int64) {
-		tb, err := db.catalog.Lookup(t.Context(), "items")
-		require.NoError(t, err)
-		sub := tb.Table.Index("late").Sub
-		done, err := db.jobStep(t.Context(), "items", tb.Table.ID, sub)
-		require.NoError(t, err)
-		c, err := db.exec.LoadCursor(t.Context(), tb.Cursor(sub))
-		require.NoError(t, err)
-		return done, c.Items
-	}
-	last := int64(0)
-	for done := false; !done; {
-		var now int64
-		if done, now = step(); done {
-			require.Zero(t, now, "the cursor is gone")
-			break
-		}
-		require.Greater(t, now, last)
-		require.LessOrEqual(t, now, int64(items))
-		last = now
-		require.NoError(t, db.Close())
-		db = open()
-	}
+	resume()
 	require.Equal(t, items, requireRebuilt(t, db, "items", "late"))
+	require.NoError(t, setTTL(t.Context(), db, "items", "y", true))
+	resume()
+	require.Equal(t, items, expiryRows(t, db, "items"))
 	require.NoError(t, db.Close())
 }
 
