@@ -45,7 +45,9 @@ func (db *DB) Close() error {
 }
 
 func (db *DB) closeClean() error {
-	if err := db.checkpoint(); err != nil {
+	if err := db.checkpoint(); isFull(err) {
+		db.log("the log is not empty after closing", err) // the next open replays it
+	} else if err != nil {
 		return err
 	}
 	if err := db.wal.syncAll(); err != nil {

@@ -250,6 +250,41 @@ func TestAWriteThatFindsNoBlocksIsFull(t *testing.T) {
 	require.Equal(t, "v", mustGet(t, db, testKey(1, "a")))
 }
 
+// TestALargeHoleWithoutBlocksHidesNoSmallPiece: a flush asks for much at first, and gets less.
+func TestALargeHoleWithoutBlocksHidesNoSmallPiece(t *testing.T) {
+	fsys := vfs.NewMemFS(1)
+	db := manualDB(t, fsys, nil)
+	e, err := db.heap.alloc(2*runExtentBytes, spareAll)
+	require.NoError(t, err)
+	db.heap.free(e)
+	require.NoError(t, db.heap.tidy(100, space.HoleMinBytes))
+	require.Greater(t, db.Metrics().HoleBytes, int64(runExtentBytes))
+	fsys.SetCapacity(fsys.Used())
+	got, err := db.heap.allocBetween(space.Unit, runExtentBytes, spareHalf)
+	require.NoError(t, err)
+	require.Equal(t, int64(space.Unit), got.Length)
+}
+
+// TestAStoreOnAFullDiskIsClosed: what does not fit into tables stays in the log.
+func TestAStoreOnAFullDiskIsClosed(t *testing.T) {
+	fsys := vfs.NewMemFS(1)
+	tune := func(o *Options) { o.MemtableBytes, o.SegmentBytes, o.LogBytes = 8<<20, 1<<20, 16<<20 }
+	db := manualDB(t, fsys, tune)
+	keys := []string{crashKey(1, 1, 1), crashKey(1, 200, 2)}
+	for _, k := range keys {
+		require.NoError(t, applyPut(db, k, "value"))
+	}
+	exhaust(t, db, fsys)
+	require.ErrorIs(t, db.pass(passAll), storage.ErrFull)
+	require.NoError(t, db.Close())
+	again := manualDB(t, fsys, tune)
+	got, err := readAll(again)
+	require.NoError(t, err)
+	require.Len(t, got, len(keys))
+	fsys.SetCapacity(0)
+	require.NoError(t, applyPut(again, keys[0], "again"))
+}
+
 // testClock is a clock that stands still unless it is told.
 type testClock struct{ now atomic.Int64 }
 

@@ -150,7 +150,7 @@ func (h *heap) syncWith(w *heapWrite, sync func() error) error {
 func (h *heap) allocBetween(least, most int64, keep spare) (log.Extent, error) {
 	for n := most; n > least; n /= 2 {
 		e, ok, err := h.tryAlloc(space.Round(n), spareAll)
-		if ok || err != nil {
+		if ok || err != nil && !isFull(err) { // full: no blocks for a hole, but a smaller piece may have some
 			return e, err
 		}
 	}

@@ -164,17 +164,35 @@ func (m *Map) alloc(length, keep int64, holesToo bool) (e log.Extent, hole, ok b
 		if f.Length < length {
 			continue
 		}
-		e = log.Extent{Offset: f.Offset, Length: length}
-		holes := m.holes.common(e)
-		if solid-(length-holes) < keep || holes > 0 && !holesToo {
-			continue
+		runs := set{f}
+		if !holesToo {
+			runs = m.solidOf(f)
 		}
-		m.free.cut(e)
-		m.holes.cut(e)
-		m.freeBytes -= length
-		return e, holes > 0, true
+		for _, run := range runs {
+			if run.Length < length {
+				continue
+			}
+			e = log.Extent{Offset: run.Offset, Length: length}
+			holes := m.holes.common(e)
+			if solid-(length-holes) < keep {
+				continue
+			}
+			m.free.cut(e)
+			m.holes.cut(e)
+			m.freeBytes -= length
+			return e, holes > 0, true
+		}
 	}
 	return log.Extent{}, false, false
+}
+
+// solidOf returns the parts of a free run that are not holes.
+func (m *Map) solidOf(f log.Extent) set {
+	s := set{f}
+	for i := m.holes.find(f.Offset); i < len(m.holes) && m.holes[i].Offset < f.End(); i++ {
+		s.cut(m.holes[i])
+	}
+	return s
 }
 
 // Free gives an extent back.
