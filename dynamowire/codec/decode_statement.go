@@ -81,7 +81,7 @@ func (d *Decoder) BatchExecuteStatement(body []byte) (*api.BatchExecuteStatement
 		for key, ok := d.s.Key(true); ok; key, ok = d.s.Key(false) {
 			switch string(key) {
 			case memberStatements:
-				in.Statements = d.batchStatements(room[:0])
+				in.Statements = structures(d, room, memberStatements, "BatchStatementRequest", (*Decoder).batchStatement)
 			case "ReturnConsumedCapacity":
 				d.str(&in.ReturnConsumedCapacity)
 			default:
@@ -93,38 +93,18 @@ func (d *Decoder) BatchExecuteStatement(body []byte) (*api.BatchExecuteStatement
 	return in, d.finish(body)
 }
 
-func (d *Decoder) batchStatements(out []api.BatchStatementRequest) []api.BatchStatementRequest {
-	d.forgetAll(place{head: memberStatements})
-	if !d.list() {
-		return nil
-	}
-	if out == nil {
-		out = []api.BatchStatementRequest{}
-	}
-	for ok := d.s.Elem(true); ok; ok = d.s.Elem(false) {
-		var s api.BatchStatementRequest
-		if d.object(msgValueType, "BatchStatementRequest") {
-			d.batchStatement(&s, place{head: memberStatements, index: len(out), counted: true})
-		}
-		out = append(out, s)
-	}
-	return out
-}
-
-func (d *Decoder) batchStatement(s *api.BatchStatementRequest, at place) {
-	for key, ok := d.s.Key(true); ok; key, ok = d.s.Key(false) {
-		switch string(key) {
-		case "Statement":
-			d.str(&s.Statement)
-		case memberParameters:
-			d.parameters(&s.Parameters, at)
-		case "ConsistentRead":
-			d.boolean(&s.ConsistentRead)
-		case "ReturnValuesOnConditionCheckFailure":
-			d.str(&s.ReturnValuesOnConditionCheckFailure)
-		default:
-			d.s.Skip()
-		}
+func (d *Decoder) batchStatement(s *api.BatchStatementRequest, key []byte, at place) {
+	switch string(key) {
+	case "Statement":
+		d.str(&s.Statement)
+	case memberParameters:
+		d.parameters(&s.Parameters, at)
+	case "ConsistentRead":
+		d.boolean(&s.ConsistentRead)
+	case "ReturnValuesOnConditionCheckFailure":
+		d.str(&s.ReturnValuesOnConditionCheckFailure)
+	default:
+		d.s.Skip()
 	}
 }
 
@@ -137,7 +117,8 @@ func (d *Decoder) ExecuteTransaction(body []byte) (*api.ExecuteTransactionInput,
 		for key, ok := d.s.Key(true); ok; key, ok = d.s.Key(false) {
 			switch string(key) {
 			case memberTransactStatements:
-				in.TransactStatements = d.transactStatements(room[:0])
+				in.TransactStatements = structures(
+					d, room, memberTransactStatements, "ParameterizedStatement", (*Decoder).transactStatement)
 			case "ClientRequestToken":
 				d.str(&in.ClientRequestToken)
 			case "ReturnConsumedCapacity":
@@ -151,35 +132,15 @@ func (d *Decoder) ExecuteTransaction(body []byte) (*api.ExecuteTransactionInput,
 	return in, d.finish(body)
 }
 
-func (d *Decoder) transactStatements(out []api.ParameterizedStatement) []api.ParameterizedStatement {
-	d.forgetAll(place{head: memberTransactStatements})
-	if !d.list() {
-		return nil
-	}
-	if out == nil {
-		out = []api.ParameterizedStatement{}
-	}
-	for ok := d.s.Elem(true); ok; ok = d.s.Elem(false) {
-		var s api.ParameterizedStatement
-		if d.object(msgValueType, "ParameterizedStatement") {
-			d.transactStatement(&s, place{head: memberTransactStatements, index: len(out), counted: true})
-		}
-		out = append(out, s)
-	}
-	return out
-}
-
-func (d *Decoder) transactStatement(s *api.ParameterizedStatement, at place) {
-	for key, ok := d.s.Key(true); ok; key, ok = d.s.Key(false) {
-		switch string(key) {
-		case "Statement":
-			d.str(&s.Statement)
-		case memberParameters:
-			d.parameters(&s.Parameters, at)
-		case "ReturnValuesOnConditionCheckFailure":
-			d.str(&s.ReturnValuesOnConditionCheckFailure)
-		default:
-			d.s.Skip()
-		}
+func (d *Decoder) transactStatement(s *api.ParameterizedStatement, key []byte, at place) {
+	switch string(key) {
+	case "Statement":
+		d.str(&s.Statement)
+	case memberParameters:
+		d.parameters(&s.Parameters, at)
+	case "ReturnValuesOnConditionCheckFailure":
+		d.str(&s.ReturnValuesOnConditionCheckFailure)
+	default:
+		d.s.Skip()
 	}
 }

@@ -406,6 +406,10 @@ func TestItemTwice(t *testing.T) {
 		assert.Empty(t, in.Bad, body)
 		assert.Equal(t, want, in.Key, body)
 	}
+	list, err := d.TransactGetItems([]byte(`{"TransactItems":[{"Get":{"Key":{"a":{}}}}],"TransactItems":[]}`))
+	require.NoError(t, err)
+	assert.Empty(t, list.Bad)
+	assert.Empty(t, list.TransactItems)
 }
 
 // TestLegacyTwice: of members and entries that are there twice the last counts, and so does the fault

@@ -13,7 +13,7 @@ func (d *Decoder) TransactWriteItems(body []byte) (*api.TransactWriteItemsInput,
 		for key, ok := d.s.Key(true); ok; key, ok = d.s.Key(false) {
 			switch string(key) {
 			case "TransactItems":
-				in.TransactItems = d.transactWrites(room[:0])
+				in.TransactItems = structures(d, room, transactItems, "TransactWriteItem", (*Decoder).transactWrite)
 			case "ReturnConsumedCapacity":
 				d.str(&in.ReturnConsumedCapacity)
 			case "ReturnItemCollectionMetrics":
@@ -29,22 +29,27 @@ func (d *Decoder) TransactWriteItems(body []byte) (*api.TransactWriteItemsInput,
 	return in, d.finish(body)
 }
 
-func (d *Decoder) transactWrites(out []api.TransactWriteItem) []api.TransactWriteItem {
+// structures reads a list of structures into out, one member at a time; nil for null. head is the name
+// of the list, and shape that of its elements.
+func structures[T any](
+	d *Decoder, out []T, head, shape string, member func(d *Decoder, v *T, key []byte, at place),
+) []T {
+	d.forgetAll(place{head: head})
 	if !d.list() {
 		return nil
 	}
 	if out == nil {
-		out = []api.TransactWriteItem{}
+		out = []T{}
 	}
 	for ok := d.s.Elem(true); ok; ok = d.s.Elem(false) {
-		var t api.TransactWriteItem
-		if d.object(msgValueType, "TransactWriteItem") {
-			at := place{head: transactItems, index: len(out), counted: true}
-			for key, ok := d.s.Key(true); ok; key, ok = d.s.Key(false) {
-				d.transactWrite(&t, key, at)
-			}
+		at := place{head: head, index: len(out), counted: true}
+		out = append(out, *new(T))
+		if !d.object(msgValueType, shape) {
+			continue
 		}
-		out = append(out, t)
+		for key, ok := d.s.Key(true); ok; key, ok = d.s.Key(false) {
+			member(d, &out[at.index], key, at)
+		}
 	}
 	return out
 }
@@ -172,7 +177,7 @@ func (d *Decoder) TransactGetItems(body []byte) (*api.TransactGetItemsInput, err
 		for key, ok := d.s.Key(true); ok; key, ok = d.s.Key(false) {
 			switch string(key) {
 			case "TransactItems":
-				in.TransactItems = d.transactGets(room[:0])
+				in.TransactItems = structures(d, room, transactItems, "TransactGetItem", (*Decoder).transactGet)
 			case "ReturnConsumedCapacity":
 				d.str(&in.ReturnConsumedCapacity)
 			default:
@@ -184,32 +189,17 @@ func (d *Decoder) TransactGetItems(body []byte) (*api.TransactGetItemsInput, err
 	return in, d.finish(body)
 }
 
-func (d *Decoder) transactGets(out []api.TransactGetItem) []api.TransactGetItem {
-	if !d.list() {
-		return nil
+func (d *Decoder) transactGet(t *api.TransactGetItem, key []byte, at place) {
+	if string(key) != "Get" {
+		d.s.Skip()
+		return
 	}
-	if out == nil {
-		out = []api.TransactGetItem{}
+	t.Get = nil
+	if d.object(msgFieldType, "Get") {
+		t.Get = &api.Get{}
+		at.tail = "Get.Key"
+		d.get(t.Get, at)
 	}
-	for ok := d.s.Elem(true); ok; ok = d.s.Elem(false) {
-		var t api.TransactGetItem
-		if d.object(msgValueType, "TransactGetItem") {
-			at := place{head: transactItems, index: len(out), counted: true, tail: "Get.Key"}
-			for key, ok := d.s.Key(true); ok; key, ok = d.s.Key(false) {
-				if string(key) != "Get" {
-					d.s.Skip()
-					continue
-				}
-				t.Get = nil
-				if d.object(msgFieldType, "Get") {
-					t.Get = &api.Get{}
-					d.get(t.Get, at)
-				}
-			}
-		}
-		out = append(out, t)
-	}
-	return out
 }
 
 func (d *Decoder) get(g *api.Get, at place) {
