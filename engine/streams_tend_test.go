@@ -231,9 +231,9 @@ func TestStreamsTendThemselves(t *testing.T) {
 	require.Zero(t, d.kept().Keys)
 }
 
-// TestOneTendsAtATime: of two databases on a shared store the one that began tends the streams while it
-// is alive; what the other does not do is not forgotten.
-func TestOneTendsAtATime(t *testing.T) {
+// openShared opens a database on a store that another one may share, which second opens. They have one
+// clock, and do background work only in Work.
+func openShared(t *testing.T) (first *testDB, second func() *testDB) {
 	mem, err := memstore.Open(memstore.Options{Shared: true})
 	require.NoError(t, err)
 	c := &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
@@ -243,11 +243,19 @@ func TestOneTendsAtATime(t *testing.T) {
 		t.Cleanup(func() { require.NoError(t, db.Close()) })
 		return &testDB{DB: db, t: t, clock: c}
 	}
-	a := open(mem)
-	arn := a.events("NEW_IMAGE")
-	second, err := mem.Second()
-	require.NoError(t, err)
-	b := open(second)
+	return open(mem), func() *testDB {
+		store, err := mem.Second()
+		require.NoError(t, err)
+		return open(store)
+	}
+}
+
+// TestOneTendsAtATime: of two databases on a shared store the one that began tends the streams while it
+// is alive; what the other does not do is not forgotten.
+func TestOneTendsAtATime(t *testing.T) {
+	a, openSecond := openShared(t)
+	c, arn := a.clock, a.events("NEW_IMAGE")
+	b := openSecond()
 	shards := func(d *testDB) int {
 		require.NoError(t, d.Work(t.Context()))
 		s, err := d.stream(arn)

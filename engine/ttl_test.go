@@ -498,22 +498,12 @@ func TestExpiredItemsCostUntilSwept(t *testing.T) {
 // TestOneSweepsAtATime: on a shared store the process that does not hold the lease leaves the work to the
 // one that does, without an error, and takes it over when that one is silent.
 func TestOneSweepsAtATime(t *testing.T) {
-	mem, err := memstore.Open(memstore.Options{Shared: true})
-	require.NoError(t, err)
-	c := &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
-	open := func(store storage.Store) *testDB {
-		db, err := OpenStore(store, Options{Clock: c.Now, NoBackground: true})
-		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, db.Close()) })
-		return &testDB{DB: db, t: t, clock: c}
-	}
-	a := open(mem)
+	a, openSecond := openShared(t)
+	c := a.clock
 	a.orders()
 	require.NoError(t, setTTL(t.Context(), a.DB, "orders", "ttl", true))
 	require.NoError(t, a.Work(t.Context()))
-	second, err := mem.Second()
-	require.NoError(t, err)
-	b := open(second)
+	b := openSecond()
 
 	stored := func() int64 { return a.scanned("")[0] }
 	a.put(a.mortal("x", 1))
