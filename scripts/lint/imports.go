@@ -35,6 +35,8 @@ var importTable = map[string][]string{
 		"engine/key", "engine/index", "engine/ttl", "engine/lease", "engine/capacity", "engine/storage", "engine/catalog",
 		"engine/stream", "engine/api"},
 	"engine": {"engine/...", "expr", "partiql"},
+	// for people, over any api.Service
+	"engine/build": {"engine/api", "engine/attr", "engine/number"},
 
 	"engine/lease": {"engine/key", "engine/storage"},
 
@@ -64,10 +66,20 @@ var importTable = map[string][]string{
 	"dynamowire/sigv4": {"engine/api"},
 	"dynamowire": {"dynamowire/codec", "dynamowire/sigv4", "engine/api", "engine/attr",
 		"engine/number"},
+	"dynamowire/client":   {"dynamowire/codec", "engine/api", "engine/attr"},
+	"dynamowire/awslocal": {"dynamowire", "engine", "engine/api"},
+	// grpcapi serves any operation as dynamowire.Call does, and knows its access keys
+	"grpcapi": {"dynamowire", "dynamowire/codec", "dynamowire/sigv4", "engine/api", "engine/attr", "engine/number",
+		"grpcapi/..."},
+	"grpcapi/keystonev1":   {},
+	"grpcapi/internal/...": {"dynamowire/codec", "engine/api", "engine/attr", "engine/number", "grpcapi/keystonev1"},
+	"grpcapi/client": {"dynamowire/codec", "engine/api", "engine/attr", "engine/build", "grpcapi/internal/...",
+		"grpcapi/keystonev1"},
 
 	// programs, tests of the built binary, tools
 	"cmd/kstone":          {anything},
-	"cmd/internal/serve":  {anything},
+	"cmd/kstone-server":   {anything},
+	"cmd/internal/...":    {anything},
 	"compat":              {},
 	"compat/crash":        {},
 	"compat/internal/...": {},
@@ -89,6 +101,8 @@ var moduleTable = map[string][]string{
 	"github.com/aws/":                     {"compat/...", "dynamowire/awslocal", "cmd/..."},
 	"github.com/spf13/cobra":              {"cmd/..."},
 	"github.com/go-chi/chi":               {"dynamowire"},
+	"google.golang.org/grpc":              {"grpcapi/...", "cmd/..."},
+	"google.golang.org/protobuf":          {"grpcapi/..."},
 	"github.com/klauspost/compress/":      {"engine/lsm/...", "dynamowire"},
 	"github.com/rs/zerolog":               {"engine", "dynamowire", "cmd/..."},
 	"github.com/cockroachdb/apd":          {"engine/number"},
