@@ -30,19 +30,59 @@ const actionConditionCheck = "ConditionCheckItem"
 // noTable is the resource of operations that are about no single table.
 const noTable = "*"
 
+// Defaults of Access.
+const (
+	regionDefault  = "us-east-1"
+	accountDefault = "123456789012"
+)
+
+// Access says what an access key may do, for every door alike. The zero value knows no statements. It
+// is not changed and may be used by many requests at once.
+type Access struct {
+	// Region and Account stand in refusals; defaults us-east-1 and 123456789012.
+	Region  string
+	Account string
+	// StatementAccess says which table a PartiQL statement names and what it does with it; ok is false
+	// for one that does not parse. With nil, keys that may not do everything may not run statements at
+	// all.
+	StatementAccess func(statement string) (table string, action StatementAction, ok bool)
+}
+
+// withDefaults fills in what is left out.
+func (a Access) withDefaults() Access {
+	if a.Region == "" {
+		a.Region = regionDefault
+	}
+	if a.Account == "" {
+		a.Account = accountDefault
+	}
+	return a
+}
+
+// May says whether the holder of a key may make a request: in is a pointer to the operation's input,
+// such as *api.PutItemInput, or *api.SubscribeInput, and is asked about before the operation validates it. A nil key may do
+// everything. The service must be called with the context that is returned: of a BatchExecuteStatement
+// only those statements fail that the key may not run, which the context tells. The error is AccessDenied.
+func (a Access) May(ctx context.Context, key *sigv4.Key, operation string, in any) (context.Context, error) {
+	if c := a.withDefaults().callerOf(key, operation); c != nil {
+		return c.may(ctx, in)
+	}
+	return ctx, nil
+}
+
 // caller is one who may not do everything.
 type caller struct {
-	key *sigv4.Key
-	h   *Handler
-	op  *operation
+	key    *sigv4.Key
+	access Access
+	op     string
 }
 
 // callerOf is nil for a key that may do everything, which therefore costs nothing here.
-func (h *Handler) callerOf(key *sigv4.Key, op *operation) *caller {
+func (a Access) callerOf(key *sigv4.Key, operation string) *caller {
 	if key == nil || !key.ReadOnly && key.AllTables() {
 		return nil
 	}
-	return &caller{key: key, h: h, op: op}
+	return &caller{key: key, access: a, op: operation}
 }
 
 // need is one right that a request needs.
@@ -84,19 +124,19 @@ func (c *caller) lacks(needs []need) *api.Error {
 			part = "/index/" + n.index
 		}
 		if c.key.ReadOnly && !reads(n.action) || !c.key.MayReach(table) {
-			return api.Errorf(api.AccessDenied, msgDenied, c.h.opts.Account, c.key.User, n.action,
-				c.h.resource(table, part))
+			return api.Errorf(api.AccessDenied, msgDenied, c.access.Account, c.key.User, n.action,
+				c.access.resource(table, part))
 		}
 	}
 	return nil
 }
 
 // resource is the ARN in a refusal, of a table or of its index or stream.
-func (h *Handler) resource(table, part string) string {
+func (a Access) resource(table, part string) string {
 	if table == "" {
 		return noTable
 	}
-	return "arn:aws:dynamodb:" + h.opts.Region + ":" + h.opts.Account + ":table/" + table + part
+	return "arn:aws:dynamodb:" + a.Region + ":" + a.Account + ":table/" + table + part
 }
 
 // reads says which rights change nothing.
@@ -112,7 +152,7 @@ func reads(action string) bool {
 // needs lists the rights that a request needs. A transaction needs those of its actions: DynamoDB
 // does this (TestAccess).
 func (c *caller) needs(in any) []need {
-	name := c.op.name
+	name := c.op
 	switch in := in.(type) {
 	case *api.QueryInput:
 		return []need{{name, in.TableName.Value, in.IndexName.Value}}
@@ -176,13 +216,30 @@ func (c *caller) slowNeeds(in any) []need {
 			out = c.statement(out, in.TransactStatements[i].Statement.Value)
 		}
 		return out
+	case *api.SubscribeInput:
+		return feedNeeds(in)
 	case *api.GetRecordsInput:
 		// An iterator begins with the ARN of its stream; one of another form reaches no table.
 		arn, _, _ := strings.Cut(in.ShardIterator.Value, "|")
-		return []need{{action: c.op.name, table: arn}}
+		return []need{{action: c.op, table: arn}}
 	}
 	for _, table := range namedTables(in) {
-		out = append(out, need{action: c.op.name, table: table})
+		out = append(out, need{action: c.op, table: table})
+	}
+	return out
+}
+
+// feedNeeds are those of a change feed, which is read as a stream is, whatever names it.
+func feedNeeds(in *api.SubscribeInput) []need {
+	const action = "GetRecords"
+	var out []need
+	for _, ref := range []api.Opt[string]{in.StreamArn, in.TableName} {
+		if ref.Value != "" {
+			out = append(out, need{action: action, table: ref.Value})
+		}
+	}
+	if out == nil {
+		out = []need{{action: action}}
 	}
 	return out
 }
@@ -190,10 +247,10 @@ func (c *caller) slowNeeds(in any) []need {
 // statement adds the right of a PartiQL statement. One that does not parse needs none: the engine
 // reads it with the same parser and refuses it.
 func (c *caller) statement(dst []need, text string) []need {
-	if c.h.opts.StatementAccess == nil {
-		return append(dst, need{action: c.op.name})
+	if c.access.StatementAccess == nil {
+		return append(dst, need{action: c.op})
 	}
-	table, action, ok := c.h.opts.StatementAccess(text)
+	table, action, ok := c.access.StatementAccess(text)
 	if !ok {
 		return dst
 	}

@@ -20,7 +20,7 @@ const (
 // signature all but whether it is right (wire-facts §1.2 #6 and #7). Without a verifier any credentials
 // are accepted.
 func (h *Handler) admit(req *request) (err error) {
-	if req.op = h.lookup(req.http.Header.Get(headerTarget)); req.op == nil {
+	if req.op = lookup(req.http.Header.Get(headerTarget)); req.op == nil {
 		return api.Errorf(api.UnknownOperation, "")
 	}
 	if h.opts.Verifier == nil {

@@ -94,7 +94,7 @@ func signedCall(t *testing.T, h http.Handler, id, operation string, body []byte,
 	t.Helper()
 	r := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(body))
 	prefix := prefixDynamoDB
-	if op := register()[operation]; op != nil {
+	if op := operations()[operation]; op != nil {
 		prefix = op.prefix
 	}
 	r.Header.Set(headerTarget, prefix+"."+operation)
@@ -299,7 +299,7 @@ func TestAccess(t *testing.T) {
 		`dynamodb:PartiQLDelete action"}}]}`, rec.Body.String())
 	rec = signedCall(t, h, "ROOT", "BatchExecuteStatement", batch, "")
 	require.Equal(t, `{"Responses":[{},{}]}`, rec.Body.String())
-	h.opts.StatementAccess = nil
+	h.access.StatementAccess = nil
 	rec = signedCall(t, h, "CLERK", "ExecuteStatement", []byte(`{"Statement":"PartiQLSelect Orders"}`), "")
 	require.Contains(t, rec.Body.String(), "AccessDenied", "without a way to read statements none is run")
 }
@@ -308,7 +308,7 @@ func TestAccess(t *testing.T) {
 // its request has, but for the one that tells nothing.
 func TestEveryOperationIsBound(t *testing.T) {
 	h := guarded(t)
-	for name := range register() {
+	for name := range operations() {
 		rec := signedCall(t, h, "CLERK", name, []byte(`{"TableName":"T"}`), "")
 		switch name {
 		case "DescribeEndpoints":

@@ -162,7 +162,7 @@ func TestExchangeCounts(t *testing.T) {
 			case commandDatabase, commandClock, commandWork, commandRelease:
 				return d.Expected
 			}
-			require.Contains(t, w.h.ops, d.Cmd, d.Pos)
+			require.Contains(t, operations(), d.Cmd, d.Pos)
 			cases[d.Cmd]++
 			return d.Expected
 		})

@@ -152,7 +152,7 @@ func openWireOn(t *testing.T, store storage.Store, set ...func(*engine.Options))
 
 func (w *wire) send(op, body string) *httptest.ResponseRecorder {
 	prefix := prefixDynamoDB
-	if o := w.h.ops[op]; o != nil {
+	if o := operations()[op]; o != nil {
 		prefix = o.prefix
 	}
 	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
@@ -186,7 +186,7 @@ func FuzzRequests(f *testing.F) {
 		}
 	}
 	goldenRequests(f, func(op, body string) { f.Add(op, body, uint64(0)) })
-	for op := range register() {
+	for op := range operations() {
 		f.Add(op, "{}", uint64(0))
 	}
 	f.Fuzz(sendChanged)

@@ -52,10 +52,8 @@ type Options struct {
 	CompressMinBytes int
 	// Verifier checks signatures; nil accepts any credentials.
 	Verifier *sigv4.Verifier
-	// Account is named by texts that refuse access; default 123456789012.
-	Account string
-	// StatementAccess says which table a PartiQL statement names and what it does with it, for access
-	// keys that may not do everything; with nil they may not run statements at all.
+	// Account and StatementAccess are those of Access.
+	Account         string
 	StatementAccess func(statement string) (table string, action StatementAction, ok bool)
 }
 
@@ -79,7 +77,7 @@ const (
 type Handler struct {
 	svc     api.Service
 	opts    Options
-	ops     map[string]*operation
+	access  Access
 	router  chi.Router
 	health  []byte
 	large   *semaphore.Weighted
@@ -94,12 +92,7 @@ type buffer struct{ b []byte }
 
 // NewHandler makes the handler of a service.
 func NewHandler(svc api.Service, opts Options) *Handler {
-	if opts.Region == "" {
-		opts.Region = "us-east-1"
-	}
-	if opts.Account == "" {
-		opts.Account = "123456789012"
-	}
+	access := Access{Region: opts.Region, Account: opts.Account, StatementAccess: opts.StatementAccess}.withDefaults()
 	if opts.InFlightBytes == 0 {
 		opts.InFlightBytes = InFlightBytesDefault
 	}
@@ -107,8 +100,8 @@ func NewHandler(svc api.Service, opts Options) *Handler {
 		opts.CompressMinBytes = CompressMinBytesDefault
 	}
 	h := &Handler{
-		svc: svc, opts: opts, ops: register(), large: semaphore.NewWeighted(max(opts.InFlightBytes, BodyMaxBytes)),
-		health: []byte("healthy: dynamodb." + opts.Region + ".amazonaws.com "),
+		svc: svc, opts: opts, access: access, large: semaphore.NewWeighted(max(opts.InFlightBytes, BodyMaxBytes)),
+		health: []byte("healthy: dynamodb." + access.Region + ".amazonaws.com "),
 	}
 	h.seed.Store(opts.Seed)
 	h.buffers.New = func() any { return &buffer{b: make([]byte, 0, bufferBytes)} }
@@ -209,30 +202,45 @@ func (h *Handler) call(ctx context.Context, req *request, body, dst []byte) (int
 	return h.fail(req, err, body, dst[:0])
 }
 
-// enter makes the checks before an operation is reached that need the body. JSON is looked at first
-// only where an error is to be reported anyway: decoding finds bad JSON by itself. caller is nil for
-// one who may do everything.
+// enter makes the checks before an operation is reached that need the body. caller is nil for one who
+// may do everything.
 func (h *Handler) enter(req *request, body []byte) (*caller, error) {
 	err := req.refused
 	var key *sigv4.Key
 	if err == nil {
 		key, err = h.authenticate(req, body)
 	}
+	if err = checkBody(err, body); err != nil {
+		return nil, err
+	}
+	return h.access.callerOf(key, req.op.name), nil
+}
+
+// checkBody gives the error before an operation is reached: err, unless the body is no JSON. That is
+// looked at only where an error is to be reported anyway: decoding finds bad JSON by itself.
+func checkBody(err error, body []byte) error {
 	switch {
 	case err != nil && len(body) > 0 && !json.Valid(body):
-		return nil, errNotJSON
-	case err != nil:
-		return nil, err
-	case len(body) == 0:
-		return nil, errNotJSON
+		return errNotJSON
+	case err == nil && len(body) == 0:
+		return errNotJSON
 	}
-	return h.callerOf(key, req.op), nil
+	return err
 }
 
 // errNotJSON is a body that is no JSON object: the service sends no text.
 var errNotJSON = api.Errorf(api.Serialization, "")
 
-// fail renders an error. A type mismatch in a body that is no JSON at all is reported as that.
+// settled is the error of an operation: a type mismatch in a body that is no JSON at all is reported as
+// that.
+func settled(e *api.Error, body []byte) *api.Error {
+	if e.Code == api.Serialization && e.Message != "" && !json.Valid(body) {
+		return errNotJSON
+	}
+	return e
+}
+
+// fail renders an error.
 func (h *Handler) fail(req *request, err error, body, dst []byte) (int, []byte) {
 	var e *api.Error
 	switch {
@@ -241,8 +249,8 @@ func (h *Handler) fail(req *request, err error, body, dst []byte) (int, []byte) 
 		if e = api.Errorf(api.InternalServerError, api.MsgInternal); api.CodeOf(err) == api.Unavailable {
 			e = api.Errorf(api.Unavailable, api.MsgUnavailable)
 		}
-	case e.Code == api.Serialization && e.Message != "" && !json.Valid(body):
-		e = errNotJSON
+	default:
+		e = settled(e, body)
 	}
 	return e.Code.Class().Status, codec.AppendError(dst, e)
 }
@@ -280,12 +288,12 @@ const (
 )
 
 // lookup finds the operation of a target; nil when the target is malformed or unknown.
-func (h *Handler) lookup(target string) *operation {
+func lookup(target string) *operation {
 	service, name, ok := strings.Cut(target, ".")
 	if !ok {
 		return nil
 	}
-	op := h.ops[name]
+	op := operations()[name]
 	if op == nil || op.prefix != service {
 		return nil
 	}

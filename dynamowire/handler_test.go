@@ -145,7 +145,7 @@ func TestHealthPaths(t *testing.T) {
 // operation is registered under its own prefix.
 func TestEmptyAnswer(t *testing.T) {
 	require.True(t, emptyAnswer("TagResource"))
-	require.Len(t, register(), 66)
+	require.Len(t, operations(), 66)
 }
 
 // TestContentTypes: each type that is accepted is echoed, without its parameters.

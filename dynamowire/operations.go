@@ -81,7 +81,10 @@ func slow[In, Out any](
 // emptyAnswer says which operations answer with no body at all: DynamoDB does this (TestEmptyAnswer).
 func emptyAnswer(name string) bool { return name == "TagResource" || name == "UntagResource" }
 
-// register is the table of all operations. One that the service does not serve in this version
+// operations is the table of all operations by their names, made once.
+var operations = sync.OnceValue(register)
+
+// register makes the table of all operations. One that the service does not serve in this version
 // answers so itself.
 func register() map[string]*operation { //nolint:funlen // one line an operation
 	d := &decoders{pool: sync.Pool{New: func() any { return new(codec.Decoder) }}}
