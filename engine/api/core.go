@@ -17,6 +17,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -129,5 +130,14 @@ const (
 
 // Base answers every operation with UnknownOperation. Embed it to serve a part of the contract.
 type Base struct{}
+
+// Forward is a Service that passes every call on by one function: for services that are somewhere else.
+// Embed it to serve a part of the contract otherwise.
+type Forward struct {
+	// Do makes one call. in points to the operation's input, such as *GetItemInput, and belongs to the
+	// caller; Do fills out, which points to an empty output, such as *GetItemOutput. What it returns as
+	// error is the call's.
+	Do func(ctx context.Context, operation string, in, out any) error
+}
 
 func notBuilt(operation string) error { return Errorf(UnknownOperation, MsgNotBuilt, operation) }

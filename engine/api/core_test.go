@@ -57,6 +57,32 @@ func TestBase(t *testing.T) {
 	require.Equal(t, map[string]int{api.ServiceDynamoDB: 62, api.ServiceStreams: 4}, services)
 }
 
+// TestForward: every operation goes through Do, with its name, its request and an empty answer to fill.
+func TestForward(t *testing.T) {
+	fails := errors.New("fails")
+	for _, op := range api.Operations() {
+		var given, filled any
+		var fail error
+		f := api.Forward{Do: func(ctx context.Context, operation string, in, out any) error {
+			require.Equal(t, op.Name, operation)
+			require.Equal(t, t.Context(), ctx)
+			given, filled = in, out
+			return fail
+		}}
+		m := reflect.ValueOf(api.Service(f)).MethodByName(op.Name)
+		in := reflect.New(m.Type().In(1).Elem())
+		args := []reflect.Value{reflect.ValueOf(t.Context()), in}
+		out := m.Call(args)
+		require.Same(t, in.Interface(), given)
+		require.Same(t, filled, out[0].Interface())
+		require.Nil(t, out[1].Interface())
+		fail = fails
+		out = m.Call(args)
+		require.True(t, out[0].IsNil())
+		require.Equal(t, fails, out[1].Interface())
+	}
+}
+
 func TestErrors(t *testing.T) {
 	e := api.Errorf(api.Validation, "a %s: %d%%", "text", 5)
 	require.Equal(t, "a text: 5%", e.Message)

@@ -236,3 +236,17 @@ func writeOperations(b *bytes.Buffer, m *model) {
 	}
 	b.WriteString("}\n}\n")
 }
+
+// genForward writes the Service that passes every call on by one function.
+func genForward(m *model, files map[string][]byte) error {
+	var b bytes.Buffer
+	b.WriteString(header + "package api\n\nimport \"context\"\n\n")
+	b.WriteString("var _ Service = Forward{}\n\n")
+	for _, op := range m.Operations {
+		fmt.Fprintf(&b, "// %s passes the call on.\n", op.Name)
+		fmt.Fprintf(&b, "func (f Forward) %s(ctx context.Context, in *%s) (*%s, error) {\nout := new(%s)\n"+
+			"if err := f.Do(ctx, %q, in, out); err != nil {\nreturn nil, err\n}\nreturn out, nil\n}\n\n",
+			op.Name, op.Input, op.Output, op.Output, op.Name)
+	}
+	return finish(files, "engine/api/forward_gen.go", &b)
+}

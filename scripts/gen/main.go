@@ -56,7 +56,9 @@ func run(root string) error {
 // generate returns the text of every generated file by its path below the root.
 func generate(m *model) (map[string][]byte, error) {
 	files := make(map[string][]byte)
-	steps := []func(*model, map[string][]byte) error{genStructs, genEnums, genService, genConstraints, genSlow}
+	steps := []func(*model, map[string][]byte) error{
+		genStructs, genEnums, genService, genForward, genConstraints, genSlow,
+	}
 	for _, step := range steps {
 		if err := step(m, files); err != nil {
 			return nil, err
