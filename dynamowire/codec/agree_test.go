@@ -10,7 +10,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/keystone-db/kstone/engine/api"
 	"github.com/keystone-db/kstone/engine/attr"
 )
 
@@ -19,7 +18,7 @@ type agreeing struct {
 	name   string
 	decode func(d *Decoder, body []byte) (any, error)
 	encode func(out any) []byte
-	slow   func() slowOp
+	slow   slowOp
 	answer func() any // an empty one
 	body   string     // has every member
 }
@@ -27,12 +26,12 @@ type agreeing struct {
 func agree[In, Out any](
 	name string, decode func(*Decoder, []byte) (*In, error), encode func([]byte, *Out) []byte, body string,
 ) agreeing {
-	input, output := slowShapeOf(reflect.TypeFor[In]()), slowShapeOf(reflect.TypeFor[Out]())
+	op, _ := slowOperation(name)
 	return agreeing{
 		name:   name,
 		decode: func(d *Decoder, body []byte) (any, error) { return decode(d, body) },
 		encode: func(out any) []byte { return encode(nil, out.(*Out)) },
-		slow:   func() slowOp { return slowOp{new(In), input, output} },
+		slow:   op,
 		answer: func() any { return new(Out) },
 		body:   body,
 	}
@@ -54,54 +53,10 @@ func agreements() []agreeing {
 	}
 }
 
-// slowShapeOf makes the shape that the generator would make of a type of the contract.
-func slowShapeOf(t reflect.Type) *slowShape {
-	switch t {
-	case reflect.TypeFor[attr.Item]():
-		return &slowShape{kind: slowItem, of: slowBareValue}
-	case reflect.TypeFor[attr.Value]():
-		return slowBareValue
-	case reflect.TypeFor[api.Opt[string]]():
-		return slowBareString
-	case reflect.TypeFor[api.Opt[int64]]():
-		return slowBareInteger
-	case reflect.TypeFor[api.Opt[float64]]():
-		return slowBareDouble
-	case reflect.TypeFor[api.Opt[bool]]():
-		return slowBareBoolean
-	case reflect.TypeFor[api.Opt[time.Time]]():
-		return slowBareTimestamp
-	}
-	switch t.Kind() {
-	case reflect.Pointer:
-		return slowShapeOf(t.Elem())
-	case reflect.Slice:
-		if strings.HasSuffix(t.Elem().Name(), "Entry") {
-			return &slowShape{kind: slowMap, of: slowShapeOf(t.Elem().Field(1).Type)}
-		}
-		return &slowShape{kind: slowList, of: slowShapeOf(t.Elem())}
-	}
-	s := &slowShape{kind: slowStructure, name: t.Name()}
-	for f := range t.Fields() {
-		if f.Name != "Bad" {
-			s.members = append(s.members, slowMember{wireName(t, f.Name), slowShapeOf(f.Type)})
-		}
-	}
-	return s
-}
-
-// wireName spells a member as on the wire: only records differ from Go.
-func wireName(t reflect.Type, field string) string {
-	if t == reflect.TypeFor[api.Record]() {
-		return strings.ToLower(field[:1]) + field[1:]
-	}
-	return field
-}
-
 // requireAgreed decodes a body both ways. What the hot codec gives does not live in the body.
 func requireAgreed(t *testing.T, a agreeing, d *Decoder, body string) {
 	t.Helper()
-	want, wantErr := decodeSlow(a.slow(), []byte(body))
+	want, wantErr := decodeSlow(a.slow, []byte(body))
 	gone := []byte(body)
 	got, err := a.decode(d, gone)
 	clear(gone)
@@ -191,7 +146,7 @@ func valuesIn(t *testing.T, body string) (out []span) {
 func TestEncodeAgrees(t *testing.T) {
 	for _, a := range agreements() {
 		rnd := rand.New(rand.NewPCG(7, 7))
-		shape, longest := a.slow().output, 0
+		shape, longest := a.slow.output, 0
 		for range 500 {
 			out := a.answer()
 			fill(t, rnd, reflect.ValueOf(out).Elem())

@@ -9,9 +9,12 @@ import (
 	"github.com/keystone-db/kstone/engine/api"
 )
 
-// The slow codec serves all operations but the hot ones. It walks generated tables of shapes
-// and fills structs by reflection: these operations are rare, so clarity wins over speed. Scalars,
-// values and texts are those of Decoder.
+// The slow codec knows all operations. It walks generated tables of shapes and fills structs by
+// reflection. Servers use it for all but the hot operations, which are rare, so that clarity wins over
+// speed; clients use it for all. Scalars, values and texts are those of Decoder.
+
+// badField is the field of requests that holds their bad values.
+const badField = "Bad"
 
 // slowKind is the kind of a shape.
 type slowKind uint8
@@ -49,13 +52,13 @@ type slowMember struct {
 
 // slowOp is what the slow codec knows of an operation.
 type slowOp struct {
-	in     any // a new request
+	in     reflect.Type // of the request
 	input  *slowShape
 	output *slowShape
 }
 
-// DecodeSlow reads the body of a request of any operation but the hot ones into a new request
-// struct (a pointer, such as *api.CreateTableInput). Unknown members are ignored, null counts as
+// DecodeSlow reads the body of a request of any operation into a new request struct (a pointer, such as
+// *api.CreateTableInput); for hot operations Decoder is faster and gives the same. Unknown members are ignored, null counts as
 // absent, the last of several members of one name wins. The error is a *api.Error: Serialization
 // for a body that is no JSON object (without text) or holds a wrong JSON type (wire-facts §2), and
 // UnknownOperation.
@@ -75,15 +78,16 @@ func decodeSlow(op slowOp, body []byte) (any, error) {
 		return nil, api.Errorf(api.Serialization, "")
 	}
 	d.s.Object()
-	v := reflect.ValueOf(op.in).Elem()
+	in := reflect.New(op.in)
+	v := in.Elem()
 	d.structure(v, op.input, "")
 	if err := d.finish(body); err != nil {
 		return nil, err
 	}
-	if bad := v.FieldByName("Bad"); bad.IsValid() && d.faults() != nil {
+	if bad := v.FieldByName(badField); bad.IsValid() && d.faults() != nil {
 		bad.Set(reflect.ValueOf(d.faults()))
 	}
-	return op.in, nil
+	return in.Interface(), nil
 }
 
 // slowDecoder fills a request along its shapes. After a fault all methods of Decoder report that

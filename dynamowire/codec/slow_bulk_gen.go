@@ -110,11 +110,6 @@ var (
 		{"Item", slowAttributeMap},
 		{"Score", slowBareDouble},
 	}}
-	slowAttributeMap   = &slowShape{kind: slowItem, of: slowBareValue}
-	slowVectorCapacity = &slowShape{kind: slowStructure, name: "VectorCapacity", members: []slowMember{
-		{"VectorSearchRequestBytes", slowBareDouble},
-		{"VectorWriteRequestBytes", slowBareDouble},
-	}}
 	slowStartBulkPutItemsInput = &slowShape{kind: slowStructure, name: "StartBulkPutItemsInput", members: []slowMember{
 		{"TableName", slowBareString},
 		{"InputS3Configuration", slowInputS3Configuration},

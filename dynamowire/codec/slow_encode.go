@@ -9,8 +9,8 @@ import (
 	"github.com/keystone-db/kstone/engine/attr"
 )
 
-// AppendSlow appends the JSON body of an answer of any operation but the hot ones; out is a pointer
-// to the operation's output struct, such as *api.CreateTableOutput. Absent members are left out,
+// AppendSlow appends the JSON body of an answer of any operation; out is a pointer to the operation's
+// output struct, such as *api.CreateTableOutput. For hot operations there are faster functions. Absent members are left out,
 // timestamps are seconds since 1970 with milliseconds as fraction, doubles keep a fraction.
 func AppendSlow(dst []byte, operation string, out any) []byte {
 	op, ok := slowOperation(operation)

@@ -2,116 +2,147 @@
 
 package codec
 
-import "github.com/keystone-db/kstone/engine/api"
+import (
+	"reflect"
 
-// slowOperation returns the shapes of an operation's request and answer and a new request; false
-// for hot and unknown operations.
+	"github.com/keystone-db/kstone/engine/api"
+)
+
+// slowOperation returns the shapes of an operation's request and answer; false for one that is unknown.
 func slowOperation(operation string) (op slowOp, ok bool) { //nolint:funlen // one flat switch
 	switch operation {
+	case "BatchExecuteStatement":
+		return slowOp{reflect.TypeFor[api.BatchExecuteStatementInput](), slowBatchExecuteStatementInput, slowBatchExecuteStatementOutput}, true
+	case "BatchGetItem":
+		return slowOp{reflect.TypeFor[api.BatchGetItemInput](), slowBatchGetItemInput, slowBatchGetItemOutput}, true
+	case "BatchWriteItem":
+		return slowOp{reflect.TypeFor[api.BatchWriteItemInput](), slowBatchWriteItemInput, slowBatchWriteItemOutput}, true
 	case "CancelBulkOperation":
-		return slowOp{&api.CancelBulkOperationInput{}, slowCancelBulkOperationInput, slowCancelBulkOperationOutput}, true
+		return slowOp{reflect.TypeFor[api.CancelBulkOperationInput](), slowCancelBulkOperationInput, slowCancelBulkOperationOutput}, true
 	case "CreateBackup":
-		return slowOp{&api.CreateBackupInput{}, slowCreateBackupInput, slowCreateBackupOutput}, true
+		return slowOp{reflect.TypeFor[api.CreateBackupInput](), slowCreateBackupInput, slowCreateBackupOutput}, true
 	case "CreateGlobalTable":
-		return slowOp{&api.CreateGlobalTableInput{}, slowCreateGlobalTableInput, slowCreateGlobalTableOutput}, true
+		return slowOp{reflect.TypeFor[api.CreateGlobalTableInput](), slowCreateGlobalTableInput, slowCreateGlobalTableOutput}, true
 	case "CreateTable":
-		return slowOp{&api.CreateTableInput{}, slowCreateTableInput, slowCreateTableOutput}, true
+		return slowOp{reflect.TypeFor[api.CreateTableInput](), slowCreateTableInput, slowCreateTableOutput}, true
 	case "DeleteBackup":
-		return slowOp{&api.DeleteBackupInput{}, slowDeleteBackupInput, slowDeleteBackupOutput}, true
+		return slowOp{reflect.TypeFor[api.DeleteBackupInput](), slowDeleteBackupInput, slowDeleteBackupOutput}, true
+	case "DeleteItem":
+		return slowOp{reflect.TypeFor[api.DeleteItemInput](), slowDeleteItemInput, slowDeleteItemOutput}, true
 	case "DeleteResourcePolicy":
-		return slowOp{&api.DeleteResourcePolicyInput{}, slowDeleteResourcePolicyInput, slowDeleteResourcePolicyOutput}, true
+		return slowOp{reflect.TypeFor[api.DeleteResourcePolicyInput](), slowDeleteResourcePolicyInput, slowDeleteResourcePolicyOutput}, true
 	case "DeleteTable":
-		return slowOp{&api.DeleteTableInput{}, slowDeleteTableInput, slowDeleteTableOutput}, true
+		return slowOp{reflect.TypeFor[api.DeleteTableInput](), slowDeleteTableInput, slowDeleteTableOutput}, true
 	case "DescribeBackup":
-		return slowOp{&api.DescribeBackupInput{}, slowDescribeBackupInput, slowDescribeBackupOutput}, true
+		return slowOp{reflect.TypeFor[api.DescribeBackupInput](), slowDescribeBackupInput, slowDescribeBackupOutput}, true
 	case "DescribeBulkOperation":
-		return slowOp{&api.DescribeBulkOperationInput{}, slowDescribeBulkOperationInput, slowDescribeBulkOperationOutput}, true
+		return slowOp{reflect.TypeFor[api.DescribeBulkOperationInput](), slowDescribeBulkOperationInput, slowDescribeBulkOperationOutput}, true
 	case "DescribeContinuousBackups":
-		return slowOp{&api.DescribeContinuousBackupsInput{}, slowDescribeContinuousBackupsInput, slowDescribeContinuousBackupsOutput}, true
+		return slowOp{reflect.TypeFor[api.DescribeContinuousBackupsInput](), slowDescribeContinuousBackupsInput, slowDescribeContinuousBackupsOutput}, true
 	case "DescribeContributorInsights":
-		return slowOp{&api.DescribeContributorInsightsInput{}, slowDescribeContributorInsightsInput, slowDescribeContributorInsightsOutput}, true
+		return slowOp{reflect.TypeFor[api.DescribeContributorInsightsInput](), slowDescribeContributorInsightsInput, slowDescribeContributorInsightsOutput}, true
 	case "DescribeEndpoints":
-		return slowOp{&api.DescribeEndpointsInput{}, slowDescribeEndpointsInput, slowDescribeEndpointsOutput}, true
+		return slowOp{reflect.TypeFor[api.DescribeEndpointsInput](), slowDescribeEndpointsInput, slowDescribeEndpointsOutput}, true
 	case "DescribeExport":
-		return slowOp{&api.DescribeExportInput{}, slowDescribeExportInput, slowDescribeExportOutput}, true
+		return slowOp{reflect.TypeFor[api.DescribeExportInput](), slowDescribeExportInput, slowDescribeExportOutput}, true
 	case "DescribeGlobalTable":
-		return slowOp{&api.DescribeGlobalTableInput{}, slowDescribeGlobalTableInput, slowDescribeGlobalTableOutput}, true
+		return slowOp{reflect.TypeFor[api.DescribeGlobalTableInput](), slowDescribeGlobalTableInput, slowDescribeGlobalTableOutput}, true
 	case "DescribeGlobalTableSettings":
-		return slowOp{&api.DescribeGlobalTableSettingsInput{}, slowDescribeGlobalTableSettingsInput, slowDescribeGlobalTableSettingsOutput}, true
+		return slowOp{reflect.TypeFor[api.DescribeGlobalTableSettingsInput](), slowDescribeGlobalTableSettingsInput, slowDescribeGlobalTableSettingsOutput}, true
 	case "DescribeImport":
-		return slowOp{&api.DescribeImportInput{}, slowDescribeImportInput, slowDescribeImportOutput}, true
+		return slowOp{reflect.TypeFor[api.DescribeImportInput](), slowDescribeImportInput, slowDescribeImportOutput}, true
 	case "DescribeKinesisStreamingDestination":
-		return slowOp{&api.DescribeKinesisStreamingDestinationInput{}, slowDescribeKinesisStreamingDestinationInput, slowDescribeKinesisStreamingDestinationOutput}, true
+		return slowOp{reflect.TypeFor[api.DescribeKinesisStreamingDestinationInput](), slowDescribeKinesisStreamingDestinationInput, slowDescribeKinesisStreamingDestinationOutput}, true
 	case "DescribeLimits":
-		return slowOp{&api.DescribeLimitsInput{}, slowDescribeLimitsInput, slowDescribeLimitsOutput}, true
+		return slowOp{reflect.TypeFor[api.DescribeLimitsInput](), slowDescribeLimitsInput, slowDescribeLimitsOutput}, true
 	case "DescribeStream":
-		return slowOp{&api.DescribeStreamInput{}, slowDescribeStreamInput, slowDescribeStreamOutput}, true
+		return slowOp{reflect.TypeFor[api.DescribeStreamInput](), slowDescribeStreamInput, slowDescribeStreamOutput}, true
 	case "DescribeTable":
-		return slowOp{&api.DescribeTableInput{}, slowDescribeTableInput, slowDescribeTableOutput}, true
+		return slowOp{reflect.TypeFor[api.DescribeTableInput](), slowDescribeTableInput, slowDescribeTableOutput}, true
 	case "DescribeTableReplicaAutoScaling":
-		return slowOp{&api.DescribeTableReplicaAutoScalingInput{}, slowDescribeTableReplicaAutoScalingInput, slowDescribeTableReplicaAutoScalingOutput}, true
+		return slowOp{reflect.TypeFor[api.DescribeTableReplicaAutoScalingInput](), slowDescribeTableReplicaAutoScalingInput, slowDescribeTableReplicaAutoScalingOutput}, true
 	case "DescribeTimeToLive":
-		return slowOp{&api.DescribeTimeToLiveInput{}, slowDescribeTimeToLiveInput, slowDescribeTimeToLiveOutput}, true
+		return slowOp{reflect.TypeFor[api.DescribeTimeToLiveInput](), slowDescribeTimeToLiveInput, slowDescribeTimeToLiveOutput}, true
 	case "DisableKinesisStreamingDestination":
-		return slowOp{&api.DisableKinesisStreamingDestinationInput{}, slowDisableKinesisStreamingDestinationInput, slowDisableKinesisStreamingDestinationOutput}, true
+		return slowOp{reflect.TypeFor[api.DisableKinesisStreamingDestinationInput](), slowDisableKinesisStreamingDestinationInput, slowDisableKinesisStreamingDestinationOutput}, true
 	case "EnableKinesisStreamingDestination":
-		return slowOp{&api.EnableKinesisStreamingDestinationInput{}, slowEnableKinesisStreamingDestinationInput, slowEnableKinesisStreamingDestinationOutput}, true
+		return slowOp{reflect.TypeFor[api.EnableKinesisStreamingDestinationInput](), slowEnableKinesisStreamingDestinationInput, slowEnableKinesisStreamingDestinationOutput}, true
+	case "ExecuteStatement":
+		return slowOp{reflect.TypeFor[api.ExecuteStatementInput](), slowExecuteStatementInput, slowExecuteStatementOutput}, true
+	case "ExecuteTransaction":
+		return slowOp{reflect.TypeFor[api.ExecuteTransactionInput](), slowExecuteTransactionInput, slowExecuteTransactionOutput}, true
 	case "ExportTableToPointInTime":
-		return slowOp{&api.ExportTableToPointInTimeInput{}, slowExportTableToPointInTimeInput, slowExportTableToPointInTimeOutput}, true
+		return slowOp{reflect.TypeFor[api.ExportTableToPointInTimeInput](), slowExportTableToPointInTimeInput, slowExportTableToPointInTimeOutput}, true
+	case "GetItem":
+		return slowOp{reflect.TypeFor[api.GetItemInput](), slowGetItemInput, slowGetItemOutput}, true
+	case "GetRecords":
+		return slowOp{reflect.TypeFor[api.GetRecordsInput](), slowGetRecordsInput, slowGetRecordsOutput}, true
 	case "GetResourcePolicy":
-		return slowOp{&api.GetResourcePolicyInput{}, slowGetResourcePolicyInput, slowGetResourcePolicyOutput}, true
+		return slowOp{reflect.TypeFor[api.GetResourcePolicyInput](), slowGetResourcePolicyInput, slowGetResourcePolicyOutput}, true
 	case "GetShardIterator":
-		return slowOp{&api.GetShardIteratorInput{}, slowGetShardIteratorInput, slowGetShardIteratorOutput}, true
+		return slowOp{reflect.TypeFor[api.GetShardIteratorInput](), slowGetShardIteratorInput, slowGetShardIteratorOutput}, true
 	case "ImportTable":
-		return slowOp{&api.ImportTableInput{}, slowImportTableInput, slowImportTableOutput}, true
+		return slowOp{reflect.TypeFor[api.ImportTableInput](), slowImportTableInput, slowImportTableOutput}, true
 	case "ListBackups":
-		return slowOp{&api.ListBackupsInput{}, slowListBackupsInput, slowListBackupsOutput}, true
+		return slowOp{reflect.TypeFor[api.ListBackupsInput](), slowListBackupsInput, slowListBackupsOutput}, true
 	case "ListBulkOperations":
-		return slowOp{&api.ListBulkOperationsInput{}, slowListBulkOperationsInput, slowListBulkOperationsOutput}, true
+		return slowOp{reflect.TypeFor[api.ListBulkOperationsInput](), slowListBulkOperationsInput, slowListBulkOperationsOutput}, true
 	case "ListContributorInsights":
-		return slowOp{&api.ListContributorInsightsInput{}, slowListContributorInsightsInput, slowListContributorInsightsOutput}, true
+		return slowOp{reflect.TypeFor[api.ListContributorInsightsInput](), slowListContributorInsightsInput, slowListContributorInsightsOutput}, true
 	case "ListExports":
-		return slowOp{&api.ListExportsInput{}, slowListExportsInput, slowListExportsOutput}, true
+		return slowOp{reflect.TypeFor[api.ListExportsInput](), slowListExportsInput, slowListExportsOutput}, true
 	case "ListGlobalTables":
-		return slowOp{&api.ListGlobalTablesInput{}, slowListGlobalTablesInput, slowListGlobalTablesOutput}, true
+		return slowOp{reflect.TypeFor[api.ListGlobalTablesInput](), slowListGlobalTablesInput, slowListGlobalTablesOutput}, true
 	case "ListImports":
-		return slowOp{&api.ListImportsInput{}, slowListImportsInput, slowListImportsOutput}, true
+		return slowOp{reflect.TypeFor[api.ListImportsInput](), slowListImportsInput, slowListImportsOutput}, true
 	case "ListStreams":
-		return slowOp{&api.ListStreamsInput{}, slowListStreamsInput, slowListStreamsOutput}, true
+		return slowOp{reflect.TypeFor[api.ListStreamsInput](), slowListStreamsInput, slowListStreamsOutput}, true
 	case "ListTables":
-		return slowOp{&api.ListTablesInput{}, slowListTablesInput, slowListTablesOutput}, true
+		return slowOp{reflect.TypeFor[api.ListTablesInput](), slowListTablesInput, slowListTablesOutput}, true
 	case "ListTagsOfResource":
-		return slowOp{&api.ListTagsOfResourceInput{}, slowListTagsOfResourceInput, slowListTagsOfResourceOutput}, true
+		return slowOp{reflect.TypeFor[api.ListTagsOfResourceInput](), slowListTagsOfResourceInput, slowListTagsOfResourceOutput}, true
+	case "PutItem":
+		return slowOp{reflect.TypeFor[api.PutItemInput](), slowPutItemInput, slowPutItemOutput}, true
 	case "PutResourcePolicy":
-		return slowOp{&api.PutResourcePolicyInput{}, slowPutResourcePolicyInput, slowPutResourcePolicyOutput}, true
+		return slowOp{reflect.TypeFor[api.PutResourcePolicyInput](), slowPutResourcePolicyInput, slowPutResourcePolicyOutput}, true
+	case "Query":
+		return slowOp{reflect.TypeFor[api.QueryInput](), slowQueryInput, slowQueryOutput}, true
 	case "RestoreTableFromBackup":
-		return slowOp{&api.RestoreTableFromBackupInput{}, slowRestoreTableFromBackupInput, slowRestoreTableFromBackupOutput}, true
+		return slowOp{reflect.TypeFor[api.RestoreTableFromBackupInput](), slowRestoreTableFromBackupInput, slowRestoreTableFromBackupOutput}, true
 	case "RestoreTableToPointInTime":
-		return slowOp{&api.RestoreTableToPointInTimeInput{}, slowRestoreTableToPointInTimeInput, slowRestoreTableToPointInTimeOutput}, true
+		return slowOp{reflect.TypeFor[api.RestoreTableToPointInTimeInput](), slowRestoreTableToPointInTimeInput, slowRestoreTableToPointInTimeOutput}, true
+	case "Scan":
+		return slowOp{reflect.TypeFor[api.ScanInput](), slowScanInput, slowScanOutput}, true
 	case "SearchVectors":
-		return slowOp{&api.SearchVectorsInput{}, slowSearchVectorsInput, slowSearchVectorsOutput}, true
+		return slowOp{reflect.TypeFor[api.SearchVectorsInput](), slowSearchVectorsInput, slowSearchVectorsOutput}, true
 	case "StartBulkPutItems":
-		return slowOp{&api.StartBulkPutItemsInput{}, slowStartBulkPutItemsInput, slowStartBulkPutItemsOutput}, true
+		return slowOp{reflect.TypeFor[api.StartBulkPutItemsInput](), slowStartBulkPutItemsInput, slowStartBulkPutItemsOutput}, true
 	case "TagResource":
-		return slowOp{&api.TagResourceInput{}, slowTagResourceInput, slowTagResourceOutput}, true
+		return slowOp{reflect.TypeFor[api.TagResourceInput](), slowTagResourceInput, slowTagResourceOutput}, true
+	case "TransactGetItems":
+		return slowOp{reflect.TypeFor[api.TransactGetItemsInput](), slowTransactGetItemsInput, slowTransactGetItemsOutput}, true
+	case "TransactWriteItems":
+		return slowOp{reflect.TypeFor[api.TransactWriteItemsInput](), slowTransactWriteItemsInput, slowTransactWriteItemsOutput}, true
 	case "UntagResource":
-		return slowOp{&api.UntagResourceInput{}, slowUntagResourceInput, slowUntagResourceOutput}, true
+		return slowOp{reflect.TypeFor[api.UntagResourceInput](), slowUntagResourceInput, slowUntagResourceOutput}, true
 	case "UpdateContinuousBackups":
-		return slowOp{&api.UpdateContinuousBackupsInput{}, slowUpdateContinuousBackupsInput, slowUpdateContinuousBackupsOutput}, true
+		return slowOp{reflect.TypeFor[api.UpdateContinuousBackupsInput](), slowUpdateContinuousBackupsInput, slowUpdateContinuousBackupsOutput}, true
 	case "UpdateContributorInsights":
-		return slowOp{&api.UpdateContributorInsightsInput{}, slowUpdateContributorInsightsInput, slowUpdateContributorInsightsOutput}, true
+		return slowOp{reflect.TypeFor[api.UpdateContributorInsightsInput](), slowUpdateContributorInsightsInput, slowUpdateContributorInsightsOutput}, true
 	case "UpdateGlobalTable":
-		return slowOp{&api.UpdateGlobalTableInput{}, slowUpdateGlobalTableInput, slowUpdateGlobalTableOutput}, true
+		return slowOp{reflect.TypeFor[api.UpdateGlobalTableInput](), slowUpdateGlobalTableInput, slowUpdateGlobalTableOutput}, true
 	case "UpdateGlobalTableSettings":
-		return slowOp{&api.UpdateGlobalTableSettingsInput{}, slowUpdateGlobalTableSettingsInput, slowUpdateGlobalTableSettingsOutput}, true
+		return slowOp{reflect.TypeFor[api.UpdateGlobalTableSettingsInput](), slowUpdateGlobalTableSettingsInput, slowUpdateGlobalTableSettingsOutput}, true
+	case "UpdateItem":
+		return slowOp{reflect.TypeFor[api.UpdateItemInput](), slowUpdateItemInput, slowUpdateItemOutput}, true
 	case "UpdateKinesisStreamingDestination":
-		return slowOp{&api.UpdateKinesisStreamingDestinationInput{}, slowUpdateKinesisStreamingDestinationInput, slowUpdateKinesisStreamingDestinationOutput}, true
+		return slowOp{reflect.TypeFor[api.UpdateKinesisStreamingDestinationInput](), slowUpdateKinesisStreamingDestinationInput, slowUpdateKinesisStreamingDestinationOutput}, true
 	case "UpdateTable":
-		return slowOp{&api.UpdateTableInput{}, slowUpdateTableInput, slowUpdateTableOutput}, true
+		return slowOp{reflect.TypeFor[api.UpdateTableInput](), slowUpdateTableInput, slowUpdateTableOutput}, true
 	case "UpdateTableReplicaAutoScaling":
-		return slowOp{&api.UpdateTableReplicaAutoScalingInput{}, slowUpdateTableReplicaAutoScalingInput, slowUpdateTableReplicaAutoScalingOutput}, true
+		return slowOp{reflect.TypeFor[api.UpdateTableReplicaAutoScalingInput](), slowUpdateTableReplicaAutoScalingInput, slowUpdateTableReplicaAutoScalingOutput}, true
 	case "UpdateTimeToLive":
-		return slowOp{&api.UpdateTimeToLiveInput{}, slowUpdateTimeToLiveInput, slowUpdateTimeToLiveOutput}, true
+		return slowOp{reflect.TypeFor[api.UpdateTimeToLiveInput](), slowUpdateTimeToLiveInput, slowUpdateTimeToLiveOutput}, true
 	}
 	return slowOp{}, false
 }

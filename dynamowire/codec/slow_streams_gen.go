@@ -38,6 +38,37 @@ var (
 		{"StartingSequenceNumber", slowBareString},
 		{"EndingSequenceNumber", slowBareString},
 	}}
+	slowGetRecordsInput = &slowShape{kind: slowStructure, name: "GetRecordsInput", members: []slowMember{
+		{"ShardIterator", slowBareString},
+		{"Limit", slowBareInteger},
+	}}
+	slowGetRecordsOutput = &slowShape{kind: slowStructure, name: "GetRecordsOutput", members: []slowMember{
+		{"Records", slowRecordList},
+		{"NextShardIterator", slowBareString},
+	}}
+	slowRecordList = &slowShape{kind: slowList, of: slowRecord}
+	slowRecord     = &slowShape{kind: slowStructure, name: "Record", members: []slowMember{
+		{"eventID", slowBareString},
+		{"eventName", slowBareString},
+		{"eventVersion", slowBareString},
+		{"eventSource", slowBareString},
+		{"awsRegion", slowBareString},
+		{"dynamodb", slowStreamRecord},
+		{"userIdentity", slowIdentity},
+	}}
+	slowStreamRecord = &slowShape{kind: slowStructure, name: "StreamRecord", members: []slowMember{
+		{"ApproximateCreationDateTime", slowBareTimestamp},
+		{"Keys", slowAttributeMap},
+		{"NewImage", slowAttributeMap},
+		{"OldImage", slowAttributeMap},
+		{"SequenceNumber", slowBareString},
+		{"SizeBytes", slowBareLong},
+		{"StreamViewType", slowBareString},
+	}}
+	slowIdentity = &slowShape{kind: slowStructure, name: "Identity", members: []slowMember{
+		{"PrincipalId", slowBareString},
+		{"Type", slowBareString},
+	}}
 	slowGetShardIteratorInput = &slowShape{kind: slowStructure, name: "GetShardIteratorInput", members: []slowMember{
 		{"StreamArn", slowBareString},
 		{"ShardId", slowBareString},

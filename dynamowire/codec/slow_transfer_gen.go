@@ -46,9 +46,7 @@ var (
 		{"ExpressionAttributeNames", slowExpressionAttributeNameMap},
 		{"ExpressionAttributeValues", slowExpressionAttributeValueMap},
 	}}
-	slowExpressionAttributeNameMap  = &slowShape{kind: slowNames, of: slowBareString}
-	slowExpressionAttributeValueMap = &slowShape{kind: slowValues, of: slowBareValue}
-	slowDescribeImportInput         = &slowShape{kind: slowStructure, name: "DescribeImportInput", members: []slowMember{
+	slowDescribeImportInput = &slowShape{kind: slowStructure, name: "DescribeImportInput", members: []slowMember{
 		{"ImportArn", slowBareString},
 	}}
 	slowDescribeImportOutput = &slowShape{kind: slowStructure, name: "DescribeImportOutput", members: []slowMember{

@@ -7,22 +7,19 @@ import (
 	"strings"
 )
 
-// genSlow writes the shape tables of the slow codec: what the requests and answers of all but the
-// hot operations hold.
+// genSlow writes the shape tables of the slow codec: what requests, answers and errors hold.
 func genSlow(m *model, files map[string][]byte) error {
 	seen := make(map[string]bool)
 	for _, f := range families() {
 		g := group{name: f.name}
 		for _, name := range f.operations {
-			if !slices.Contains(hotOperations(), name) {
-				m.collect(name+"Input", seen, &g)
-				m.collect(name+"Output", seen, &g)
-			}
+			m.collect(name+"Input", seen, &g)
+			m.collect(name+"Output", seen, &g)
+		}
+		if f.name == "items" {
+			m.collectErrors(seen, &g)
 		}
 		g.shapes = slices.DeleteFunc(g.shapes, func(s *shape) bool { return isScalar(s.Kind) })
-		if len(g.shapes) == 0 {
-			continue
-		}
 		var b bytes.Buffer
 		b.WriteString(header + "package codec\n\n")
 		fmt.Fprintf(&b, "// Shapes of requests and answers of the family %q.\nvar (\n", g.name)
@@ -75,16 +72,14 @@ func slowVar(m *model, name string) string {
 // genSlowOperations writes the tables by operation.
 func genSlowOperations(m *model, files map[string][]byte) error {
 	var b bytes.Buffer
-	b.WriteString(header + "package codec\n\nimport \"github.com/keystone-db/kstone/engine/api\"\n\n")
-	b.WriteString("// slowOperation returns the shapes of an operation's request and answer and a new " +
-		"request; false\n// for hot and unknown operations.\n")
+	b.WriteString(header + "package codec\n\nimport (\n\"reflect\"\n\n" +
+		"\"github.com/keystone-db/kstone/engine/api\"\n)\n\n")
+	b.WriteString("// slowOperation returns the shapes of an operation's request and answer; false for one " +
+		"that is unknown.\n")
 	b.WriteString("func slowOperation(operation string) (op slowOp, ok bool) { " +
 		"//nolint:funlen // one flat switch\nswitch operation {\n")
 	for _, op := range m.Operations {
-		if slices.Contains(hotOperations(), op.Name) {
-			continue
-		}
-		fmt.Fprintf(&b, "case %q:\nreturn slowOp{&api.%s{}, slow%s, slow%s}, true\n",
+		fmt.Fprintf(&b, "case %q:\nreturn slowOp{reflect.TypeFor[api.%s](), slow%s, slow%s}, true\n",
 			op.Name, op.Input, op.Input, op.Output)
 	}
 	b.WriteString("}\nreturn slowOp{}, false\n}\n\n")

@@ -55,15 +55,6 @@ func families() []family {
 	}
 }
 
-// hotOperations have hand-written codecs.
-func hotOperations() []string {
-	return []string{
-		"BatchExecuteStatement", "BatchGetItem", "BatchWriteItem", "DeleteItem", "ExecuteStatement",
-		"ExecuteTransaction", "GetItem", "GetRecords", "PutItem", "Query", "Scan", "TransactGetItems",
-		"TransactWriteItems", "UpdateItem",
-	}
-}
-
 // group is the shapes of one family, sorted by name.
 type group struct {
 	name   string
@@ -83,11 +74,7 @@ func (m *model) groups() []group {
 			}
 		}
 		if f.name == "items" {
-			for _, e := range m.Errors {
-				for _, mb := range e.Members {
-					m.collect(mb.Type, seen, &g)
-				}
-			}
+			m.collectErrors(seen, &g)
 		}
 		sort.Slice(g.shapes, func(i, j int) bool { return g.shapes[i].Name < g.shapes[j].Name })
 		out = append(out, g)
@@ -110,6 +97,15 @@ func (m *model) collect(name string, seen map[string]bool, g *group) {
 	}
 	if s.Key != "" {
 		m.collect(s.Key, seen, g)
+	}
+}
+
+// collectErrors adds what errors hold beside their text.
+func (m *model) collectErrors(seen map[string]bool, g *group) {
+	for _, e := range m.Errors {
+		for _, mb := range e.Members {
+			m.collect(mb.Type, seen, g)
+		}
 	}
 }
 
