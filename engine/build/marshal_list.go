@@ -1,0 +1,194 @@
+package build
+
+import (
+	"encoding"
+	"fmt"
+	"reflect"
+	"strconv"
+
+	"github.com/keystone-db/kstone/engine/attr"
+)
+
+func textOf(i any) ([]byte, error)   { return i.(encoding.TextMarshaler).MarshalText() }
+func binaryOf(i any) ([]byte, error) { return i.(encoding.BinaryMarshaler).MarshalBinary() }
+
+// mapping writes a map.
+func (e *encoder) mapping(p *plan, v reflect.Value, o options, depth int) (bool, error) {
+	if err := e.open(p, depth); err != nil {
+		return false, err
+	}
+	o = o.elem()
+	key, elem := reflect.New(p.key.typ).Elem(), reflect.New(p.elem.typ).Elem()
+	for it := v.MapRange(); it.Next(); {
+		key.SetIterKey(it)
+		elem.SetIterValue(it)
+		if err := e.keyName(p.key, key); err != nil {
+			return false, err
+		}
+		if _, err := e.encode(p.elem, elem, o, depth+1); err != nil {
+			return false, inside(err, fmt.Sprintf("[%q]", key))
+		}
+	}
+	e.close(depth)
+	return true, nil
+}
+
+// keyName makes a map key the name of the next value.
+func (e *encoder) keyName(p *plan, key reflect.Value) error {
+	e.name = e.name[:0]
+	switch {
+	case p.value.has(textMarshaler):
+		if p.kind == reflect.Pointer && key.IsNil() && p.elem.value.has(textMarshaler) {
+			break // the name stays empty
+		}
+		text, err := textOf(key.Interface())
+		if err != nil {
+			return &MarshalError{Type: p.typ, Err: err}
+		}
+		e.name = append(e.name, text...)
+	default:
+		if !e.basicKey(p, key) {
+			return &MarshalError{Type: p.typ, Reason: reasonKeyType}
+		}
+	}
+	return e.nameSet(p.typ)
+}
+
+func (e *encoder) basicKey(p *plan, key reflect.Value) bool {
+	switch p.kind {
+	case reflect.String, reflect.Bool, reflect.Float32, reflect.Float64,
+		reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
+		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+	default:
+		return false
+	}
+	switch {
+	case p.value != 0: // it may have a String or Error
+		e.name = fmt.Append(e.name, key.Interface())
+	case p.kind == reflect.String:
+		e.name = append(e.name, key.String()...)
+	case key.CanInt():
+		e.name = strconv.AppendInt(e.name, key.Int(), 10)
+	case key.CanUint():
+		e.name = strconv.AppendUint(e.name, key.Uint(), 10)
+	default:
+		e.name = fmt.Append(e.name, key.Interface())
+	}
+	return true
+}
+
+// slice writes a slice or an array.
+func (e *encoder) slice(p *plan, v reflect.Value, o options, depth int) (bool, error) {
+	switch {
+	case p.form == formBytes:
+		return e.binary(p, v, depth)
+	case o.has(asBinarySet) || p.form == formBytes2:
+		return e.set(p, v, attr.BS, o.elem(), depth)
+	case o.has(asNumberSet):
+		return e.set(p, v, attr.NS, o.elem(), depth)
+	case o.has(asStringSet):
+		return e.set(p, v, attr.SS, o.elem(), depth)
+	case o.has(asVector):
+		return e.vector(p, v, depth)
+	}
+	if err := e.begin(p, depth); err != nil {
+		return false, err
+	}
+	o = o.elem()
+	e.enc.BeginList()
+	for i := range v.Len() {
+		if _, err := e.encode(p.elem, v.Index(i), o, depth+1); err != nil {
+			return false, inside(err, "["+strconv.Itoa(i)+"]")
+		}
+	}
+	e.enc.EndList()
+	return true, nil
+}
+
+// binary writes a B.
+func (e *encoder) binary(p *plan, v reflect.Value, depth int) (bool, error) {
+	if err := e.begin(p, depth); err != nil {
+		return false, err
+	}
+	if p.kind == reflect.Slice || v.CanAddr() {
+		e.enc.Binary(v.Bytes())
+		return true, nil
+	}
+	e.scratch = e.scratch[:0]
+	for i := range v.Len() {
+		e.scratch = append(e.scratch, byte(v.Index(i).Uint()))
+	}
+	e.enc.Binary(e.scratch)
+	return true, nil
+}
+
+// vector writes a VecF32.
+func (e *encoder) vector(p *plan, v reflect.Value, depth int) (bool, error) {
+	if p.form != formFloats {
+		return false, &MarshalError{Type: p.typ, Reason: reasonVector}
+	}
+	vec := make([]float32, v.Len())
+	for i := range vec {
+		vec[i] = float32(v.Index(i).Float())
+	}
+	out, ok := attr.AppendVecF32(e.scratch[:0], vec)
+	if !ok {
+		return false, &MarshalError{Type: p.typ, Reason: reasonVectorElem}
+	}
+	e.scratch = out
+	return e.raw(out, p, depth)
+}
+
+// set writes an SS, NS or BS.
+func (e *encoder) set(p *plan, v reflect.Value, t attr.Type, o options, depth int) (bool, error) {
+	if v.Len() == 0 && !e.opts.RefuseEmptySets {
+		return e.null(depth)
+	}
+	if err := e.begin(p, depth); err != nil {
+		return false, err
+	}
+	if e.sub == nil {
+		e.sub = &encoder{opts: e.opts, plans: e.plans}
+	}
+	e.enc.BeginSet(t)
+	for i := range v.Len() {
+		e.sub.enc.Reset(e.sub.enc.Bytes()[:0])
+		wrote, err := e.sub.encode(p.elem, v.Index(i), o, depth)
+		if err != nil {
+			return false, inside(err, "["+strconv.Itoa(i)+"]")
+		}
+		if !wrote {
+			continue
+		}
+		member := attr.Value(e.sub.enc.Bytes())
+		if member.Type() != memberType(t) {
+			return false, &MarshalError{Path: "[" + strconv.Itoa(i) + "]", Type: p.elem.typ, Reason: memberReason(t)}
+		}
+		e.enc.Member(member.Payload())
+	}
+	if err := e.enc.EndSet(); err != nil {
+		return false, &MarshalError{Type: p.typ, Err: err}
+	}
+	return true, nil
+}
+
+// memberType is the type of the elements of a slice that becomes a set.
+func memberType(set attr.Type) attr.Type {
+	switch set {
+	case attr.BS:
+		return attr.B
+	case attr.NS:
+		return attr.N
+	}
+	return attr.S
+}
+
+func memberReason(set attr.Type) string {
+	switch set {
+	case attr.BS:
+		return reasonBinarySet
+	case attr.NS:
+		return reasonNumberSet
+	}
+	return reasonStringSet
+}
