@@ -17,6 +17,7 @@ import (
 
 	"github.com/keystone-db/kstone/engine/api"
 	"github.com/keystone-db/kstone/engine/attr"
+	"github.com/keystone-db/kstone/engine/build"
 	"github.com/keystone-db/kstone/engine/capacity"
 	"github.com/keystone-db/kstone/engine/catalog"
 	"github.com/keystone-db/kstone/engine/exec"
@@ -44,6 +45,7 @@ type DB struct {
 	randMu     sync.Mutex        // serializes reads of opts.Rand
 	tending    tending
 	counting   counting
+	client     *build.Client
 
 	background *background
 }
@@ -103,6 +105,7 @@ func newDB(store storage.Store, opts Options) (*DB, error) {
 		db.buckets = new(capacity.Buckets)
 	}
 	db.tending.meters = map[string]*stream.Meter{}
+	db.client = build.New(db)
 	var err error
 	if db.exec, err = exec.New(ctx, store, opts.Clock); err != nil {
 		return nil, err
