@@ -1,6 +1,10 @@
-// Command kstone is the database server and its small tools.
+// Command kstone is the database server, the commands on its data and its small tools.
 //
 //	kstone serve      start the server
+//	kstone create     make a database file
+//	kstone put, get, delete, update    write, read and change an item
+//	kstone scan       print the items of a table
+//	kstone tables, describe            what tables there are
 //	kstone health     ask a running server whether it is well, for container health checks
 //	kstone version    print the version
 //
@@ -22,9 +26,6 @@ import (
 // version is set by the linker: -X main.version=….
 var version string
 
-// exitFailed is the exit code of every failure.
-const exitFailed = 1
-
 func main() {
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
@@ -39,9 +40,14 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if len(ignored) > 0 {
 		fmt.Fprintf(stderr, "kstone: ignored, they mean nothing here: %s\n", strings.Join(ignored, " "))
 	}
+	started := false
+	root.PersistentPreRun = func(*cobra.Command, []string) { started = true }
 	if err := root.Execute(); err != nil {
 		fmt.Fprintf(stderr, "kstone: %s\n", oneLine(err))
-		return exitFailed
+		if !started {
+			return exitUsage // flags, arguments or the command's name
+		}
+		return exitCode(err)
 	}
 	return 0
 }
@@ -60,7 +66,8 @@ func newRoot() *cobra.Command {
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(flagError)
 	root.SetVersionTemplate("kstone {{.Version}}\n")
-	root.AddCommand(newServe(), newHealth(), newVersion())
+	root.AddCommand(newServe(), newHealth(), newVersion(), newCreate(), newPut(), newGet(), newDelete(),
+		newUpdate(), newScan(), newTables(), newDescribe())
 	return root
 }
 

@@ -101,6 +101,8 @@ var moduleTable = map[string][]string{
 	"github.com/aws/":                     {"compat/...", "dynamowire/awslocal", "cmd/..."},
 	"github.com/spf13/cobra":              {"cmd/..."},
 	"github.com/go-chi/chi":               {"dynamowire"},
+	"github.com/jedib0t/go-pretty":        {"cmd/..."},
+	"golang.org/x/term":                   {"cmd/..."},
 	"google.golang.org/grpc":              {"grpcapi/...", "cmd/..."},
 	"google.golang.org/protobuf":          {"grpcapi/..."},
 	"github.com/klauspost/compress/":      {"engine/lsm/...", "dynamowire"},

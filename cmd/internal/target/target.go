@@ -1,0 +1,93 @@
+// Package target opens what a command works on: a local file or a server, both as an api.Service.
+package target
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/keystone-db/kstone/engine"
+	"github.com/keystone-db/kstone/engine/api"
+	"github.com/keystone-db/kstone/engine/storage"
+)
+
+// Service is an opened target; Close must be called.
+type Service interface {
+	api.Service
+	Close() error
+}
+
+// Target says what to open: Path or Endpoint.
+type Target struct {
+	// Path is a database file.
+	Path string
+	// Endpoint is the URL of a server; then there is no Path.
+	Endpoint string
+}
+
+// Open opens what is there; a missing file stays missing.
+func (t Target) Open(_ context.Context) (Service, error) {
+	info, err := os.Stat(t.Path)
+	switch {
+	case strings.Contains(t.Path, "://"):
+		return nil, fmt.Errorf("%s is a URL and no file: give it with --endpoint", t.Path)
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("there is no file %s: make a database with kstone create", t.Path)
+	case err == nil && info.IsDir():
+		return nil, fmt.Errorf("%s is a folder: give the database's file, such as %s", t.Path,
+			filepath.Join(t.Path, "kstone.keystone"))
+	case err == nil && !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is no regular file", t.Path)
+	}
+	return openFile(t.Path)
+}
+
+// Create makes a database file where nothing is yet, or opens a server.
+func (t Target) Create(_ context.Context) (Service, error) {
+	_, err := os.Lstat(t.Path)
+	switch {
+	case strings.Contains(t.Path, "://"):
+		return nil, fmt.Errorf("%s is a URL and no file: give it with --endpoint", t.Path)
+	case err == nil:
+		return nil, fmt.Errorf("%s is there already: choose another path", t.Path)
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("cannot make %s: %w", t.Path, err)
+	}
+	if dir := filepath.Dir(t.Path); !isDir(dir) {
+		return nil, fmt.Errorf("folder %s does not exist: make it (mkdir -p %s)", dir, dir)
+	}
+	db, err := openFile(t.Path)
+	if err != nil {
+		return nil, err
+	}
+	return db, nil
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// openFile opens a file for one command: every write is synced, and there is no time for background
+// work, which a server on the file does later.
+func openFile(path string) (Service, error) {
+	db, err := engine.Open(path, engine.Options{Sync: engine.SyncAlways, NoBackground: true})
+	switch {
+	case err == nil:
+		return db, nil
+	case errors.Is(err, engine.ErrLocked):
+		return nil, fmt.Errorf("%s is in use by another kstone: if that is a server, ask it with "+
+			"--endpoint URL, else wait for it", path)
+	case errors.Is(err, engine.ErrForeign):
+		return nil, fmt.Errorf("%s is no database of kstone, or its head is damaged", path)
+	case errors.Is(err, storage.ErrCorrupt):
+		return nil, fmt.Errorf("%s is damaged (%w): restore a copy", path, err)
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("cannot write %s (%w): allow this user to, which reading needs too", path, err)
+	}
+	return nil, fmt.Errorf("cannot open %s: %w", path, err)
+}
