@@ -83,8 +83,8 @@ func (d *Decoder) strange(what string, body []byte) error {
 // DecodeError reads the error that a body with an HTTP status stands for. It is an *api.Error wherever
 // the service speaks: its code is the name in __type, which need not be one of the contract's. Where
 // something else speaks, such as a proxy, or nothing at all, an *api.Error stands for the statuses that
-// say enough: Unavailable for 429, 502, 503 and 504, InternalServerError for 500. Other errors have no
-// code and show the beginning of the body.
+// say enough: Unavailable, so nothing was done, for 429 and 503, and InternalServerError for 500, 502 and
+// 504. Other errors have no code and show the beginning of the body.
 func DecodeError(status int, body []byte) error {
 	var d slowDecoder
 	d.begin(body)
@@ -97,9 +97,9 @@ func DecodeError(status int, body []byte) error {
 		}
 	}
 	switch status {
-	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		return api.Errorf(api.Unavailable, "HTTP status %d", status)
-	case http.StatusInternalServerError:
+	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusGatewayTimeout:
 		return api.Errorf(api.InternalServerError, "HTTP status %d", status)
 	}
 	return fmt.Errorf("codec: HTTP status %d with no error of the service: %.*q", status, shownMax, body)

@@ -72,8 +72,8 @@ func TestDecodeError(t *testing.T) {
 			}}},
 		{400, `{"__type":"a#SomethingNewException","message":null}`, api.Errorf("SomethingNewException", "")},
 		{503, `<html>`, api.Errorf(api.Unavailable, "HTTP status 503")},
-		{502, ``, api.Errorf(api.Unavailable, "HTTP status 502")},
-		{504, `{}`, api.Errorf(api.Unavailable, "HTTP status 504")},
+		{502, ``, api.Errorf(api.InternalServerError, "HTTP status 502")},
+		{504, `{}`, api.Errorf(api.InternalServerError, "HTTP status 504")},
 		{429, `{"__type":1}`, api.Errorf(api.Unavailable, "HTTP status 429")},
 		{500, `x`, api.Errorf(api.InternalServerError, "HTTP status 500")},
 	} {
