@@ -4,6 +4,7 @@
 //	kstone create     make a database file
 //	kstone put, get, delete, update    write, read and change an item
 //	kstone scan       print the items of a table
+//	kstone query, sql run statements of PartiQL
 //	kstone tables, describe            what tables there are
 //	kstone health     ask a running server whether it is well, for container health checks
 //	kstone version    print the version
@@ -63,11 +64,9 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		Version:       versionText(),
 	}
-	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(flagError)
-	root.SetVersionTemplate("kstone {{.Version}}\n")
 	root.AddCommand(newServe(), newHealth(), newVersion(), newCreate(), newPut(), newGet(), newDelete(),
-		newUpdate(), newScan(), newTables(), newDescribe())
+		newUpdate(), newScan(), newQuery(), newSQL(), newTables(), newDescribe())
 	return root
 }
 

@@ -83,6 +83,8 @@ func newData(d dataCommand) *cobra.Command {
 		"(default table on a terminal, else json)")
 	f.StringVar(&s.form, "json", items.FormNames()[0], "form of items: plain, dynamodb, or auto, which reads either by its\n"+
 		"shape and writes plain JSON")
+	cmd.ValidArgsFunction = s.completeArguments(strings.Contains(d.use, "[TABLE]"))
+	completeFlags(cmd)
 	return cmd
 }
 

@@ -200,3 +200,21 @@ func appendBase64(dst, p []byte) []byte {
 	dst = base64.StdEncoding.AppendEncode(dst, p)
 	return append(dst, '"')
 }
+
+// readPlainList reads a list that is known to be JSON.
+func readPlainList(text []byte) ([]attr.Value, error) {
+	var r plainReader
+	r.s.Reset(text)
+	r.enc.Reset(nil)
+	if err := r.value(0); err != nil { // its elements have depth 1
+		return nil, err
+	}
+	if r.s.Failed() {
+		return nil, errNoObject
+	}
+	var out []attr.Value
+	for elems := attr.ListReader(attr.Value(r.enc.Bytes())); elems.Next(); {
+		out = append(out, elems.Value())
+	}
+	return out, nil
+}

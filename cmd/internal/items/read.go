@@ -163,3 +163,55 @@ func isTypeName(name string) bool {
 	}
 	return false
 }
+
+// ReadList reads the values of a JSON list. Each is plain, or all are DynamoDB JSON: Auto goes by the
+// shape as Read does. The values are memory of their own.
+func ReadList(text []byte, form Form) ([]attr.Value, error) {
+	if err := checkJSON(text); err != nil {
+		return nil, err
+	}
+	var s codec.Scanner
+	s.Reset(text)
+	if s.Peek() != '[' {
+		return nil, errors.New(`want a JSON list, such as ["x",1]`)
+	}
+	typed := form == DynamoDB
+	if form == Auto {
+		typed = listLooksTyped(&s)
+	}
+	if !typed {
+		return readPlainList(text)
+	}
+	out, err := readDynamoDBList(text)
+	if err != nil && form == Auto {
+		return nil, fmt.Errorf("%w%s", err, hintShape)
+	}
+	return out, err
+}
+
+// listLooksTyped says whether a list has the shape of DynamoDB JSON.
+func listLooksTyped(s *codec.Scanner) bool {
+	s.Array()
+	any := false
+	for more := s.Elem(true); more; more = s.Elem(false) {
+		if !oneTypedMember(s) {
+			return false
+		}
+		any = true
+	}
+	return any && !s.Failed()
+}
+
+// readDynamoDBList reads values as the service does.
+func readDynamoDBList(text []byte) ([]attr.Value, error) {
+	const head = `{"Parameters":`
+	body := append(append([]byte(head), text...), '}')
+	in, err := new(codec.Decoder).ExecuteStatement(body)
+	if err != nil {
+		return nil, fmt.Errorf("no DynamoDB JSON: %w", messageOf(err))
+	}
+	if len(in.Bad) > 0 {
+		return nil, errors.New(in.Bad[0].Err.Message())
+	}
+	return in.Parameters, nil
+}

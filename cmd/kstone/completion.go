@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/keystone-db/kstone/cmd/internal/items"
+	"github.com/keystone-db/kstone/cmd/internal/show"
+	"github.com/keystone-db/kstone/engine/api"
+)
+
+const (
+	// completionWait bounds the wait of a person who pressed the tabulator.
+	completionWait = 2 * time.Second
+	// completionTablesMax bounds how many names are looked at.
+	completionTablesMax = 1000
+)
+
+// completeArguments completes PATH by files and TABLE by the names in the database. A file that a
+// server has open is left alone and gives none.
+func (s *session) completeArguments(hasTable bool) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if s.target.Endpoint == "" {
+			if len(args) == 0 {
+				return nil, cobra.ShellCompDirectiveDefault
+			}
+			s.target.Path, args = args[0], args[1:]
+		}
+		if !hasTable || len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		s.cmd = cmd
+		return s.tableNames(begun), cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// tableNames are the names of tables that begin so; none if the database cannot be opened.
+func (s *session) tableNames(begun string) []string {
+	ctx, cancel := context.WithTimeout(s.ctx(), completionWait)
+	defer cancel()
+	svc, err := s.target.Open(ctx)
+	if err != nil {
+		return nil
+	}
+	defer svc.Close()
+	var names []string
+	in := new(api.ListTablesInput)
+	for seen := 0; seen < completionTablesMax; {
+		out, err := svc.ListTables(ctx, in)
+		if err != nil {
+			return names
+		}
+		seen += len(out.TableNames)
+		for _, name := range out.TableNames {
+			if strings.HasPrefix(name, begun) {
+				names = append(names, name)
+			}
+		}
+		if !out.LastEvaluatedTableName.Set {
+			break
+		}
+		in.ExclusiveStartTableName = out.LastEvaluatedTableName
+	}
+	return names
+}
+
+// completeFlags completes the flags that take one of a few words.
+func completeFlags(cmd *cobra.Command) {
+	for flag, words := range map[string][]string{"output": show.FormatNames(), "json": items.FormNames()} {
+		// The only error is that there is no such flag.
+		_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
+	}
+}
