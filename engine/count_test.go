@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -457,6 +458,7 @@ func TestCountBesideWriters(t *testing.T) {
 	for written.Load() < 2*writes {
 		d.described()
 		d.work()
+		runtime.Gosched() // or the writers come no further on one processor
 	}
 	writers.Wait()
 	d.later(countRestMin)

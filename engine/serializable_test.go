@@ -456,6 +456,7 @@ func TestBankTransfers(t *testing.T) {
 				}
 				for last := false; !last; {
 					last = over.Load()
+					runtime.Gosched() // or the movers come no further on few processors
 					if err := db.watch(w-movers, rnd, accounts, accounts*balance); err != nil {
 						return err
 					}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -195,6 +196,7 @@ func TestStreamOrder(t *testing.T) {
 			along := follow(db, arn)
 			for running.Load() > 0 {
 				settled(t, func() error { _, err := along.step(ctx); return err })
+				runtime.Gosched() // or the writers come no further on one processor
 			}
 			wg.Wait()
 			finish(t, db, arn)
@@ -406,5 +408,6 @@ func readWhole(ctx context.Context, db *DB, arn, shard string) error {
 			read++
 		}
 		next = out.NextShardIterator
+		runtime.Gosched() // or the writer comes no further on few processors
 	}
 }

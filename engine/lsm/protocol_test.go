@@ -134,13 +134,14 @@ func TestStallBetweenEnqueueAndInsert(t *testing.T) {
 	wg.Go(func() { mustPut(t, db, testKey(2, "stalled"), "2") })
 	<-reached
 	wg.Go(func() { mustPut(t, db, testKey(3, "behind"), "3") })
-	for db.wal.nextLSN().Counter() < 4 {
-		// The third put has its place in the log before we look.
-		continue
+	for newest := base.LSN(0); newest == 0; runtime.Gosched() { // the third put goes through step 6
+		e, _, err := db.newest(testKey(3, "behind"))
+		require.NoError(t, err)
+		newest = e.LSN
 	}
 	passed := make(chan error, 1)
 	go func() { passed <- db.pass(passAll) }()
-	for frozen := false; !frozen; {
+	for frozen := false; !frozen; runtime.Gosched() {
 		s := &db.stripes[3]
 		s.mu.RLock()
 		frozen = len(s.frozen) > 0
