@@ -13,7 +13,9 @@ import (
 // background is the work that goes on beside the operations. It begins with Open and has ended when
 // Close returns.
 type background struct {
-	stop    context.CancelFunc
+	stop context.CancelFunc
+	// stopped is closed when the database begins to close.
+	stopped <-chan struct{}
 	done    sync.WaitGroup
 	jobs    worker
 	sweeper worker
@@ -36,7 +38,7 @@ const jobsInterval = time.Second
 func (db *DB) startBackground() {
 	ctx, stop := context.WithCancel(context.Background())
 	db.background = &background{
-		stop:    stop,
+		stop: stop, stopped: ctx.Done(),
 		jobs:    worker{name: "jobs", wake: make(chan struct{}, 1)},
 		sweeper: worker{name: "ttl", wake: make(chan struct{}, 1)},
 		streams: worker{name: "streams", wake: make(chan struct{}, 1)},

@@ -53,6 +53,7 @@ type DB struct {
 var (
 	_ api.Service = (*DB)(nil)
 	_ api.Admin   = (*DB)(nil)
+	_ api.Feeder  = (*DB)(nil)
 )
 
 // Open opens the database file at path, creating it when it is absent, or a database in memory.

@@ -26,6 +26,7 @@ import (
 	"github.com/keystone-db/kstone/engine/key"
 	"github.com/keystone-db/kstone/engine/schema"
 	"github.com/keystone-db/kstone/engine/storage"
+	"github.com/keystone-db/kstone/engine/stream"
 )
 
 var (
@@ -66,7 +67,11 @@ type Table struct {
 	// an index that projects all.
 	projected [][]string
 	hideBy    string
+	bell      *stream.Bell
 }
+
+// Bell is that of the table's newest stream; nil when it never had one.
+func (t *Table) Bell() *stream.Bell { return t.bell }
 
 // HideBy is the attribute whose time hides an item once it is past; empty when nothing hides items.
 func (t *Table) HideBy() string { return t.hideBy }
@@ -86,6 +91,7 @@ type Catalog struct {
 	tables atomic.Pointer[map[string]*Table]
 	// streams are all streams, those of tables that are gone included, by path; replaced whole.
 	streams atomic.Pointer[map[string]streamEntry]
+	bells   bells
 	// transient counts tables in a passing state: while it is zero no step can be due.
 	transient atomic.Int64
 	// doubts are the tables whose last change may or may not be stored, doubtful is their number;
@@ -145,6 +151,9 @@ func (c *Catalog) newTable(r *Record, g *gate) *Table {
 	t := &Table{Record: *r, gate: g, projected: projections(&r.Table)}
 	if !c.opts.TTLLag {
 		t.hideBy = r.Table.TTL
+	}
+	if r.Stream != nil {
+		t.bell = c.bells.of(r.Stream.ID)
 	}
 	return t
 }

@@ -10,11 +10,13 @@ import (
 	"fmt"
 	"hash/crc32"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/keystone-db/kstone/engine/key"
 	"github.com/keystone-db/kstone/engine/schema"
 	"github.com/keystone-db/kstone/engine/storage"
+	"github.com/keystone-db/kstone/engine/stream"
 )
 
 // ErrNoStream: no stream of that path.
@@ -218,6 +220,7 @@ func (c *Catalog) storeBoth(ctx context.Context, f Fence, r *Record, s *schema.S
 	}
 	var stored *schema.Stream
 	var row []byte
+	var seq storage.Seq
 	err := c.store.Update(ctx, named, storage.UpdateOptions{}, func(tx storage.Tx) error {
 		if f != nil {
 			if err := f.Check(tx.Value(len(named) - 1)); err != nil {
@@ -231,7 +234,8 @@ func (c *Catalog) storeBoth(ctx context.Context, f Fence, r *Record, s *schema.S
 				return err
 			}
 		}
-		set(stored, uint64(tx.Seq()))
+		seq = tx.Seq()
+		set(stored, uint64(seq))
 		if r != nil {
 			b, err := r.encode()
 			if err != nil {
@@ -243,13 +247,16 @@ func (c *Catalog) storeBoth(ctx context.Context, f Fence, r *Record, s *schema.S
 		row, err = storeStream(tx, stored)
 		return err
 	})
+	if err == nil {
+		c.putStream(stored, row)
+	}
+	c.bells.of(s.ID).Ring(seq)
 	if err != nil {
 		if r != nil {
 			return nil, c.doubt(r.Table.Name, err)
 		}
 		return nil, err
 	}
-	c.putStream(stored, row)
 	return stored, nil
 }
 
@@ -282,8 +289,9 @@ func (c *Catalog) disableStream(ctx context.Context, t *Table, r *Record) (*Tabl
 	return c.supersede(r, t), nil
 }
 
-// closeStream ends a stream.
+// closeStream ends a stream. Its feeds are told before it can be seen.
 func (c *Catalog) closeStream(s *schema.Stream, seq uint64) {
+	c.bells.of(s.ID).NoteChange(storage.Seq(seq))
 	s.ClosedMs = c.opts.Clock().UnixMilli()
 	for i := range s.Shards {
 		if sh := &s.Shards[i]; sh.Open() {
@@ -349,7 +357,10 @@ func (c *Catalog) RollShards(ctx context.Context, path string, r Roll) error {
 		return ErrShards // without a write
 	}
 	var tooMany bool
-	err := c.changeStream(ctx, path, r.Hold, func(s *schema.Stream, seq uint64) { tooMany = !r.roll(s, seq, now) })
+	err := c.changeStream(ctx, path, r.Hold, func(s *schema.Stream, seq uint64) {
+		c.bells.of(s.ID).NoteChange(storage.Seq(seq))
+		tooMany = !r.roll(s, seq, now)
+	})
 	if err == nil && tooMany {
 		return ErrShards
 	}
@@ -457,6 +468,7 @@ func (c *Catalog) DropStream(ctx context.Context, path string, hold Hold) error 
 	}
 	next := c.streamsWithout(path)
 	c.streams.Store(&next)
+	c.bells.drop(s.ID)
 	if err := c.store.DropRange(ctx, storage.Range(key.WholeSpace(key.StreamSpace(s.ID)))); err != nil {
 		return err
 	}
@@ -464,3 +476,33 @@ func (c *Catalog) DropStream(ctx context.Context, path string, hold Hold) error 
 	batch.Delete(streamRow(s.ID))
 	return c.store.Apply(ctx, &batch, storage.UpdateOptions{})
 }
+
+// bells are those of all streams, by id.
+type bells struct {
+	mu sync.Mutex
+	by map[uint64]*stream.Bell // guarded by mu
+}
+
+// of returns the bell of a stream, the same each time.
+func (b *bells) of(id uint64) *stream.Bell {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	bell := b.by[id]
+	if bell == nil {
+		if b.by == nil {
+			b.by = map[uint64]*stream.Bell{}
+		}
+		bell = new(stream.Bell)
+		b.by[id] = bell
+	}
+	return bell
+}
+
+func (b *bells) drop(id uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.by, id)
+}
+
+// Bell returns the bell of a stream.
+func (c *Catalog) Bell(s *schema.Stream) *stream.Bell { return c.bells.of(s.ID) }

@@ -78,7 +78,9 @@ func (e *Executor) updateBatch(ctx context.Context, actions []Action, todo []int
 		named[i] = e.item(actions[at].Write.Key)
 	}
 	named = c.name(named)
-	return e.store.Update(ctx, named, storage.UpdateOptions{}, func(tx storage.Tx) error {
+	var recorded storage.Seq
+	err := e.store.Update(ctx, named, storage.UpdateOptions{}, func(tx storage.Tx) error {
+		recorded = 0
 		sizes, err := c.load(tx)
 		if err != nil {
 			return err
@@ -100,10 +102,14 @@ func (e *Executor) updateBatch(ctx context.Context, actions []Action, todo []int
 				o := outcome{
 					table: a.Table, write: &a.Write, stored: v, result: &results[at], now: now, index: at,
 				}
-				o.record(tx)
+				o.record(tx, &recorded)
 			}
 		}
 		sizes.commit(tx)
 		return nil
 	})
+	for _, at := range todo {
+		ring(actions[at].Table, recorded)
+	}
+	return err
 }

@@ -111,9 +111,9 @@ func (e *Executor) Sweep(ctx context.Context, t *catalog.Table, rows [][]byte, n
 		sizes = e.collect(sizes, i, t, &plan.Write{Kind: plan.WriteDelete, Key: named[i].Key})
 	}
 	named = sizes.name(named)
-	gone := 0
+	gone, recorded := 0, storage.Seq(0)
 	err := e.store.Update(ctx, named, storage.UpdateOptions{}, func(tx storage.Tx) error {
-		gone = 0
+		gone, recorded = 0, 0
 		if err := l.Check(tx.Value(len(rows))); err != nil {
 			return err
 		}
@@ -122,7 +122,7 @@ func (e *Executor) Sweep(ctx context.Context, t *catalog.Table, rows [][]byte, n
 			return err
 		}
 		for i, row := range rows {
-			done, err := sweep(tx, t, &s, i, row, now)
+			done, err := sweep(tx, t, &s, i, row, now, &recorded)
 			if err != nil {
 				return err
 			}
@@ -133,11 +133,12 @@ func (e *Executor) Sweep(ctx context.Context, t *catalog.Table, rows [][]byte, n
 		s.commit(tx)
 		return nil
 	})
+	ring(t, recorded)
 	return gone, err
 }
 
 // sweep does what one expiry row asks for and reports whether the row is gone.
-func sweep(tx storage.Tx, t *catalog.Table, s *sizes, i int, row []byte, now time.Time) (bool, error) {
+func sweep(tx storage.Tx, t *catalog.Table, s *sizes, i int, row []byte, now time.Time, recorded *storage.Seq) (bool, error) {
 	k, _ := key.ItemOfExpiry(row)
 	v := tx.Value(i)
 	item := attr.Item(v.Data)
@@ -164,7 +165,7 @@ func sweep(tx storage.Tx, t *catalog.Table, s *sizes, i int, row []byte, now tim
 	commit(tx, t, &w, v, &res)
 	if t.Streams() {
 		o := outcome{table: t, write: &w, stored: v, result: &res, now: now, index: i}
-		o.record(tx)
+		o.record(tx, recorded)
 	}
 	return true, nil
 }

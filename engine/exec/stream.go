@@ -7,6 +7,7 @@ import (
 	"github.com/keystone-db/kstone/engine/catalog"
 	"github.com/keystone-db/kstone/engine/key"
 	"github.com/keystone-db/kstone/engine/plan"
+	"github.com/keystone-db/kstone/engine/schema"
 	"github.com/keystone-db/kstone/engine/storage"
 	"github.com/keystone-db/kstone/engine/stream"
 )
@@ -26,25 +27,39 @@ type outcome struct {
 	index int
 }
 
-// record writes the stream records of an outcome; one that changed nothing has none. An item that
-// had expired was removed before the write met it, and so has a record of its own.
-func (o *outcome) record(tx storage.Tx) {
+// record writes the stream records of an outcome and sets seq to their Seq; one that changed nothing has
+// none, and leaves it. An item that had expired was removed before the write met it, and so has a record
+// of its own.
+func (o *outcome) record(tx storage.Tx, seq *storage.Seq) {
 	if o.write.Kind == plan.WriteCheck {
 		return
 	}
 	old, part := o.result.Old, uint16(o.index*partsPerWrite)
 	if old == nil && o.stored.Present {
 		o.put(tx, &stream.Change{Old: attr.Item(o.stored.Data), Expired: true, Part: part})
+		*seq = tx.Seq()
 	}
 	if old == nil && o.result.New == nil || attr.EqualItems(old, o.result.New) {
 		return
 	}
 	o.put(tx, &stream.Change{Old: old, New: o.result.New, Expired: o.result.Expired, Part: part + 1})
+	*seq = tx.Seq()
 }
 
 func (o *outcome) put(tx storage.Tx, c *stream.Change) {
 	c.At = o.now
 	s := o.table.Stream
 	to := stream.Target{ID: s.ID, Slots: s.Slots, View: s.ViewType}
-	stream.Write(tx, to, &o.table.Table.Key, key.HashOf(o.write.Key), c)
+	hash := key.HashOf(o.write.Key)
+	// Before anything of the update can be seen. A run that is thrown away does no harm.
+	o.table.Bell().Note(schema.SlotOf(hash, s.Slots), tx.Seq())
+	stream.Write(tx, to, &o.table.Table.Key, hash, c)
+}
+
+// ring wakes the feeds of a table's stream when an update is over that wrote records, whatever came of
+// it; seq is its Seq, zero when it wrote none.
+func ring(t *catalog.Table, seq storage.Seq) {
+	if seq > 0 && t.Streams() {
+		t.Bell().Ring(seq)
+	}
 }

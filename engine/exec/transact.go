@@ -30,6 +30,8 @@ type Transaction struct {
 	Digest [DigestBytes]byte
 	// WantResults asks for TransactResult.Results.
 	WantResults bool
+	// recorded is the Seq of the update if it wrote stream records.
+	recorded storage.Seq
 }
 
 // TransactResult is what a transaction did.
@@ -77,9 +79,13 @@ func (e *Executor) TransactWrite(ctx context.Context, x *Transaction) (TransactR
 	var res TransactResult
 	err = e.store.Update(ctx, named, storage.UpdateOptions{Multi: true}, func(tx storage.Tx) error {
 		var err error
+		x.recorded = 0
 		res, err = x.run(tx, tokens, sizes, now)
 		return err
 	})
+	for i := range x.Actions {
+		ring(x.Actions[i].Table, x.recorded)
+	}
 	return res, x.conflict(err, tokens, sizes)
 }
 
@@ -133,7 +139,7 @@ func (x *Transaction) run(tx storage.Tx, tokens [][]byte, c *collections, now ti
 			o := outcome{
 				table: a.Table, write: &a.Write, stored: v, result: &res.Results[i], now: now, index: i,
 			}
-			o.record(tx)
+			o.record(tx, &x.recorded)
 		}
 	}
 	sizes.commit(tx)

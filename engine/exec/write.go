@@ -70,6 +70,7 @@ func (e *Executor) Write(ctx context.Context, t *catalog.Table, w *plan.Write, n
 		named = s.sizes.name(named)
 	}
 	err := e.store.Update(ctx, named, storage.UpdateOptions{}, s.run)
+	ring(t, s.recorded)
 	return s.result, storeError(err)
 }
 
@@ -82,10 +83,13 @@ type single struct {
 	keep   bool         // the caller looks at result.Old
 	sizes  *collections // nil for a table without local indexes
 	result Result
+	// recorded is the Seq of the update if it wrote stream records.
+	recorded storage.Seq
 }
 
 // run evaluates and writes. It is pure but for the result, which it replaces.
 func (s *single) run(tx storage.Tx) error {
+	s.recorded = 0
 	v := tx.Value(0)
 	if s.keep || keeps(&s.write) {
 		v.Data = bytes.Clone(v.Data)
@@ -102,7 +106,7 @@ func (s *single) run(tx storage.Tx) error {
 	commit(tx, s.table, &s.write, v, &s.result)
 	if s.table.Streams() {
 		o := outcome{table: s.table, write: &s.write, stored: v, result: &s.result, now: s.now}
-		o.record(tx)
+		o.record(tx, &s.recorded)
 	}
 	if !s.keep {
 		s.result.Old = nil

@@ -99,84 +99,52 @@ func First(s *schema.Stream, sh *schema.Shard) Position {
 	return Position{Seq: storage.Seq(max(sh.First, s.Trimmed+1))}
 }
 
-// pager puts records together from their parts until a page is full.
+// pager takes records until a page is full.
 type pager struct {
 	limit   int
 	key     *schema.Key
 	shard   *schema.Shard
 	records []Record
 	bytes   int
-	// pending is the record whose images may follow, if there is one.
-	pending Record
-	begun   bool
-	// passing is the place of the record of another shard whose images may follow, passed what was
-	// passed over, in bytes.
-	passing Position
-	passed  int
+	// passed is what was passed over, in bytes.
+	passed int
 	// full: no more can be taken, and next is where to read on.
 	full bool
 	next Position
 }
 
 func (p *pager) collect(ctx context.Context, snap storage.Snapshot, s *schema.Stream, slot uint32, from Position, last uint64) error {
-	r := Range(s, slot, uint64(from.Seq), last)
-	r.Start = appendKey(nil, s.ID, slot, s.Slots, from, kindRecord)
-	it, err := snap.Iter(ctx, r, storage.IterOptions{LimitHint: p.limit, KeepValues: true})
+	sc, err := scan(ctx, snap, s, slot, from, last, p.limit)
 	if err != nil {
 		return err
 	}
-	defer it.Close()
-	for !p.full && it.Next() {
-		if err := p.add(it.Key(), it.Value()); err != nil {
-			return err
+	defer sc.close()
+	for sc.next() {
+		if p.take(&sc.record); p.full {
+			p.next = sc.record.At
+			return nil
 		}
 	}
-	p.finish()
-	return it.Err()
+	return sc.err
 }
 
-// add takes one part of a record. The value may be kept.
-func (p *pager) add(k, value []byte) error {
-	at, kind, err := decodeKey(k)
-	if err != nil {
-		return err
-	}
-	if kind == kindRecord {
-		return p.begin(at, value)
-	}
-	switch {
-	case !p.begun && p.passed > 0 && p.passing == at:
-		p.passed += len(value)
-	case !p.begun || p.pending.At != at:
-		return fmt.Errorf("stream: an image without its record at %s: %w", at, storage.ErrCorrupt)
-	case kind == kindNewImage:
-		p.pending.New = attr.Item(value)
-	case kind == kindOldImage:
-		p.pending.Old = attr.Item(value)
-	}
-	return nil
-}
-
-// begin takes the first part of a record, unless it is of another shard.
-func (p *pager) begin(at Position, value []byte) error {
-	p.finish()
-	if p.full {
-		return nil
-	}
+// take adds a record to the page, unless it is of another shard or the page is full.
+func (p *pager) take(r *Record) {
 	if p.passed > passedBytesMax {
-		p.full, p.next = true, at
-		return nil
-	}
-	r, err := decode(at, value)
-	if err != nil {
-		return err
+		p.full = true
+		return
 	}
 	if p.shard.Split() && !p.shard.Holds(hashOf(p.key, r.Keys)) {
-		p.passing, p.passed = at, p.passed+len(value)
-		return nil
+		p.passed += r.stored()
+		return
 	}
-	p.pending, p.begun = r, true
-	return nil
+	size := r.Size()
+	if n := len(p.records); n == p.limit || n > 0 && p.bytes+size > RecordBytesMax {
+		p.full = true
+		return
+	}
+	p.bytes += size
+	p.records = append(p.records, *r)
 }
 
 // hashOf is the hash of the partition key, as it stands in the item's key.
@@ -184,17 +152,71 @@ func hashOf(k *schema.Key, keys attr.Item) uint32 {
 	return key.Hash(keys.Get(k.Hash[0].Name).Payload())
 }
 
-// finish adds the record whose parts are complete to the page, unless the page is full.
-func (p *pager) finish() {
-	if !p.begun || p.full {
+// scanner walks the records of a slot and puts each together from its parts.
+type scanner struct {
+	it     storage.Iterator
+	record Record
+	err    error
+	// at, kind and value are the entry at which it stands, unless it is at the end.
+	at    Position
+	kind  kind
+	value []byte
+	end   bool
+}
+
+// scan begins at a position and ends with a Seq. limit is how many records are expected to be taken.
+func scan(ctx context.Context, snap storage.Snapshot, s *schema.Stream, slot uint32, from Position, last uint64, limit int) (*scanner, error) {
+	r := Range(s, slot, uint64(from.Seq), last)
+	r.Start = appendKey(nil, s.ID, slot, s.Slots, from, kindRecord)
+	it, err := snap.Iter(ctx, r, storage.IterOptions{LimitHint: limit, KeepValues: true})
+	if err != nil {
+		return nil, err
+	}
+	sc := &scanner{it: it}
+	sc.step()
+	return sc, nil
+}
+
+func (sc *scanner) close() { sc.it.Close() }
+
+// next reads a record; false at the end and after an error.
+func (sc *scanner) next() bool {
+	if sc.end {
+		return false
+	}
+	if sc.kind != kindRecord {
+		return sc.fail(fmt.Errorf("stream: an image without its record at %s: %w", sc.at, storage.ErrCorrupt))
+	}
+	r, err := decode(sc.at, sc.value)
+	if err != nil {
+		return sc.fail(err)
+	}
+	for sc.step(); !sc.end && sc.at == r.At; sc.step() {
+		switch sc.kind {
+		case kindNewImage:
+			r.New = attr.Item(sc.value)
+		case kindOldImage:
+			r.Old = attr.Item(sc.value)
+		}
+	}
+	sc.record = r
+	return sc.err == nil
+}
+
+// step goes to the next entry.
+func (sc *scanner) step() {
+	if !sc.it.Next() {
+		sc.fail(sc.it.Err())
 		return
 	}
-	size := p.pending.Size()
-	if n := len(p.records); n == p.limit || n > 0 && p.bytes+size > RecordBytesMax {
-		p.full, p.next = true, p.records[n-1].At.Next()
-		return
+	var err error
+	if sc.at, sc.kind, err = decodeKey(sc.it.Key()); err != nil {
+		sc.fail(err)
 	}
-	p.bytes += size
-	p.records = append(p.records, p.pending)
-	p.begun = false
+	sc.value = sc.it.Value()
+}
+
+func (sc *scanner) fail(err error) bool {
+	sc.err, sc.end = err, true
+	return false
 }

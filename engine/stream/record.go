@@ -190,6 +190,9 @@ func (r *Record) Size() int {
 	return n
 }
 
+// stored is how many bytes the values of the record take.
+func (r *Record) stored() int { return headerBytes + len(r.Keys) + len(r.New) + len(r.Old) }
+
 // decodeKey takes the position and kind from a key.
 func decodeKey(k []byte) (Position, kind, error) {
 	if len(k) != keyBytes {

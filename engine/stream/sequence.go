@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"strconv"
@@ -20,12 +21,28 @@ func (p Position) Less(q Position) bool {
 	return p.Seq < q.Seq || p.Seq == q.Seq && p.Part < q.Part
 }
 
+func (p Position) compare(q Position) int {
+	return cmp.Or(cmp.Compare(p.Seq, q.Seq), cmp.Compare(p.Part, q.Part))
+}
+
 // Next is the place behind the record at p.
 func (p Position) Next() Position {
 	if p.Part == partMax {
 		return Position{Seq: p.Seq + 1}
 	}
 	return Position{Seq: p.Seq, Part: p.Part + 1}
+}
+
+// Prev is the place before p: whatever lies behind it is not before p. There is none before the zero
+// position.
+func (p Position) Prev() Position {
+	switch {
+	case p.Part > 0:
+		return Position{Seq: p.Seq, Part: p.Part - 1}
+	case p.Seq > 0:
+		return Position{Seq: p.Seq - 1, Part: partMax}
+	}
+	return p
 }
 
 // A sequence number is a decimal of 25 digits: 1, the Seq in 20 digits, the part in 4. So they

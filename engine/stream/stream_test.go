@@ -71,9 +71,21 @@ func TestDecodeRefuses(t *testing.T) {
 	require.ErrorContains(t, err, "newer than this program")
 	_, _, err = decodeKey(make([]byte, keyBytes-1))
 	require.ErrorIs(t, err, storage.ErrCorrupt)
-	p := pager{limit: 1, shard: &schema.Shard{}}
+	store, err := memstore.Open(memstore.Options{})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, store.Close()) }()
 	key := appendKey(nil, 1, 0, 1, Position{Seq: 1}, kindNewImage)
-	require.ErrorIs(t, p.add(key, nil), storage.ErrCorrupt, "an image without its record")
+	require.NoError(t, store.Update(t.Context(), []storage.Named{{Key: key}}, storage.UpdateOptions{}, func(tx storage.Tx) error {
+		require.Equal(t, storage.Seq(1), tx.Seq())
+		tx.Put(key, nil)
+		return nil
+	}))
+	s := &schema.Stream{ID: 1, Slots: 1, Shards: []schema.Shard{{First: 1}}}
+	_, err = Read(t.Context(), Source{Store: store, Find: func(context.Context, storage.Snapshot) (*schema.Stream, *schema.Shard, error) {
+		return s, &s.Shards[0], nil
+	}}, Position{}, 1)
+	require.ErrorContains(t, err, "an image without its record")
+	require.ErrorIs(t, err, storage.ErrCorrupt)
 }
 
 // TestSequenceNumbers: they order as positions do, and come back.

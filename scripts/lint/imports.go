@@ -29,7 +29,7 @@ var importTable = map[string][]string{
 	// semantics
 	"engine/plan":    {"engine/api", "engine/attr", "engine/key", "engine/schema", "expr"},
 	"engine/index":   {"engine/schema", "engine/attr", "engine/key"},
-	"engine/catalog": {"engine/storage", "engine/schema", "engine/key", "engine/api"},
+	"engine/catalog": {"engine/storage", "engine/schema", "engine/key", "engine/stream", "engine/api"},
 	"engine/stream":  {"engine/storage", "engine/schema", "engine/attr", "engine/key", "engine/api"},
 	"engine/exec": {"engine/plan", "expr", "engine/schema", "engine/attr", "engine/number",
 		"engine/key", "engine/index", "engine/ttl", "engine/lease", "engine/capacity", "engine/storage", "engine/catalog",
@@ -72,7 +72,8 @@ var importTable = map[string][]string{
 	"grpcapi": {"dynamowire", "dynamowire/codec", "dynamowire/sigv4", "engine/api", "engine/attr", "engine/number",
 		"grpcapi/..."},
 	"grpcapi/keystonev1":   {},
-	"grpcapi/internal/...": {"dynamowire/codec", "engine/api", "engine/attr", "engine/number", "grpcapi/keystonev1"},
+	"grpcapi/internal/...": {"dynamowire/codec", "engine/api", "engine/attr", "engine/number", "grpcapi/internal/...",
+		"grpcapi/keystonev1"},
 	"grpcapi/client": {"dynamowire/codec", "engine/api", "engine/attr", "engine/build", "grpcapi/internal/...",
 		"grpcapi/keystonev1"},
 
@@ -82,6 +83,7 @@ var importTable = map[string][]string{
 	"cmd/internal/...":    {anything},
 	"compat":              {},
 	"compat/crash":        {},
+	"compat/mapping":      {},
 	"compat/internal/...": {},
 	"scripts/...":         {},
 }
@@ -106,7 +108,7 @@ var moduleTable = map[string][]string{
 	"google.golang.org/grpc":              {"grpcapi/...", "cmd/..."},
 	"google.golang.org/protobuf":          {"grpcapi/..."},
 	"github.com/klauspost/compress/":      {"engine/lsm/...", "dynamowire"},
-	"github.com/rs/zerolog":               {"engine", "dynamowire", "cmd/..."},
+	"github.com/rs/zerolog":               {"engine", "dynamowire", "grpcapi", "cmd/..."},
 	"github.com/cockroachdb/apd":          {"engine/number"},
 	"golang.org/x/sys":                    {"engine/lsm/internal/vfs", "cmd/..."},
 	"github.com/rogpeppe/go-internal":     {},
