@@ -63,25 +63,43 @@ func orders(t testing.TB) *engine.DB {
 // recorder keeps the requests that pass.
 type recorder struct {
 	api.Service
-	got []any
+	got       []any
+	described int // calls of DescribeTable
+}
+
+func record[T any](r *recorder, in *T) *T {
+	kept := *in
+	r.got = append(r.got, &kept)
+	return in
 }
 
 func (r *recorder) GetItem(ctx context.Context, in *api.GetItemInput) (*api.GetItemOutput, error) {
-	kept := *in
-	r.got = append(r.got, &kept)
-	return r.Service.GetItem(ctx, in)
+	return r.Service.GetItem(ctx, record(r, in))
 }
 
 func (r *recorder) PutItem(ctx context.Context, in *api.PutItemInput) (*api.PutItemOutput, error) {
-	kept := *in
-	r.got = append(r.got, &kept)
-	return r.Service.PutItem(ctx, in)
+	return r.Service.PutItem(ctx, record(r, in))
+}
+
+func (r *recorder) DeleteItem(ctx context.Context, in *api.DeleteItemInput) (*api.DeleteItemOutput, error) {
+	return r.Service.DeleteItem(ctx, record(r, in))
+}
+
+func (r *recorder) UpdateItem(ctx context.Context, in *api.UpdateItemInput) (*api.UpdateItemOutput, error) {
+	return r.Service.UpdateItem(ctx, record(r, in))
 }
 
 func (r *recorder) Query(ctx context.Context, in *api.QueryInput) (*api.QueryOutput, error) {
-	kept := *in
-	r.got = append(r.got, &kept)
-	return r.Service.Query(ctx, in)
+	return r.Service.Query(ctx, record(r, in))
+}
+
+func (r *recorder) Scan(ctx context.Context, in *api.ScanInput) (*api.ScanOutput, error) {
+	return r.Service.Scan(ctx, record(r, in))
+}
+
+func (r *recorder) DescribeTable(ctx context.Context, in *api.DescribeTableInput) (*api.DescribeTableOutput, error) {
+	r.described++
+	return r.Service.DescribeTable(ctx, in)
 }
 
 func item(t testing.TB, b *attr.Builder) attr.Item {
