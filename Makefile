@@ -5,7 +5,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 FUZZ_SECONDS ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help build serve run test night fuzz bench generate
+.PHONY: help build serve run test night fuzz bench generate proto
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -32,3 +32,6 @@ bench: ## benchmarks of the hot paths, with allocations
 
 generate: ## make the generated code anew from scripts/gen/model.json
 	go run ./scripts/gen
+
+proto: ## make the generated code anew from keystone.proto (needs protoc)
+	@scripts/ci/proto

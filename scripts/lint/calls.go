@@ -68,6 +68,9 @@ func (f *file) checkCalls() {
 		return true
 	})
 	for _, d := range f.ast.Decls {
+		if f.protoc() {
+			break
+		}
 		if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv == nil && fn.Name.Name == "init" {
 			f.report("init", fn.Pos(), "an init function delays every start: make a value or a constructor")
 		}

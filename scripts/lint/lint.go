@@ -127,12 +127,15 @@ func (f *file) report(rule string, pos token.Pos, format string, args ...any) {
 	f.found = append(f.found, Finding{rule, fmt.Sprintf("%s:%d", f.name, line), fmt.Sprintf(format, args...)})
 }
 
+// protoc says whether protoc made the file, which comments not everything and registers itself by init.
+func (f *file) protoc() bool { return f.generated && strings.HasSuffix(f.name, ".pb.go") }
+
 func (f *file) check() {
 	f.checkComments()
 	f.checkImports()
 	f.checkSize()
 	f.checkCalls()
-	if !f.test {
+	if !f.test && !f.protoc() {
 		f.checkExported()
 	}
 	if slices.Contains([]string{"util", "utils", "common", "helper", "helpers"}, f.ast.Name.Name) {
