@@ -1,6 +1,7 @@
 package build
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"time"
@@ -114,7 +115,9 @@ type Marshaler interface {
 }
 
 // ErrNotUTF8 is why a string cannot become an S or a name: use bytes for it.
-var ErrNotUTF8 = fmt.Errorf("not UTF-8")
+var ErrNotUTF8 = errors.New("not UTF-8")
+
+var errNameNotUTF8 = fmt.Errorf("its name is %w", ErrNotUTF8)
 
 // Why values cannot be marshalled.
 const (

@@ -168,16 +168,23 @@ func (e *encoder) begin(p *plan, depth int) error {
 	if depth > attr.DepthMax {
 		return &MarshalError{Type: p.typ, Err: &attr.ValueError{Kind: attr.TooDeep}}
 	}
-	e.writeName()
-	return nil
+	return e.writeName()
 }
 
 // writeName writes the name that waits, if one does.
-func (e *encoder) writeName() {
-	if len(e.pending) > 0 {
-		e.enc.Name(e.pending)
-		e.pending = nil
+func (e *encoder) writeName() error {
+	if len(e.pending) == 0 {
+		return nil
 	}
+	switch {
+	case len(e.pending) > attr.NameMaxBytes:
+		return &MarshalError{Err: &attr.ValueError{Kind: attr.NameTooLong}}
+	case !utf8.Valid(e.pending):
+		return &MarshalError{Err: errNameNotUTF8}
+	}
+	e.enc.Name(e.pending)
+	e.pending = nil
+	return nil
 }
 
 func (e *encoder) null(depth int) (bool, error) {
@@ -187,7 +194,9 @@ func (e *encoder) null(depth int) (bool, error) {
 	if depth > attr.DepthMax {
 		return false, &MarshalError{Err: &attr.ValueError{Kind: attr.TooDeep}}
 	}
-	e.writeName()
+	if err := e.writeName(); err != nil {
+		return false, err
+	}
 	e.enc.Null()
 	return true, nil
 }
@@ -256,7 +265,9 @@ func (e *encoder) raw(out attr.Value, p *plan, depth int) (bool, error) {
 	if depth+attr.ValueDepth(out)-1 > attr.DepthMax {
 		return false, &MarshalError{Type: p.typ, Err: &attr.ValueError{Kind: attr.TooDeep}}
 	}
-	e.writeName()
+	if err := e.writeName(); err != nil {
+		return false, err
+	}
 	e.enc.Value(out)
 	return true, nil
 }
@@ -283,9 +294,8 @@ func (e *encoder) structure(p *plan, v reflect.Value, depth int) (bool, error) {
 		if !ok {
 			continue
 		}
-		if err := e.setName(f.name); err != nil {
-			return false, inside(err, "."+f.name)
-		}
+		e.name = append(e.name[:0], f.name...)
+		e.pending = e.name
 		if _, err := e.encode(f.plan, fv, f.opts, depth+1); err != nil {
 			return false, inside(err, "."+f.name)
 		}
@@ -331,26 +341,6 @@ func (e *encoder) close(depth int) {
 	} else {
 		e.enc.EndMap()
 	}
-}
-
-// setName makes name the one of the next value.
-func (e *encoder) setName(name string) error {
-	e.name = append(e.name[:0], name...)
-	return e.nameSet(nil)
-}
-
-// nameSet makes e.name the name of the next value. typ is that of a map key.
-func (e *encoder) nameSet(typ reflect.Type) error {
-	switch {
-	case len(e.name) == 0:
-		return &MarshalError{Type: typ, Reason: reasonKeyEmpty}
-	case len(e.name) > attr.NameMaxBytes:
-		return &MarshalError{Type: typ, Err: &attr.ValueError{Kind: attr.NameTooLong}}
-	case !utf8.Valid(e.name):
-		return &MarshalError{Type: typ, Err: ErrNotUTF8}
-	}
-	e.pending = e.name
-	return nil
 }
 
 // time writes a time.

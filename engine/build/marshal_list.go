@@ -21,7 +21,11 @@ func (e *encoder) mapping(p *plan, v reflect.Value, o options, depth int) (bool,
 	key, elem := reflect.New(p.key.typ).Elem(), reflect.New(p.elem.typ).Elem()
 	for it := v.MapRange(); it.Next(); {
 		key.SetIterKey(it)
-		elem.SetIterValue(it)
+		if p.elem.byAddr {
+			elem = it.Value() // the elements of a map have no address
+		} else {
+			elem.SetIterValue(it)
+		}
 		if err := e.keyName(p.key, key); err != nil {
 			return false, err
 		}
@@ -36,9 +40,13 @@ func (e *encoder) mapping(p *plan, v reflect.Value, o options, depth int) (bool,
 // keyName makes a map key the name of the next value.
 func (e *encoder) keyName(p *plan, key reflect.Value) error {
 	e.name = e.name[:0]
+	held := p
+	if p.kind == reflect.Interface && !key.IsNil() {
+		held, key = e.plans.of(key.Elem().Type()), key.Elem()
+	}
 	switch {
-	case p.value.has(textMarshaler):
-		if p.kind == reflect.Pointer && key.IsNil() && p.elem.value.has(textMarshaler) {
+	case held.value.has(textMarshaler):
+		if isOrphan(held, key, textMarshaler) {
 			break // the name stays empty
 		}
 		text, err := textOf(key.Interface())
@@ -51,7 +59,11 @@ func (e *encoder) keyName(p *plan, key reflect.Value) error {
 			return &MarshalError{Type: p.typ, Reason: reasonKeyType}
 		}
 	}
-	return e.nameSet(p.typ)
+	if len(e.name) == 0 {
+		return &MarshalError{Type: p.typ, Reason: reasonKeyEmpty}
+	}
+	e.pending = e.name
+	return nil
 }
 
 func (e *encoder) basicKey(p *plan, key reflect.Value) bool {

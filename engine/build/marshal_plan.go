@@ -21,6 +21,7 @@ type plan struct {
 	named  bool    // a type with a name may have methods on its address
 	value  methods // those of a value
 	addr   methods // those of its address
+	byAddr bool    // whether it can be addressed makes a difference for it or for a part of it
 	fields []field // of a struct, as declared
 	sorted []*field
 }
@@ -180,5 +181,19 @@ func (ps *plans) make(t reflect.Type, made map[reflect.Type]*plan) *plan {
 		}
 		slices.SortFunc(p.sorted, func(a, b *field) int { return strings.Compare(a.name, b.name) })
 	}
+	p.byAddr = p.dependsOnAddr()
 	return p
+}
+
+// dependsOnAddr looks at the type and at what it has inside itself, of which all is known: no type has
+// itself inside itself but behind a pointer, slice, map or interface.
+func (p *plan) dependsOnAddr() bool {
+	const all = marshaler | textMarshaler | binaryMarshaler
+	switch {
+	case p.named && p.addr&all != p.value&all:
+		return true
+	case p.kind == reflect.Array:
+		return p.elem.byAddr
+	}
+	return slices.ContainsFunc(p.fields, func(f field) bool { return f.plan.byAddr })
 }

@@ -95,7 +95,7 @@ func indirect(d *decoder, p *plan, v reflect.Value, want methods, null bool) (u 
 				v = held
 				continue
 			}
-			if held.Kind() == reflect.Map || null && held.Kind() != reflect.Pointer {
+			if held.Kind() == reflect.Map && !held.IsNil() || null && held.Kind() != reflect.Pointer {
 				return nil, held
 			}
 		}
