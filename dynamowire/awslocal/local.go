@@ -32,8 +32,9 @@ type Local struct {
 }
 
 // New opens a database in memory for one test and closes it when the test ends. Its price is a fraction of a
-// millisecond (BenchmarkNew), so every test can have its own, also in parallel. The options change
-// those of the database:
+// millisecond (BenchmarkNew), so every test can have its own, also in parallel, and in a bubble of
+// testing/synctest, whose time it takes: items expire and tables become ACTIVE without waiting. The
+// options change those of the database:
 //
 //	local := awslocal.New(t, func(o *engine.Options) { o.TableDelay = time.Second })
 func New(t TB, options ...func(*engine.Options)) *Local {
