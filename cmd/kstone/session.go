@@ -79,6 +79,10 @@ func newData(d dataCommand) *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVar(&s.target.Endpoint, "endpoint", "", "URL of a server, in place of PATH")
+	f.StringVar(&s.target.Region, "region", "", "region in signatures to --endpoint (default AWS_REGION, else that of the\n"+
+		"profile or endpoint)")
+	f.StringVar(&s.target.Profile, "profile", "", "profile of ~/.aws with the keys for --endpoint (default AWS_ACCESS_KEY_ID and\n"+
+		"AWS_SECRET_ACCESS_KEY, else AWS_PROFILE, else default; localhost needs none)")
 	f.StringVar(&s.output, "output", "", "table, json, jsonl (a row a line) or compact (JSON without blanks)\n"+
 		"(default table on a terminal, else json)")
 	f.StringVar(&s.form, "json", items.FormNames()[0], "form of items: plain, dynamodb, or auto, which reads either by its\n"+
@@ -105,7 +109,7 @@ func (s *session) run(d dataCommand, args []string) (err error) {
 		return err
 	}
 	s.Service = svc
-	err = d.run(s, args)
+	err = s.target.Explain(d.run(s, args))
 	if e := svc.Close(); err == nil && e != nil {
 		err = fmt.Errorf("closing %s: %w", s.target.Path, e)
 	}
@@ -121,7 +125,7 @@ func (s *session) run(d dataCommand, args []string) (err error) {
 func (s *session) settle() error {
 	// Not --endpoint, which decides what the first argument means, nor what belongs to one request.
 	some := pflag.NewFlagSet("", pflag.ContinueOnError)
-	for _, name := range [...]string{"output", "json"} {
+	for _, name := range [...]string{"output", "json", "region", "profile"} {
 		some.AddFlag(s.cmd.Flags().Lookup(name))
 	}
 	if err := applyEnvironment(some); err != nil {

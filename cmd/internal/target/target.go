@@ -27,10 +27,16 @@ type Target struct {
 	Path string
 	// Endpoint is the URL of a server; then there is no Path.
 	Endpoint string
+	// Region and Profile say how to sign requests to the endpoint; empty means what AWS tools would
+	// take.
+	Region, Profile string
 }
 
 // Open opens what is there; a missing file stays missing.
-func (t Target) Open(_ context.Context) (Service, error) {
+func (t Target) Open(ctx context.Context) (Service, error) {
+	if t.Endpoint != "" {
+		return t.openServer(ctx)
+	}
 	info, err := os.Stat(t.Path)
 	switch {
 	case strings.Contains(t.Path, "://"):
@@ -47,7 +53,10 @@ func (t Target) Open(_ context.Context) (Service, error) {
 }
 
 // Create makes a database file where nothing is yet, or opens a server.
-func (t Target) Create(_ context.Context) (Service, error) {
+func (t Target) Create(ctx context.Context) (Service, error) {
+	if t.Endpoint != "" {
+		return t.openServer(ctx)
+	}
 	_, err := os.Lstat(t.Path)
 	switch {
 	case strings.Contains(t.Path, "://"):
