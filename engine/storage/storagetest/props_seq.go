@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -216,6 +217,7 @@ func (v *streamViews) follow(e *env, over *atomic.Bool) error {
 	var last storage.Seq
 	for done := false; !done; {
 		done = over.Load() // one more look afterwards
+		runtime.Gosched()  // or the writers come no further on one processor
 		mark, err := e.s.Watermark(e.ctx, 0)
 		if err != nil {
 			return err

@@ -3,6 +3,7 @@ package storagetest
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -155,6 +156,7 @@ func checkBankSum(t testing.TB, open Open) {
 			if err := e.sums(keys, shared, accounts*balance); err != nil || last {
 				return err
 			}
+			runtime.Gosched() // or the movers come no further on one processor
 		}
 	}))
 }
