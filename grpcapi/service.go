@@ -42,6 +42,15 @@ func unaryMethods() []method {
 	}
 }
 
+// streams is the table of the calls that answer a stream.
+func streams() []stream {
+	return []stream{
+		streaming("Scan", "Scan", scan),
+		streaming("ExecuteStatement", "ExecuteStatement", executeStatement),
+		streaming("Subscribe", "Subscribe", subscribe),
+	}
+}
+
 // callRequest and callAnswer are the messages of Call. The bodies alias the message and the answer.
 type (
 	callRequest struct {
@@ -80,6 +89,9 @@ func serviceDesc() *grpc.ServiceDesc {
 	desc := &grpc.ServiceDesc{ServiceName: public.ServiceName, HandlerType: (*any)(nil), Metadata: public.Metadata}
 	for _, m := range unaryMethods() {
 		desc.Methods = append(desc.Methods, m.desc("/"+public.ServiceName+"/"+m.name))
+	}
+	for _, m := range streams() {
+		desc.Streams = append(desc.Streams, m.desc())
 	}
 	return desc
 }

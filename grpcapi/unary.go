@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/keystone-db/kstone/dynamowire/sigv4"
@@ -118,8 +119,12 @@ func (s *Server) panicked(p any) error {
 	return api.Errorf(api.InternalServerError, api.MsgInternal)
 }
 
-// fail is the error of a call as a status; what the client must not see goes to the log.
+// fail is the error of a call as a status; what the client must not see goes to the log. An error of
+// gRPC itself, of a message that could not be sent, has its status.
 func (s *Server) fail(ctx context.Context, call string, err error) error {
+	if _, ok := status.FromError(err); ok {
+		return err
+	}
 	st, hidden := fault.Status(ctx, err)
 	if hidden {
 		s.opts.Logger.Error().Err(err).Str("call", call).Msg("internal error")
