@@ -124,3 +124,33 @@ func FuzzDecodeError(f *testing.F) {
 		require.Equal(t, string(text), string(AppendError(nil, again.(*api.Error))))
 	})
 }
+
+// BenchmarkClient: what a client does for a PutItem of 400 bytes and for a page of 1,000 such items.
+func BenchmarkClient(b *testing.B) {
+	item, err := attr.NewItem().S("pk", "customer#1").N("n", "12.5").S("text", strings.Repeat("x", 370)).Build()
+	require.NoError(b, err)
+	b.Run("PutItem", func(b *testing.B) {
+		b.ReportAllocs()
+		in := &api.PutItemInput{TableName: api.Some("Orders"), Item: item}
+		var buf []byte
+		for b.Loop() {
+			if buf, err = AppendRequest(buf[:0], "PutItem", in); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("Query1000", func(b *testing.B) {
+		b.ReportAllocs()
+		page := &api.QueryOutput{Count: api.Some[int64](1000)}
+		for range 1000 {
+			page.Items = append(page.Items, item)
+		}
+		body := AppendQuery(nil, page)
+		b.SetBytes(int64(len(body)))
+		for b.Loop() {
+			if err := DecodeAnswer("Query", body, &api.QueryOutput{}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
