@@ -210,9 +210,11 @@ func (f *feed) page(ctx context.Context, mark storage.Seq, changed bool) (end bo
 	if trimmed := max(now.Trimmed, m.Stream().Trimmed); uint64(from.Seq) <= trimmed {
 		return false, f.trimmed(trimmed)
 	}
-	if len(found) == 0 && m.Stream() == before {
+	if len(found) == 0 && (m.Stream() == before || m.Ended()) {
 		return end, nil
 	}
+	// Without records it tells those who keep its position of a newer one: shards were closed, and with
+	// what was in them they are forgotten some day.
 	return end, f.hand(found)
 }
 

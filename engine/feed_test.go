@@ -2,12 +2,16 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/keystone-db/kstone/engine/api"
 )
+
+// errEnough ends a feed that has delivered what a test wants.
+var errEnough = errors.New("enough")
 
 // subscription is a feed that runs beside a test.
 type subscription struct {

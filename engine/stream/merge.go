@@ -89,11 +89,11 @@ func (m *Merge) Ended() bool { return m.ended && uint64(m.next.Seq) > m.last }
 func (m *Merge) Hear(l *Listener, mark storage.Seq) (rung storage.Seq, changed bool) {
 	idle := !m.Pending(math.MaxUint64)
 	h := l.heard(m.upTo)
-	if idle && !h.first && h.lowest > 0 {
-		m.Skip(uint64(h.lowest) - 1) // there is nothing before: it would have been noted
-	}
 	if changed = h.changed > m.changed; h.changed <= mark {
 		m.changed = h.changed
+	}
+	if idle && !h.first && !changed && h.lowest > 0 {
+		m.Skip(min(uint64(h.lowest)-1, uint64(mark))) // a record before would have been noted
 	}
 	return h.rung, changed
 }
