@@ -31,6 +31,9 @@ func TestEveryTextIsShown(t *testing.T) {
 		text, err := strconv.Unquote(quoted)
 		require.NoError(t, err, line)
 		texts++
+		if strings.HasPrefix(name, "MsgFeed") {
+			continue // those of change feeds, which this door does not have; the engine's tests show them
+		}
 		parts := verbs.Split(text, -1)
 		for i := range parts {
 			parts[i] = regexp.QuoteMeta(parts[i])
