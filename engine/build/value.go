@@ -1,7 +1,6 @@
 package build
 
 import (
-	"errors"
 	"unicode/utf8"
 
 	"github.com/keystone-db/kstone/engine/api"
@@ -26,13 +25,22 @@ const (
 // invalid is a fault of a call that is not sent for it.
 func invalid(format string, args ...any) error { return api.Errorf(api.Validation, format, args...) }
 
-// fault passes on an error of encoding a value; what the service would say of the value becomes an error
-// as the service returns it.
+// fault is an error of encoding a value as one that keeps a call from being sent. What the service would
+// say of the value becomes an error as the service returns it; other causes can be found in it.
 func fault(err error) error {
-	if bad, ok := errors.AsType[*attr.ValueError](err); ok {
+	if bad, ok := err.(*attr.ValueError); ok { //nolint:errorlint // wrapped ones say where they come from
 		return api.Errorf(api.Validation, "%s", bad.Message())
 	}
-	return err
+	return &encodingFault{err}
+}
+
+// encodingFault is an error of Marshal that is also an *api.Error.
+type encodingFault struct{ cause error }
+
+func (f *encodingFault) Error() string { return f.cause.Error() }
+
+func (f *encodingFault) Unwrap() []error {
+	return []error{f.cause, api.Errorf(api.Validation, "%s", f.cause.Error())}
 }
 
 // toValue encodes a value of any type.
