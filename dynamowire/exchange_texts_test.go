@@ -32,7 +32,7 @@ func TestEveryTextIsShown(t *testing.T) {
 		require.NoError(t, err, line)
 		texts++
 		if strings.HasPrefix(name, "MsgFeed") {
-			continue // those of change feeds, which this door does not have; the engine's tests show them
+			continue // those of change feeds, which this door does not have
 		}
 		parts := verbs.Split(text, -1)
 		for i := range parts {
