@@ -194,10 +194,17 @@ func TestListTablesPages(t *testing.T) {
 		"Member must have value less than or equal to 100")
 }
 
-// TestTableDelay sees the states that a program must wait for, with the SDK's waiters.
+// TestTableDelay sees the states that a program must wait for: those that last for an hour, and those
+// that end, with the SDK's waiters.
 func TestTableDelay(t *testing.T) {
-	c := newServer(t, "--db", filepath.Join(t.TempDir(), "d.keystone"), "--table-delay", "300ms").client()
-	table := "delayed"
+	path, old, table := filepath.Join(t.TempDir(), "d.keystone"), "old", "delayed"
+	s := newServer(t, "--db", path)
+	_, err := s.client().CreateTable(t.Context(), tableInput(old, "pk:S"))
+	require.NoError(t, err)
+	s.stop(t)
+
+	s = newServer(t, "--db", path, "--table-delay", "1h")
+	c := s.client()
 	out, err := c.CreateTable(t.Context(), tableInput(table, "pk:S"))
 	require.NoError(t, err)
 	assert.Equal(t, types.TableStatusCreating, out.TableDescription.TableStatus)
@@ -205,17 +212,23 @@ func TestTableDelay(t *testing.T) {
 	wantError(t, err, notFound, "Requested resource not found")
 	_, err = c.DeleteTable(t.Context(), &dynamodb.DeleteTableInput{TableName: &table})
 	wantError(t, err, inUse, "Attempt to change a resource which is still in use: Table is being created: "+table)
+	_, err = c.DeleteTable(t.Context(), &dynamodb.DeleteTableInput{TableName: &old})
+	require.NoError(t, err)
+	_, err = c.DeleteTable(t.Context(), &dynamodb.DeleteTableInput{TableName: &old})
+	wantError(t, err, inUse, "Attempt to change a resource which is still in use: Table is being deleted: "+old)
+	s.stop(t)
+
+	c = newServer(t, "--in-memory", "--table-delay", "300ms").client()
+	_, err = c.CreateTable(t.Context(), tableInput(table, "pk:S"))
+	require.NoError(t, err)
+	const least, most, all = 20 * time.Millisecond, time.Second, 5 * time.Minute
 	describe := &dynamodb.DescribeTableInput{TableName: &table}
-	exists := dynamodb.NewTableExistsWaiter(c, func(o *dynamodb.TableExistsWaiterOptions) { o.MinDelay, o.MaxDelay = 20*time.Millisecond, time.Second })
-	require.NoError(t, exists.Wait(t.Context(), describe, 20*time.Second))
+	exists := dynamodb.NewTableExistsWaiter(c, func(o *dynamodb.TableExistsWaiterOptions) { o.MinDelay, o.MaxDelay = least, most })
+	require.NoError(t, exists.Wait(t.Context(), describe, all))
 	_, err = c.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &table, Item: item{"pk": str("a")}})
 	require.NoError(t, err)
 	_, err = c.DeleteTable(t.Context(), &dynamodb.DeleteTableInput{TableName: &table})
 	require.NoError(t, err)
-	_, err = c.DeleteTable(t.Context(), &dynamodb.DeleteTableInput{TableName: &table})
-	wantError(t, err, inUse, "Attempt to change a resource which is still in use: Table is being deleted: "+table)
-	gone := dynamodb.NewTableNotExistsWaiter(c, func(o *dynamodb.TableNotExistsWaiterOptions) {
-		o.MinDelay, o.MaxDelay = 20*time.Millisecond, time.Second
-	})
-	require.NoError(t, gone.Wait(t.Context(), describe, 20*time.Second))
+	gone := dynamodb.NewTableNotExistsWaiter(c, func(o *dynamodb.TableNotExistsWaiterOptions) { o.MinDelay, o.MaxDelay = least, most })
+	require.NoError(t, gone.Wait(t.Context(), describe, all))
 }

@@ -15,28 +15,35 @@ import (
 // TestThrottling: the SDK knows the exception and its reasons, and by itself tries again until there is
 // capacity. Without --throttle nothing is refused.
 func TestThrottling(t *testing.T) {
-	in := tableInput("slow", "pk:S")
-	in.BillingMode = types.BillingModeProvisioned
-	in.ProvisionedThroughput = &types.ProvisionedThroughput{ReadCapacityUnits: aws.Int64(1), WriteCapacityUnits: aws.Int64(1)}
-	large := &dynamodb.PutItemInput{TableName: in.TableName, Item: with(hashKey(t), item{"x": str(string(make([]byte, 3000)))})}
-
+	table := func(name string) *dynamodb.CreateTableInput {
+		in := tableInput(name, "pk:S")
+		in.BillingMode = types.BillingModeProvisioned
+		in.ProvisionedThroughput = &types.ProvisionedThroughput{ReadCapacityUnits: aws.Int64(1), WriteCapacityUnits: aws.Int64(1)}
+		return in
+	}
+	put := func(c *dynamodb.Client, name string, bytes int) error {
+		_, err := c.PutItem(t.Context(), &dynamodb.PutItemInput{
+			TableName: &name, Item: with(hashKey(t), item{"x": str(string(make([]byte, bytes)))}),
+		})
+		return err
+	}
 	s := newServer(t, "--in-memory")
 	once := s.as("any", "key", "")
-	_, err := once.CreateTable(t.Context(), in)
+	_, err := once.CreateTable(t.Context(), table("slow"))
 	require.NoError(t, err)
 	for range 20 {
-		_, err = once.PutItem(t.Context(), large)
-		require.NoError(t, err)
+		require.NoError(t, put(once, "slow", 3000))
 	}
 
 	s = newServer(t, "--in-memory", "--throttle")
 	once = s.as("any", "key", "")
-	_, err = once.CreateTable(t.Context(), in)
-	require.NoError(t, err)
-	// Three units of one a second: what comes next has to wait for two seconds.
-	_, err = once.PutItem(t.Context(), large)
-	require.NoError(t, err)
-	_, err = once.PutItem(t.Context(), large)
+	for _, name := range []string{"slow", "soon"} {
+		_, err = once.CreateTable(t.Context(), table(name))
+		require.NoError(t, err)
+	}
+	// 391 units of one a second: what comes next would have to wait for more than six minutes.
+	require.NoError(t, put(once, "slow", 390<<10))
+	err = put(once, "slow", 0)
 	var exceeded *types.ProvisionedThroughputExceededException
 	require.True(t, errors.As(err, &exceeded), err)
 	require.Len(t, exceeded.ThrottlingReasons, 1)
@@ -45,6 +52,6 @@ func TestThrottling(t *testing.T) {
 	patient := s.as("any", "key", "", func(o *dynamodb.Options) {
 		o.Retryer = retry.NewStandard(func(r *retry.StandardOptions) { r.MaxAttempts = 20 })
 	})
-	_, err = patient.PutItem(t.Context(), large)
-	require.NoError(t, err)
+	require.NoError(t, put(patient, "soon", 2000)) // two units
+	require.NoError(t, put(patient, "soon", 2000), "a second later there is capacity")
 }

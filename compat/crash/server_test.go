@@ -22,11 +22,11 @@ const BinaryEnv = "KSTONE_BIN"
 
 const (
 	// startMax bounds a start, recovery included.
-	startMax = 30 * time.Second
+	startMax = 5 * time.Minute
 	// pollEvery is the pause between looks for a starting server.
 	pollEvery = 2 * time.Millisecond
 	// answerMax bounds one request.
-	answerMax = 20 * time.Second
+	answerMax = 2 * time.Minute
 )
 
 // binary returns the path of the program, built when nobody gave one.
