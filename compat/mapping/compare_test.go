@@ -191,6 +191,14 @@ func (c *tally) compareUnmarshal(t *testing.T, v attr.Value, place func() reflec
 	if v.Type() != attr.M {
 		return
 	}
+	lists := [2]reflect.Value{reflect.New(reflect.SliceOf(ours.Type().Elem())), reflect.New(reflect.SliceOf(ours.Type().Elem()))}
+	listErr := o.ours.UnmarshalList([]attr.Item{v.MapItem(), v.MapItem()}, lists[0].Interface())
+	sdkErr = attributevalue.UnmarshalListOfMapsWithOptions(
+		[]map[string]types.AttributeValue{itemToSDK(v.MapItem()), itemToSDK(v.MapItem())}, lists[1].Interface(), o.theirs)
+	if (listErr == nil) != (sdkErr == nil) || listErr == nil && !same(lists[0], lists[1]) {
+		t.Fatalf("%s twice into %v\nwe get   %s (%v)\nthey get %s (%v)", show(toSDK(v)), lists[0].Type(), text(lists[0]), listErr,
+			text(lists[1]), sdkErr)
+	}
 	again := place()
 	if err := o.ours.Unmarshal(v.MapItem(), again.Interface()); err != nil || !same(again, sdks) {
 		t.Fatalf("%s as an item into %v\nwe get   %s (%v)\nthey get %s", show(toSDK(v)), ours.Type(), text(again), err, text(sdks))

@@ -19,9 +19,11 @@ type encoder struct {
 	opts    MarshalOptions
 	plans   *plans
 	enc     attr.Encoder
-	pending []byte   // name of the entry to come; empty: none
-	scratch []byte   // memory for what enc copies
-	name    []byte   // memory for map keys
+	pending []byte // name of the entry to come; empty: none
+	checked bool   // pending is known to be fit for a name
+	scratch []byte // memory for what enc copies
+	name    []byte // memory for map keys
+	floats  []float32
 	sub     *encoder // for members of sets, which must be looked at before they are written
 	hops    int
 }
@@ -41,12 +43,12 @@ func newEncoder(o *MarshalOptions) *encoder {
 
 // free gives the encoder back; what it returned was copied.
 func (e *encoder) free() {
-	if cap(e.scratch)+e.enc.Len() > scratchMaxBytes {
+	if cap(e.scratch)+cap(e.floats)+e.enc.Len() > scratchMaxBytes {
 		return
 	}
-	e.opts = MarshalOptions{}
-	e.sub = nil
-	e.hops = 0
+	for used := e; used != nil; used = used.sub {
+		used.opts, used.hops = MarshalOptions{}, 0
+	}
 	encoders.Put(e)
 }
 
@@ -72,15 +74,8 @@ func (e *encoder) top(v any, depth int) (bool, error) {
 // encode writes v with the options o, or reports that it has no value. depth is that of the value,
 // 0 for an item.
 func (e *encoder) encode(p *plan, v reflect.Value, o options, depth int) (wrote bool, err error) {
-	if isZero(p.kind, v) {
-		switch {
-		case o.has(omitEmpty) && o.has(nullEmpty):
-			return false, &MarshalError{Type: p.typ, Reason: reasonTags}
-		case o.has(omitEmpty):
-			return false, nil
-		case o.has(nullEmpty) || nullable(p.kind):
-			return e.null(depth)
-		}
+	if isZero(p.kind, v) && (o.has(omitEmpty|nullEmpty) || nullable(p.kind)) {
+		return e.nilValue(p, o, depth)
 	}
 	switch p.kind {
 	case reflect.Interface:
@@ -104,7 +99,15 @@ func (e *encoder) held(p *plan, v reflect.Value, o options, depth int) (wrote bo
 	case formItem:
 		return e.rawItem(attr.Item(v.Bytes()), p, depth)
 	case formTime:
-		return e.time(v, o, depth)
+		return e.time(p, v, o, depth)
+	case formAnyMap:
+		if v.CanInterface() {
+			return e.anyMap(p, v.Interface().(map[string]any), o, depth)
+		}
+	case formAnyList:
+		if o&(asStringSet|asNumberSet|asBinarySet|asVector) == 0 && v.CanInterface() {
+			return e.anyList(p, v.Interface().([]any), o, depth)
+		}
 	case formNumber:
 		return e.number(p, append(e.scratch[:0], v.String()...), o, depth)
 	}
@@ -129,6 +132,17 @@ func (e *encoder) held(p *plan, v reflect.Value, o options, depth int) (wrote bo
 		return e.encode(p.elem, v.Elem(), o, depth)
 	}
 	return e.scalar(p, v, o, depth)
+}
+
+// nilValue writes, or leaves out, a value that omitempty and nullempty apply to or that is nil.
+func (e *encoder) nilValue(p *plan, o options, depth int) (bool, error) {
+	switch {
+	case o.has(omitEmpty) && o.has(nullEmpty):
+		return false, &MarshalError{Type: p.typ, Reason: reasonTags}
+	case o.has(omitEmpty):
+		return false, nil
+	}
+	return e.null(depth)
 }
 
 // isZero says whether omitempty and nullempty apply: not for structs, and for arrays only when they
@@ -176,14 +190,24 @@ func (e *encoder) writeName() error {
 	if len(e.pending) == 0 {
 		return nil
 	}
-	switch {
-	case len(e.pending) > attr.NameMaxBytes:
-		return &MarshalError{Err: &attr.ValueError{Kind: attr.NameTooLong}}
-	case !utf8.Valid(e.pending):
-		return &MarshalError{Err: errNameNotUTF8}
+	if !e.checked {
+		if err := checkName(e.pending); err != nil {
+			return &MarshalError{Err: err}
+		}
 	}
 	e.enc.Name(e.pending)
 	e.pending = nil
+	return nil
+}
+
+// checkName says what is wrong with the name of an attribute.
+func checkName(name []byte) error {
+	switch {
+	case len(name) > attr.NameMaxBytes:
+		return &attr.ValueError{Kind: attr.NameTooLong}
+	case !utf8.Valid(name):
+		return errNameNotUTF8
+	}
 	return nil
 }
 
@@ -294,8 +318,7 @@ func (e *encoder) structure(p *plan, v reflect.Value, depth int) (bool, error) {
 		if !ok {
 			continue
 		}
-		e.name = append(e.name[:0], f.name...)
-		e.pending = e.name
+		e.pending, e.checked = f.bytes, f.fit
 		if _, err := e.encode(f.plan, fv, f.opts, depth+1); err != nil {
 			return false, inside(err, "."+f.name)
 		}
@@ -344,32 +367,51 @@ func (e *encoder) close(depth int) {
 }
 
 // time writes a time.
-func (e *encoder) time(v reflect.Value, o options, depth int) (bool, error) {
-	t := v.Convert(reflect.TypeFor[time.Time]()).Interface().(time.Time)
-	p := e.plans.of(v.Type())
+func (e *encoder) time(p *plan, v reflect.Value, o options, depth int) (bool, error) {
+	t := timeOf(v)
 	if e.opts.OmitEmptyTime && o.has(omitEmpty) && t.IsZero() {
 		return false, nil
 	}
-	var out attr.Value
-	var err error
 	switch {
 	case o.has(asTs):
-		out, err = Timestamp(t).MarshalValue()
-	case o.has(asUnixTime):
-		out = attr.Int(t.Unix())
-	case e.opts.EncodeTime != nil:
-		out, err = e.opts.EncodeTime(t)
-		if out == nil && err == nil {
-			return false, nil
+		ms, err := millis(t)
+		if err != nil {
+			return false, err
 		}
-	default:
+		e.scratch = attr.AppendTs(e.scratch[:0], ms)
+		return e.encoded(p, depth)
+	case o.has(asUnixTime):
+		e.scratch = attr.AppendInt(e.scratch[:0], t.Unix())
+		return e.encoded(p, depth)
+	case e.opts.EncodeTime == nil:
 		e.scratch = t.AppendFormat(e.scratch[:0], time.RFC3339Nano)
 		return e.str(p, e.scratch, depth)
 	}
+	out, err := e.opts.EncodeTime(t)
 	if err != nil {
-		return false, err
+		return false, &MarshalError{Type: p.typ, Err: err}
+	}
+	if out == nil {
+		return false, nil
 	}
 	return e.raw(out, p, depth)
+}
+
+// timeOf reads a time.Time, or a type made from it, without allocating where it can.
+func timeOf(v reflect.Value) time.Time {
+	if v.CanAddr() && v.CanInterface() {
+		return *v.Addr().Convert(reflect.TypeFor[*time.Time]()).Interface().(*time.Time)
+	}
+	return v.Convert(reflect.TypeFor[time.Time]()).Interface().(time.Time)
+}
+
+// encoded writes the value in e.scratch.
+func (e *encoder) encoded(p *plan, depth int) (bool, error) {
+	if err := e.begin(p, depth); err != nil {
+		return false, err
+	}
+	e.enc.Value(e.scratch)
+	return true, nil
 }
 
 // str writes an S.
@@ -416,12 +458,8 @@ func (e *encoder) scalar(p *plan, v reflect.Value, o options, depth int) (bool, 
 		if o.has(asString) {
 			return e.number(p, strconv.AppendInt(buf, v.Int(), 10), o, depth)
 		}
-		if err := e.begin(p, depth); err != nil {
-			return false, err
-		}
 		e.scratch = attr.AppendInt(buf, v.Int())
-		e.enc.Value(e.scratch)
-		return true, nil
+		return e.encoded(p, depth)
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
 		return e.number(p, strconv.AppendUint(buf, v.Uint(), 10), o, depth)
 	case reflect.Float32:

@@ -30,7 +30,7 @@ func (e *encoder) mapping(p *plan, v reflect.Value, o options, depth int) (bool,
 			return false, err
 		}
 		if _, err := e.encode(p.elem, elem, o, depth+1); err != nil {
-			return false, inside(err, fmt.Sprintf("[%q]", key))
+			return false, inside(err, fmt.Sprintf("[%v]", key))
 		}
 	}
 	e.close(depth)
@@ -62,7 +62,7 @@ func (e *encoder) keyName(p *plan, key reflect.Value) error {
 	if len(e.name) == 0 {
 		return &MarshalError{Type: p.typ, Reason: reasonKeyEmpty}
 	}
-	e.pending = e.name
+	e.pending, e.checked = e.name, false
 	return nil
 }
 
@@ -139,16 +139,19 @@ func (e *encoder) vector(p *plan, v reflect.Value, depth int) (bool, error) {
 	if p.form != formFloats {
 		return false, &MarshalError{Type: p.typ, Reason: reasonVector}
 	}
-	vec := make([]float32, v.Len())
-	for i := range vec {
-		vec[i] = float32(v.Index(i).Float())
+	e.floats = e.floats[:0]
+	for i := range v.Len() {
+		e.floats = append(e.floats, float32(v.Index(i).Float()))
 	}
-	out, ok := attr.AppendVecF32(e.scratch[:0], vec)
+	out, ok := attr.AppendVecF32(e.scratch[:0], e.floats)
 	if !ok {
 		return false, &MarshalError{Type: p.typ, Reason: reasonVectorElem}
 	}
 	e.scratch = out
-	return e.raw(out, p, depth)
+	if len(e.floats) > 0 && depth+1 > attr.DepthMax { // it counts as the L of the same numbers
+		return false, &MarshalError{Type: p.typ, Err: &attr.ValueError{Kind: attr.TooDeep}}
+	}
+	return e.encoded(p, depth)
 }
 
 // set writes an SS, NS or BS.
@@ -160,11 +163,13 @@ func (e *encoder) set(p *plan, v reflect.Value, t attr.Type, o options, depth in
 		return false, err
 	}
 	if e.sub == nil {
-		e.sub = &encoder{opts: e.opts, plans: e.plans}
+		e.sub = &encoder{}
 	}
+	e.sub.opts, e.sub.plans = e.opts, e.plans
 	e.enc.BeginSet(t)
 	for i := range v.Len() {
 		e.sub.enc.Reset(e.sub.enc.Bytes()[:0])
+		e.sub.pending = nil
 		wrote, err := e.sub.encode(p.elem, v.Index(i), o, depth)
 		if err != nil {
 			return false, inside(err, "["+strconv.Itoa(i)+"]")

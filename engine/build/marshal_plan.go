@@ -38,7 +38,8 @@ const (
 	formValue       // attr.Value
 	formItem        // attr.Item
 	formFloats      // a slice or array of float32
-	formSMap        // map[string]any
+	formAnyMap      // map[string]any
+	formAnyList     // []any
 )
 
 // methods are the interfaces that matter and a type has.
@@ -92,7 +93,9 @@ func formOf(t reflect.Type) form {
 	case reflect.TypeFor[[][]byte]():
 		return formBytes2
 	case reflect.TypeFor[map[string]any]():
-		return formSMap
+		return formAnyMap
+	case reflect.TypeFor[[]any]():
+		return formAnyList
 	}
 	switch kind := t.Kind(); {
 	case kind == reflect.Struct && t.ConvertibleTo(reflect.TypeFor[time.Time]()):
@@ -176,7 +179,8 @@ func (ps *plans) make(t reflect.Type, made map[reflect.Type]*plan) *plan {
 		p.fields = fieldsOf(t, ps.tagKey)
 		for i := range p.fields {
 			f := &p.fields[i]
-			f.plan = ps.make(f.typ, made)
+			f.plan, f.bytes = ps.make(f.typ, made), []byte(f.name)
+			f.fit = checkName(f.bytes) == nil
 			p.sorted = append(p.sorted, f)
 		}
 		slices.SortFunc(p.sorted, func(a, b *field) int { return strings.Compare(a.name, b.name) })

@@ -107,7 +107,9 @@ func tagOf(text reflect.StructTag, extra string) tag {
 // field is a field of a struct, or one that an embedded struct lends it.
 type field struct {
 	name  string
-	named bool // by a tag
+	bytes []byte // name
+	fit   bool   // name may be one of an attribute
+	named bool   // by a tag
 	index []int
 	typ   reflect.Type
 	opts  options

@@ -89,11 +89,12 @@ func (o UnmarshalOptions) Unmarshal(it attr.Item, dst any) error {
 
 // UnmarshalList is UnmarshalList under these options.
 func (o UnmarshalOptions) UnmarshalList(items []attr.Item, dst any) error {
-	values := make([]attr.Value, len(items))
-	for i, it := range items {
-		values[i] = attr.Map(it)
+	v, err := target(dst)
+	if err != nil {
+		return err
 	}
-	return o.UnmarshalValue(attr.List(values...), dst)
+	d := newDecoder(&o)
+	return d.items(items, d.plans.of(v.Type()), v)
 }
 
 // UnmarshalValue is UnmarshalValue under these options.

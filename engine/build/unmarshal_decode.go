@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding"
 	"reflect"
+	"strconv"
 
 	"github.com/keystone-db/kstone/engine/attr"
 )
@@ -174,4 +175,27 @@ func (d *decoder) item(it attr.Item, p *plan, v reflect.Value) error {
 		return d.plain(attr.Map(it), p, out, 0)
 	}
 	return d.mapping(it, p, out)
+}
+
+// items maps items into what v points to, as an L of M goes there.
+func (d *decoder) items(items []attr.Item, p *plan, v reflect.Value) error {
+	u, out := indirect(d, p, v, unmarshaler, false)
+	p = d.planFor(p, out)
+	if u != nil || p.form == formValue || !isList(p) {
+		values := make([]attr.Value, len(items))
+		for i, it := range items {
+			values[i] = attr.Map(it)
+		}
+		if u != nil {
+			return d.handOver(u, attr.List(values...))
+		}
+		return d.plain(attr.List(values...), p, out, 0)
+	}
+	n := room(p, out, len(items))
+	for i, it := range items[:n] {
+		if err := d.item(it, p.elem, elemAt(p, out, i)); err != nil {
+			return within(err, "["+strconv.Itoa(i)+"]")
+		}
+	}
+	return nil
 }

@@ -15,8 +15,12 @@ func room(p *plan, v reflect.Value, n int) int {
 	if p.kind == reflect.Array {
 		return min(n, v.Len())
 	}
-	if v.IsNil() || v.Cap() < n {
-		v.Set(reflect.MakeSlice(p.typ, 0, n))
+	switch {
+	case v.IsNil() && n == 0:
+		v.Set(reflect.MakeSlice(p.typ, 0, 0))
+	case v.Cap() < n:
+		v.SetZero()
+		v.Grow(n)
 	}
 	return n
 }
@@ -88,13 +92,26 @@ func (d *decoder) set(a attr.Value, p *plan, v reflect.Value) error {
 		if u != nil {
 			err = d.handOver(u, memberValue(t, r.Bytes()))
 		} else {
-			err = d.plain(memberValue(t, r.Bytes()), d.planFor(p.elem, at), at, 0)
+			err = d.member(t, r.Bytes(), d.planFor(p.elem, at), at)
 		}
 		if err != nil {
 			return within(err, "["+strconv.Itoa(i)+"]")
 		}
 	}
 	return nil
+}
+
+// member maps a member of a set into a place of its own.
+func (d *decoder) member(set attr.Type, m []byte, p *plan, v reflect.Value) error {
+	switch {
+	case p.form == formValue || p.kind == reflect.Interface:
+		return d.plain(memberValue(set, m), p, v, 0)
+	case set == attr.SS:
+		return d.str(m, p, v, 0)
+	case set == attr.NS:
+		return d.number(m, p, v, 0)
+	}
+	return d.binary(m, p, v)
 }
 
 func setName(t attr.Type) string {
@@ -126,11 +143,8 @@ func (d *decoder) binary(b []byte, p *plan, v reflect.Value) error {
 		}
 		return nil
 	}
-	if v.IsNil() || v.Cap() < len(b) {
-		v.Set(reflect.MakeSlice(p.typ, len(b), len(b)))
-	} else {
-		v.SetLen(len(b))
-	}
+	room(p, v, len(b))
+	v.SetLen(len(b))
 	copy(v.Bytes(), b)
 	return nil
 }
@@ -150,16 +164,29 @@ func (d *decoder) mapping(it attr.Item, p *plan, v reflect.Value) error {
 	if v.IsNil() {
 		v.Set(reflect.MakeMapWithSize(p.typ, it.Count()))
 	}
+	if p.form == formAnyMap && v.CanInterface() {
+		return d.freeInto(v.Interface().(map[string]any), it)
+	}
+	const whole = textUnmarshaler | unmarshaler | binaryUnmarshaler
+	key, elem := reflect.New(p.key.typ).Elem(), reflect.New(p.elem.typ).Elem()
 	for r := it.Read(); ; {
 		name, a, ok := r.Next()
 		if !ok {
 			return nil
 		}
-		key := reflect.New(p.key.typ).Elem()
+		if p.key.addr&whole == 0 { // nobody could have kept the address
+			key.SetZero()
+		} else {
+			key = reflect.New(p.key.typ).Elem()
+		}
 		if err := d.mapKey(name, p.key, key); err != nil {
 			return &UnmarshalTypeError{Value: fmt.Sprintf("map key %q", name), Type: p.key.typ, Err: err}
 		}
-		elem := reflect.New(p.elem.typ).Elem()
+		if p.elem.addr&whole == 0 && p.elem.kind != reflect.Struct && p.elem.kind != reflect.Array {
+			elem.SetZero()
+		} else {
+			elem = reflect.New(p.elem.typ).Elem()
+		}
 		if err := d.decode(a, p.elem, elem, 0); err != nil {
 			return within(err, fmt.Sprintf("[%q]", name))
 		}

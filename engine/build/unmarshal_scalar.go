@@ -59,7 +59,14 @@ func (d *decoder) timeFrom(read, usual func(string) (time.Time, error), what, te
 	return nil
 }
 
-func setTime(v reflect.Value, t time.Time) { v.Set(reflect.ValueOf(t).Convert(v.Type())) }
+// setTime sets a time.Time, or a type made from it.
+func setTime(v reflect.Value, t time.Time) {
+	if !v.CanAddr() || !v.CanInterface() {
+		v.Set(reflect.ValueOf(t).Convert(v.Type()))
+		return
+	}
+	*v.Addr().Convert(reflect.TypeFor[*time.Time]()).Interface().(*time.Time) = t
+}
 
 // number maps an N from its encoding.
 func (d *decoder) number(enc []byte, p *plan, v reflect.Value, o options) error {
@@ -78,6 +85,13 @@ func (d *decoder) number(enc []byte, p *plan, v reflect.Value, o options) error 
 		if f := number.Float(enc); !v.OverflowFloat(f) {
 			v.SetFloat(f)
 			return nil
+		}
+	case reflect.Struct:
+		if p.form == formTime && (o.has(asTs) || o.has(asUnixTime)) {
+			if i, ok := number.Int(enc); ok {
+				setTime(v, intTime(i, o))
+				return nil
+			}
 		}
 	}
 	return d.numberText(numberText(enc), p, v, o)
@@ -136,6 +150,14 @@ func (d *decoder) numberToTime(text string, p *plan, v reflect.Value, o options)
 func millisTime(text string) (time.Time, error) {
 	ms, err := strconv.ParseInt(text, 10, 64)
 	return time.UnixMilli(ms).UTC(), err
+}
+
+// intTime gives the time that an integer stands for under the option ts or unixtime.
+func intTime(i int64, o options) time.Time {
+	if o.has(asTs) {
+		return time.UnixMilli(i).UTC()
+	}
+	return time.Unix(i, 0)
 }
 
 // timestamp maps a Ts.
@@ -207,17 +229,7 @@ func (d *decoder) free(a attr.Value) (any, error) {
 	case attr.M:
 		it := a.MapItem()
 		out := make(map[string]any, it.Count())
-		for r := it.Read(); ; {
-			name, elem, ok := r.Next()
-			if !ok {
-				return out, nil
-			}
-			made, err := d.free(elem)
-			if err != nil {
-				return nil, err
-			}
-			out[string(name)] = made
-		}
+		return out, d.freeInto(out, it)
 	case attr.SS, attr.NS, attr.BS:
 		return d.freeSet(a), nil
 	case attr.VecF32:
@@ -227,6 +239,21 @@ func (d *decoder) free(a attr.Value) (any, error) {
 		return Timestamp(time.UnixMilli(ms).UTC()), nil
 	}
 	return nil, &UnmarshalTypeError{Value: "malformed value", Type: reflect.TypeFor[any]()}
+}
+
+// freeInto adds the attributes of an item to a map.
+func (d *decoder) freeInto(out map[string]any, it attr.Item) error {
+	for r := it.Read(); ; {
+		name, elem, ok := r.Next()
+		if !ok {
+			return nil
+		}
+		made, err := d.free(elem)
+		if err != nil {
+			return err
+		}
+		out[string(name)] = made
+	}
 }
 
 func (d *decoder) freeNumber(enc []byte) any {
