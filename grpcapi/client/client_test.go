@@ -58,6 +58,13 @@ func (p *pipe) dial(ctx context.Context, _ string) (net.Conn, error) {
 	return c, err
 }
 
+// count is how often a connection was asked for.
+func (p *pipe) count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.dials
+}
+
 // cut breaks all connections.
 func (p *pipe) cut() {
 	p.mu.Lock()

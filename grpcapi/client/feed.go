@@ -66,12 +66,15 @@ func (f *feed) pin(ctx context.Context) error {
 func (f *feed) follow(ctx context.Context) error {
 	c, out := subscribeCall(), new(api.SubscribeOutput)
 	m := outgoing{codec: c.request, in: &f.in}
+	resumed := f.messages > 0
 	return f.s.stream(ctx, c, &m, out, func() error {
 		whole := *out
 		*out = api.SubscribeOutput{}
 		f.in.StartingPosition, f.in.SequenceNumber = api.Some(api.StartAfter), api.Some(whole.Position)
 		f.in.Timestamp.Set = false
-		if f.messages++; len(whole.Records) == 0 && f.messages > 1 {
+		f.messages++
+		if resumed && len(whole.Records) == 0 {
+			resumed = false
 			return nil // the beginning of a call, not of the feed
 		}
 		if err := f.deliver(&whole); err != nil {

@@ -49,7 +49,11 @@ func (s *service) do(ctx context.Context, operation string, in, out any) error {
 	if c.parts != nil {
 		try = s.page
 	}
-	return s.repeat(ctx, s.rule(operation, in), func() error { return try(ctx, c, in, out) })
+	if err := s.repeat(ctx, s.rule(operation, in), func() error { return try(ctx, c, in, out) }); err != nil {
+		return err
+	}
+	withLists(in, out)
+	return nil
 }
 
 // badMember is the member of inputs that lists bad values.
