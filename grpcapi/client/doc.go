@@ -11,7 +11,7 @@
 // *api.Error, and those of the context. A call that failed on the way there is a *TransportError.
 //
 // Operations that have no call of their own in keystone.proto go by their JSON, where a VecF32 is a list
-// and a Ts a number. Lists and maps that are empty arrive as absent.
+// and a Ts a number. Lists and maps that are empty arrive as absent, but for those that every answer has.
 //
 // # What is made again
 //
