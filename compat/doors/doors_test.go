@@ -41,11 +41,12 @@ type answer struct {
 // String is the answer as testdata has it: members sorted, one member of the top a line.
 func (a answer) String() string {
 	if a.code != "" {
-		text := a.code + ": " + a.message
+		var text strings.Builder
+		text.WriteString(a.code + ": " + a.message)
 		for _, name := range sortedNames(a.details) {
-			text += "\n" + name + " " + oneLine(a.details[name])
+			text.WriteString("\n" + name + " " + oneLine(a.details[name]))
 		}
-		return strings.TrimSuffix(text, ": ")
+		return strings.TrimSuffix(text.String(), ": ")
 	}
 	members, _ := a.body.(map[string]any)
 	if len(members) == 0 {

@@ -71,7 +71,7 @@ var importTable = map[string][]string{
 	// grpcapi serves any operation as dynamowire.Call does, and knows its access keys
 	"grpcapi": {"dynamowire", "dynamowire/codec", "dynamowire/sigv4", "engine/api", "engine/attr", "engine/number",
 		"grpcapi/..."},
-	"grpcapi/keystonev1":   {},
+	"grpcapi/keystonev1": {},
 	"grpcapi/internal/...": {"dynamowire/codec", "engine/api", "engine/attr", "engine/number", "grpcapi/internal/...",
 		"grpcapi/keystonev1"},
 	"grpcapi/client": {"dynamowire/codec", "engine/api", "engine/attr", "engine/build", "grpcapi/internal/...",
@@ -82,6 +82,7 @@ var importTable = map[string][]string{
 	"cmd/kstone-server":   {anything},
 	"cmd/internal/...":    {anything},
 	"compat":              {},
+	"compat/doors":        {},
 	"compat/crash":        {},
 	"compat/mapping":      {},
 	"compat/internal/...": {},
