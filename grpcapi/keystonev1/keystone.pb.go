@@ -642,8 +642,11 @@ type ErrorDetail struct {
 	CancellationReasons []*CancellationReason `protobuf:"bytes,4,rep,name=cancellation_reasons,json=cancellationReasons,proto3" json:"cancellation_reasons,omitempty"`
 	// What was throttled.
 	ThrottlingReasons []*ThrottlingReason `protobuf:"bytes,5,rep,name=throttling_reasons,json=throttlingReasons,proto3" json:"throttling_reasons,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// Whether items were left out because they would take more than 1 MiB together: details travel in the
+	// trailers of HTTP/2, of which clients take some only.
+	ItemsOmitted  bool `protobuf:"varint,6,opt,name=items_omitted,json=itemsOmitted,proto3" json:"items_omitted,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ErrorDetail) Reset() {
@@ -709,6 +712,13 @@ func (x *ErrorDetail) GetThrottlingReasons() []*ThrottlingReason {
 		return x.ThrottlingReasons
 	}
 	return nil
+}
+
+func (x *ErrorDetail) GetItemsOmitted() bool {
+	if x != nil {
+		return x.ItemsOmitted
+	}
+	return false
 }
 
 // CancellationReason says why an action failed a transaction.
@@ -10105,13 +10115,14 @@ const file_keystonev1_keystone_proto_rawDesc = "" +
 	"\x0fAttributesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12(\n" +
 	"\x05value\x18\x02 \x01(\v2\x12.keystone.v1.ValueR\x05value:\x028\x01B\x10\n" +
-	"\x0e_dynamodb_json\"\x84\x02\n" +
+	"\x0e_dynamodb_json\"\xa9\x02\n" +
 	"\vErrorDetail\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12%\n" +
 	"\x04item\x18\x03 \x01(\v2\x11.keystone.v1.ItemR\x04item\x12R\n" +
 	"\x14cancellation_reasons\x18\x04 \x03(\v2\x1f.keystone.v1.CancellationReasonR\x13cancellationReasons\x12L\n" +
-	"\x12throttling_reasons\x18\x05 \x03(\v2\x1d.keystone.v1.ThrottlingReasonR\x11throttlingReasons\"\x88\x01\n" +
+	"\x12throttling_reasons\x18\x05 \x03(\v2\x1d.keystone.v1.ThrottlingReasonR\x11throttlingReasons\x12#\n" +
+	"\ritems_omitted\x18\x06 \x01(\bR\fitemsOmitted\"\x88\x01\n" +
 	"\x12CancellationReason\x12\x17\n" +
 	"\x04code\x18\x01 \x01(\tH\x00R\x04code\x88\x01\x01\x12\x1d\n" +
 	"\amessage\x18\x02 \x01(\tH\x01R\amessage\x88\x01\x01\x12%\n" +

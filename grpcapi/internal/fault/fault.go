@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"google.golang.org/grpc/codes"
@@ -29,7 +30,11 @@ type detail struct {
 	Item                attr.Item
 	CancellationReasons []api.CancellationReason
 	ThrottlingReasons   []api.ThrottlingReason
+	ItemsOmitted        api.Opt[bool]
 }
+
+// detailMaxBytes bounds the items of a detail.
+const detailMaxBytes = 1 << 20
 
 var detailCodec = sync.OnceValue(func() *pbapi.Codec {
 	return pbapi.New((*keystonev1.ErrorDetail)(nil).ProtoReflect().Descriptor(), detail{})
@@ -98,9 +103,24 @@ func withDetail(code api.Code, e *api.Error) *status.Status {
 	if d.Code == api.DataLoss {
 		d.Code = api.InternalServerError
 	}
+	if itemBytes(e) > detailMaxBytes {
+		d.ItemsOmitted, d.Item = api.Some(true), nil
+		d.CancellationReasons = slices.Clone(e.Reasons)
+		for i := range d.CancellationReasons {
+			d.CancellationReasons[i].Item = nil
+		}
+	}
 	p := status.New(CodeOf(code), e.Message).Proto()
 	p.Details = []*anypb.Any{{TypeUrl: detailURL, Value: enc.Append(nil, detailCodec(), &d)}}
 	return status.FromProto(p)
+}
+
+func itemBytes(e *api.Error) int {
+	n := len(e.Item)
+	for i := range e.Reasons {
+		n += len(e.Reasons[i].Item)
+	}
+	return n
 }
 
 // Error is the error of a status, the other way around: a *api.Error where the status has our detail.

@@ -99,12 +99,12 @@ func (r *Reader) KeyText(p []byte) (key, value []byte) {
 		switch {
 		case f.Type != protowire.BytesType:
 		case f.Number == entryKey:
-			key = f.Bytes
+			key = r.text(f.Bytes)
 		case f.Number == entryValue:
-			value = f.Bytes
+			value = r.text(f.Bytes)
 		}
 	}
-	return r.text(key), r.text(value)
+	return key, value
 }
 
 // KeyValue reads an entry of a map from text to a message: both are empty when absent.
@@ -113,18 +113,17 @@ func (r *Reader) KeyValue(p []byte) (key, value []byte) {
 		switch {
 		case f.Type != protowire.BytesType:
 		case f.Number == entryKey:
-			key = f.Bytes
+			key = r.text(f.Bytes)
 		case f.Number == entryValue && value != nil:
 			r.fail(ErrTwice)
 		case f.Number == entryValue:
 			value = f.Bytes
 		}
 	}
-	r.text(key)
 	return key, value
 }
 
-// text checks a text.
+// text checks a text. One that is replaced later is checked too, as protobuf does.
 func (r *Reader) text(p []byte) []byte {
 	if !utf8.Valid(p) {
 		r.fail(ErrUTF8)
@@ -148,7 +147,7 @@ func (r *Reader) value(p []byte, depth int) (bad *attr.ValueError) {
 	return bad
 }
 
-// member reads the member of a Value's oneof, the last one when several are there.
+// member reads the member of a Value's oneof.
 func (r *Reader) member(p []byte, depth int) *attr.ValueError {
 	var last Field
 	for f, rest, ok := r.next(p); ok; f, rest, ok = r.next(rest) {
@@ -156,11 +155,8 @@ func (r *Reader) member(p []byte, depth int) *attr.ValueError {
 		if f.Number > protowire.Number(attr.Ts) || f.Type != wireType(t) {
 			continue
 		}
-		if f.Number == last.Number && t >= attr.L && t <= attr.VecF32 {
-			r.fail(ErrTwice)
-		}
-		if t == attr.S || t == attr.N {
-			r.text(f.Bytes) // protobuf refuses what is not UTF-8 even if it is replaced
+		if last.Number != 0 {
+			r.fail(ErrMembers)
 		}
 		last = f
 	}
@@ -169,9 +165,9 @@ func (r *Reader) member(p []byte, depth int) *attr.ValueError {
 	}
 	switch t := attr.Type(last.Number); t {
 	case attr.S:
-		r.Enc.String(last.Bytes)
+		r.Enc.String(r.text(last.Bytes))
 	case attr.N:
-		return r.Enc.Number(last.Bytes)
+		return r.Enc.Number(r.text(last.Bytes))
 	case attr.B:
 		r.Enc.Binary(last.Bytes)
 	case attr.BOOL:

@@ -13,6 +13,7 @@ var (
 	ErrMalformed = errors.New("the message is malformed")
 	ErrUTF8      = errors.New("the message contains text that is not valid UTF-8")
 	ErrTwice     = errors.New("the message contains a field twice that may be there once")
+	ErrMembers   = errors.New("a value has more than one member")
 	ErrTwoForms  = errors.New("an item has attributes and dynamodb_json, which exclude each other")
 )
 
