@@ -132,13 +132,11 @@ func (m *Merge) Skip(last uint64) {
 	}
 }
 
-// Restart goes on at a position, unless that lies behind.
+// Restart begins anew at a position: pages that were read from there on were not used.
 func (m *Merge) Restart(at Position) {
-	m.Skip(uint64(at.Seq) - 1)
+	m.next = at
 	for i := range m.from {
-		if m.from[i].Less(at) {
-			m.from[i] = at
-		}
+		m.from[i] = at
 	}
 }
 
