@@ -13,6 +13,21 @@ import (
 // Placeholders of the builders begin so, behind their sign.
 const ownPrefix = "_"
 
+// The first placeholders, from which nearly all are cut.
+const (
+	firstNames  = "#_0#_1#_2#_3#_4#_5#_6#_7#_8#_9"
+	firstValues = ":_0:_1:_2:_3:_4:_5:_6:_7:_8:_9"
+	firstLen    = len("#_0")
+)
+
+// numbered is the placeholder of that number, the first ones of its sort given.
+func numbered(first string, i int) string {
+	if at := i * firstLen; at < len(first) {
+		return first[at : at+firstLen]
+	}
+	return first[:firstLen-1] + strconv.Itoa(i)
+}
+
 // expression writes the expressions of one request: their texts one after the other, and the names and
 // values of all of them.
 type expression struct {
@@ -53,7 +68,7 @@ func (e *expression) put(s string) { e.buf = append(e.buf, s...) }
 func (e *expression) name(name string) {
 	own := 0
 	for _, n := range e.names {
-		if strings.HasPrefix(n.Placeholder, "#"+ownPrefix) {
+		if strings.HasPrefix(n.Placeholder, firstNames[:firstLen-1]) {
 			if n.Name == name {
 				e.put(n.Placeholder)
 				return
@@ -61,14 +76,14 @@ func (e *expression) name(name string) {
 			own++
 		}
 	}
-	placeholder := "#" + ownPrefix + strconv.Itoa(own)
+	placeholder := numbered(firstNames, own)
 	e.names = append(e.names, api.Name{Placeholder: placeholder, Name: name})
 	e.put(placeholder)
 }
 
 // value writes the placeholder of a value.
 func (e *expression) value(v attr.Value) {
-	placeholder := ":" + ownPrefix + strconv.Itoa(e.own)
+	placeholder := numbered(firstValues, e.own)
 	e.own++
 	e.values = append(e.values, api.NamedValue{Placeholder: placeholder, Value: v})
 	e.put(placeholder)
