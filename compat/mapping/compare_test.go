@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -213,17 +214,19 @@ func show(av types.AttributeValue) string {
 	case nil:
 		return "nothing"
 	case *types.AttributeValueMemberM:
-		s := "M{"
+		var s strings.Builder
+		s.WriteString("M{")
 		for name, elem := range av.Value {
-			s += fmt.Sprintf("%q: %s, ", name, show(elem))
+			s.WriteString(fmt.Sprintf("%q: %s, ", name, show(elem)))
 		}
-		return s + "}"
+		return s.String() + "}"
 	case *types.AttributeValueMemberL:
-		s := "L["
+		var s strings.Builder
+		s.WriteString("L[")
 		for _, elem := range av.Value {
-			s += show(elem) + ", "
+			s.WriteString(show(elem) + ", ")
 		}
-		return s + "]"
+		return s.String() + "]"
 	}
 	return fmt.Sprintf("%T%+v", av, reflect.ValueOf(av).Elem().Field(0))
 }

@@ -120,11 +120,12 @@ func (s *source) tag() reflect.StructTag {
 	}
 	var tags []string
 	for _, key := range keys {
-		text := s.one("", "", "", "a", "b", "name", "Name", "C", "-", "é")
+		var text strings.Builder
+		text.WriteString(s.one("", "", "", "a", "b", "name", "Name", "C", "-", "é"))
 		for range s.n(4) {
-			text += "," + s.one(append(tagOptions, "", "unknown", " omitempty")...)
+			text.WriteString("," + s.one(append(tagOptions, "", "unknown", " omitempty")...))
 		}
-		tags = append(tags, key+`:"`+text+`"`)
+		tags = append(tags, key+`:"`+text.String()+`"`)
 	}
 	return reflect.StructTag(strings.Join(tags, " "))
 }
@@ -216,9 +217,9 @@ func (s *source) fillParts(v reflect.Value, depth int) {
 			}
 		}
 	case reflect.Struct:
-		for i := range v.NumField() {
-			if v.Field(i).CanSet() {
-				s.fill(v.Field(i), depth-1)
+		for _, field := range v.Fields() {
+			if field.CanSet() {
+				s.fill(field, depth-1)
 			}
 		}
 	}

@@ -28,7 +28,7 @@ func Marshal(v any) (attr.Item, error) { return MarshalOptions{}.Marshal(v) }
 //	struct                                   M of its exported fields
 //	time.Time and types made from it         S in the form of time.RFC3339Nano
 //	pointer, interface                       what it holds
-//	Marshaler                                what it gives
+//	Marshaler, attr.Value, attr.Item         what it gives, or is
 //	chan, func, complex, uintptr             no value: a field is left out, MarshalValue gives nil
 //
 // A field has the name and the options of its tag, `dynamodbav:"name,option,option"`; without a

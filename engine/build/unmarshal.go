@@ -35,7 +35,7 @@ func UnmarshalList(items []attr.Item, dst any) error {
 //	VecF32      slices and arrays of number kinds, as the L of the same numbers
 //	Ts          times, and whatever the N of its milliseconds goes into
 //
-// Pointers are set to new values where they are nil. An attribute goes to the field of its name, or
+// An attr.Value takes every value, an attr.Item every M. Pointers are set to new values where they are nil. An attribute goes to the field of its name, or
 // else to the first one whose name differs in case only. An Unmarshaler is handed the value instead.
 // An empty interface that is nil gets
 //
@@ -45,12 +45,13 @@ func UnmarshalList(items []attr.Item, dst any) error {
 //	VecF32 Vector   Ts Timestamp
 //
 // An interface that holds a pointer is mapped into what that points to, one that holds a map into
-// that map; other values in it are replaced.
+// that map. Other values in it are replaced, except that NULL leaves them alone.
 //
-// It differs from attributevalue where that panics: bytes that an array has no room for, or too few of
-// them, an interface with methods that the value lacks, and a nil pointer to an embedded struct of an
-// unexported type are errors. And of two attributes that go to one field, the one that has its very name
-// wins; otherwise the last.
+// It differs from attributevalue where that panics: too many or too few bytes for an array, a value
+// that lacks the methods of an interface, and a nil pointer to an embedded struct of an unexported type
+// are errors; what an interface holds can be replaced. Of two attributes that go to one field, the one
+// that has its very name wins, otherwise the last; there it is any. All numbers that do not fit are an
+// *UnmarshalTypeError, which wraps the *strconv.NumError if there is one.
 //
 // The error is that of an Unmarshaler, an *UnmarshalTypeError or an *InvalidUnmarshalError; what dst
 // holds is then not known. Nothing in dst shares memory with v, but what an Unmarshaler keeps.

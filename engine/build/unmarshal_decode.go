@@ -27,7 +27,11 @@ func (d *decoder) decode(a attr.Value, p *plan, v reflect.Value, o options) erro
 		if u != nil {
 			return d.handOver(u, a)
 		}
-		if v.CanSet() {
+		switch {
+		case !v.CanSet():
+		case d.planFor(p, v).form == formValue:
+			v.SetBytes(a.Clone())
+		default:
 			v.SetZero()
 		}
 		return nil
