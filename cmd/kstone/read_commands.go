@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -52,8 +53,10 @@ func scan(s *session, f *scanFlags, table string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.describe(table); err != nil {
-		return err
+	if s.out.Format == show.Table { // whose first columns are the key
+		if _, err := s.describe(table); err != nil {
+			return err
+		}
 	}
 	in := &api.ScanInput{
 		TableName: api.Some(table), IndexName: text(f.index), FilterExpression: text(f.filter),
@@ -71,7 +74,7 @@ func scan(s *session, f *scanFlags, table string) error {
 		}
 		out, err := s.Scan(s.ctx(), in)
 		if err != nil {
-			return err
+			return errors.Join(inTable(table, err), rows.Flush())
 		}
 		for _, it := range out.Items {
 			if f.limit > 0 && rows.Count() == f.limit {

@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/keystone-db/kstone/partiql"
 )
 
 func TestSplitStatements(t *testing.T) {
@@ -37,4 +39,27 @@ func TestIsRead(t *testing.T) {
 	for _, text := range []string{"INSERT INTO t", "update t", "DELETE FROM t", "SELECTED", "", "(SELECT", "/* SELECT */ DELETE", "-- SELECT"} {
 		assert.False(t, isRead(text), text)
 	}
+}
+
+// FuzzStatements pins that `kstone query` cannot write: no text that the parser takes for a write
+// counts as a read, and every read counts as one. What is split is one statement each.
+func FuzzStatements(f *testing.F) {
+	for _, s := range []string{
+		"SELECT * FROM t;DELETE FROM t WHERE pk='a;b'", "-- SELECT\nINSERT INTO t VALUE {'a':1}", "/**/UPDATE\"t\" SET a=1 WHERE b=2",
+		"EXPLAIN SELECT a FROM t", "EXPLAIN DELETE FROM t WHERE pk=1", "\x00SELECT", "\fDELETE FROM t WHERE a=1",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, script string) {
+		for _, st := range splitStatements(script) {
+			again := splitStatements(st.text)
+			assert.Equal(t, []statement{{text: st.text, line: 1}}, again, script)
+			p, err := partiql.Parse(st.text)
+			if err != nil {
+				continue
+			}
+			_, selects := p.Statement.(*partiql.Select)
+			assert.Equal(t, selects || p.Explain, isRead(st.text), st.text)
+		}
+	})
 }

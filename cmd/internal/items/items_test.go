@@ -1,12 +1,15 @@
 package items
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/keystone-db/kstone/dynamowire/codec"
+	"github.com/keystone-db/kstone/engine/api"
+	"github.com/keystone-db/kstone/engine/attr"
 )
 
 // TestShape pins which texts are taken for DynamoDB JSON, and what becomes of both forms.
@@ -90,4 +93,108 @@ func TestParseForm(t *testing.T) {
 	}
 	_, err := ParseForm("xml")
 	assert.EqualError(t, err, `"xml": want auto, plain or dynamodb`)
+}
+
+func TestReadList(t *testing.T) {
+	for _, tt := range []struct{ in, want string }{
+		{`[]`, `[]`},
+		{`["x",1,[null],{"a":true}]`, `[{"S":"x"},{"N":"1"},{"L":[{"NULL":true}]},{"M":{"a":{"BOOL":true}}}]`},
+		{`[{"S":"x"},{"N":"1"}]`, `[{"S":"x"},{"N":"1"}]`},
+		{`[{"S":"x"},1]`, `[{"M":{"S":{"S":"x"}}},{"N":"1"}]`},
+	} {
+		values, err := ReadList([]byte(tt.in), Auto)
+		require.NoError(t, err)
+		got := []byte{'['}
+		for i, v := range values {
+			if i > 0 {
+				got = append(got, ',')
+			}
+			got = codec.AppendValue(got, v)
+		}
+		assert.Equal(t, tt.want, string(append(got, ']')))
+	}
+	for in, want := range map[string]string{
+		`{}`:            `want a JSON list, such as ["x",1]`,
+		`[`:             "no JSON: unexpected end of JSON input, after 1 bytes",
+		`["a",[1e999]]`: "[1][0]: Number overflow. Attempting to store a number with magnitude larger than supported range",
+		`[{"N":1}]`:     "no DynamoDB JSON: NUMBER_VALUE cannot be converted to String" + hintShape,
+		`[{"N":"x"}]`:   "The parameter cannot be converted to a numeric value: x" + hintShape,
+	} {
+		_, err := ReadList([]byte(in), Auto)
+		assert.EqualError(t, err, want)
+	}
+}
+
+// TestDepth pins that the deepest item of the service is read, and one that is deeper refused.
+func TestDepth(t *testing.T) {
+	nest := func(n int) string { return `{"a":` + strings.Repeat("[", n) + strings.Repeat("]", n) + `}` }
+	_, err := Read([]byte(nest(attr.DepthMax)), Auto)
+	require.NoError(t, err)
+	for _, n := range []int{attr.DepthMax + 1, 9_000} {
+		_, err = Read([]byte(nest(n)), Auto)
+		assert.ErrorContains(t, err, "Nesting Levels have exceeded supported limits")
+	}
+	_, err = Read([]byte(nest(20_000)), Auto)
+	assert.ErrorContains(t, err, "no JSON")
+}
+
+// table has a key of two parts of the types.
+func table(types ...string) *api.TableDescription {
+	out := &api.TableDescription{TableName: api.Some("T")}
+	for i, typ := range types {
+		name := api.Some([]string{"p", "s"}[i])
+		out.AttributeDefinitions = append(out.AttributeDefinitions, api.AttributeDefinition{AttributeName: name, AttributeType: api.Some(typ)})
+		out.KeySchema = append(out.KeySchema, api.KeySchemaElement{
+			AttributeName: name, KeyType: api.Some([]string{api.KeyTypeHash, api.KeyTypeRange}[i]),
+		})
+	}
+	return out
+}
+
+func TestKey(t *testing.T) {
+	key, err := Key(table("N", "B"), []string{"-12.50", "AQI="})
+	require.NoError(t, err)
+	assert.Equal(t, `{"p":{"N":"-12.5"},"s":{"B":"AQI="}}`, string(codec.AppendItem(nil, key)))
+	key, err = Key(table("S"), []string{`{"a":1}`})
+	require.NoError(t, err)
+	assert.Equal(t, `{"p":{"S":"{\"a\":1}"}}`, string(codec.AppendItem(nil, key)))
+	for _, tt := range []struct {
+		table *api.TableDescription
+		parts []string
+		want  string
+	}{
+		{table("S"), []string{"a", "b"}, "the key of table T is p (S): give one value"},
+		{table("S", "N"), []string{"a"}, "the key of table T is p (S), s (N): give two values"},
+		{table("N"), []string{"one"}, `key p "one": The parameter cannot be converted to a numeric value: one`},
+		{table("B"), []string{"?"}, `key p "?": want base64, since its type is B: illegal base64 data at input byte 0`},
+	} {
+		_, err := Key(tt.table, tt.parts)
+		assert.EqualError(t, err, tt.want)
+	}
+}
+
+func TestWithKey(t *testing.T) {
+	key, err := Key(table("S", "N"), []string{"a", "1"})
+	require.NoError(t, err)
+	for _, tt := range []struct{ item, want string }{
+		{`{"x":true}`, `{"p":"a","s":1,"x":true}`},
+		{`{"p":"a","s":1.0}`, `{"p":"a","s":1}`},
+	} {
+		it, err := Read([]byte(tt.item), Auto)
+		require.NoError(t, err)
+		it, err = WithKey(it, key)
+		require.NoError(t, err)
+		assert.Equal(t, tt.want, string(AppendPlain(nil, it)))
+	}
+	it, err := Read([]byte(`{"s":"1"}`), Auto)
+	require.NoError(t, err)
+	_, err = WithKey(it, key)
+	assert.EqualError(t, err, `the item's s is "1" and the key's 1: leave it out of the item`)
+}
+
+// TestPlainOfOwnTypes pins how the types are written that DynamoDB JSON does not know.
+func TestPlainOfOwnTypes(t *testing.T) {
+	it, err := attr.NewItem().Vec("v", 0.5, 1, 1e-7).Ts("t", 1700000000000).Build()
+	require.NoError(t, err)
+	assert.Equal(t, `{"t":1700000000000,"v":[0.5,1,1e-07]}`, string(AppendPlain(nil, it)))
 }

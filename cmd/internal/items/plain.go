@@ -21,7 +21,7 @@ type plainReader struct {
 func readPlain(text []byte) (attr.Item, error) {
 	var r plainReader
 	r.s.Reset(text)
-	r.enc.Reset(nil)
+	r.enc.Reset(make([]byte, 0, len(text))) // not nil, which is an absent item
 	r.s.Object()
 	r.enc.BeginItem()
 	if err := r.entries(1); err != nil {

@@ -81,10 +81,15 @@ func isDir(path string) bool {
 	return err == nil && info.IsDir()
 }
 
+// cacheBytes bounds the cache of a command, which rarely reads anything twice.
+const cacheBytes = 8 << 20
+
 // openFile opens a file for one command: every write is synced, and there is no time for background
 // work, which a server on the file does later.
 func openFile(path string) (Service, error) {
-	db, err := engine.Open(path, engine.Options{Sync: engine.SyncAlways, NoBackground: true})
+	db, err := engine.Open(path, engine.Options{
+		Sync: engine.SyncAlways, NoBackground: true, CacheBytes: cacheBytes,
+	})
 	switch {
 	case err == nil:
 		return db, nil
