@@ -39,8 +39,8 @@ type child struct {
 	stderr bytes.Buffer
 }
 
-// start ARGS…: run kstone in the background until it says "ready". $URL, $PORT are set; its output so
-// far is in the file stdout.
+// start ARGS…: run kstone in the background until it says "ready". $URL, $PORT and $GRPC_PORT are set; its
+// output so far is in the file stdout. The gRPC door has a free port unless the script says more.
 func start(ts *testscript.TestScript, neg bool, args []string) {
 	if neg {
 		ts.Fatalf("start cannot be negated: use exec")
@@ -61,6 +61,10 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 		if url, ok := strings.CutPrefix(lines.Text(), "export AWS_ENDPOINT_URL_DYNAMODB="); ok {
 			ts.Setenv("URL", url)
 			ts.Setenv("PORT", url[strings.LastIndex(url, ":")+1:])
+		}
+		if addr, ok := strings.CutPrefix(lines.Text(), "gRPC on "); ok {
+			addr, _, _ = strings.Cut(addr, ",")
+			ts.Setenv("GRPC_PORT", addr[strings.LastIndex(addr, ":")+1:])
 		}
 		if lines.Text() == "ready" {
 			ts.Check(os.WriteFile(ts.MkAbs("stdout"), c.stdout.Bytes(), 0o600))
@@ -127,8 +131,8 @@ func get(ts *testscript.TestScript, neg bool, args []string) {
 
 // environment is the script's own: testscript gives no list of it.
 func environment(ts *testscript.TestScript) []string {
-	env := []string{"PATH=" + ts.Getenv("PATH"), "HOME=" + ts.Getenv("HOME")}
-	for _, name := range []string{"HOST", "PORT", "PORT_FILE", "DB", "IN_MEMORY", "SYNC", "REGION", "NO_AUTH", "LOG_LEVEL"} {
+	env := []string{"PATH=" + ts.Getenv("PATH"), "HOME=" + ts.Getenv("HOME"), "KSTONE_GRPC_PORT=0"}
+	for _, name := range []string{"HOST", "PORT", "PORT_FILE", "DB", "IN_MEMORY", "SYNC", "REGION", "NO_AUTH", "LOG_LEVEL", "GRPC_PORT"} {
 		if v := ts.Getenv("KSTONE_" + name); v != "" {
 			env = append(env, "KSTONE_"+name+"="+v)
 		}

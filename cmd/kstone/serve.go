@@ -14,7 +14,7 @@ import (
 )
 
 func newServe() *cobra.Command {
-	var c serve.Config
+	c := serve.Config{GRPCPort: serve.GRPCPort{Port: serve.GRPCPortDefault}}
 	var sync, level string
 	cmd := &cobra.Command{
 		Use:   "serve",
@@ -38,6 +38,8 @@ func newServe() *cobra.Command {
 	f.StringVar(&c.Host, "host", serve.HostDefault, "address to listen on; localhost is 127.0.0.1 and ::1")
 	f.Uint16Var(&c.Port, "port", serve.PortDefault, "port to listen on; 0 picks a free one")
 	f.StringVar(&c.PortFile, "port-file", "", "write the port to this file once the server listens")
+	f.Var(&c.GRPCPort, "grpc-port", "port of the gRPC door; 0 picks a free one, off turns it off")
+	f.StringVar(&c.GRPCPortFile, "grpc-port-file", "", "write the port of the gRPC door to this file once it listens")
 	f.StringVar(&sync, "sync", "always", "when a write is acknowledged: always (survives a power loss), "+
 		"interval or off (survive a killed process)")
 	f.DurationVar(&c.SyncInterval, "sync-interval", engine.DefaultSyncInterval, "time between syncs with --sync interval")
@@ -50,7 +52,10 @@ func newServe() *cobra.Command {
 	f.StringVar(&c.TLSCert, "tls-cert", "", "serve HTTPS (TLS 1.2 or later) with this certificate in PEM form;\n"+
 		"read again when it changes, and on SIGHUP")
 	f.StringVar(&c.TLSKey, "tls-key", "", "key of --tls-cert, in PEM form")
+	f.StringVar(&c.TLSClientCA, "tls-client-ca", "", "take certificates of gRPC clients that these authorities signed, in PEM\n"+
+		"form; their common name is an access key of --credentials")
 	f.IntVar(&c.MaxConnections, "max-connections", serve.MaxConnectionsDefault, "most connections at once; more clients wait")
+	f.DurationVar(&c.ShutdownGrace, "shutdown-grace", serve.ShutdownGraceDefault, "how long running requests may take to finish on SIGTERM")
 	f.DurationVar(&c.TableDelay, "table-delay", 0, "how long tables stay CREATING and DELETING")
 	f.IntVar(&c.StreamShards, "stream-shards", engine.DefaultStreamShards, "open shards of a stream, as of its enabling")
 	f.DurationVar(&c.StreamRetention, "stream-retention", engine.DefaultStreamRetention, "how long a stream keeps a record")

@@ -124,6 +124,7 @@ func startBench(b *testing.B, c Config) (addr string, stop func()) {
 	b.Helper()
 	c.Host, c.PortFile = "127.0.0.1", filepath.Join(b.TempDir(), "port")
 	c.Region, c.Account = engine.DefaultRegion, engine.DefaultAccount
+	c.GRPCPort = GRPCPort{Off: true}
 	c.MaxConnections, c.SyncInterval = MaxConnectionsDefault, engine.DefaultSyncInterval
 	c.TTLInterval, c.StreamRetention, c.StreamShards = engine.DefaultTTLInterval, engine.DefaultStreamRetention, 1
 	c.CollectionBytes, c.LogLevel = engine.DefaultCollectionBytes, zerolog.Disabled

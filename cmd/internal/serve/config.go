@@ -20,6 +20,8 @@ const (
 	// MaxConnectionsDefault is room for 10,000 idle clients and some more; an idle connection costs
 	// about 20 KiB.
 	MaxConnectionsDefault = 16_384
+	// ShutdownGraceDefault leaves the checkpoint some of the 10 s after which Docker kills.
+	ShutdownGraceDefault = 5 * time.Second
 )
 
 // accountDigits is the length of an account number.
@@ -36,6 +38,11 @@ type Config struct {
 	Port uint16
 	// PortFile, when not empty, gets the port in decimal once the server listens.
 	PortFile string
+	// GRPCPort and GRPCPortFile are the same for the gRPC door.
+	GRPCPort     GRPCPort
+	GRPCPortFile string
+	// GRPCOnly leaves the HTTP door closed: Port and PortFile are unused.
+	GRPCOnly bool
 	// Sync and SyncInterval say when a write is acknowledged.
 	Sync         engine.SyncMode
 	SyncInterval time.Duration
@@ -47,8 +54,13 @@ type Config struct {
 	Credentials string
 	// TLSCert and TLSKey are PEM files; empty serves plain HTTP.
 	TLSCert, TLSKey string
+	// TLSClientCA is a PEM file of authorities that sign the certificates of gRPC clients; the common name
+	// of such a certificate is an access key of Credentials.
+	TLSClientCA string
 	// MaxConnections bounds the connections that are open at once.
 	MaxConnections int
+	// ShutdownGrace is how long running requests may take to finish once the server is told to stop.
+	ShutdownGrace time.Duration
 	// TableDelay is how long tables stay CREATING and DELETING.
 	TableDelay time.Duration
 	// StreamShards is the number of open shards of a stream.
@@ -89,6 +101,12 @@ func (c Config) check() error {
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		errs = append(errs, errors.New("--tls-cert and --tls-key belong together: give both"))
 	}
+	if c.TLSClientCA != "" && (c.TLSCert == "" || c.Credentials == "") {
+		errs = append(errs, errors.New("--tls-client-ca signs for access keys over TLS: give --credentials, --tls-cert and --tls-key too"))
+	}
+	if c.Port != 0 && c.Port == c.GRPCPort.Port && !c.GRPCOnly && !c.GRPCPort.Off {
+		errs = append(errs, fmt.Errorf("--port and --grpc-port are both %d: give two ports, or --grpc-port %s", c.Port, grpcOff))
+	}
 	if len(c.Account) != accountDigits || !allDigits(c.Account) {
 		errs = append(errs, fmt.Errorf("--account %q: want %d digits", c.Account, accountDigits))
 	}
@@ -112,6 +130,9 @@ func (c Config) checkNumbers() []error {
 		if d.value <= 0 {
 			errs = append(errs, fmt.Errorf("--%s %s: want a positive duration such as 100ms", d.flag, d.value))
 		}
+	}
+	if c.ShutdownGrace < 0 {
+		errs = append(errs, fmt.Errorf("--shutdown-grace %s: want no negative one", c.ShutdownGrace))
 	}
 	if c.TableDelay < 0 {
 		errs = append(errs, fmt.Errorf("--table-delay %s: want no negative one", c.TableDelay))

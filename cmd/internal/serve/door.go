@@ -3,6 +3,7 @@ package serve
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -34,7 +35,9 @@ type door struct {
 	logger   zerolog.Logger
 	verifier *sigv4.Verifier // nil accepts any credentials
 	cert     atomic.Pointer[tls.Certificate]
-	stamps   map[string]stamp
+	// clientCAs sign the certificates of gRPC clients.
+	clientCAs atomic.Pointer[x509.CertPool]
+	stamps    map[string]stamp
 }
 
 // stamp tells one state of a file from another.
@@ -57,6 +60,11 @@ func openDoor(c Config, logger zerolog.Logger) (*door, error) {
 	}
 	if c.TLSCert != "" {
 		if err := d.loadCertificate(); err != nil {
+			return nil, err
+		}
+	}
+	if c.TLSClientCA != "" {
+		if err := d.loadClientCAs(); err != nil {
 			return nil, err
 		}
 	}
@@ -93,10 +101,23 @@ func (d *door) loadCertificate() error {
 	return nil
 }
 
+func (d *door) loadClientCAs() error {
+	text, err := os.ReadFile(d.c.TLSClientCA)
+	if err != nil {
+		return fmt.Errorf("--tls-client-ca: %w: give certificates in PEM form", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		return fmt.Errorf("--tls-client-ca %s: no certificate in it: give some in PEM form", d.c.TLSClientCA)
+	}
+	d.clientCAs.Store(pool)
+	return nil
+}
+
 // files are those that are looked at for a change.
 func (d *door) files() []string {
 	var out []string
-	for _, path := range [...]string{d.c.Credentials, d.c.TLSCert, d.c.TLSKey} {
+	for _, path := range [...]string{d.c.Credentials, d.c.TLSCert, d.c.TLSKey, d.c.TLSClientCA} {
 		if path != "" {
 			out = append(out, path)
 		}
@@ -165,6 +186,13 @@ func (d *door) reload(all bool) {
 		err := d.loadCertificate()
 		if err == nil {
 			d.logger.Info().Msg("certificate read again")
+		}
+		errs = append(errs, err)
+	}
+	if changed(d.c.TLSClientCA) {
+		err := d.loadClientCAs()
+		if err == nil {
+			d.logger.Info().Msg("authorities of clients read again")
 		}
 		errs = append(errs, err)
 	}

@@ -15,14 +15,14 @@ import (
 )
 
 // explainListen says in one line why the server cannot listen, and the remedy.
-func explainListen(c Config, err error) error {
-	where := net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port)))
+func explainListen(host string, port uint16, flag string, err error) error {
+	where := net.JoinHostPort(host, strconv.Itoa(int(port)))
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Errorf("port %d of %s is taken: stop the program that listens there, or choose "+
-			"another with --port (0 picks a free one)", c.Port, c.Host)
+			"another with %s (0 picks a free one)", port, host, flag)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("no permission to listen on %s: choose a port from 1024 up with --port", where)
+		return fmt.Errorf("no permission to listen on %s: choose a port from 1024 up with %s", where, flag)
 	}
 	return fmt.Errorf("cannot listen on %s: choose an address of this machine with --host: %w", where, err)
 }

@@ -20,29 +20,52 @@ func clientHost(host string) string {
 
 // printStart writes where the server listens and what to paste to use it. The last line is "ready",
 // for scripts that wait.
-func printStart(w io.Writer, c Config, listeners []net.Listener) error {
-	scheme := "http"
-	if c.TLSCert != "" {
-		scheme = "https"
-	}
-	endpoint := scheme + "://" + net.JoinHostPort(clientHost(c.Host), strconv.Itoa(portOf(listeners[0])))
+func printStart(w io.Writer, c Config, listeners, grpc []net.Listener) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "kstone %s, %s\n", c.Version, dataText(c))
-	for _, l := range listeners {
-		fmt.Fprintf(&b, "listening on %s://%s\n", scheme, l.Addr())
+	if !c.GRPCOnly {
+		printHTTP(&b, c, listeners)
 	}
-	fmt.Fprintf(&b, `
+	security := "plain text"
+	if c.TLSCert != "" {
+		security = "TLS"
+	}
+	for _, l := range grpc {
+		fmt.Fprintf(&b, "gRPC on %s, %s\n", l.Addr(), security)
+	}
+	if !c.GRPCOnly {
+		printEnvironment(&b, c, listeners[0])
+	}
+	b.WriteString("\nready\n")
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// scheme is the one of the HTTP door's URLs.
+func (c Config) scheme() string {
+	if c.TLSCert != "" {
+		return "https"
+	}
+	return "http"
+}
+
+func printHTTP(b *strings.Builder, c Config, listeners []net.Listener) {
+	for _, l := range listeners {
+		fmt.Fprintf(b, "listening on %s://%s\n", c.scheme(), l.Addr())
+	}
+}
+
+// printEnvironment writes what to paste to use the HTTP door.
+func printEnvironment(b *strings.Builder, c Config, l net.Listener) {
+	endpoint := c.scheme() + "://" + net.JoinHostPort(clientHost(c.Host), strconv.Itoa(portOf(l)))
+	fmt.Fprintf(b, `
 export AWS_ENDPOINT_URL_DYNAMODB=%[1]s
 export AWS_ENDPOINT_URL_DYNAMODB_STREAMS=%[1]s
 export AWS_REGION=%[2]s
 export AWS_DEFAULT_REGION=%[2]s
 %[3]s
 aws dynamodb list-tables --endpoint-url %[1]s
-
-ready
 `, endpoint, c.Region, accessText(c))
-	_, err := io.WriteString(w, b.String())
-	return err
 }
 
 // accessText is what a client needs beside the endpoint.
@@ -67,10 +90,10 @@ func dataText(c Config) string {
 }
 
 // writePortFile writes the port in one step: a reader sees the whole number or no file.
-func writePortFile(path string, port int) error {
+func writePortFile(flag, path string, port int) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".port-*")
 	if err != nil {
-		return cannotWritePortFile(err)
+		return cannotWritePortFile(flag, err)
 	}
 	_, err = f.WriteString(strconv.Itoa(port) + "\n")
 	if e := f.Close(); err == nil {
@@ -81,11 +104,11 @@ func writePortFile(path string, port int) error {
 	}
 	if err != nil {
 		os.Remove(f.Name())
-		return cannotWritePortFile(err)
+		return cannotWritePortFile(flag, err)
 	}
 	return nil
 }
 
-func cannotWritePortFile(err error) error {
-	return fmt.Errorf("cannot write --port-file: give it a path in a folder that this user may write: %w", err)
+func cannotWritePortFile(flag string, err error) error {
+	return fmt.Errorf("cannot write %s: give it a path in a folder that this user may write: %w", flag, err)
 }

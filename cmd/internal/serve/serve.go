@@ -11,6 +11,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -19,11 +20,8 @@ import (
 	"github.com/keystone-db/kstone/dynamowire"
 	"github.com/keystone-db/kstone/dynamowire/sigv4"
 	"github.com/keystone-db/kstone/engine"
+	"github.com/keystone-db/kstone/grpcapi"
 )
-
-// shutdownGrace is how long running requests may take to finish once the server is told to stop.
-// Docker kills after 10 s, and the checkpoint wants some of them.
-const shutdownGrace = 5 * time.Second
 
 // Run serves until the context is cancelled, then finishes running requests, checkpoints and
 // returns nil. Errors are one line with a remedy. Stdout gets what a person pastes, stderr the logs.
@@ -44,30 +42,73 @@ func Run(ctx context.Context, c Config, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	// The port comes before the file: a second server on a port that is taken makes no file.
-	listeners, err := listen(ctx, c.Host, c.Port)
+	// The ports come before the file: a second server on a port that is taken makes no file.
+	at, err := openPorts(ctx, c, logger)
 	if err != nil {
-		return explainListen(c, err)
+		return err
 	}
-	db, err := open(c, listeners[0], logger)
+	db, err := open(c, at.first(), logger)
 	if err != nil {
-		return errors.Join(err, closeAll(listeners))
+		return errors.Join(err, at.close())
 	}
-	server, err := newServer(c, db, door.verifier, logger)
-	if err != nil {
-		return errors.Join(err, db.Close(), closeAll(listeners))
+	s := &servers{db: db, logger: logger, grace: c.ShutdownGrace, grpc: newGRPC(c, db, door, at.grpc, logger)}
+	if s.http, err = newServer(c, db, door.verifier, logger); err != nil {
+		return errors.Join(err, db.Close(), at.close())
 	}
 	defer door.watchFiles(ctx)()
-	failed := make(chan error, len(listeners))
-	for _, l := range door.secure(newLimiter(c.MaxConnections, logger).bound(listeners)) {
-		go func() { failed <- server.Serve(l) }()
-	}
-	if err = announce(c, listeners, stdout); err == nil {
+	limit := newLimiter(c.MaxConnections, logger)
+	failed := s.serve(door.secure(limit.bound(at.http)), limit.bound(at.grpc))
+	if err = announce(c, at, stdout); err == nil {
 		logger.Info().Str("version", c.Version).Bool("in_memory", c.InMemory).
-			Int("port", portOf(listeners[0])).Dur("start_ms", time.Since(began)).Msg("serving")
+			Int("port", portOf(at.first())).Dur("start_ms", time.Since(began)).Msg("serving")
 		err = wait(ctx, failed)
 	}
-	return errors.Join(err, stop(server, db, logger))
+	return errors.Join(err, s.stop())
+}
+
+// ports are the listeners of the doors.
+type ports struct{ http, grpc []net.Listener }
+
+func openPorts(ctx context.Context, c Config, logger zerolog.Logger) (p ports, err error) {
+	if !c.GRPCOnly {
+		if p.http, err = listen(ctx, c.Host, c.Port); err != nil {
+			return p, explainListen(c.Host, c.Port, "--port", err)
+		}
+	}
+	if p.grpc, err = listenGRPC(ctx, c, logger); err != nil {
+		return p, errors.Join(err, p.close())
+	}
+	return p, nil
+}
+
+func (p ports) close() error { return closeAll(slices.Concat(p.http, p.grpc)) }
+
+// first is the listener that stands for the server.
+func (p ports) first() net.Listener { return slices.Concat(p.http, p.grpc)[0] }
+
+// servers are the doors of one database.
+type servers struct {
+	db     *engine.DB
+	http   *http.Server
+	grpc   *grpcapi.Server // nil without listeners
+	grace  time.Duration
+	logger zerolog.Logger
+}
+
+// serve begins to serve. The channel gets the error of a listener that fails.
+func (s *servers) serve(http, grpc []net.Listener) <-chan error {
+	failed := make(chan error, len(http)+len(grpc))
+	for _, l := range http {
+		go func() { failed <- s.http.Serve(l) }()
+	}
+	for _, l := range grpc {
+		go func() {
+			if err := s.grpc.Serve(l); err != nil {
+				failed <- err
+			}
+		}()
+	}
+	return failed
 }
 
 func open(c Config, l net.Listener, logger zerolog.Logger) (*engine.DB, error) {
@@ -121,14 +162,20 @@ func (w errorLogWriter) Write(line []byte) (int, error) {
 }
 
 // announce tells people and scripts that the server listens.
-func announce(c Config, listeners []net.Listener, stdout io.Writer) error {
-	if c.PortFile != "" {
-		if err := writePortFile(c.PortFile, portOf(listeners[0])); err != nil {
+func announce(c Config, at ports, stdout io.Writer) error {
+	for _, f := range []struct {
+		flag, path string
+		listeners  []net.Listener
+	}{{"--port-file", c.PortFile, at.http}, {"--grpc-port-file", c.GRPCPortFile, at.grpc}} {
+		if f.path == "" || len(f.listeners) == 0 {
+			continue
+		}
+		if err := writePortFile(f.flag, f.path, portOf(f.listeners[0])); err != nil {
 			return err
 		}
 	}
 	// A closed stdout is no reason not to serve.
-	_ = printStart(stdout, c, listeners)
+	_ = printStart(stdout, c, at.http, at.grpc)
 	return nil
 }
 
@@ -142,18 +189,23 @@ func wait(ctx context.Context, failed <-chan error) error {
 	}
 }
 
-// stop finishes running requests for shutdownGrace, then cuts them off, and closes the database.
-func stop(server *http.Server, db *engine.DB, logger zerolog.Logger) error {
-	ctx, cancel := context.WithTimeout(context.Background(), shutdownGrace)
+// stop finishes running requests for the time of grace, then cuts them off, and closes the database.
+func (s *servers) stop() error {
+	ctx, cancel := context.WithTimeout(context.Background(), s.grace)
 	defer cancel()
-	if err := server.Shutdown(ctx); err != nil {
-		logger.Warn().Err(err).Msg("requests still running were cut off")
-		_ = server.Close()
+	cut := make(chan bool, 1)
+	go func() { cut <- s.grpc != nil && stopGRPC(ctx, s.grpc) }()
+	err := s.http.Shutdown(ctx)
+	if err != nil {
+		_ = s.http.Close()
 	}
-	if err := db.Close(); err != nil {
+	if <-cut || err != nil {
+		s.logger.Warn().Err(ctx.Err()).Msg("requests still running were cut off")
+	}
+	if err := s.db.Close(); err != nil {
 		return fmt.Errorf("closing the database: %w", err)
 	}
-	logger.Info().Msg("stopped")
+	s.logger.Info().Msg("stopped")
 	return nil
 }
 

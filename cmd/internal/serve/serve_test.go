@@ -82,22 +82,21 @@ func TestExplainOpen(t *testing.T) {
 }
 
 func TestExplainListen(t *testing.T) {
-	c := Config{Host: "localhost", Port: 80}
-	require.ErrorContains(t, explainListen(c, syscall.EACCES), "no permission to listen on localhost:80")
-	require.ErrorContains(t, explainListen(c, syscall.EADDRINUSE), "port 80 of localhost is taken")
-	require.ErrorContains(t, explainListen(c, syscall.EADDRNOTAVAIL), "choose an address of this machine")
+	require.ErrorContains(t, explainListen("localhost", 80, "--port", syscall.EACCES), "no permission to listen on localhost:80")
+	require.ErrorContains(t, explainListen("localhost", 80, "--port", syscall.EADDRINUSE), "port 80 of localhost is taken")
+	require.ErrorContains(t, explainListen("localhost", 80, "--port", syscall.EADDRNOTAVAIL), "choose an address of this machine")
 }
 
 func TestWritePortFile(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "port")
 	require.NoError(t, os.WriteFile(path, []byte("an old, longer text"), 0o600))
-	require.NoError(t, writePortFile(path, 8000))
+	require.NoError(t, writePortFile("--port-file", path, 8000))
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
 	assert.Equal(t, "8000\n", string(text))
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	assert.Len(t, entries, 1, "no temporary file stays")
-	require.ErrorContains(t, writePortFile(filepath.Join(dir, "none", "port"), 1), "cannot write --port-file")
+	require.ErrorContains(t, writePortFile("--port-file", filepath.Join(dir, "none", "port"), 1), "cannot write --port-file")
 }
