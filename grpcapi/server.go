@@ -3,6 +3,7 @@ package grpcapi
 import (
 	"context"
 	"net"
+	"runtime"
 
 	"github.com/rs/zerolog"
 	"google.golang.org/grpc"
@@ -24,6 +25,10 @@ const (
 	// multiple of it as a message. Clients must allow what they ask for: many take 4 MB only by default.
 	AnswerMaxBytes = 128 << 20
 )
+
+// workersPerProcessor is how many goroutines wait for calls, for each processor. A call that finds none
+// gets a new one, whose stack must grow first: with workers a Get takes a fifth less processor time.
+const workersPerProcessor = 4
 
 // Options of a server. The zero value serves everyone, without a log.
 type Options struct {
@@ -61,6 +66,7 @@ func NewServer(svc api.Service, opts Options) *Server {
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.grpc = grpc.NewServer(append([]grpc.ServerOption{
 		grpc.ForceServerCodecV2(frameCodec{}),
+		grpc.NumStreamWorkers(uint32(workersPerProcessor * runtime.GOMAXPROCS(0))),
 		grpc.MaxRecvMsgSize(opts.MessageMaxBytes),
 		grpc.MaxSendMsgSize(AnswerMaxBytes),
 	}, opts.GRPC...)...)

@@ -53,6 +53,12 @@ func openDB(t *testing.T) *engine.DB {
 func open(t *testing.T) keystonev1.KeystoneDbClient {
 	t.Helper()
 	client := keystonev1.NewKeystoneDbClient(dial(t, openDB(t), grpcapi.Options{}))
+	createTable(t, client)
+	return client
+}
+
+func createTable(t testing.TB, client keystonev1.KeystoneDbClient) {
+	t.Helper()
 	_, err := client.CreateTable(t.Context(), &keystonev1.CreateTableRequest{
 		TableName: new("Tab"), BillingMode: new("PAY_PER_REQUEST"),
 		AttributeDefinitions: []*keystonev1.AttributeDefinition{
@@ -61,7 +67,6 @@ func open(t *testing.T) keystonev1.KeystoneDbClient {
 			{AttributeName: new("pk"), KeyType: new("HASH")}, {AttributeName: new("sk"), KeyType: new("RANGE")}},
 	})
 	require.NoError(t, err)
-	return client
 }
 
 // Values of the tests.

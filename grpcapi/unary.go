@@ -84,13 +84,12 @@ func (m method) desc(fullName string) grpc.MethodDesc {
 		if err := decode(in); err != nil {
 			return nil, err
 		}
-		serve := func(ctx context.Context, in any) (any, error) {
-			return srv.(*Server).unary(ctx, m, in.(*frame))
-		}
+		s := srv.(*Server)
 		if interceptor == nil {
-			return serve(ctx, in)
+			return s.unary(ctx, m, in)
 		}
-		return interceptor(ctx, in, &grpc.UnaryServerInfo{Server: srv, FullMethod: fullName}, serve)
+		return interceptor(ctx, in, &grpc.UnaryServerInfo{Server: srv, FullMethod: fullName},
+			func(ctx context.Context, in any) (any, error) { return s.unary(ctx, m, in.(*frame)) })
 	}}
 }
 
