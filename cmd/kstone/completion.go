@@ -9,7 +9,7 @@ import (
 
 	"github.com/keystone-db/kstone/cmd/internal/items"
 	"github.com/keystone-db/kstone/cmd/internal/show"
-	"github.com/keystone-db/kstone/engine/api"
+	"github.com/keystone-db/kstone/engine/build"
 )
 
 const (
@@ -47,22 +47,14 @@ func (s *session) tableNames(begun string) []string {
 	}
 	defer svc.Close()
 	var names []string
-	in := new(api.ListTablesInput)
-	for seen := 0; seen < completionTablesMax; {
-		out, err := svc.ListTables(ctx, in)
-		if err != nil {
-			return names
-		}
-		seen += len(out.TableNames)
-		for _, name := range out.TableNames {
-			if strings.HasPrefix(name, begun) {
-				names = append(names, name)
-			}
-		}
-		if !out.LastEvaluatedTableName.Set {
+	seen := 0
+	for name, err := range build.New(svc).Tables(ctx) {
+		if seen++; err != nil || seen > completionTablesMax {
 			break
 		}
-		in.ExclusiveStartTableName = out.LastEvaluatedTableName
+		if strings.HasPrefix(name, begun) {
+			names = append(names, name)
+		}
 	}
 	return names
 }

@@ -58,8 +58,13 @@ func oneLine(err error) string { return strings.ReplaceAll(strings.TrimSpace(err
 
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
-		Use:           "kstone",
-		Short:         "A DynamoDB-compatible database in one file",
+		Use:   "kstone",
+		Short: "A DynamoDB-compatible database in one file",
+		Example: `  kstone create my.keystone
+  kstone put my.keystone alice '{"name":"Alice","age":30}'
+  kstone get my.keystone alice
+  kstone query my.keystone "SELECT * FROM items WHERE pk = 'alice'"
+  kstone serve --db my.keystone`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Version:       versionText(),

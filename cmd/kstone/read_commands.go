@@ -14,6 +14,7 @@ import (
 	"github.com/keystone-db/kstone/cmd/internal/show"
 	"github.com/keystone-db/kstone/dynamowire/codec"
 	"github.com/keystone-db/kstone/engine/api"
+	"github.com/keystone-db/kstone/engine/build"
 )
 
 // scanFlags are those of scan.
@@ -101,18 +102,13 @@ func newTables() *cobra.Command {
 		long:  "As JSON, a list of strings; as jsonl, a string a line.",
 		run: func(s *session, _ []string) error {
 			var all []string
-			in := new(api.ListTablesInput)
-			for {
-				out, err := s.ListTables(s.ctx(), in)
+			for name, err := range build.New(s).Tables(s.ctx()) {
 				if err != nil {
 					return err
 				}
-				all = append(all, out.TableNames...)
-				if !out.LastEvaluatedTableName.Set {
-					return show.Names(s.cmd.OutOrStdout(), s.out, "table", all)
-				}
-				in.ExclusiveStartTableName = out.LastEvaluatedTableName
+				all = append(all, name)
 			}
+			return show.Names(s.cmd.OutOrStdout(), s.out, "table", all)
 		},
 	})
 }
