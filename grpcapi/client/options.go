@@ -20,10 +20,11 @@ type Options struct {
 	// TLS is how connections are encrypted; nil: they are not. A certificate in it is shown to servers
 	// that ask for one (mTLS).
 	TLS *tls.Config
-	// AccessKey and SecretKey, both or none, are sent with every call.
-	AccessKey, SecretKey string
-	// PlaintextSecret permits to send them without TLS, where everybody on the way can read them: on a
-	// loopback, say.
+	// AccessKey and SecretKey, both or none, are sent with every call, and SessionToken where they have
+	// one.
+	AccessKey, SecretKey, SessionToken string
+	// PlaintextSecret permits to send them without TLS, where everybody on the way can read them. Servers
+	// take them so from their own machine only.
 	PlaintextSecret bool
 	// MessageMaxBytes bounds an answer, or a part of one that comes in parts: DefaultMessageMaxBytes.
 	MessageMaxBytes int
@@ -81,6 +82,9 @@ func (o Options) check() error {
 	if (o.AccessKey == "") != (o.SecretKey == "") {
 		faults = append(faults, errors.New("an access key needs a secret key, and the other way round"))
 	}
+	if o.SessionToken != "" && o.AccessKey == "" {
+		faults = append(faults, errors.New("a session token needs an access key"))
+	}
 	if o.AccessKey != "" && o.TLS == nil && !o.PlaintextSecret {
 		faults = append(faults, errors.New("a secret key is not sent without TLS, unless PlaintextSecret is set"))
 	}
@@ -116,20 +120,24 @@ func (o Options) dial() []grpc.DialOption {
 		}),
 	}
 	if o.AccessKey != "" {
-		dial = append(dial, grpc.WithPerRPCCredentials(keys{
-			metadata: map[string]string{headerAccessKey: o.AccessKey, headerSecretKey: o.SecretKey},
-			needTLS:  !o.PlaintextSecret,
-		}))
+		k := keys{needTLS: !o.PlaintextSecret, metadata: map[string]string{
+			metadataAccessKey: o.AccessKey, metadataSecretKey: o.SecretKey,
+		}}
+		if o.SessionToken != "" {
+			k.metadata[metadataSessionToken] = o.SessionToken
+		}
+		dial = append(dial, grpc.WithPerRPCCredentials(k))
 	}
 	return append(dial, o.Dial...)
 }
 
 const userAgent = "kstone-client"
 
-// Metadata of authentication.
+// Metadata of authentication, as package grpcapi has it.
 const (
-	headerAccessKey = "x-kstone-access-key"
-	headerSecretKey = "x-kstone-secret-key"
+	metadataAccessKey    = "x-kstone-access-key"
+	metadataSecretKey    = "x-kstone-secret-key"
+	metadataSessionToken = "x-kstone-session-token"
 )
 
 // keys sends an access key with every call.
