@@ -235,7 +235,7 @@ func TestUnixTimeTypes(t *testing.T) {
 	ours, err := build.MarshalValue(build.UnixTime(now))
 	require.NoError(t, err)
 	assert.Equal(t, must(fromSDK(theirs)), ours)
-	for _, v := range []attr.Value{ours, attr.String("x"), must(attr.Number("1.5"))} {
+	for _, v := range []attr.Value{ours, attr.Null(), attr.String("x"), must(attr.Number("1.5"))} {
 		var a attributevalue.UnixTime
 		var b build.UnixTime
 		sdkErr, err := attributevalue.Unmarshal(toSDK(v), &a), build.UnmarshalValue(v, &b)

@@ -30,16 +30,16 @@ type plan struct {
 type form uint8
 
 const (
-	formKind   form = iota
-	formTime        // time.Time or made from it
-	formNumber      // a string that knows itself to be a number
-	formBytes       // a slice or array of bytes
-	formBytes2      // [][]byte
-	formValue       // attr.Value
-	formItem        // attr.Item
-	formFloats      // a slice or array of float32
-	formAnyMap      // map[string]any
-	formAnyList     // []any
+	formKind    form = iota
+	formTime         // time.Time or made from it
+	formNumber       // a string that knows itself to be a number
+	formBytes        // a slice or array of bytes
+	formBytes2       // [][]byte
+	formValue        // attr.Value
+	formItem         // attr.Item
+	formFloats       // a slice or array of float32
+	formAnyMap       // map[string]any
+	formAnyList      // []any
 )
 
 // methods are the interfaces that matter and a type has.

@@ -57,8 +57,12 @@ func (t Timestamp) MarshalValue() (attr.Value, error) {
 	return attr.Timestamp(ms), nil
 }
 
-// UnmarshalValue takes a Ts, and the N that a program without Ts makes of one.
+// UnmarshalValue takes a Ts, the N that a program without Ts makes of one, and NULL for the zero time.
 func (t *Timestamp) UnmarshalValue(v attr.Value) error {
+	if v.Type() == attr.NULL {
+		*t = Timestamp{}
+		return nil
+	}
 	ms, ok := v.Millis()
 	if !ok {
 		return &UnmarshalTypeError{Value: v.Type().String(), Type: reflect.TypeFor[Timestamp]()}
