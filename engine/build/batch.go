@@ -59,19 +59,22 @@ type sealed struct {
 
 // seal finds out the names of key attributes.
 func (b *batchEntry) seal(ctx context.Context) (sealed, error) {
-	out := sealed{table: b.table.name, put: b.put}
 	if b.put == nil {
 		it, err := b.key.item(ctx, b.table)
-		out.key, out.id = it, b.table.name+"\x00"+string(it)
-		return out, err
+		return sealedKey(b.table.name, it), err
 	}
 	s, err := b.table.client.schemaOf(ctx, b.table.name)
 	if err != nil {
 		return sealed{}, err
 	}
 	names := slices.Sorted(slices.Values(slices.Concat(s.key.partition, s.key.sort)))
-	out.id = b.table.name + "\x00" + string(b.put.Project(names))
+	out := sealedKey(b.table.name, b.put.Project(names))
+	out.put, out.key = b.put, nil
 	return out, nil
+}
+
+func sealedKey(table string, key attr.Item) sealed {
+	return sealed{table: table, key: key, id: table + "\x00" + string(key)}
 }
 
 func sealAll(ctx context.Context, entries []batchEntry) ([]sealed, error) {
@@ -185,10 +188,10 @@ func (b *BatchWrite) Run(ctx context.Context) error {
 	}
 	left, err := b.client.drain(ctx, queue, batchWriteMax, func(part []sealed) ([]sealed, error) {
 		out, err := b.client.service.BatchWriteItem(ctx, &api.BatchWriteItemInput{RequestItems: writeRequests(part)})
-		if err != nil || len(out.UnprocessedItems) == 0 {
+		if err != nil {
 			return nil, err
 		}
-		return unprocessedWrites(part, out.UnprocessedItems), nil
+		return b.unprocessed(ctx, out.UnprocessedItems)
 	})
 	if err == nil && len(left) > 0 {
 		err = &UnprocessedError{Writes: writeRequests(left)}
@@ -223,24 +226,22 @@ func writeRequests(part []sealed) []api.BatchWriteItemRequestMapEntry {
 	return requests
 }
 
-// unprocessedWrites finds the entries that an answer names, in their order.
-func unprocessedWrites(part []sealed, answer []api.BatchWriteItemRequestMapEntry) []sealed {
-	named := map[string]bool{}
-	for _, table := range answer {
-		for _, w := range table.Value {
+// unprocessed are the writes that an answer names.
+func (b *BatchWrite) unprocessed(ctx context.Context, answer []api.BatchWriteItemRequestMapEntry) ([]sealed, error) {
+	var entries []batchEntry
+	for _, t := range answer {
+		table := b.client.Table(t.Key)
+		for _, w := range t.Value {
+			e := batchEntry{table: table}
 			if w.PutRequest != nil {
-				named[table.Key+"\x00put"+string(w.PutRequest.Item)] = true
+				e.put = w.PutRequest.Item
 			} else if w.DeleteRequest != nil {
-				named[table.Key+"\x00key"+string(w.DeleteRequest.Key)] = true
+				e.key.whole = w.DeleteRequest.Key
 			}
+			entries = append(entries, e)
 		}
 	}
-	return slices.DeleteFunc(slices.Clone(part), func(s sealed) bool {
-		if s.put != nil {
-			return !named[s.table+"\x00put"+string(s.put)]
-		}
-		return !named[s.table+"\x00key"+string(s.key)]
-	})
+	return sealAll(ctx, entries)
 }
 
 // BatchGet reads any number of items of any tables.
@@ -334,7 +335,7 @@ func (b *BatchGet) run(ctx context.Context, found func(TableItem) bool) error {
 				}
 			}
 		}
-		return unprocessedKeys(part, out.UnprocessedKeys), nil
+		return unprocessedKeys(out.UnprocessedKeys), nil
 	})
 	switch {
 	case errors.Is(err, errStop):
@@ -368,16 +369,13 @@ func (b *BatchGet) requests(part []sealed) ([]api.BatchGetRequestMapEntry, error
 	return requests, nil
 }
 
-// unprocessedKeys finds the entries that an answer names, in their order.
-func unprocessedKeys(part []sealed, answer []api.BatchGetRequestMapEntry) []sealed {
-	if len(answer) == 0 {
-		return nil
-	}
-	named := map[string]bool{}
-	for _, table := range answer {
-		for _, k := range table.Value.Keys {
-			named[table.Key+"\x00"+string(k)] = true
+// unprocessedKeys are the keys that an answer names.
+func unprocessedKeys(answer []api.BatchGetRequestMapEntry) []sealed {
+	var left []sealed
+	for _, t := range answer {
+		for _, k := range t.Value.Keys {
+			left = append(left, sealedKey(t.Key, k))
 		}
 	}
-	return slices.DeleteFunc(slices.Clone(part), func(s sealed) bool { return !named[s.id] })
+	return left
 }

@@ -44,14 +44,21 @@ func (e *expression) fail(err error) {
 	}
 }
 
-// take returns the text written since the last take; absent when there is none.
+// take returns the text written since the last take. One that is empty is an expression too, which the
+// service refuses.
 func (e *expression) take() api.Opt[string] {
-	if len(e.buf) == 0 {
-		return api.Opt[string]{}
-	}
 	text := string(e.buf)
 	e.buf = e.buf[:0]
 	return api.Some(text)
+}
+
+// whole writes a condition that is an expression of its own; none is no expression.
+func (e *expression) whole(c Condition) api.Opt[string] {
+	if c.kind == condNone && c.err == nil {
+		return api.Opt[string]{}
+	}
+	e.condition(c)
+	return e.take()
 }
 
 // placeholders returns the names and values in the order that requests have them in, and the first error

@@ -74,8 +74,11 @@ func (g *Get) finish(ctx context.Context) (err error) {
 	return err
 }
 
-// projection writes the paths of a projection.
+// projection writes the paths of a projection; none is no projection.
 func (e *expression) projection(paths []string) api.Opt[string] {
+	if len(paths) == 0 {
+		return api.Opt[string]{}
+	}
 	for i, p := range paths {
 		if i > 0 {
 			e.put(", ")
@@ -146,8 +149,7 @@ func (p *Put) finish() (err error) {
 		return nil
 	}
 	var e expression
-	e.condition(p.cond)
-	p.in.ConditionExpression = e.take()
+	p.in.ConditionExpression = e.whole(p.cond)
 	p.in.ExpressionAttributeNames, p.in.ExpressionAttributeValues, err = e.placeholders()
 	return err
 }
@@ -210,8 +212,7 @@ func (d *Delete) finish(ctx context.Context) (err error) {
 	}
 	d.in.TableName = api.Some(d.table.name)
 	var e expression
-	e.condition(d.cond)
-	d.in.ConditionExpression = e.take()
+	d.in.ConditionExpression = e.whole(d.cond)
 	if d.in.ExpressionAttributeNames, d.in.ExpressionAttributeValues, err = e.placeholders(); err != nil {
 		return err
 	}

@@ -1,6 +1,8 @@
 package build_test
 
 import (
+	"fmt"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -287,4 +289,49 @@ func TestCallsRunAgain(t *testing.T) {
 		assert.Len(t, items, 1)
 	}
 	code(t, api.ConditionalCheckFailed, add.Run(ctx))
+}
+
+// TestEmptyTexts are expressions that the service refuses, and not none.
+func TestEmptyTexts(t *testing.T) {
+	table, ctx := orders(t).Table("orders"), t.Context()
+	const empty = "The expression can not be empty;"
+	for name, err := range map[string]error{
+		"ConditionExpression":    table.Put(numbered(1)).If("").Run(ctx),
+		"UpdateExpression":       table.Update("p", "s").Expr("").Run(ctx),
+		"KeyConditionExpression": last(table.Query().KeyCondition("").All(ctx)),
+		"FilterExpression":       last(table.Scan().Filter("").All(ctx)),
+	} {
+		assert.Contains(t, code(t, api.Validation, err).Message, "Invalid "+name+": "+empty)
+	}
+	code(t, api.Validation, table.Put(numbered(1)).If("").If("attribute_not_exists(pk)").Run(ctx))
+	n, err := table.Scan().Count(ctx)
+	require.NoError(t, err)
+	assert.Zero(t, n)
+
+	// No condition and no change are none.
+	require.NoError(t, table.Put(numbered(1)).If(build.Condition{}).Run(ctx))
+	require.NoError(t, table.Update("p", "s").Run(ctx))
+}
+
+// TestConcurrentUse of one client and one table, while the table's schema is forgotten again and again.
+func TestConcurrentUse(t *testing.T) {
+	db, ctx := orders(t), t.Context()
+	table := db.Table("orders")
+	var group sync.WaitGroup
+	for g := range 4 {
+		group.Go(func() {
+			for i := range 15 {
+				assert.NoError(t, table.Put(order{Customer: "c", Date: fmt.Sprintf("%d-%02d", g, i), Total: i}).Run(ctx))
+				got, err := table.Get("c", fmt.Sprintf("%d-%02d", g, i)).Item(ctx)
+				assert.NoError(t, err)
+				assert.NotNil(t, got)
+				_, err = table.Get("c").Item(ctx) // a fault, after which the schema is looked up again
+				assert.Error(t, err)
+			}
+		})
+	}
+	group.Wait()
+	n, err := table.Query().PK("c").Count(ctx)
+	require.NoError(t, err)
+	assert.Equal(t, int64(60), n)
 }

@@ -17,7 +17,7 @@ const pathSpecial = `.[]\`
 
 // Attr is the attribute at a path: names joined by dots, indexes of lists in brackets, as in "a.b[1]". A
 // backslash takes the meaning from the '.', '[', ']' or '\' after it; all other characters stand for
-// themselves. Name is for names that are not written by hand.
+// themselves. Name and Escape are for names that are not written by hand.
 func Attr(path string) Operand {
 	steps, ok := parsePath(path)
 	if !ok {
@@ -32,6 +32,22 @@ func Name(name string) Operand {
 		return Operand{err: invalid(msgBadPath, name)}
 	}
 	return Operand{kind: opPath, path: []step{{name: name, index: -1}}}
+}
+
+// Escape writes a name so that Attr, and every method that takes a path as Attr does, means it as one
+// name.
+func Escape(name string) string {
+	if !strings.ContainsAny(name, pathSpecial) {
+		return name
+	}
+	var b strings.Builder
+	for i := range len(name) {
+		if strings.IndexByte(pathSpecial, name[i]) >= 0 {
+			b.WriteByte('\\')
+		}
+		b.WriteByte(name[i])
+	}
+	return b.String()
 }
 
 // Key is the entry of that name in the map at the path.

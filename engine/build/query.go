@@ -99,9 +99,9 @@ func (q *Query) SKBeginsWith(prefix any) *Query {
 	return q.onSort(func(o Operand, args []any) Condition { return o.BeginsWith(args[0]) }, prefix)
 }
 
-// Key is the key condition as a text with its arguments or as a Condition, in place of PK and the SK
+// KeyCondition is the key condition as a text with its arguments or as a Condition, in place of PK and the SK
 // methods: it needs no look at the table.
-func (q *Query) Key(cond any, args ...Args) *Query {
+func (q *Query) KeyCondition(cond any, args ...Args) *Query {
 	q.key = q.key.And(conditionOf(cond, args))
 	return q
 }
@@ -162,10 +162,8 @@ func (q *Query) fetch(ctx context.Context, start attr.Item, limit int64, count b
 		return nil, err
 	}
 	var e expression
-	e.condition(keyCondition)
-	in.KeyConditionExpression = e.take()
-	e.condition(q.filter)
-	in.FilterExpression = e.take()
+	in.KeyConditionExpression = e.whole(keyCondition)
+	in.FilterExpression = e.whole(q.filter)
 	if count {
 		in.Select = api.Some(api.SelectCount)
 	} else {
@@ -182,7 +180,7 @@ func (q *Query) fetch(ctx context.Context, start attr.Item, limit int64, count b
 	return newPage(out.Items, out.Count, out.ScannedCount, out.LastEvaluatedKey), nil
 }
 
-// keyCondition is that of Key and of PK and the SK methods, whose attributes the table's schema names.
+// keyCondition is that of KeyCondition and of PK and the SK methods, whose attributes the table's schema names.
 func (q *Query) keyCondition(ctx context.Context) (Condition, error) {
 	cond := q.key
 	if len(q.partition) == 0 && len(q.sort) == 0 {

@@ -82,8 +82,7 @@ func (s *Scan) fetch(ctx context.Context, start attr.Item, limit int64, count bo
 		in.Limit = api.Some(limit)
 	}
 	var e expression
-	e.condition(s.filter)
-	in.FilterExpression = e.take()
+	in.FilterExpression = e.whole(s.filter)
 	if count {
 		in.Select = api.Some(api.SelectCount)
 	} else {

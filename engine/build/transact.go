@@ -53,8 +53,7 @@ func (c *Check) action(ctx context.Context) (out api.TransactWriteItem, err erro
 	in := c.in
 	in.TableName = api.Some(c.table.name)
 	var e expression
-	e.condition(c.cond)
-	in.ConditionExpression = e.take()
+	in.ConditionExpression = e.whole(c.cond)
 	if in.ExpressionAttributeNames, in.ExpressionAttributeValues, err = e.placeholders(); err != nil {
 		return out, err
 	}

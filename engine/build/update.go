@@ -2,6 +2,7 @@ package build
 
 import (
 	"context"
+	"slices"
 
 	"github.com/keystone-db/kstone/engine/api"
 	"github.com/keystone-db/kstone/engine/attr"
@@ -142,8 +143,7 @@ func (u *Update) finish(ctx context.Context) (err error) {
 	u.in.TableName = api.Some(u.table.name)
 	var e expression
 	u.in.UpdateExpression = e.update(u)
-	e.condition(u.cond)
-	u.in.ConditionExpression = e.take()
+	u.in.ConditionExpression = e.whole(u.cond)
 	if u.in.ExpressionAttributeNames, u.in.ExpressionAttributeValues, err = e.placeholders(); err != nil {
 		return err
 	}
@@ -151,8 +151,11 @@ func (u *Update) finish(ctx context.Context) (err error) {
 	return err
 }
 
-// update writes an update expression.
+// update writes an update expression; one that changes nothing is none.
 func (e *expression) update(u *Update) api.Opt[string] {
+	if len(u.texts) == 0 && !slices.ContainsFunc(u.clauses[:], func(c []change) bool { return len(c) > 0 }) {
+		return api.Opt[string]{}
+	}
 	space := ""
 	for _, text := range u.texts {
 		e.put(space)
