@@ -15,7 +15,7 @@ COPY --from=build --chown=65532:65532 /out/data /data
 USER 65532:65532
 ENV KSTONE_HOST=0.0.0.0 KSTONE_NO_AUTH=true KSTONE_DB=/data/kstone.keystone
 VOLUME /data
-EXPOSE 8000
+EXPOSE 8000 50051
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=5s --timeout=5s --start-period=2s --retries=3 CMD ["/usr/local/bin/kstone", "health", "http://127.0.0.1:8000"]
 ENTRYPOINT ["/usr/local/bin/kstone"]

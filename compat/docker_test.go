@@ -40,12 +40,12 @@ func TestDockerfile(t *testing.T) {
 	assert.Equal(t, "/usr/local/bin/kstone", entry[0])
 	assert.Equal(t, entry[0], health[0])
 	assert.Regexp(t, `(?m)^USER [1-9]`, string(text), "not root")
-	assert.Contains(t, string(text), "\nEXPOSE 8000\n")
+	assert.Contains(t, string(text), "\nEXPOSE 8000 50051\n")
 
 	env := strings.Fields(strings.ReplaceAll(line(`(?m)^ENV (.*)$`), "/data/", dir+"/"))
 	for _, args := range [][]string{{"serve"}, {"-jar", "DynamoDBLocal.jar", "-inMemory", "-sharedDb"}} {
 		cmd := exec.Command(image, args...)
-		cmd.Env = append(append(os.Environ(), env...), "KSTONE_PORT=0")
+		cmd.Env = append(append(os.Environ(), env...), "KSTONE_PORT=0", "KSTONE_GRPC_PORT=0")
 		s, err := startCommand(cmd)
 		require.NoError(t, err)
 		t.Cleanup(s.kill)

@@ -20,12 +20,13 @@ import (
 type server struct {
 	cmd    *exec.Cmd
 	url    string
+	grpc   string // HOST:PORT of the gRPC door
 	stderr bytes.Buffer
 }
 
-// startServer runs `kstone serve ARGS` on a free port and waits until it says that it is ready.
+// startServer runs `kstone serve ARGS` on free ports and waits until it says that it is ready.
 func startServer(args ...string) (*server, error) {
-	return startCommand(exec.Command(binary, append([]string{"serve", "--port", "0"}, args...)...))
+	return startCommand(exec.Command(binary, append([]string{"serve", "--port", "0", "--grpc-port", "0"}, args...)...))
 }
 
 func startCommand(cmd *exec.Cmd) (*server, error) {
@@ -42,6 +43,9 @@ func startCommand(cmd *exec.Cmd) (*server, error) {
 	for lines.Scan() {
 		if url, ok := strings.CutPrefix(lines.Text(), "export AWS_ENDPOINT_URL_DYNAMODB="); ok {
 			s.url = url
+		}
+		if addr, ok := strings.CutPrefix(lines.Text(), "gRPC on "); ok && s.grpc == "" {
+			s.grpc, _, _ = strings.Cut(addr, ",")
 		}
 		if lines.Text() == "ready" {
 			return s, nil

@@ -18,10 +18,11 @@ import (
 	"io"
 	"os"
 	"runtime"
-	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/keystone-db/kstone/cmd/internal/serve"
 )
 
 // version is set by the linker: -X main.version=….
@@ -88,13 +89,5 @@ func newVersion() *cobra.Command {
 	}
 }
 
-// versionText is the version that the linker set, else the one of the module, as `go install` knows it.
-func versionText() string {
-	if version != "" {
-		return version
-	}
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "unknown"
-}
+// versionText is the version that is told.
+func versionText() string { return serve.Version(version) }

@@ -56,7 +56,7 @@ func start(t *testing.T, bin, file string) *server {
 	t.Helper()
 	portFile := filepath.Join(t.TempDir(), "port")
 	s := &server{exited: make(chan struct{}), log: &bytes.Buffer{}}
-	s.cmd = exec.Command(bin, "serve", "--db", file, "--host", "127.0.0.1", "--port", "0",
+	s.cmd = exec.Command(bin, "serve", "--db", file, "--host", "127.0.0.1", "--port", "0", "--grpc-port", "off",
 		"--port-file", portFile, "--sync", "always", "--log-level", "warn")
 	s.cmd.Stderr = s.log
 	require.NoError(t, s.cmd.Start())

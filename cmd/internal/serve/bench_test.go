@@ -106,11 +106,14 @@ func benchOps() []benchOp {
 // one of the server. Sync is off the path of requests, for the same reason.
 func BenchmarkServe(b *testing.B) {
 	b.Run("Memory", func(b *testing.B) {
-		addr, _ := startBench(b, Config{InMemory: true})
+		c := Defaults()
+		c.InMemory = true
+		addr, _ := startBench(b, c)
 		runBench(b, addr, loadBench(b, addr))
 	})
 	b.Run("File", func(b *testing.B) {
-		c := Config{Path: filepath.Join(b.TempDir(), "bench.keystone"), Sync: engine.SyncInterval}
+		c := Defaults()
+		c.Path, c.Sync = filepath.Join(b.TempDir(), "bench.keystone"), engine.SyncInterval
 		addr, stop := startBench(b, c)
 		records := loadBench(b, addr)
 		stop() // moves what was loaded from memory to where reads find most data of a file
@@ -122,12 +125,8 @@ func BenchmarkServe(b *testing.B) {
 // startBench starts a server the way the command does. It is stopped by what it returns, or at the end.
 func startBench(b *testing.B, c Config) (addr string, stop func()) {
 	b.Helper()
-	c.Host, c.PortFile = "127.0.0.1", filepath.Join(b.TempDir(), "port")
-	c.Region, c.Account = engine.DefaultRegion, engine.DefaultAccount
-	c.GRPCPort = GRPCPort{Off: true}
-	c.MaxConnections, c.SyncInterval = MaxConnectionsDefault, engine.DefaultSyncInterval
-	c.TTLInterval, c.StreamRetention, c.StreamShards = engine.DefaultTTLInterval, engine.DefaultStreamRetention, 1
-	c.CollectionBytes, c.LogLevel = engine.DefaultCollectionBytes, zerolog.Disabled
+	c.Host, c.Port, c.PortFile = "127.0.0.1", 0, filepath.Join(b.TempDir(), "port")
+	c.GRPCPort.Off, c.LogLevel = true, zerolog.Disabled
 	ctx, cancel := context.WithCancel(b.Context())
 	said, ended := firstWrite{make(chan struct{})}, make(chan error, 1)
 	go func() { ended <- Run(ctx, c, &said, io.Discard) }()

@@ -87,6 +87,18 @@ type Config struct {
 	Version string
 }
 
+// Defaults are what a command starts from.
+func Defaults() Config {
+	return Config{
+		Host: HostDefault, Port: PortDefault, GRPCPort: GRPCPort{Port: GRPCPortDefault},
+		Region: engine.DefaultRegion, Account: engine.DefaultAccount, SyncInterval: engine.DefaultSyncInterval,
+		MaxConnections: MaxConnectionsDefault, ShutdownGrace: ShutdownGraceDefault,
+		StreamShards: engine.DefaultStreamShards, StreamRetention: engine.DefaultStreamRetention,
+		CollectionBytes: engine.DefaultCollectionBytes, TTLInterval: engine.DefaultTTLInterval,
+		LogLevel: zerolog.InfoLevel,
+	}
+}
+
 // check reports every fault of the configuration at once.
 func (c Config) check() error {
 	var errs []error

@@ -6,9 +6,21 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"strings"
 )
+
+// Version is the version that the linker set, else the one of the module, as `go install` knows it.
+func Version(linked string) string {
+	if linked != "" {
+		return linked
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "unknown"
+}
 
 // clientHost is the name by which a client of this machine reaches the server.
 func clientHost(host string) string {
