@@ -1,6 +1,7 @@
 package build_test
 
 import (
+	"math/rand/v2"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -233,3 +234,52 @@ func TestFaults(t *testing.T) {
 
 // last is the error of a call that has a result too.
 func last[T any](_ T, err error) error { return err }
+
+// TestRandomConditions: however conditions and texts are nested, they hold as the same nesting of Go does.
+func TestRandomConditions(t *testing.T) {
+	db, ctx := orders(t), t.Context()
+	require.NoError(t, db.Table("orders").Put(map[string]any{"pk": "p", "sk": "s", "n": 5}).Run(ctx))
+	rnd := rand.New(rand.NewPCG(1, 2))
+	var random func(depth int) (build.Condition, bool)
+	random = func(depth int) (build.Condition, bool) {
+		kind := rnd.IntN(7)
+		if depth == 0 {
+			kind = rnd.IntN(4)
+		}
+		k := rnd.IntN(10)
+		switch kind {
+		case 0:
+			return build.Attr("n").Less(k), 5 < k
+		case 1:
+			return build.Attr("n").Between(k, k+2), 5 >= k && 5 <= k+2
+		case 2:
+			return build.Text("n > :a OR n = :b", build.Args{"a": 7, "b": 5}), true
+		case 3:
+			return build.Text("(n > :a)", build.Args{"a": 7}), false
+		case 4:
+			c, holds := random(depth - 1)
+			return build.Not(c), !holds
+		}
+		c, holds := random(depth - 1)
+		others := make([]build.Condition, rnd.IntN(3))
+		for i := range others {
+			other, held := random(depth - 1)
+			others[i] = other
+			if kind == 5 {
+				holds = holds && held
+			} else {
+				holds = holds || held
+			}
+		}
+		if kind == 5 {
+			return c.And(others...), holds
+		}
+		return c.Or(others...), holds
+	}
+	for i := range 300 {
+		c, holds := random(4)
+		n, err := db.Table("orders").Scan().Filter(c).Count(ctx)
+		require.NoError(t, err, i)
+		require.Equal(t, holds, n == 1, i)
+	}
+}
