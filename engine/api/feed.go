@@ -9,13 +9,20 @@ import (
 // wire stands for it; the native doors have it.
 type Feeder interface {
 	// Subscribe delivers the records of a stream in the order of their sequence numbers, each once,
-	// first those that are there and then those that come, until ctx ends, deliver fails (its error is
-	// returned unchanged), or the stream is disabled and all its records are delivered (nil).
+	// first those that are there and then those that come, until ctx ends (its error), deliver fails (its
+	// error is returned unchanged), or the stream is disabled or its table deleted and all its records are
+	// delivered (nil). A feed of one shard also ends with the shard. When the database is closed it ends
+	// with an error of code Unavailable.
 	//
 	// The first call of deliver comes at once, without records: it tells where the feed begins, so that
-	// everything written after it will be delivered. Deliver is called from one goroutine at a time and
-	// may block: nothing is read ahead of it but one page. The output is deliver's for the time of the
-	// call; its items are the caller's to keep.
+	// everything written after it will be delivered. Others without records may follow; they move the
+	// position on. Deliver is called from one goroutine at a time and may block: nothing is read ahead
+	// of it, and a delivery holds at most SubscribeInput.Limit records, of 1 MiB together unless it is
+	// one. The output is the receiver's to keep.
+	//
+	// A record that is written is delivered when its write and all that were under way before it are over.
+	// A feed that has nothing to deliver costs nothing until a record comes for it. It learns of the
+	// writes of its own process only.
 	//
 	// Errors are those of DescribeStream and GetShardIterator: ResourceNotFound, TrimmedDataAccess when
 	// the records after the start are no longer kept, or stop being kept before they are delivered.
@@ -38,7 +45,7 @@ const (
 )
 
 // SubscribeInput says which changes are wanted. Either StreamArn or TableName names the stream; a table
-// stands for its present one.
+// stands for its newest one, which may be disabled.
 type SubscribeInput struct {
 	StreamArn Opt[string]
 	TableName Opt[string]
@@ -50,9 +57,10 @@ type SubscribeInput struct {
 	// SequenceNumber of StartAt and StartAfter. It need not be a record's: SubscribeOutput.Position is
 	// one too.
 	SequenceNumber Opt[string]
-	// Timestamp of StartAtTimestamp: the feed begins with the first record that is not older.
+	// Timestamp of StartAtTimestamp: the feed begins with the first record that is not older, in
+	// milliseconds, though later ones may be a little older again. A time to come is as good as now.
 	Timestamp Opt[time.Time]
-	// Limit is the most records of one delivery: 1 to SubscribeLimitMax.
+	// Limit is the most records of one delivery: 1 to SubscribeLimitMax, SubscribeLimitDefault when absent.
 	Limit Opt[int64]
 }
 
@@ -60,7 +68,7 @@ type SubscribeInput struct {
 type SubscribeOutput struct {
 	Records []FeedRecord
 	// Position is where to resume after this delivery, with StartAfter: everything up to it was
-	// delivered.
+	// delivered. It is as good as a sequence number, and often behind that of the last record.
 	Position string
 }
 
