@@ -19,7 +19,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
@@ -128,20 +127,6 @@ func (p benchProcess) micros(b *testing.B) float64 {
 
 const benchConns = 8
 
-// rawCodec sends bytes and looks at no answer, so that the client is light.
-type rawCodec struct{}
-
-func (rawCodec) Name() string { return "proto" }
-
-func (rawCodec) Marshal(v any) (mem.BufferSlice, error) {
-	return mem.BufferSlice{mem.SliceBuffer(v.([]byte))}, nil
-}
-
-func (rawCodec) Unmarshal(data mem.BufferSlice, v any) error {
-	*v.(*int) = data.Len()
-	return nil
-}
-
 // runCalls makes b.N calls by one goroutine a connection and reports the server's time for each.
 func runCalls(b *testing.B, p benchProcess, conns []*grpc.ClientConn, method string, message []byte) {
 	before := p.micros(b)
@@ -151,7 +136,7 @@ func runCalls(b *testing.B, p benchProcess, conns []*grpc.ClientConn, method str
 		wg.Go(func() {
 			for range (b.N + i) / len(conns) {
 				var n int
-				if err := conn.Invoke(context.Background(), method, message, &n, grpc.ForceCodecV2(rawCodec{})); err != nil {
+				if err := conn.Invoke(context.Background(), method, message, &n, rawCall()); err != nil {
 					panic(err)
 				}
 			}
@@ -191,7 +176,7 @@ func BenchmarkServer(b *testing.B) {
 		b.Run(fmt.Sprintf("echo-%d-%d", len(message), call.answer), func(b *testing.B) {
 			p, conns := startBench(b, "echo")
 			// The message of bytes takes some bytes itself.
-			text := append([]byte(fmt.Sprintf("%04d", call.answer)), message...)[:len(message)]
+			text := append(fmt.Appendf(nil, "%04d", call.answer), message...)[:len(message)]
 			in, err := proto.Marshal(wrapperspb.Bytes(text))
 			require.NoError(b, err)
 			runCalls(b, p, conns, "/Echo/Echo", in)

@@ -33,6 +33,9 @@ func scan(
 			total.Items, total.LastEvaluatedKey = rest, out.LastEvaluatedKey
 			return send(&total)
 		}
+		if err := ctx.Err(); err != nil {
+			return err // perhaps the client left while there was nothing to send
+		}
 		if len(rest) == 0 {
 			continue
 		}
@@ -66,6 +69,9 @@ func executeStatement(
 		if onePage || !out.NextToken.Set || page.Limit.Set && page.Limit.Value <= 0 {
 			return send(&api.ExecuteStatementOutput{Items: rest, NextToken: out.NextToken,
 				ConsumedCapacity: consumed, LastEvaluatedKey: out.LastEvaluatedKey})
+		}
+		if err := ctx.Err(); err != nil {
+			return err // perhaps the client left while there was nothing to send
 		}
 		if len(rest) == 0 {
 			continue

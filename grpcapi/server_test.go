@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/keystone-db/kstone/engine"
@@ -16,11 +17,21 @@ import (
 	"github.com/keystone-db/kstone/grpcapi/keystonev1"
 )
 
+// windowBytes is the flow-control window of the tests' client, which does not grow then.
+const windowBytes = 64 << 10
+
 // clientMaxBytes is how large an answer the client of the tests takes.
 const clientMaxBytes = 64 << 20
 
 // dial serves a service in the process and gives a connection to it.
 func dial(t *testing.T, svc api.Service, opts grpcapi.Options) *grpc.ClientConn {
+	t.Helper()
+	_, conn := serve(t, svc, opts)
+	return conn
+}
+
+// serve is dial that gives the server too.
+func serve(t *testing.T, svc api.Service, opts grpcapi.Options) (*grpcapi.Server, *grpc.ClientConn) {
 	t.Helper()
 	const pipeBytes = 1 << 20
 	l := bufconn.Listen(pipeBytes)
@@ -30,6 +41,7 @@ func dial(t *testing.T, svc api.Service, opts grpcapi.Options) *grpc.ClientConn 
 	conn, err := grpc.NewClient("passthrough:bufconn",
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return l.DialContext(ctx) }),
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithInitialWindowSize(windowBytes), grpc.WithInitialConnWindowSize(windowBytes),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(clientMaxBytes)))
 	require.NoError(t, err)
 	t.Cleanup(func() {
@@ -37,7 +49,7 @@ func dial(t *testing.T, svc api.Service, opts grpcapi.Options) *grpc.ClientConn 
 		server.Stop()
 		require.NoError(t, <-done)
 	})
-	return conn
+	return server, conn
 }
 
 // openDB opens a database in memory.
@@ -92,3 +104,20 @@ func TestPutAndGet(t *testing.T) {
 	require.Equal(t, "hello", out.GetItem().GetAttributes()["text"].GetS())
 	require.Len(t, out.GetItem().GetAttributes(), 3)
 }
+
+// rawCodec sends bytes and looks at no answer, for clients that are light or send what is no message.
+type rawCodec struct{}
+
+func (rawCodec) Name() string { return "proto" }
+
+func (rawCodec) Marshal(v any) (mem.BufferSlice, error) {
+	return mem.BufferSlice{mem.SliceBuffer(v.([]byte))}, nil
+}
+
+func (rawCodec) Unmarshal(data mem.BufferSlice, v any) error {
+	*v.(*int) = data.Len()
+	return nil
+}
+
+// rawCall makes a call with a message of bytes and the length of the answer.
+func rawCall() grpc.CallOption { return grpc.ForceCodecV2(rawCodec{}) }
