@@ -34,7 +34,8 @@ func Marshal(v any) (attr.Item, error) { return MarshalOptions{}.Marshal(v) }
 // A field has the name and the options of its tag, `dynamodbav:"name,option,option"`; without a
 // name it has its Go name, and "-" leaves it out. The options:
 //
-//	omitempty      leave the field out when it is false, 0, "", nil, or an array without elements
+//	omitempty      leave the field out when it is false, 0, "", nil or an array type of length 0; not when
+//	               it is an empty slice or map that is not nil, a zero time or another struct
 //	omitemptyelem  leave out such elements of a list, set or map, at any depth
 //	nullempty      NULL instead of such a value
 //	nullemptyelem  NULL instead of such elements of a list, set or map

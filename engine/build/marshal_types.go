@@ -94,3 +94,6 @@ func (x Vector) MarshalValue() (attr.Value, error) {
 	}
 	return v, nil
 }
+
+// MarshalValue gives the set; it makes sets parts of what Marshal maps.
+func (s Set) MarshalValue() (attr.Value, error) { return s.value, s.err }
