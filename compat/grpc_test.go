@@ -66,6 +66,11 @@ func newDynamic(t *testing.T, conn *grpc.ClientConn) *dynamic {
 	return d
 }
 
+// over is the same service over another connection.
+func (d *dynamic) over(conn *grpc.ClientConn) *dynamic {
+	return &dynamic{grpcdynamic.NewStub(conn), d.service}
+}
+
 func (d *dynamic) method(t *testing.T, name, request string) (protoreflect.MethodDescriptor, proto.Message) {
 	t.Helper()
 	m := d.service.Methods().ByName(protoreflect.Name(name))
