@@ -29,7 +29,8 @@ func newCreate() *cobra.Command {
 pk, a string. FILE has the JSON of CreateTable requests, as aws dynamodb create-table takes it with
 --cli-input-json: one object, several one after the other, or a list of them. With --endpoint the
 tables are made on that server, and the command waits until they are active.`,
-		run: func(s *session, _ []string) error { return create(s, schema) },
+		example: "  kstone create my.keystone\n  kstone create shop.keystone --schema tables.json",
+		run:     func(s *session, _ []string) error { return create(s, schema) },
 	})
 	cmd.Flags().StringVar(&schema, "schema", "", "JSON file of the tables to make; \"-\" reads stdin")
 	return cmd

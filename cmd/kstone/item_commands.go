@@ -154,6 +154,8 @@ func newPut() *cobra.Command {
 		short: "Write an item, in place of the one that has its key",
 		long: keyHelp + "\n\n" + itemHelp + "\nThe key's attributes need not be in it; if they are, they " +
 			"must agree with KEY.\n\n" + conditionHelp,
+		example: `  kstone put my.keystone alice '{"name":"Alice","age":30}'
+  kstone put my.keystone Orders c1 7 @order.json --if 'attribute_not_exists(customer)'`,
 		run: func(s *session, args []string) error { return put(s, &e, args) },
 	})
 	e.add(cmd, "all_old")
@@ -195,6 +197,9 @@ func newGet() *cobra.Command {
 		use: "get [TABLE] KEY", least: 1, most: 1 + keyPartsMax,
 		short: "Print an item",
 		long:  keyHelp,
+		example: `  kstone get my.keystone alice
+  kstone get my.keystone Orders c1 7
+  kstone get --endpoint http://localhost:8000 Orders c1 7`,
 		run: func(s *session, args []string) error {
 			table, parts, _ := keyArguments(args, 0)
 			key, err := s.key(table, parts)
@@ -262,6 +267,7 @@ func newUpdate() *cobra.Command {
 		short: "Change attributes of an item, which is made if it is not there",
 		long: keyHelp + "\n\nEXPRESSION is the service's UpdateExpression, such as 'SET age = :a REMOVE nick ADD visits :n'.\n\n" +
 			conditionHelp,
+		example: `  kstone update my.keystone alice 'SET age = age + :n' --values '{":n":1}' --return updated_new`,
 		run: func(s *session, args []string) error {
 			table, parts, rest := keyArguments(args, 1)
 			names, values, err := e.placeholders(s)

@@ -42,6 +42,7 @@ type dataCommand struct {
 	use         string
 	least, most int
 	short, long string
+	example     string // a line or several
 	// create makes a file where there is none.
 	create bool
 	run    func(*session, []string) error
@@ -50,6 +51,8 @@ type dataCommand struct {
 // dataHelp ends the help of every command on data.
 const dataHelp = `
 With --endpoint URL the command works on that server, and PATH is left out.
+KSTONE_OUTPUT, KSTONE_JSON, KSTONE_REGION and KSTONE_PROFILE in the environment stand for the flags of
+those names; a flag wins.
 The exit code is 0 if all went well, 1 after a failure, 2 if the command line is wrong, 3 if the item
 or table is not there, and 4 if a condition was not met. A failure is one line on stderr.`
 
@@ -58,9 +61,10 @@ func newData(d dataCommand) *cobra.Command {
 	s := new(session)
 	name, args, _ := strings.Cut(d.use, " ")
 	cmd := &cobra.Command{
-		Use:   strings.TrimSpace(name + " PATH " + args),
-		Short: d.short,
-		Long:  strings.TrimSpace(d.short+".\n\n"+d.long) + "\n" + dataHelp,
+		Use:     strings.TrimSpace(name + " PATH " + args),
+		Short:   d.short,
+		Long:    strings.TrimSpace(d.short+".\n\n"+d.long) + "\n" + dataHelp,
+		Example: d.example,
 		Args: func(cmd *cobra.Command, given []string) error {
 			n := len(given)
 			if s.target.Endpoint == "" {

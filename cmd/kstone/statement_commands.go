@@ -29,23 +29,32 @@ ends the command; those before it stay done. Rows are printed as they come, thos
 in one list: with table, in one table a statement.`
 
 func newQuery() *cobra.Command {
-	return newStatements("query", "Print the rows that SELECT statements of PartiQL find",
-		`What is no SELECT (or EXPLAIN) is refused before anything runs: kstone sql runs everything.
-  kstone query db.keystone "SELECT * FROM items WHERE pk = 'alice'"`, true)
+	return newStatements(dataCommand{
+		use:   "query",
+		short: "Print the rows that SELECT statements of PartiQL find",
+		long: `What is no SELECT (or EXPLAIN) is refused before anything runs: kstone sql runs everything.
+
+` + statementHelp,
+		example: `  kstone query my.keystone "SELECT * FROM items WHERE pk = 'alice'"`,
+	}, statementFlags{readOnly: true})
 }
 
 func newSQL() *cobra.Command {
-	return newStatements("sql", "Run statements of PartiQL", `  kstone sql db.keystone "INSERT INTO items VALUE {'pk':'alice','age':30}"
-  kstone sql db.keystone --parameters '["alice"]' 'SELECT * FROM items WHERE pk = ?'
-INSERT, UPDATE and DELETE print nothing but what they return with RETURNING.`, false)
+	return newStatements(dataCommand{
+		use:   "sql",
+		short: "Run statements of PartiQL",
+		long:  "INSERT, UPDATE and DELETE print nothing but what they return with RETURNING.\n\n" + statementHelp,
+		example: `  kstone sql my.keystone "INSERT INTO items VALUE {'pk':'alice','age':30}"
+  kstone sql my.keystone "SELECT * FROM items WHERE pk = ?" --parameters '["alice"]'
+  kstone sql my.keystone --file script.sql`,
+	}, statementFlags{})
 }
 
-func newStatements(name, short, examples string, readOnly bool) *cobra.Command {
-	f := statementFlags{readOnly: readOnly}
-	cmd := newData(dataCommand{
-		use: name + " [STATEMENT]...", most: -1, short: short, long: examples + "\n\n" + statementHelp,
-		run: func(s *session, args []string) error { return runStatements(s, &f, args) },
-	})
+// newStatements completes the description of a command that runs statements.
+func newStatements(d dataCommand, f statementFlags) *cobra.Command {
+	d.use, d.most = d.use+" [STATEMENT]...", -1
+	d.run = func(s *session, args []string) error { return runStatements(s, &f, args) }
+	cmd := newData(d)
 	flags := cmd.Flags()
 	flags.StringVar(&f.file, "file", "", `read the statements from this file; "-" is stdin`)
 	flags.StringVar(&f.parameters, "parameters", "", `values for the ? of a single statement: a JSON list such as '["alice",30]'`)
