@@ -3,6 +3,7 @@
 //
 //	go run ./cmd/internal/doorbench                 # Get and Put, 1, 8 and 64 at once: about 90 seconds
 //	go run ./cmd/internal/doorbench -profile cpu -inflight 8
+//	go run ./cmd/internal/doorbench memory          # a scan of 1,000,000 items: rate and memory
 //
 // Servers are processes of their own: this program once more. The client is cheap: it sends bytes that
 // were made before and looks at the length of answers. The figure to go by is the ratio of processor
@@ -14,6 +15,6 @@
 //
 //	echo    grpc-go with default options, a message of one bytes field each way, of the same sizes
 //	typed   the same with the generated types of the protocol, which decode to maps; constant answers
-//	grpc    kstone over gRPC, in memory
-//	http    kstone over HTTP, in memory
+//	grpc    kstone serve over gRPC, in memory
+//	http    kstone serve over HTTP, in memory
 package main

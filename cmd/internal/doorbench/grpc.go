@@ -72,3 +72,15 @@ func callGRPC(conns []*grpc.ClientConn, call string, requests [][]byte, answerMi
 func invoke(ctx context.Context, conn *grpc.ClientConn, call string, in any) error {
 	return conn.Invoke(ctx, path(call), encode(in), new(answer))
 }
+
+// openStream begins a call whose answer is a stream.
+func openStream(ctx context.Context, conn *grpc.ClientConn, call string, in any) (grpc.ClientStream, error) {
+	stream, err := conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, path(call))
+	if err != nil {
+		return nil, err
+	}
+	if err := stream.SendMsg(encode(in)); err != nil {
+		return nil, err
+	}
+	return stream, stream.CloseSend()
+}

@@ -18,6 +18,8 @@ type settings struct {
 	inFlight []int
 	conns    int
 	keys     int
+	items    int
+	db       string
 	profile  string
 	server   string
 	answer   int
@@ -36,7 +38,7 @@ func main() {
 // parts are the measurements by name.
 func parts() map[string]func(context.Context, settings, io.Writer) error {
 	return map[string]func(context.Context, settings, io.Writer) error{
-		"calls": benchCalls,
+		"calls": benchCalls, "memory": benchMemory,
 	}
 }
 
@@ -47,15 +49,17 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	f.IntVar(&s.rounds, "rounds", 3, "rounds")
 	f.IntVar(&s.conns, "conns", 1, "connections of the gRPC client, which calls in flight share; 0 for one each")
 	f.IntVar(&s.keys, "keys", 10_000, "items that are read and written, at random")
+	f.IntVar(&s.items, "items", 1_000_000, "items that the memory part scans")
 	f.StringVar(&s.profile, "profile", "", "write the CPU profile of the kstone server to this file")
 	one := f.Int("inflight", 0, "calls in flight; 0 for 1, 8 and 64")
 	f.StringVar(&s.server, "server", "", "be a server: "+echoServer+" or "+kstoneServer)
 	f.IntVar(&s.answer, "answer", 0, "bytes of the answers of an echo server")
+	f.StringVar(&s.db, "db", "", "database file of a kstone server; in memory when empty")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
 	if s.server != "" {
-		return serve(s, os.Stdin, out)
+		return runServer(s, os.Stdin, out)
 	}
 	s.inFlight = []int{1, 8, 64}
 	if *one > 0 {
@@ -68,7 +72,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	for _, name := range names {
 		part, ok := parts()[name]
 		if !ok {
-			return fmt.Errorf("no part %q: want calls", name)
+			return fmt.Errorf("no part %q: want calls or memory", name)
 		}
 		if err := part(ctx, s, out); err != nil {
 			return fmt.Errorf("%s: %w", name, err)

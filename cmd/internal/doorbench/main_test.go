@@ -34,6 +34,13 @@ func TestCalls(t *testing.T) {
 	}
 }
 
+// TestMemory: a scan of a file has all its parts.
+func TestMemory(t *testing.T) {
+	var out bytes.Buffer
+	require.NoError(t, run(t.Context(), []string{"-items", "300", "memory"}, &out))
+	require.Equal(t, scans, strings.Count(out.String(), "scan of 300 items: 2 parts"), out.String())
+}
+
 // TestItem: the item has the size that figures are told for.
 func TestItem(t *testing.T) {
 	require.Equal(t, itemBytes, sizeOf(newItem(keyOf(0)).GetAttributes()))

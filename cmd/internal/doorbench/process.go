@@ -72,6 +72,25 @@ func (p *process) cpu() time.Duration {
 	return time.Duration(sum) * tick
 }
 
+// anonymous is the memory of the process that is not of files, in bytes; 0 where the system does not
+// tell.
+func (p *process) anonymous() int64 {
+	status, err := os.ReadFile(p.proc("status"))
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(status), "RssAnon:")
+	fields := strings.Fields(rest)
+	if len(fields) == 0 {
+		return 0
+	}
+	kib, err := strconv.ParseInt(fields[0], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return kib << 10
+}
+
 func (p *process) proc(file string) string {
 	return "/proc/" + strconv.Itoa(p.cmd.Process.Pid) + "/" + file
 }

@@ -2,19 +2,19 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
+	"path/filepath"
 	"runtime/pprof"
-	"time"
+	"strings"
 
+	"github.com/rs/zerolog"
 	"google.golang.org/grpc"
 
-	"github.com/keystone-db/kstone/dynamowire"
+	"github.com/keystone-db/kstone/cmd/internal/serve"
 	"github.com/keystone-db/kstone/engine"
-	"github.com/keystone-db/kstone/grpcapi"
 	"github.com/keystone-db/kstone/grpcapi/keystonev1"
 )
 
@@ -24,26 +24,18 @@ const (
 	kstoneServer = "kstone"
 )
 
-// serve is a server: it writes its addresses to out and runs until in ends.
-func serve(s settings, in io.Reader, out io.Writer) error {
-	listeners := make([]net.Listener, 2)
-	for i := range listeners {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return err
-		}
-		listeners[i] = l
-	}
+// runServer is a server: it writes its addresses to out and runs until in ends.
+func runServer(s settings, in io.Reader, out io.Writer) error {
+	ctx, stop := context.WithCancel(context.Background())
+	go func() {
+		defer stop()
+		_, _ = io.Copy(io.Discard, in)
+	}()
 	defer profile(s.profile)()
-	stop, err := serveDoors(s, listeners[0], listeners[1])
-	if err != nil {
-		return err
+	if s.server == echoServer {
+		return runEcho(ctx, s, out)
 	}
-	if _, err := fmt.Fprintln(out, listeners[0].Addr(), listeners[1].Addr()); err != nil {
-		return err
-	}
-	_, _ = io.Copy(io.Discard, in)
-	return stop()
+	return runKstone(ctx, s, out)
 }
 
 // profile writes a CPU profile until the returned function is called.
@@ -65,29 +57,65 @@ func profile(path string) (stop func()) {
 	}
 }
 
-func serveDoors(s settings, forGRPC, forHTTP net.Listener) (stop func() error, err error) {
-	if s.server == echoServer {
-		server := grpc.NewServer()
-		keystonev1.RegisterKeystoneDbServer(server, newEcho(s.answer))
-		go func() { _ = server.Serve(forGRPC) }()
-		return func() error {
-			server.Stop()
-			return nil
-		}, nil
-	}
-	db, err := engine.Open("", engine.Options{InMemory: true, Clock: time.Now, After: time.After,
-		Sync: engine.SyncOff})
+// runKstone is kstone serve.
+func runKstone(ctx context.Context, s settings, out io.Writer) error {
+	dir, err := os.MkdirTemp("", "doorbench")
 	if err != nil {
-		return nil, err
+		return err
 	}
-	server := grpcapi.NewServer(db, grpcapi.Options{})
-	web := dynamowire.NewServer(dynamowire.NewHandler(db, dynamowire.Options{Clock: time.Now}))
-	go func() { _ = server.Serve(forGRPC) }()
-	go func() { _ = web.Serve(forHTTP) }()
-	return func() error {
-		server.Stop()
-		return errors.Join(web.Close(), db.Close())
-	}, nil
+	defer os.RemoveAll(dir)
+	ports := announcer{out: out, grpc: filepath.Join(dir, "grpc"), http: filepath.Join(dir, "http")}
+	c := serve.Defaults()
+	c.Host, c.Port, c.GRPCPort = host, 0, serve.GRPCPort{Asked: true}
+	c.PortFile, c.GRPCPortFile = ports.http, ports.grpc
+	c.InMemory, c.Path, c.Sync = s.db == "", s.db, engine.SyncOff
+	c.LogLevel = zerolog.WarnLevel
+	return serve.Run(ctx, c, &ports, os.Stderr)
+}
+
+const host = "127.0.0.1"
+
+// announcer tells the addresses of a server when it says to people that it runs: its ports are in the
+// files then.
+type announcer struct {
+	out        io.Writer
+	grpc, http string // the files
+	told       bool
+}
+
+// Write forgets what is said to people.
+func (a *announcer) Write(text []byte) (int, error) {
+	if a.told {
+		return len(text), nil
+	}
+	a.told = true
+	addresses := []string{}
+	for _, file := range []string{a.grpc, a.http} {
+		port, err := os.ReadFile(file)
+		if err != nil {
+			return 0, err
+		}
+		addresses = append(addresses, net.JoinHostPort(host, strings.TrimSpace(string(port))))
+	}
+	if _, err := fmt.Fprintln(a.out, addresses[0], addresses[1]); err != nil {
+		return 0, err
+	}
+	return len(text), nil
+}
+
+// runEcho is a bare server.
+func runEcho(ctx context.Context, s settings, out io.Writer) error {
+	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+	if err != nil {
+		return err
+	}
+	server := grpc.NewServer()
+	keystonev1.RegisterKeystoneDbServer(server, newEcho(s.answer))
+	defer context.AfterFunc(ctx, server.Stop)()
+	if _, err := fmt.Fprintln(out, l.Addr(), "none"); err != nil {
+		return err
+	}
+	return server.Serve(l)
 }
 
 // echo answers constants: Call as bytes, Get and Put as generated types.
