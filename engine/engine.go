@@ -1,6 +1,7 @@
 // Package engine is the database: it opens a file or memory and serves the operations of api.Service
 // on it. Front doors translate their bytes to and from the api structs and call it; Go programs
-// embed it directly.
+// embed it directly: DB.Table and DB.Client have the calls for them, with struct mapping, expression
+// builders and range loops (engine/build).
 //
 // The way of one operation: validate the request's shape, compile its expressions, look up the
 // table, bind to its schema (plan), run (exec), shape the answer. The order is the service's, so

@@ -239,7 +239,7 @@ func (t *Table) Wait(ctx context.Context) error {
 }
 
 func active(d *api.TableDescription) bool {
-	return d.TableStatus.Value == api.TableStatusActive &&
+	return d != nil && d.TableStatus.Value == api.TableStatusActive &&
 		!slices.ContainsFunc(d.GlobalSecondaryIndexes, func(x api.GlobalSecondaryIndexDescription) bool {
 			return x.IndexStatus.Value != api.IndexStatusActive
 		})

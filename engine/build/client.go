@@ -97,7 +97,11 @@ func (c *Client) schemaOf(ctx context.Context, table string) (*schema, error) {
 }
 
 func newSchema(d *api.TableDescription) *schema {
-	s := &schema{key: keyNamesOf(d.KeySchema), indexes: map[string]keyNames{}}
+	s := &schema{indexes: map[string]keyNames{}}
+	if d == nil {
+		return s
+	}
+	s.key = keyNamesOf(d.KeySchema)
 	for _, x := range d.LocalSecondaryIndexes {
 		s.indexes[x.IndexName.Value] = keyNamesOf(x.KeySchema)
 	}

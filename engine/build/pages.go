@@ -62,8 +62,8 @@ func (p *pager) Page(ctx context.Context) (*Page, error) {
 	return p.fetcher.fetch(ctx, p.start, p.request(p.limit), false)
 }
 
-// Pages makes requests until all is read or Limit items are; the last page is cut to it and has, as
-// Next, where the service went on. The first error ends it.
+// Pages makes requests until all is read or Limit items are. With a filter the last page may be cut to the
+// limit; its Next is then behind what was cut off. The first error ends it.
 func (p *pager) Pages(ctx context.Context) iter.Seq2[*Page, error] { return p.pages(ctx, false) }
 
 func (p *pager) pages(ctx context.Context, count bool) iter.Seq2[*Page, error] {

@@ -110,7 +110,7 @@ func (q *Query) KeyCondition(cond any, args ...Args) *Query {
 // are read all the same. Several filters must all hold.
 func (q *Query) Filter(cond any, args ...Args) *Query {
 	q.filter = q.filter.And(conditionOf(cond, args))
-	q.filtered = true
+	q.filtered = q.filter.kind != condNone
 	return q
 }
 

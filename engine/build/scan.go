@@ -40,7 +40,7 @@ func (s *Scan) Segment(i, n int) *Scan {
 // are read all the same. Several filters must all hold.
 func (s *Scan) Filter(cond any, args ...Args) *Scan {
 	s.filter = s.filter.And(conditionOf(cond, args))
-	s.filtered = true
+	s.filtered = s.filter.kind != condNone
 	return s
 }
 
