@@ -48,4 +48,7 @@
 // A loop over Changes survives a broken connection and a server that is restarted: it goes on behind the
 // last delivery, on the same stream, without a gap or a repetition. It fails when it cannot for some
 // minutes, and goes on with After and the position of what was handled last.
+//
+// All calls of a client share a connection, and servers bound how many may run on one at once (1,000,
+// grpcapi.StreamsMax); further ones wait. A program with that many feeds needs several clients.
 package client

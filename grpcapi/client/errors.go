@@ -15,8 +15,8 @@ import (
 type TransportError struct {
 	// Err is the error of gRPC.
 	Err error
-	// NotSent says that the request surely was not executed, as it was not even sent. Else it may have
-	// been.
+	// NotSent says that the request surely was not executed, as it was not even sent: there was no
+	// connection to send it on. Else it may have been.
 	NotSent bool
 }
 
@@ -31,8 +31,9 @@ func (e *TransportError) Error() string {
 // Unwrap is the error of gRPC.
 func (e *TransportError) Unwrap() error { return e.Err }
 
-// Unavailable is NotSent: api.CodeOf knows the error by it as api.Unavailable.
-func (e *TransportError) Unavailable() bool { return e.NotSent }
+// Unavailable says that nothing was done and that trying again later may help: api.CodeOf knows the error
+// by it as api.Unavailable.
+func (e *TransportError) Unavailable() bool { return e.NotSent && e.code() == codes.Unavailable }
 
 // code is the status code.
 func (e *TransportError) code() codes.Code { return status.Code(e.Err) }
@@ -51,5 +52,5 @@ func failure(ctx context.Context, err error, sent bool) error {
 	case code == codes.DeadlineExceeded:
 		return context.DeadlineExceeded // the server's clock was the first
 	}
-	return &TransportError{Err: err, NotSent: !sent && code == codes.Unavailable}
+	return &TransportError{Err: err, NotSent: !sent}
 }

@@ -28,8 +28,8 @@ type Options struct {
 	PlaintextSecret bool
 	// MessageMaxBytes bounds an answer, or a part of one that comes in parts: DefaultMessageMaxBytes.
 	MessageMaxBytes int
-	// Tries bounds how often a call is made, the first time included: 8. With 1 nothing is repeated and
-	// transactions get no token.
+	// Tries bounds how often a call is made, the first time included: 8. With 1 nothing is made again, no
+	// feed goes on over a broken connection, and transactions get no token.
 	Tries int
 	// WriteOnce leaves it at one try where that may have been done, also for puts and deletes that say
 	// the same a second time. See the table of the package.

@@ -10,6 +10,7 @@ import (
 	"crypto/x509/pkix"
 	"errors"
 	"math/big"
+	"strings"
 	"testing"
 	"time"
 
@@ -125,6 +126,34 @@ func TestRefusal(t *testing.T) {
 	require.Equal(t, refused, err)
 	_, err = c.Call(t.Context(), "ListTables", []byte("{}"))
 	require.Equal(t, refused, err)
+}
+
+// TestServerKnowsKeys: the metadata is what servers of this module look at.
+func TestServerKnowsKeys(t *testing.T) {
+	known, err := sigv4.ReadKeys(strings.NewReader("[a]\naws_access_key_id = AKIDEXAMPLE000000000\naws_secret_access_key = hush\n"))
+	require.NoError(t, err)
+	auth := grpcapi.NewAuth(sigv4.NewVerifier("us-east-1", known), false, clock)
+	p := &pipe{}
+	t.Cleanup(p.serve(t, feedDB(t), grpcapi.Options{Authenticate: auth.Authenticate, GRPC: auth.Options()}))
+	for _, test := range []struct {
+		key, secret string
+		want        api.Code
+	}{
+		{"AKIDEXAMPLE000000000", "hush", ""},
+		{"AKIDEXAMPLE000000000", "wrong", api.UnrecognizedClient},
+		{"AKIDEXAMPLE000000001", "hush", api.UnrecognizedClient},
+		{"", "", api.MissingAuthenticationToken},
+	} {
+		c := dialPipe(t, p, client.Options{AccessKey: test.key, SecretKey: test.secret, PlaintextSecret: true})
+		_, err := c.Service().ListTables(t.Context(), &api.ListTablesInput{})
+		require.Equal(t, test.want, api.CodeOf(err), "%v", err)
+		_, err = c.Scan("orders").All(t.Context())
+		require.Equal(t, test.want, api.CodeOf(err), "%v", err)
+		for _, err := range c.Table("orders").Changes().Deliveries(t.Context()) {
+			require.Equal(t, test.want, api.CodeOf(err), "%v", err)
+			break
+		}
+	}
 }
 
 // TestMessageMax: an answer that is too long is an error, and is not asked for again.

@@ -386,4 +386,13 @@ func TestNotSent(t *testing.T) {
 	require.Equal(t, api.Unavailable, api.CodeOf(err))
 	require.Equal(t, 2, tries)
 	require.Contains(t, err.Error(), "not sent")
+
+	require.NoError(t, c.Close())
+	tries = 0
+	_, err = c.Service().ListTables(t.Context(), &api.ListTablesInput{})
+	lost, ok = errors.AsType[*client.TransportError](err)
+	require.True(t, ok, "%v", err)
+	require.True(t, lost.NotSent)
+	require.Zero(t, tries, "a client that is closed stays closed")
+	require.Equal(t, api.InternalServerError, api.CodeOf(err))
 }
