@@ -387,3 +387,55 @@ func ExampleTable_Changes() {
 	// paid
 	// REMOVE 2026-02-14
 }
+
+func ExampleTable_Describe() {
+	ctx, sales := context.Background(), shop().Table("sales")
+	d, err := sales.Describe(ctx)
+	check(err)
+	fmt.Println(d.TableStatus.Value, d.GlobalSecondaryIndexes[0].IndexName.Value)
+	// Output: ACTIVE byStatus
+}
+
+func ExampleTable_EnableTTL() {
+	ctx, sales := context.Background(), shop().Table("sales")
+	check(sales.EnableTTL(ctx, "expires"))
+	attribute, err := sales.TTL(ctx)
+	fmt.Println(attribute, err)
+	check(sales.DisableTTL(ctx, "expires"))
+	attribute, err = sales.TTL(ctx)
+	fmt.Println(attribute == "", err)
+	// Output:
+	// expires <nil>
+	// true <nil>
+}
+
+func ExampleTable_EnableStream() {
+	ctx, sales := context.Background(), shop().Table("sales")
+	check(sales.DisableStream(ctx))
+	check(sales.EnableStream(ctx, api.StreamViewTypeNewImage))
+	d, err := sales.Describe(ctx)
+	check(err)
+	fmt.Println(d.StreamSpecification.StreamViewType.Value)
+	// Output: NEW_IMAGE
+}
+
+// Sets are values of their own: a slice is a list.
+func ExampleStringSet() {
+	ctx, sales := context.Background(), shop().Table("sales")
+	check(sales.Update("c#1", "2026-01-02").
+		Set("tags", build.StringSet("gift", "late")).
+		Set("sizes", build.NumberSet("38", "40.5")).Run(ctx))
+	n, err := sales.Scan().Filter(build.Attr("tags").Contains("gift").And(build.Attr("sizes").Contains(38))).Count(ctx)
+	fmt.Println(n, err)
+	// Output: 1 <nil>
+}
+
+// Names that come from elsewhere may look like a path.
+func ExampleEscape() {
+	ctx, sales := context.Background(), shop().Table("sales")
+	name := "size[cm].net"
+	check(sales.Update("c#1", "2026-01-02").Set(build.Escape(name), 5).Run(ctx))
+	item, err := sales.Get("c#1", "2026-01-02").Project(build.Escape(name)).Item(ctx)
+	fmt.Println(item.Has(name), err)
+	// Output: true <nil>
+}
