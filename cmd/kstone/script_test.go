@@ -22,6 +22,9 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"kstone": main})
 }
 
+// terminals makes pseudo-terminals; some sandboxes have none.
+const terminals = "/dev/ptmx"
+
 // TestScripts runs testdata/script: the command line as a person meets it.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -30,6 +33,16 @@ func TestScripts(t *testing.T) {
 			// Under the race detector every command would sleep for a second at its end otherwise.
 			env.Setenv("GORACE", "atexit_sleep_ms=0")
 			return nil
+		},
+		Condition: func(name string) (bool, error) {
+			if name != "terminals" {
+				return false, fmt.Errorf("no condition %s", name)
+			}
+			f, err := os.OpenFile(terminals, os.O_RDWR, 0)
+			if err != nil {
+				return false, nil //nolint:nilerr // what cannot be opened is not there
+			}
+			return true, f.Close()
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"start": start, "stop": stop, "get": get, "exits": exits,

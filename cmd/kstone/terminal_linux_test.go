@@ -17,8 +17,10 @@ import (
 // terminal opens a pseudo-terminal of a width: what is written to in comes out of screen.
 func terminal(t *testing.T, columns uint16) (screen, in *os.File) {
 	t.Helper()
-	screen, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	require.NoError(t, err)
+	screen, err := os.OpenFile(terminals, os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Skip("no pseudo-terminals here: ", err)
+	}
 	t.Cleanup(func() { _ = screen.Close() })
 	fd := int(screen.Fd())
 	require.NoError(t, unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0))
