@@ -57,7 +57,8 @@ type step struct {
 }
 
 // Decode reads a message into the struct that out points to, which is the zero struct. The error is a
-// *api.Error of code Serialization.
+// *api.Error of code Serialization. Bad values are noted in the struct's member Bad, and an error in
+// structs without it.
 func (d *Decoder) Decode(c *Codec, message []byte, out any) error {
 	d.Flags = Flags{}
 	d.enc.Reset(make([]byte, 0, len(message)))
@@ -68,7 +69,11 @@ func (d *Decoder) Decode(c *Codec, message []byte, out any) error {
 	if d.r.Err != nil {
 		return serialization(d.r.Err)
 	}
-	if c.bad >= 0 && len(d.bad) > 0 {
+	switch {
+	case len(d.bad) == 0:
+	case c.bad < 0: // an answer: nobody would look at it
+		return api.Errorf(api.Serialization, "%s: %s", d.bad[0].Place, d.bad[0].Err.Message())
+	default:
 		v.Field(c.bad).Set(reflect.ValueOf(d.bad))
 	}
 	return nil

@@ -17,6 +17,8 @@ import (
 // either absent or with elements.
 type filler struct{ *rand.Rand }
 
+func newRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, seed)) }
+
 func (f filler) text() string {
 	return []string{"", "a", "Name", "ünïcode", strings.Repeat("long ", 60)}[f.IntN(5)]
 }

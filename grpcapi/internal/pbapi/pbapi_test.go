@@ -2,7 +2,6 @@ package pbapi_test
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"reflect"
 	"testing"
 
@@ -75,7 +74,7 @@ func TestEverythingIsMapped(t *testing.T) {
 		t.Run(string(desc.Name()), func(t *testing.T) {
 			c := pbapi.New(desc, pair.zero)
 			var dec pbapi.Decoder
-			f := filler{rand.New(rand.NewPCG(1, 2))}
+			f := filler{newRand(1)}
 			for range rounds {
 				in := reflect.New(reflect.TypeOf(pair.zero))
 				f.fill(in.Elem())
@@ -134,7 +133,7 @@ func TestFlags(t *testing.T) {
 // TestJSONItems: an item may be DynamoDB JSON, in requests and answers, with the same outcome.
 func TestJSONItems(t *testing.T) {
 	c := pbapi.New((&keystonev1.QueryResponse{}).ProtoReflect().Descriptor(), api.QueryOutput{})
-	f := filler{rand.New(rand.NewPCG(3, 4))}
+	f := filler{newRand(3)}
 	for range 100 {
 		var in, out api.QueryOutput
 		f.fill(reflect.ValueOf(&in).Elem())
