@@ -3,11 +3,11 @@ package client
 import (
 	"sync"
 
-	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/keystone-db/kstone/engine/api"
 	"github.com/keystone-db/kstone/grpcapi/internal/pbapi"
-	pb "github.com/keystone-db/kstone/grpcapi/keystonev1"
+	"github.com/keystone-db/kstone/grpcapi/keystonev1"
 )
 
 // call is a call of the protocol.
@@ -18,12 +18,14 @@ type call struct {
 	parts func(out any) joiner
 }
 
-// newCall describes a call by its messages and the structs that go with them.
-func newCall(method string, request, answer proto.Message, in, out any) call {
+// callOf describes a call by its name and the structs that go with its messages.
+func callOf[In, Out any](name protoreflect.Name) call {
+	service := keystonev1.File_keystonev1_keystone_proto.Services().ByName("KeystoneDb")
+	m := service.Methods().ByName(name)
 	return call{
-		method:  method,
-		request: pbapi.New(request.ProtoReflect().Descriptor(), in),
-		answer:  pbapi.New(answer.ProtoReflect().Descriptor(), out),
+		method:  "/" + string(service.FullName()) + "/" + string(name),
+		request: pbapi.New(m.Input(), *new(In)),
+		answer:  pbapi.New(m.Output(), *new(Out)),
 	}
 }
 
@@ -36,53 +38,32 @@ func (c call) streamed(parts func(out any) joiner) call {
 // calls are the operations that have a call of their own.
 var calls = sync.OnceValue(func() map[string]call {
 	return map[string]call{
-		"PutItem": newCall(pb.KeystoneDb_Put_FullMethodName, &pb.PutRequest{}, &pb.PutResponse{},
-			api.PutItemInput{}, api.PutItemOutput{}),
-		"GetItem": newCall(pb.KeystoneDb_Get_FullMethodName, &pb.GetRequest{}, &pb.GetResponse{},
-			api.GetItemInput{}, api.GetItemOutput{}),
-		"DeleteItem": newCall(pb.KeystoneDb_Delete_FullMethodName, &pb.DeleteRequest{}, &pb.DeleteResponse{},
-			api.DeleteItemInput{}, api.DeleteItemOutput{}),
-		"UpdateItem": newCall(pb.KeystoneDb_Update_FullMethodName, &pb.UpdateRequest{}, &pb.UpdateResponse{},
-			api.UpdateItemInput{}, api.UpdateItemOutput{}),
-		"Query": newCall(pb.KeystoneDb_Query_FullMethodName, &pb.QueryRequest{}, &pb.QueryResponse{},
-			api.QueryInput{}, api.QueryOutput{}),
-		"Scan": newCall(pb.KeystoneDb_Scan_FullMethodName, &pb.ScanRequest{}, &pb.ScanResponse{},
-			api.ScanInput{}, api.ScanOutput{}).streamed(scanParts),
-		"BatchGetItem": newCall(pb.KeystoneDb_BatchGet_FullMethodName, &pb.BatchGetRequest{}, &pb.BatchGetResponse{},
-			api.BatchGetItemInput{}, api.BatchGetItemOutput{}),
-		"BatchWriteItem": newCall(pb.KeystoneDb_BatchWrite_FullMethodName, &pb.BatchWriteRequest{}, &pb.BatchWriteResponse{},
-			api.BatchWriteItemInput{}, api.BatchWriteItemOutput{}),
-		"TransactGetItems": newCall(pb.KeystoneDb_TransactGet_FullMethodName, &pb.TransactGetRequest{}, &pb.TransactGetResponse{},
-			api.TransactGetItemsInput{}, api.TransactGetItemsOutput{}),
-		"TransactWriteItems": newCall(pb.KeystoneDb_TransactWrite_FullMethodName, &pb.TransactWriteRequest{}, &pb.TransactWriteResponse{},
-			api.TransactWriteItemsInput{}, api.TransactWriteItemsOutput{}),
-		"ExecuteStatement": newCall(pb.KeystoneDb_ExecuteStatement_FullMethodName, &pb.ExecuteStatementRequest{}, &pb.ExecuteStatementResponse{},
-			api.ExecuteStatementInput{}, api.ExecuteStatementOutput{}).streamed(statementParts),
-		"CreateTable": newCall(pb.KeystoneDb_CreateTable_FullMethodName, &pb.CreateTableRequest{}, &pb.CreateTableResponse{},
-			api.CreateTableInput{}, api.CreateTableOutput{}),
-		"UpdateTable": newCall(pb.KeystoneDb_UpdateTable_FullMethodName, &pb.UpdateTableRequest{}, &pb.UpdateTableResponse{},
-			api.UpdateTableInput{}, api.UpdateTableOutput{}),
-		"DescribeTable": newCall(pb.KeystoneDb_DescribeTable_FullMethodName, &pb.DescribeTableRequest{}, &pb.DescribeTableResponse{},
-			api.DescribeTableInput{}, api.DescribeTableOutput{}),
-		"ListTables": newCall(pb.KeystoneDb_ListTables_FullMethodName, &pb.ListTablesRequest{}, &pb.ListTablesResponse{},
-			api.ListTablesInput{}, api.ListTablesOutput{}),
-		"DeleteTable": newCall(pb.KeystoneDb_DeleteTable_FullMethodName, &pb.DeleteTableRequest{}, &pb.DeleteTableResponse{},
-			api.DeleteTableInput{}, api.DeleteTableOutput{}),
-		"ListStreams": newCall(pb.KeystoneDb_ListStreams_FullMethodName, &pb.ListStreamsRequest{}, &pb.ListStreamsResponse{},
-			api.ListStreamsInput{}, api.ListStreamsOutput{}),
-		"DescribeStream": newCall(pb.KeystoneDb_DescribeStream_FullMethodName, &pb.DescribeStreamRequest{}, &pb.DescribeStreamResponse{},
-			api.DescribeStreamInput{}, api.DescribeStreamOutput{}),
-		"UpdateTimeToLive": newCall(pb.KeystoneDb_UpdateTimeToLive_FullMethodName, &pb.UpdateTimeToLiveRequest{}, &pb.UpdateTimeToLiveResponse{},
-			api.UpdateTimeToLiveInput{}, api.UpdateTimeToLiveOutput{}),
-		"DescribeTimeToLive": newCall(pb.KeystoneDb_DescribeTimeToLive_FullMethodName, &pb.DescribeTimeToLiveRequest{}, &pb.DescribeTimeToLiveResponse{},
-			api.DescribeTimeToLiveInput{}, api.DescribeTimeToLiveOutput{}),
+		"PutItem":            callOf[api.PutItemInput, api.PutItemOutput]("Put"),
+		"GetItem":            callOf[api.GetItemInput, api.GetItemOutput]("Get"),
+		"DeleteItem":         callOf[api.DeleteItemInput, api.DeleteItemOutput]("Delete"),
+		"UpdateItem":         callOf[api.UpdateItemInput, api.UpdateItemOutput]("Update"),
+		"Query":              callOf[api.QueryInput, api.QueryOutput]("Query"),
+		"Scan":               callOf[api.ScanInput, api.ScanOutput]("Scan").streamed(scanParts),
+		"BatchGetItem":       callOf[api.BatchGetItemInput, api.BatchGetItemOutput]("BatchGet"),
+		"BatchWriteItem":     callOf[api.BatchWriteItemInput, api.BatchWriteItemOutput]("BatchWrite"),
+		"TransactGetItems":   callOf[api.TransactGetItemsInput, api.TransactGetItemsOutput]("TransactGet"),
+		"TransactWriteItems": callOf[api.TransactWriteItemsInput, api.TransactWriteItemsOutput]("TransactWrite"),
+		"ExecuteStatement":   callOf[api.ExecuteStatementInput, api.ExecuteStatementOutput]("ExecuteStatement").streamed(statementParts),
+		"CreateTable":        callOf[api.CreateTableInput, api.CreateTableOutput]("CreateTable"),
+		"UpdateTable":        callOf[api.UpdateTableInput, api.UpdateTableOutput]("UpdateTable"),
+		"DescribeTable":      callOf[api.DescribeTableInput, api.DescribeTableOutput]("DescribeTable"),
+		"ListTables":         callOf[api.ListTablesInput, api.ListTablesOutput]("ListTables"),
+		"DeleteTable":        callOf[api.DeleteTableInput, api.DeleteTableOutput]("DeleteTable"),
+		"ListStreams":        callOf[api.ListStreamsInput, api.ListStreamsOutput]("ListStreams"),
+		"DescribeStream":     callOf[api.DescribeStreamInput, api.DescribeStreamOutput]("DescribeStream"),
+		"UpdateTimeToLive":   callOf[api.UpdateTimeToLiveInput, api.UpdateTimeToLiveOutput]("UpdateTimeToLive"),
+		"DescribeTimeToLive": callOf[api.DescribeTimeToLiveInput, api.DescribeTimeToLiveOutput]("DescribeTimeToLive"),
 	}
 })
 
 // subscribeCall is Subscribe, which is no operation of api.Service.
 var subscribeCall = sync.OnceValue(func() call {
-	return newCall(pb.KeystoneDb_Subscribe_FullMethodName, &pb.SubscribeRequest{}, &pb.SubscribeResponse{},
-		api.SubscribeInput{}, api.SubscribeOutput{})
+	return callOf[api.SubscribeInput, api.SubscribeOutput]("Subscribe")
 })
 
 // callRequest and callAnswer are the messages of Call.
@@ -96,7 +77,7 @@ type (
 
 // jsonCall is Call, for the operations that have no call of their own.
 var jsonCall = sync.OnceValue(func() call {
-	return newCall(pb.KeystoneDb_Call_FullMethodName, &pb.CallRequest{}, &pb.CallResponse{}, callRequest{}, callAnswer{})
+	return callOf[callRequest, callAnswer]("Call")
 })
 
 // joiner makes one answer of its parts: all items, and of the last part the rest.

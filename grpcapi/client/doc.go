@@ -13,6 +13,9 @@
 // Operations that have no call of their own in keystone.proto go by their JSON, where a VecF32 is a list
 // and a Ts a number. Lists and maps that are empty arrive as absent, but for those that every answer has.
 //
+// Scans and statements read page by page, not one stream of all pages: that costs the same, and a page
+// can be read again when its answer breaks off, while a stream that broke does not say where to go on.
+//
 // # What is made again
 //
 // A call that fails is made again, up to Options.Tries times in all and after waits that grow and are

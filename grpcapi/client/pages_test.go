@@ -133,12 +133,13 @@ func TestBadValues(t *testing.T) {
 	require.Zero(t, f.calls)
 }
 
-// TestConcurrentUse: one client serves many goroutines.
+// TestConcurrentUse: one client serves many goroutines, and transactions that are in each other's way are
+// all done, each once.
 func TestConcurrentUse(t *testing.T) {
 	db := openDB(t)
 	_, err := db.CreateTable(t.Context(), tableInput())
 	require.NoError(t, err)
-	c := connect(t, db, client.Options{})
+	c := connect(t, db, client.Options{Wait: atOnce, Tries: 1 << 20})
 	const callers, calls = 8, 20
 	var wg sync.WaitGroup
 	for i := range callers {
@@ -152,7 +153,8 @@ func TestConcurrentUse(t *testing.T) {
 				if found, err := orders.Get(pk, fmt.Sprint(j)).Into(t.Context(), &got); err != nil || !found || got.N != j {
 					t.Errorf("%v, %v, %d for %d", err, found, got.N, j)
 				}
-				if err := c.TransactWrite(orders.Update(pk, "count").Add("n", 1)).Run(t.Context()); err != nil {
+				if err := c.TransactWrite(orders.Update(pk, "count").Add("n", 1), orders.Update("all", "count").Add("n", 1)).
+					Run(t.Context()); err != nil {
 					t.Error(err)
 				}
 			}
@@ -165,5 +167,9 @@ func TestConcurrentUse(t *testing.T) {
 	wg.Wait()
 	n, err := c.Scan("orders").Filter(build.Attr("sk").Equal("count")).Count(t.Context())
 	require.NoError(t, err)
-	require.EqualValues(t, callers, n)
+	require.EqualValues(t, callers+1, n)
+	var all struct{ N int }
+	_, err = c.Table("orders").Get("all", "count").Into(t.Context(), &all)
+	require.NoError(t, err)
+	require.Equal(t, callers*calls, all.N)
 }

@@ -2,11 +2,15 @@ package client
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/keystone-db/kstone/engine/api"
+	"github.com/keystone-db/kstone/grpcapi/keystonev1"
 )
 
 // TestWait: the default wait lasts as long as it should, ends with its context, and does not begin when the
@@ -36,7 +40,24 @@ func TestWait(t *testing.T) {
 	})
 }
 
-// TestReads: what counts as a read changes nothing, so it is listed.
+// TestEveryCall: each call of the protocol is one that the client makes.
+func TestEveryCall(t *testing.T) {
+	made := []string{subscribeCall().method, jsonCall().method}
+	for operation, c := range calls() {
+		require.True(t, slices.ContainsFunc(api.Operations(), func(o api.Operation) bool { return o.Name == operation }))
+		made = append(made, c.method)
+	}
+	var all []string
+	for _, m := range keystonev1.KeystoneDb_ServiceDesc.Methods {
+		all = append(all, "/keystone.v1.KeystoneDb/"+m.MethodName)
+	}
+	for _, m := range keystonev1.KeystoneDb_ServiceDesc.Streams {
+		all = append(all, "/keystone.v1.KeystoneDb/"+m.StreamName)
+	}
+	require.ElementsMatch(t, all, made)
+}
+
+// TestReads: what counts as a read, which is made again whatever happened, changes nothing.
 func TestReads(t *testing.T) {
 	for _, name := range []string{"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems",
 		"ExecuteStatement", "ExecuteTransaction", "BatchExecuteStatement", "CreateTable", "UpdateTable", "DeleteTable",
