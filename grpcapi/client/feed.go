@@ -9,7 +9,9 @@ import (
 // Subscribe is that of api.Feeder. A feed whose connection breaks, or whose server goes away for a time,
 // is begun anew behind its last delivery, so that deliver sees one sequence without a gap or a repetition.
 // It fails when the server stays away for minutes, or as api.Feeder says.
-func (s *service) Subscribe(ctx context.Context, in *api.SubscribeInput, deliver func(*api.SubscribeOutput) error) error {
+func (s *service) Subscribe(
+	ctx context.Context, in *api.SubscribeInput, deliver func(*api.SubscribeOutput) error,
+) error {
 	f := feed{s: s, in: *in, deliver: deliver}
 	if err := f.pin(ctx); err != nil {
 		return err
