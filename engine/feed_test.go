@@ -124,10 +124,16 @@ type feedDB struct {
 type looks struct {
 	storage.Store
 	n atomic.Int64
+	// before, unless nil, is called before the next watermark is asked for.
+	before func()
 }
 
 func (l *looks) Watermark(ctx context.Context, after storage.Seq) (storage.Seq, error) {
 	l.n.Add(1)
+	if before := l.before; before != nil {
+		l.before = nil
+		before()
+	}
 	return l.Store.Watermark(ctx, after)
 }
 
@@ -554,6 +560,41 @@ func TestSubscribeWaitsForOlderUpdates(t *testing.T) {
 		there.take(1)
 		late.take(1)
 	})
+}
+
+// TestSubscribeAsksForTheWatermarkFirst: what is written while a feed is about to ask lies below the
+// watermark, so the feed must have heard of it: a position that it tells is never ahead of a record which
+// it has not delivered.
+func TestSubscribeAsksForTheWatermarkFirst(t *testing.T) {
+	d := openFeeds(t, Options{})
+	in := from(d.events("NEW_IMAGE"), api.StartLatest)
+	in.Limit = api.Some[int64](1)
+	const rounds = 3
+	var got []string
+	position := ""
+	write := func() {
+		n := fmt.Sprint(len(got))
+		d.looks.before = func() {
+			d.put(item1("a", n))
+			d.put(item1("b", n))
+		}
+		d.put(item1("c", n)) // which makes the feed ask
+	}
+	require.Equal(t, errEnough, d.Subscribe(t.Context(), in, func(out *api.SubscribeOutput) error {
+		for _, r := range out.Records {
+			require.Less(t, position, r.Dynamodb.SequenceNumber.Value, "who resumed there has lost it")
+			got = append(got, r.Dynamodb.NewImage.Get("pk").Text())
+		}
+		position = out.Position
+		switch {
+		case len(got) == 3*rounds:
+			return errEnough
+		case len(got)%3 == 0:
+			write()
+		}
+		return nil
+	}))
+	require.Equal(t, strings.Fields("c a b c a b c a b"), got)
 }
 
 // TestSubscribeHearsEveryWriter: single writes, batches, transactions, statements and the sweeper.

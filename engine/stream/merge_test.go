@@ -319,7 +319,11 @@ func TestSince(t *testing.T) {
 			shards = append(shards, &m.stream.Shards[i])
 		}
 		for _, sh := range shards {
+			times := []int64{math.MinInt64, math.MinInt64 + SinceSlackMs, -1, 0, math.MaxInt64}
 			for ms := start - SinceSlackMs - 1000; ms < start+span+1000; ms += 7919 {
+				times = append(times, ms)
+			}
+			for _, ms := range times {
 				at, err := Since(t.Context(), m.store, m.stream, sh, ms)
 				require.NoError(t, err)
 				i := slices.IndexFunc(m.all, func(r Found) bool {

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"math"
 
 	"github.com/keystone-db/kstone/engine/schema"
 	"github.com/keystone-db/kstone/engine/storage"
@@ -32,12 +33,16 @@ func since(ctx context.Context, store storage.Store, s *schema.Stream, shard *sc
 		return Position{}, err
 	}
 	defer snap.Close()
+	before := ms - SinceSlackMs
+	if before > ms {
+		before = math.MinInt64
+	}
 	m := NewMerge(s, shard, Position{})
 	last := m.Last(mark)
 	first := Position{Seq: storage.Seq(last + 1)}
 	for i := range m.from {
 		p := prober{snap: snap, stream: s, slot: m.first + uint32(i), last: last}
-		_, from, err := p.divide(ctx, ms-SinceSlackMs)
+		_, from, err := p.divide(ctx, before)
 		if err != nil {
 			return Position{}, err
 		}
