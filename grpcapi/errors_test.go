@@ -8,6 +8,7 @@ import (
 
 	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -111,8 +112,9 @@ func (store) GetItem(_ context.Context, in *api.GetItemInput) (*api.GetItemOutpu
 func TestAuthentication(t *testing.T) {
 	var key *sigv4.Key
 	var refusal error
-	client := keystonev1.NewKeystoneDbClient(dial(t, store{}, grpcapi.Options{
-		Authenticate: func(context.Context) (*sigv4.Key, error) { return key, refusal }}))
+	conn := dial(t, store{}, grpcapi.Options{
+		Authenticate: func(context.Context) (*sigv4.Key, error) { return key, refusal }})
+	client := keystonev1.NewKeystoneDbClient(conn)
 	calls := map[string]func() error{
 		"Get": func() error {
 			_, err := client.Get(t.Context(), &keystonev1.GetRequest{TableName: new("Tab")})
@@ -129,6 +131,17 @@ func TestAuthentication(t *testing.T) {
 		"Subscribe": func() error {
 			s, err := client.Subscribe(t.Context(), &keystonev1.SubscribeRequest{TableName: new("Tab")})
 			_, err = receive(t, s, err)
+			return err
+		},
+		// Who is refused is told nothing of his message, and it is not looked at.
+		"malformed": func() error {
+			s, err := conn.NewStream(t.Context(), &grpc.StreamDesc{ServerStreams: true}, "/keystone.v1.KeystoneDb/Scan", rawCall())
+			if err == nil {
+				err = s.SendMsg([]byte{7})
+			}
+			if err == nil {
+				err = s.RecvMsg(new(int))
+			}
 			return err
 		},
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/codes"
@@ -169,4 +170,21 @@ func TestMalformed(t *testing.T) {
 	err := conn.Invoke(t.Context(), "/keystone.v1.KeystoneDb/Get", []byte("\x0a\xff"), &n, rawCall())
 	require.Equal(t, codes.InvalidArgument, status.Code(err))
 	require.Equal(t, string(api.Serialization), detailOf(t, err).GetCode())
+}
+
+// TestStopEndsWatches: who watches the health of a server does not keep it from stopping.
+func TestStopEndsWatches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, conn := serve(t, api.Base{}, grpcapi.Options{})
+		s, err := healthv1.NewHealthClient(conn).Watch(t.Context(), &healthv1.HealthCheckRequest{})
+		require.NoError(t, err)
+		out, err := s.Recv()
+		require.NoError(t, err)
+		require.Equal(t, healthv1.HealthCheckResponse_SERVING, out.GetStatus())
+		server.GracefulStop()
+		for err == nil {
+			_, err = s.Recv()
+		}
+		require.Equal(t, codes.Unavailable, status.Code(err))
+	})
 }

@@ -30,14 +30,13 @@ func streaming[In, Part any](
 	return stream{name: name, serve: func(s *Server, in *frame, to grpc.ServerStream) error {
 		inCodec, partCodec := codecs()
 		var req request[In]
-		message, free := in.bytes()
-		err := req.dec.Decode(inCodec, message, &req.in)
-		free()
-		if err != nil {
-			return err
-		}
 		ctx := to.Context()
+		message, free := in.bytes()
 		key, err := s.enter(ctx)
+		if err == nil {
+			err = req.dec.Decode(inCodec, message, &req.in)
+		}
+		free()
 		if err == nil {
 			ctx, err = s.opts.Access.May(ctx, key, operation, &req.in)
 		}
