@@ -31,20 +31,20 @@ type Decoder struct {
 	bad   []api.BadValue
 	path  []step
 	json  codec.Decoder
-	// elements is how many elements of lists and maps there were.
-	elements int
+	// elements is how many elements of lists and maps there were, items how many items of lists.
+	elements, items int
 }
 
 // Limits of a message. Nothing that the database takes or answers comes near them.
 const (
 	elementsMax = 100_000   // elements of lists and maps, items aside
-	itemsMax    = 1_000_000 // items of one list
+	itemsMax    = 1_000_000 // items of all lists
 	badMax      = 1000      // values that are bad
 )
 
 var (
 	errManyElements = fmt.Errorf("the message has more than %d elements in lists and maps", elementsMax)
-	errManyItems    = fmt.Errorf("the message has more than %d items in a list", itemsMax)
+	errManyItems    = fmt.Errorf("the message has more than %d items in lists", itemsMax)
 	errManyBad      = fmt.Errorf("the message has more than %d invalid values", badMax)
 )
 
@@ -63,7 +63,7 @@ func (d *Decoder) Decode(c *Codec, message []byte, out any) error {
 	d.Flags = Flags{}
 	d.enc.Reset(make([]byte, 0, len(message)))
 	d.r.Enc, d.r.Err = &d.enc, nil
-	d.bad, d.path, d.elements = nil, d.path[:0], 0
+	d.bad, d.path, d.elements, d.items = nil, d.path[:0], 0, 0
 	v := reflect.ValueOf(out).Elem()
 	d.message(c, message, v)
 	if d.r.Err != nil {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
@@ -263,6 +264,17 @@ func TestRefusals(t *testing.T) {
 			require.Equal(t, api.Serialization, api.CodeOf(err))
 		})
 	}
+	t.Run("items without end", func(t *testing.T) { // in several lists
+		const lists, items = 2, 500_001
+		batch := pbapi.New((&keystonev1.BatchGetRequest{}).ProtoReflect().Descriptor(), api.BatchGetItemInput{})
+		keys := protowire.AppendBytes([]byte("\x0a\x01t\x12"), repeat("\x0a\x00", items))
+		var wire []byte
+		for range lists {
+			wire = protowire.AppendBytes(append(wire, 0x0a), keys)
+		}
+		var dec pbapi.Decoder
+		require.ErrorContains(t, dec.Decode(batch, wire, &api.BatchGetItemInput{}), "more than 1000000 items")
+	})
 	both, err := proto.Marshal(&keystonev1.GetRequest{Key: &keystonev1.Item{
 		Attributes: item("a", "1").GetAttributes(), DynamodbJson: []byte("{}")}})
 	require.NoError(t, err)

@@ -45,7 +45,7 @@ type itemList struct{}
 
 func (itemList) read(d *Decoder, f *field, v reflect.Value, w wireField) {
 	p := member[[]attr.Item](v)
-	if len(*p) >= itemsMax {
+	if d.items++; d.items > itemsMax {
 		d.fail(errManyItems)
 		return
 	}
