@@ -173,3 +173,19 @@ func TestConcurrentUse(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, callers*calls, all.N)
 }
+
+// TestEmptyAnswers: the lists that an answer always has are there when nothing is in them.
+func TestEmptyAnswers(t *testing.T) {
+	s := connect(t, openDB(t), client.Options{}).Service()
+	tables, err := s.ListTables(t.Context(), &api.ListTablesInput{})
+	require.NoError(t, err)
+	require.Equal(t, []string{}, tables.TableNames)
+	_, err = s.CreateTable(t.Context(), tableInput())
+	require.NoError(t, err)
+	found, err := s.Scan(t.Context(), &api.ScanInput{TableName: some("orders")})
+	require.NoError(t, err)
+	require.Equal(t, []attr.Item{}, found.Items)
+	counted, err := s.Scan(t.Context(), &api.ScanInput{TableName: some("orders"), Select: some(api.SelectCount)})
+	require.NoError(t, err)
+	require.Nil(t, counted.Items)
+}
