@@ -3,6 +3,7 @@
 //
 //	go run ./cmd/internal/doorbench                 # Get and Put, 1, 8 and 64 at once: about 90 seconds
 //	go run ./cmd/internal/doorbench -profile cpu -inflight 8
+//	go run ./cmd/internal/doorbench feed            # Subscribe: records a second, time to delivery
 //	go run ./cmd/internal/doorbench memory          # a scan of 1,000,000 items: rate and memory
 //
 // Servers are processes of their own: this program once more. The client is cheap: it sends bytes that

@@ -23,11 +23,18 @@ func (rawCodec) Marshal(v any) (mem.BufferSlice, error) {
 }
 
 // answer is what came.
-type answer struct{ length int }
+type answer struct {
+	length  int
+	keep    bool
+	content []byte // when it is kept
+}
 
-// Unmarshal looks at the length of an answer.
+// Unmarshal looks at the length of an answer, and keeps it where that is wanted.
 func (rawCodec) Unmarshal(data mem.BufferSlice, v any) error {
-	v.(*answer).length = data.Len()
+	a := v.(*answer)
+	if a.length = data.Len(); a.keep {
+		a.content = data.Materialize()
+	}
 	return nil
 }
 

@@ -19,6 +19,7 @@ type settings struct {
 	conns    int
 	keys     int
 	items    int
+	records  int
 	db       string
 	profile  string
 	server   string
@@ -38,7 +39,7 @@ func main() {
 // parts are the measurements by name.
 func parts() map[string]func(context.Context, settings, io.Writer) error {
 	return map[string]func(context.Context, settings, io.Writer) error{
-		"calls": benchCalls, "memory": benchMemory,
+		"calls": benchCalls, "memory": benchMemory, "feed": benchFeed,
 	}
 }
 
@@ -50,6 +51,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	f.IntVar(&s.conns, "conns", 1, "connections of the gRPC client, which calls in flight share; 0 for one each")
 	f.IntVar(&s.keys, "keys", 10_000, "items that are read and written, at random")
 	f.IntVar(&s.items, "items", 1_000_000, "items that the memory part scans")
+	f.IntVar(&s.records, "records", 200_000, "stored records that the feed part reads")
 	f.StringVar(&s.profile, "profile", "", "write the CPU profile of the kstone server to this file")
 	one := f.Int("inflight", 0, "calls in flight; 0 for 1, 8 and 64")
 	f.StringVar(&s.server, "server", "", "be a server: "+echoServer+" or "+kstoneServer)
@@ -72,7 +74,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	for _, name := range names {
 		part, ok := parts()[name]
 		if !ok {
-			return fmt.Errorf("no part %q: want calls or memory", name)
+			return fmt.Errorf("no part %q: want calls, feed or memory", name)
 		}
 		if err := part(ctx, s, out); err != nil {
 			return fmt.Errorf("%s: %w", name, err)

@@ -41,6 +41,14 @@ func TestMemory(t *testing.T) {
 	require.Equal(t, scans, strings.Count(out.String(), "scan of 300 items: 2 parts"), out.String())
 }
 
+// TestFeed: every record is known again.
+func TestFeed(t *testing.T) {
+	var out bytes.Buffer
+	require.NoError(t, run(t.Context(), []string{"-records", "100", "-duration", "20ms", "feed"}, &out))
+	require.Contains(t, out.String(), "feed of 100 stored records")
+	require.Equal(t, 3, strings.Count(out.String(), "feed beside"))
+}
+
 // TestItem: the item has the size that figures are told for.
 func TestItem(t *testing.T) {
 	require.Equal(t, itemBytes, sizeOf(newItem(keyOf(0)).GetAttributes()))
