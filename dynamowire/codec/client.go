@@ -3,6 +3,7 @@ package codec
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"reflect"
 	"strings"
@@ -54,6 +55,7 @@ func DecodeAnswer(operation string, body []byte, out any) error {
 	}
 	var d slowDecoder
 	d.begin(body)
+	d.made = math.MinInt // a page may have more small items than a request may have elements
 	if d.s.Peek() != '{' {
 		return fmt.Errorf("codec: the answer is no JSON object: %.*q", shownMax, body)
 	}

@@ -20,10 +20,12 @@ import (
 // a text when the body is no JSON object, which is looked at first, and otherwise with the text of
 // the first wrong type (wire-facts §2).
 type Decoder struct {
-	s    Scanner
-	enc  attr.Encoder
-	err  string // the text of the first wrong type
-	bad  []api.BadValue
+	s   Scanner
+	enc attr.Encoder
+	err string // the text of the first wrong type
+	bad []api.BadValue
+	// made is how many elements became structures.
+	made int
 	b64  []byte
 	slab slabs
 	last hotOp
@@ -160,7 +162,7 @@ func (d *Decoder) begin(body []byte) {
 	d.s.Reset(body)
 	d.enc.Reset(make([]byte, 0, len(body)))
 	d.err = ""
-	d.bad = d.bad[:0]
+	d.bad, d.made = d.bad[:0], 0
 	d.slab = slabs{d.slab.names[:0], d.slab.values[:0], d.slab.items[:0], d.slab.writes[:0],
 		d.slab.puts[:0], d.slab.deletes[:0], d.slab.params[:0]}
 }
@@ -197,7 +199,7 @@ func (d *Decoder) mismatch(text string) {
 func (d *Decoder) object(scalarText, structure string) bool {
 	switch d.s.Peek() {
 	case '{':
-		return d.s.Object()
+		return d.structural() && d.s.Object()
 	case 'n':
 		d.s.Null()
 	case '[':

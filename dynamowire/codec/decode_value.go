@@ -64,9 +64,22 @@ func (d *Decoder) report(at place, bad *attr.ValueError) {
 			break
 		}
 	}
-	if bad != nil {
+	switch {
+	case bad == nil:
+	case len(d.bad) == badMax:
+		d.mismatch(msgManyBad)
+	default:
 		d.bad = append(d.bad, api.BadValue{Place: text, Err: *bad})
 	}
+}
+
+// structural counts an element that becomes a structure. False: there are too many.
+func (d *Decoder) structural() bool {
+	if d.made++; d.made > elementsMax {
+		d.mismatch(msgManyElements)
+		return false
+	}
+	return true
 }
 
 // item reads a map of attribute values as an item or key; nil for null.

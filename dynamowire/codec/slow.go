@@ -177,7 +177,7 @@ func (d *slowDecoder) elements(v reflect.Value, s *slowShape, path string) {
 	}
 	v.Set(reflect.MakeSlice(v.Type(), 0, 0))
 	i := 0
-	for ok := d.s.Elem(true); ok; ok = d.s.Elem(false) {
+	for ok := d.s.Elem(true); ok && d.structural(); ok = d.s.Elem(false) {
 		elem := reflect.New(v.Type().Elem()).Elem()
 		d.element(elem, s.of, slowPath(path, strconv.Itoa(i)))
 		v.Set(reflect.Append(v, elem))
@@ -191,7 +191,7 @@ func (d *slowDecoder) entriesOf(v reflect.Value, s *slowShape, path string) {
 		return
 	}
 	v.Set(reflect.MakeSlice(v.Type(), 0, 0))
-	for key, ok := d.s.Key(true); ok; key, ok = d.s.Key(false) {
+	for key, ok := d.s.Key(true); ok && d.structural(); key, ok = d.s.Key(false) {
 		entry := reflect.New(v.Type().Elem()).Elem()
 		name := string(key)
 		entry.Field(0).SetString(name)

@@ -17,6 +17,21 @@ const (
 	msgBase64Last = "Invalid last non-pad Base64 character dectected"
 )
 
+// Texts about limits of our own, which the service meets otherwise: a request beyond them takes many times
+// the memory of its body, or time that grows with its square.
+const (
+	msgManyElements = "The request has too many elements in its lists and maps"
+	msgManyBad      = "The request has too many values that are not valid"
+)
+
+const (
+	// elementsMax bounds the elements of a request that become structures, far above what any
+	// operation takes.
+	elementsMax = 100_000
+	// badMax bounds the bad values of a request: two for each action of the longest transaction.
+	badMax = 200
+)
+
 // Java names in texts.
 const (
 	structurePackage = "com.amazonaws.dynamodb.v20120810."
