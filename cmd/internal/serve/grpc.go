@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/keystone-db/kstone/dynamowire"
 	"github.com/keystone-db/kstone/engine"
@@ -93,9 +93,11 @@ func newGRPC(c Config, db *engine.DB, d *door, listeners []net.Listener, logger 
 		Access: dynamowire.Access{Region: c.Region, Account: c.Account, StatementAccess: statementAccess},
 		GRPC:   grpcapi.LimitOptions(),
 	}
+	security := insecure.NewCredentials()
 	if config := d.grpcTLS(); config != nil {
-		opts.GRPC = append(opts.GRPC, grpc.Creds(credentials.NewTLS(config)))
+		security = credentials.NewTLS(config)
 	}
+	opts.GRPC = append(opts.GRPC, grpcapi.NewMessages(0, time.Now).Option(security))
 	if d.verifier != nil {
 		auth := grpcapi.NewAuth(d.verifier, c.TLSClientCA != "", time.Now)
 		opts.Authenticate, opts.GRPC = auth.Authenticate, append(opts.GRPC, auth.Options()...)

@@ -1,0 +1,327 @@
+package grpcapi
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+
+	"github.com/keystone-db/kstone/dynamowire"
+)
+
+// Limits of messages that are on their way in.
+const (
+	// InFlightBytesDefault bounds the messages of all connections together, from the moment that their
+	// length is known until the answer begins; the first freeBytes of a call are not counted.
+	InFlightBytesDefault = dynamowire.InFlightBytesDefault
+	// MessageWait is how long a connection waits for its turn when they are used up, before it is ended.
+	MessageWait = 10 * time.Second
+	// MessageTimeout is how long a counted message may take for each messageStepBytes.
+	MessageTimeout = time.Minute
+
+	freeBytes        = 4 << 10
+	messageStepBytes = 1 << 20
+	// callsKept bounds the calls of a connection whose messages are counted. There can be more than
+	// StreamsMax: of calls that are refused while their message still comes.
+	callsKept = 2 * StreamsMax
+)
+
+var (
+	errNoRoom       = errors.New("grpcapi: no room for a message in time")
+	errTooManyCalls = errors.New("grpcapi: messages for too many calls at once")
+)
+
+// Messages bounds what all connections of a server hold of messages that are not answered. gRPC itself
+// takes as many as there are calls. It is safe for concurrent use.
+type Messages struct {
+	budget *semaphore.Weighted
+	most   int64 // a larger message is refused by gRPC
+	clock  func() time.Time
+	wait   time.Duration
+}
+
+// NewMessages makes a bound of bytes, or InFlightBytesDefault for 0; no less than the largest message.
+func NewMessages(bytes int64, clock func() time.Time) *Messages {
+	if bytes == 0 {
+		bytes = InFlightBytesDefault
+	}
+	return &Messages{
+		budget: semaphore.NewWeighted(max(bytes, MessageMaxBytesDefault)),
+		most:   MessageMaxBytesDefault, clock: clock, wait: MessageWait,
+	}
+}
+
+// Option secures connections with the credentials, and counts what comes by them.
+func (m *Messages) Option(security credentials.TransportCredentials) grpc.ServerOption {
+	return grpc.Creds(countedCredentials{security, m})
+}
+
+type countedCredentials struct {
+	credentials.TransportCredentials
+	messages *Messages
+}
+
+func (c countedCredentials) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	conn, info, err := c.TransportCredentials.ServerHandshake(raw)
+	if err != nil {
+		return nil, nil, err
+	}
+	return c.messages.count(conn), info, nil
+}
+
+func (c countedCredentials) Clone() credentials.TransportCredentials {
+	return countedCredentials{c.TransportCredentials.Clone(), c.messages}
+}
+
+// countedConn follows the frames of a connection, as far as messages and answers go.
+type countedConn struct {
+	net.Conn
+	messages *Messages
+	ended    context.Context //nolint:containedctx // ends with the connection
+	end      context.CancelFunc
+
+	in, out frames
+	call    uint32 // of the DATA frame that is being read
+	current *message
+	step    int64 // bytes until the deadline moves
+	owed    []debt
+
+	mu       sync.Mutex
+	calls    map[uint32]*message
+	held     int64
+	pending  int       // counted messages that are not whole
+	deadline time.Time // of reading, while there are any
+	open     atomic.Int32
+}
+
+// message is what is known of the messages of one call.
+type message struct {
+	prefix  [prefixBytes]byte
+	got     int   // of the prefix
+	left    int64 // of the content
+	total   int64
+	asked   int64 // of the budget
+	held    int64 // of it
+	counted bool  // it is one of those that are pending
+}
+
+// prefixBytes are before each message: whether it is compressed, and its length.
+const prefixBytes = 5
+
+func (m *Messages) count(conn net.Conn) net.Conn {
+	c := &countedConn{Conn: conn, messages: m, calls: map[uint32]*message{}}
+	c.ended, c.end = context.WithCancel(context.Background())
+	c.in.skip = prefaceBytes
+	return c
+}
+
+// Read gives what comes next, once there is room for the messages that have begun before: what is in one
+// buffer is here anyway, and a handshake must not wait.
+func (c *countedConn) Read(p []byte) (int, error) {
+	if len(c.owed) > 0 {
+		if err := c.pay(); err != nil {
+			return 0, err
+		}
+	}
+	if c.open.Load() > 0 {
+		c.mu.Lock()
+		if c.pending > 0 { // again: at the end of its handshake gRPC takes deadlines away
+			_ = c.Conn.SetReadDeadline(c.deadline)
+		}
+		c.mu.Unlock()
+	}
+	n, err := c.Conn.Read(p)
+	if e := c.in.follow(p[:n], c.frameIn, c.dataIn); e != nil {
+		return 0, e
+	}
+	return n, err
+}
+
+// Write lets go of messages whose answer begins.
+func (c *countedConn) Write(p []byte) (int, error) {
+	err := c.out.follow(p, func(f *frameHead) error {
+		if f.kind <= frameReset && c.open.Load() > 0 {
+			c.forget(f.stream)
+		}
+		return nil
+	}, nil)
+	if err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(p)
+}
+
+// Close lets go of everything.
+func (c *countedConn) Close() error {
+	c.end()
+	err := c.Conn.Close()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.messages.budget.Release(c.held)
+	c.held, c.calls = 0, nil
+	c.open.Store(0)
+	return err
+}
+
+// frameIn is told of each frame that comes.
+func (c *countedConn) frameIn(f *frameHead) error {
+	c.current = nil
+	switch f.kind {
+	case frameReset:
+		c.forget(f.stream)
+	case frameData:
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		m := c.calls[f.stream]
+		if m == nil {
+			if f.flags&flagEndStream != 0 && f.left <= freeBytes || c.calls == nil {
+				return nil // the usual case: all of it is here
+			}
+			if len(c.calls) == callsKept {
+				return errTooManyCalls
+			}
+			m = new(message)
+			c.calls[f.stream] = m
+			c.open.Add(1)
+		}
+		c.current, c.call = m, f.stream
+	}
+	return nil
+}
+
+// dataIn takes bytes of the messages of the current call.
+func (c *countedConn) dataIn(p []byte) error {
+	m := c.current
+	if m == nil {
+		return nil
+	}
+	for len(p) > 0 {
+		if m.left > 0 {
+			n := min(m.left, int64(len(p)))
+			m.left -= n
+			p = p[n:]
+			c.progress(m, n)
+			continue
+		}
+		n := copy(m.prefix[m.got:], p)
+		m.got += n
+		p = p[n:]
+		if m.got == prefixBytes {
+			m.got = 0
+			m.left = int64(m.prefix[1])<<24 | int64(m.prefix[2])<<16 | int64(m.prefix[3])<<8 | int64(m.prefix[4])
+			c.begin(m)
+		}
+	}
+	return nil
+}
+
+// begin takes room for the message whose length is known now, or owes it.
+func (c *countedConn) begin(m *message) {
+	if m.left > c.messages.most {
+		return // gRPC refuses it and keeps nothing
+	}
+	m.total += prefixBytes + m.left
+	want := m.total - freeBytes - m.asked
+	if want <= 0 {
+		return
+	}
+	m.asked += want
+	if !c.messages.budget.TryAcquire(want) {
+		c.owed = append(c.owed, debt{c.call, m, want})
+		return
+	}
+	c.hold(debt{c.call, m, want})
+}
+
+// debt is room that a message needs.
+type debt struct {
+	call  uint32
+	of    *message
+	bytes int64
+}
+
+// pay waits until there is room for the messages that have begun.
+func (c *countedConn) pay() error {
+	ctx, cancel := context.WithTimeout(c.ended, c.messages.wait)
+	defer cancel()
+	for _, d := range c.owed {
+		if c.messages.budget.Acquire(ctx, d.bytes) != nil {
+			return errNoRoom
+		}
+		c.hold(d)
+	}
+	c.owed = c.owed[:0]
+	return nil
+}
+
+// hold notes the room that a message has, unless it was answered or given up meanwhile.
+func (c *countedConn) hold(d debt) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m := d.of
+	if c.calls[d.call] != m {
+		c.messages.budget.Release(d.bytes)
+		return
+	}
+	m.held += d.bytes
+	c.held += d.bytes
+	if m.left > 0 && !m.counted {
+		m.counted = true
+		if c.pending++; c.pending == 1 {
+			c.extend()
+		}
+	}
+}
+
+// progress moves the deadline of the connection while messages come, and takes it away when all are
+// there.
+func (c *countedConn) progress(m *message, n int64) {
+	if !m.counted {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.step -= n; m.left == 0 {
+		c.wholeLocked(m)
+	}
+	if c.pending > 0 && c.step <= 0 {
+		c.extend()
+	}
+}
+
+func (c *countedConn) wholeLocked(m *message) {
+	if !m.counted {
+		return
+	}
+	m.counted = false
+	if c.pending--; c.pending == 0 {
+		_ = c.Conn.SetReadDeadline(time.Time{}) // a connection that is closed reads no more
+	}
+}
+
+func (c *countedConn) extend() {
+	c.step = messageStepBytes
+	c.deadline = c.messages.clock().Add(MessageTimeout)
+	_ = c.Conn.SetReadDeadline(c.deadline)
+}
+
+// forget lets go of the messages of a call.
+func (c *countedConn) forget(call uint32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m := c.calls[call]
+	if m == nil {
+		return
+	}
+	delete(c.calls, call)
+	c.open.Add(-1)
+	c.wholeLocked(m)
+	c.messages.budget.Release(m.held)
+	c.held -= m.held
+}
