@@ -10,10 +10,10 @@
 // send every request again, also an UpdateItem that adds to a number, which is then added twice, and a
 // conditional PutItem that may fail on what it wrote itself. Here
 //
-//   - whatever was refused before anything was done is repeated: throttling, 503 of the service, a
-//     connection that could not be made, TransactionInProgressException;
+//   - whatever was refused before anything was done is repeated (api.Passing): throttling, conflicts of
+//     transactions, 503 of the service, a connection that could not be made;
 //   - what may have been done, which is a 500, a connection that broke, or an answer that is damaged, is
-//     repeated if doing it again leaves what doing it once leaves: all that only reads; PutItem and
+//     repeated if doing it again leaves what doing it once leaves (api.RepeatOf): all that only reads; PutItem and
 //     DeleteItem without a condition and without ReturnValues; BatchWriteItem; TransactWriteItems and
 //     ExecuteTransaction with a ClientRequestToken. (Between the two somebody else's write of the same
 //     item may be lost, as with every SDK.)

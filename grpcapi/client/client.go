@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"github.com/keystone-db/kstone/engine/api"
 	"github.com/keystone-db/kstone/engine/build"
 )
 
@@ -40,9 +41,5 @@ func (c *Client) Close() error { return c.conn.Close() }
 // again like other calls, except that what it writes is looked at only for its name: writes are made
 // again only when nothing was done.
 func (c *Client) Call(ctx context.Context, operation string, body []byte) ([]byte, error) {
-	r := once
-	if isRead(operation, nil) {
-		r = repeatable
-	}
-	return c.service.call(ctx, operation, body, r)
+	return c.service.call(ctx, operation, body, api.RepeatOf(operation, nil))
 }

@@ -23,7 +23,8 @@
 // was done: throttling, ServiceUnavailableException, TransactionConflictException,
 // TransactionInProgressException, ReplicatedWriteConflictException, TransactionCanceledException if it
 // names nothing but conflicts and throttling, and a connection that could not be made. After them every
-// call is made again. After a connection that broke, of which nobody knows what was done, it depends:
+// call is made again. After InternalServerError or a connection that broke, of which nobody knows what was
+// done, it depends:
 //
 //	call                                             made again
 //	reads: Get…, Query, Scan, BatchGetItem,          yes

@@ -25,7 +25,7 @@ func (s *service) Subscribe(
 		if f.messages > before {
 			try = 1
 		}
-		if try >= feedTriesMax || s.opts.Tries == 1 || !repeatable.again(err) {
+		if try >= feedTriesMax || s.opts.Tries == 1 || !again(api.RepeatFree, err) {
 			return err
 		}
 		if err := s.pause(ctx, try, err); err != nil {

@@ -56,17 +56,3 @@ func TestEveryCall(t *testing.T) {
 	}
 	require.ElementsMatch(t, all, made)
 }
-
-// TestReads: what counts as a read, which is made again whatever happened, changes nothing.
-func TestReads(t *testing.T) {
-	for _, name := range []string{"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems",
-		"ExecuteStatement", "ExecuteTransaction", "BatchExecuteStatement", "CreateTable", "UpdateTable", "DeleteTable",
-		"TagResource", "UpdateTimeToLive", "PutResourcePolicy", "StartBulkPutItems", "CancelBulkOperation",
-		"RestoreTableFromBackup", "EnableKinesisStreamingDestination"} {
-		require.False(t, isRead(name, nil), name)
-	}
-	for _, name := range []string{"GetItem", "Query", "Scan", "BatchGetItem", "TransactGetItems", "GetRecords",
-		"GetShardIterator", "DescribeTable", "ListTables", "ListTagsOfResource", "SearchVectors"} {
-		require.True(t, isRead(name, nil), name)
-	}
-}

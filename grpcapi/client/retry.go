@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"sync"
 	"time"
 
@@ -28,86 +27,13 @@ const (
 	feedTriesMax = 128
 )
 
-// rule says when a call may be made again.
-type rule uint8
-
-const (
-	// once: after errors that say that nothing was done.
-	once rule = iota
-	// repeatable: also when it is unknown whether it was done.
-	repeatable
-)
-
 // rule finds the rule of a call.
-func (s *service) rule(operation string, in any) rule {
-	if isRead(operation, in) {
-		return repeatable
+func (s *service) rule(operation string, in any) api.Repeat {
+	r := api.RepeatOf(operation, in)
+	if r == api.RepeatWrites && s.opts.WriteOnce {
+		r = api.RepeatRefused
 	}
-	switch in := in.(type) {
-	case *api.TransactWriteItemsInput:
-		return ruleOfToken(in.ClientRequestToken)
-	case *api.ExecuteTransactionInput:
-		return ruleOfToken(in.ClientRequestToken)
-	}
-	if s.opts.WriteOnce {
-		return once
-	}
-	switch in := in.(type) {
-	case *api.PutItemInput:
-		return ruleOfWrite(in.ConditionExpression.Set || in.Expected != nil, in.ReturnValues)
-	case *api.DeleteItemInput:
-		return ruleOfWrite(in.ConditionExpression.Set || in.Expected != nil, in.ReturnValues)
-	case *api.BatchWriteItemInput:
-		return repeatable
-	}
-	return once
-}
-
-func ruleOfToken(token api.Opt[string]) rule {
-	if token.Set {
-		return repeatable
-	}
-	return once
-}
-
-// ruleOfWrite is the rule of a put or delete. One that has a condition would meet its own work when it
-// is made again, and so would one that asks for the item of before.
-func ruleOfWrite(conditional bool, returns api.Opt[string]) rule {
-	if conditional || returns.Or(api.ReturnValueNone) != api.ReturnValueNone {
-		return once
-	}
-	return repeatable
-}
-
-// isRead says whether a call changes nothing.
-func isRead(operation string, in any) bool {
-	switch in := in.(type) {
-	case *api.ExecuteStatementInput:
-		return isSelect(in.Statement)
-	case *api.BatchExecuteStatementInput:
-		for i := range in.Statements {
-			if !isSelect(in.Statements[i].Statement) {
-				return false
-			}
-		}
-		return true
-	}
-	switch operation {
-	case "Query", "Scan", "BatchGetItem", "TransactGetItems", "SearchVectors":
-		return true
-	}
-	for _, verb := range []string{"Get", "Describe", "List"} {
-		if strings.HasPrefix(operation, verb) {
-			return true
-		}
-	}
-	return false
-}
-
-func isSelect(statement api.Opt[string]) bool {
-	const verb = "SELECT"
-	text := strings.TrimSpace(statement.Value)
-	return len(text) >= len(verb) && strings.EqualFold(text[:len(verb)], verb)
+	return r
 }
 
 // withToken gives a transaction a token when it has none, which makes it repeatable. The caller's input
@@ -137,43 +63,26 @@ func (s *service) withToken(in any) (any, error) {
 	return in, nil
 }
 
-// again says whether a call that failed so may be made again.
-func (r rule) again(err error) bool {
-	switch api.CodeOf(err) {
-	case api.Unavailable, api.ProvisionedThroughputExceeded, api.RequestLimitExceeded, api.Throttling,
-		api.TransactionConflict, api.TransactionInProgress, api.ReplicatedWriteConflict:
+// again says whether a call that has a rule and failed so may be made again.
+func again(r api.Repeat, err error) bool {
+	if api.Passing(err) {
 		return true
-	case api.TransactionCanceled:
-		return onlyPassing(err)
 	}
-	lost, ok := errors.AsType[*TransportError](err)
-	return ok && r == repeatable && lost.code() == codes.Unavailable
-}
-
-// onlyPassing says whether all that cancelled a transaction may be over when it is tried again.
-func onlyPassing(err error) bool {
-	e, ok := errors.AsType[*api.Error](err)
-	if !ok {
+	if r == api.RepeatRefused {
 		return false
 	}
-	passing := false
-	for i := range e.Reasons {
-		switch e.Reasons[i].Code.Or(api.ReasonNone) {
-		case api.ReasonNone:
-		case api.ReasonTransactionConflict, api.ReasonProvisionedThroughput, api.ReasonThrottlingError:
-			passing = true
-		default:
-			return false
-		}
+	if e, ok := errors.AsType[*api.Error](err); ok {
+		return e.Code == api.InternalServerError
 	}
-	return passing
+	lost, ok := errors.AsType[*TransportError](err)
+	return ok && lost.code() == codes.Unavailable
 }
 
 // repeat makes a call until it succeeds, fails for good, or was tried often enough.
-func (s *service) repeat(ctx context.Context, r rule, call func() error) error {
+func (s *service) repeat(ctx context.Context, r api.Repeat, call func() error) error {
 	for try := 1; ; try++ {
 		err := call()
-		if err == nil || try >= s.opts.Tries || !r.again(err) {
+		if err == nil || try >= s.opts.Tries || !again(r, err) {
 			return err
 		}
 		if err := s.pause(ctx, try, err); err != nil {

@@ -202,9 +202,19 @@ func TestAgain(t *testing.T) {
 			require.Equal(t, 1, f.done)
 
 			// After a failure for good.
-			f.calls, f.left, f.err = 0, 1, api.Errorf(api.InternalServerError, "broken")
+			f.calls, f.left, f.err = 0, 1, api.Errorf(api.LimitExceeded, "full")
 			require.Equal(t, f.err, test.call(t.Context(), c.Service()))
 			require.Equal(t, 1, f.calls)
+
+			// After a failure that may have done it.
+			f.calls, f.left, f.err = 0, 1, api.Errorf(api.InternalServerError, "broken")
+			if want := f.err; test.again {
+				require.NoError(t, test.call(t.Context(), c.Service()))
+				require.Equal(t, 2, f.calls)
+			} else {
+				require.Equal(t, want, test.call(t.Context(), c.Service()))
+				require.Equal(t, 1, f.calls)
+			}
 
 			// After a connection that broke when the call was done.
 			f.calls, f.left, f.err = 0, 1, nil

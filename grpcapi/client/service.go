@@ -135,7 +135,7 @@ func (s *service) doJSON(ctx context.Context, operation string, in, out any) err
 }
 
 // call runs an operation by its JSON.
-func (s *service) call(ctx context.Context, operation string, body []byte, r rule) ([]byte, error) {
+func (s *service) call(ctx context.Context, operation string, body []byte, r api.Repeat) ([]byte, error) {
 	var out callAnswer
 	err := s.repeat(ctx, r, func() error {
 		return s.unary(ctx, jsonCall(), &callRequest{operation, body}, &out)
