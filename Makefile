@@ -8,7 +8,7 @@ TAGS := grpcnotrace
 FUZZ_SECONDS ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help build serve run test night fuzz bench generate proto
+.PHONY: help build serve run test night fuzz bench doors generate proto
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -32,6 +32,9 @@ fuzz: ## every fuzz target for FUZZ_SECONDS (20)
 
 bench: ## benchmarks of the hot paths, with allocations
 	go test -run '^$$' -bench . -benchmem ./engine/... ./expr/... ./dynamowire/... ./cmd/...
+
+doors: ## what gRPC costs the server beside bare servers and HTTP, and its feeds and scans; 3 minutes
+	go run ./cmd/internal/doorbench calls feed memory
 
 generate: ## make the generated code anew from scripts/gen/model.json
 	go run ./scripts/gen
