@@ -219,6 +219,9 @@ func TestAMessageThatDoesNotComeOn(t *testing.T) {
 	var timeout net.Error
 	require.ErrorAs(t, <-p.got, &timeout)
 	require.True(t, timeout.Timeout())
+	_, err := p.c.Write(make([]byte, frameHeadBytes))
+	require.ErrorAs(t, err, &timeout, "nobody takes it")
+	require.True(t, timeout.Timeout())
 }
 
 // TestCallsOfAConnection: one that leaves messages behind for ever more calls is ended.

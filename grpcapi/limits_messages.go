@@ -24,6 +24,9 @@ const (
 	MessageWait = 10 * time.Second
 	// MessageTimeout is how long a counted message may take for each messageStepBytes.
 	MessageTimeout = time.Minute
+	// WriteTimeout is how long a client may take nothing of what is sent to it, before its connection is
+	// ended and what waits for it let go. One that reads but gives calls no window is not meant.
+	WriteTimeout = time.Minute
 
 	freeBytes        = 4 << 10
 	messageStepBytes = 1 << 20
@@ -151,6 +154,9 @@ func (c *countedConn) Write(p []byte) (int, error) {
 		}
 		return nil
 	}, nil)
+	if err == nil {
+		err = c.Conn.SetWriteDeadline(c.messages.clock().Add(WriteTimeout))
+	}
 	if err != nil {
 		return 0, err
 	}
