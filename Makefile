@@ -34,7 +34,7 @@ bench: ## benchmarks of the hot paths, with allocations
 	go test -run '^$$' -bench . -benchmem ./engine/... ./expr/... ./dynamowire/... ./cmd/...
 
 doors: ## what gRPC costs the server beside bare servers and HTTP, and its feeds and scans; 3 minutes
-	go run ./cmd/internal/doorbench calls feed memory
+	go run -tags $(TAGS) ./cmd/internal/doorbench calls feed memory
 
 generate: ## make the generated code anew from scripts/gen/model.json
 	go run ./scripts/gen

@@ -8,7 +8,10 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"net/http"
+	"net/url"
 	"strconv"
+	"strings"
 )
 
 // head is that of the AWS SDK, with a signature that nobody checks.
@@ -88,4 +91,23 @@ func callHTTP(links []*link, operation string, bodies [][]byte) caller {
 	return func(_ context.Context, worker int, random *rand.Rand) error {
 		return links[worker].do(requests[random.IntN(len(requests))], io.Discard)
 	}
+}
+
+// post sends one request, whose answer may be long.
+func post(ctx context.Context, address, operation string, body []byte) ([]byte, error) {
+	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(head(operation, len(body)) + string(body))))
+	if err != nil {
+		return nil, err
+	}
+	r.URL, r.RequestURI = &url.URL{Scheme: "http", Host: address, Path: "/"}, ""
+	answer, err := http.DefaultClient.Do(r.WithContext(ctx))
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	p, err := io.ReadAll(answer.Body)
+	if err == nil && answer.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s answered %s", operation, answer.Status)
+	}
+	return p, err
 }

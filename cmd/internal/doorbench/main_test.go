@@ -38,7 +38,8 @@ func TestCalls(t *testing.T) {
 func TestMemory(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), []string{"-items", "300", "memory"}, &out))
-	require.Equal(t, scans, strings.Count(out.String(), "scan of 300 items: 2 parts"), out.String())
+	require.Equal(t, 2, strings.Count(out.String(), "scan of 300 items over grpc: 2 parts"), out.String())
+	require.Equal(t, 1, strings.Count(out.String(), "scan of 300 items over http: 1 parts"), out.String())
 }
 
 // TestFeed: every record is known again.

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -36,30 +39,38 @@ func benchMemory(ctx context.Context, s settings, out io.Writer) error {
 		return err
 	}
 	defer closeAll()
-	for range scans {
-		if err := scanWatched(ctx, s, kstone, conns[0], out); err != nil {
+	for _, door := range []struct {
+		name string
+		scan func(context.Context) (received, error)
+	}{
+		{"grpc", func(ctx context.Context) (received, error) { return scanGRPC(ctx, conns[0]) }},
+		{"grpc", func(ctx context.Context) (received, error) { return scanGRPC(ctx, conns[0]) }},
+		{"http", func(ctx context.Context) (received, error) { return scanHTTP(ctx, kstone.http) }},
+	} {
+		if err := scanWatched(ctx, s, kstone, door.name, door.scan, out); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-const scans = 3
-
 // scanWatched scans all and tells how much memory the server had meanwhile.
-func scanWatched(ctx context.Context, s settings, kstone *process, conn *grpc.ClientConn, out io.Writer) error {
+func scanWatched(
+	ctx context.Context, s settings, kstone *process, door string,
+	scan func(context.Context) (received, error), out io.Writer,
+) error {
 	before := kstone.anonymous()
 	stop, most := kstone.watchMemory()
 	began, cpu := time.Now(), kstone.cpu()
-	got, err := scan(ctx, conn, 0)
+	got, err := scan(ctx)
 	took := time.Since(began)
 	stop()
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "scan of %d items: %d parts, %.0f MB, %.0f items/s, server cpu %.2f µs/item, "+
+	fmt.Fprintf(out, "scan of %d items over %s: %d parts, %.0f MB, %.0f items/s, server cpu %.2f µs/item, "+
 		"memory %.0f MiB before, at most %.0f MiB\n",
-		s.items, got.parts, float64(got.bytes)/1e6, float64(s.items)/took.Seconds(),
+		s.items, door, got.parts, float64(got.bytes)/1e6, float64(s.items)/took.Seconds(),
 		float64((kstone.cpu()-cpu).Microseconds())/float64(s.items), mib(before), mib(*most))
 	return nil
 }
@@ -69,25 +80,42 @@ func mib(n int64) float64 { return float64(n) / (1 << 20) }
 // received is what came by a stream.
 type received struct{ parts, bytes int }
 
-// scan reads a table to its end, or until it has some parts, where stopAt is not 0.
-func scan(ctx context.Context, conn *grpc.ClientConn, stopAt int) (got received, err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+// scanGRPC reads a table to its end by one call.
+func scanGRPC(ctx context.Context, conn *grpc.ClientConn) (got received, err error) {
 	stream, err := openStream(ctx, conn, "Scan", &keystonev1.ScanRequest{TableName: new(tableName)})
-	if err != nil {
-		return got, err
-	}
-	for stopAt == 0 || got.parts < stopAt {
+	for err == nil {
 		var a answer
-		if err := stream.RecvMsg(&a); err == io.EOF {
-			return got, nil
-		} else if err != nil {
+		if err = stream.RecvMsg(&a); err == nil {
+			got.parts++
+			got.bytes += a.length
+		}
+	}
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return got, err
+}
+
+// scanHTTP reads a table to its end page by page.
+func scanHTTP(ctx context.Context, address string) (got received, err error) {
+	request := map[string]any{"TableName": tableName}
+	for {
+		page, err := post(ctx, address, "Scan", encodeJSON(request))
+		if err != nil {
 			return got, err
 		}
 		got.parts++
-		got.bytes += a.length
+		got.bytes += len(page)
+		_, last, more := bytes.Cut(page, []byte(`"LastEvaluatedKey":`))
+		if !more {
+			return got, nil
+		}
+		var key json.RawMessage
+		if err := json.NewDecoder(bytes.NewReader(last)).Decode(&key); err != nil {
+			return got, err
+		}
+		request["ExclusiveStartKey"] = key
 	}
-	return got, nil
 }
 
 // watchMemory looks for the most memory of a process until it is stopped.
