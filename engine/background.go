@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/keystone-db/kstone/engine/lease"
+	"github.com/keystone-db/kstone/engine/storage"
 )
 
 // background is the work that goes on beside the operations. It begins with Open and has ended when
@@ -47,7 +48,7 @@ func (db *DB) startBackground() {
 	// Not at once: a database should open quickly.
 	db.counting.nextSearch = db.exec.Now().Add(countSearch)
 	db.counting.wanted, db.counting.runs = map[countID]string{}, map[countID]*tally{}
-	if db.opts.NoBackground {
+	if db.opts.NoBackground || db.opts.ReadOnly {
 		return
 	}
 	db.loop(ctx, &db.background.jobs, jobsInterval, db.doJobs)
@@ -118,8 +119,12 @@ func (db *DB) hold(ctx context.Context, w *worker) (err error) {
 
 // Work does all background work that is due by now, but for what another process on the same store
 // does, and returns when it is done. With
-// Options.NoBackground it is the only way to have it done.
+// Options.NoBackground it is the only way to have it done. A database that is read-only has none:
+// storage.ErrReadOnly.
 func (db *DB) Work(ctx context.Context) error {
+	if db.opts.ReadOnly {
+		return storage.ErrReadOnly
+	}
 	_, err := db.doJobs(ctx)
 	errs := []error{err, db.sweepAll(ctx), db.tendStreams(ctx), db.countDue(ctx, unpaced), db.keepTime(ctx, timeKeptEvery)}
 	return errors.Join(slices.DeleteFunc(errs, othersWork)...)

@@ -57,7 +57,8 @@ var (
 	_ api.Feeder  = (*DB)(nil)
 )
 
-// Open opens the database file at path, creating it when it is absent, or a database in memory.
+// Open opens the database file at path, creating it when it is absent and Options.ReadOnly is not set, or
+// a database in memory.
 // Errors of a damaged file wrap storage.ErrCorrupt.
 func Open(path string, opts Options) (*DB, error) {
 	opts = opts.withDefaults()
@@ -76,7 +77,7 @@ func Open(path string, opts Options) (*DB, error) {
 }
 
 // OpenStore serves a store that the caller has opened; Close closes it. Options of the file are
-// ignored.
+// ignored; Options.ReadOnly says that the store takes no writes.
 func OpenStore(store storage.Store, opts Options) (*DB, error) {
 	return newDB(store, opts.withDefaults())
 }
@@ -90,7 +91,7 @@ func closeAfter(store storage.Store, err error) error {
 
 func (o Options) lsm() lsm.Options {
 	return lsm.Options{
-		InMemory: o.InMemory, Sync: o.Sync, SyncInterval: o.SyncInterval, Clock: o.Clock, Rand: o.Rand,
+		InMemory: o.InMemory, ReadOnly: o.ReadOnly, Sync: o.Sync, SyncInterval: o.SyncInterval, Clock: o.Clock, Rand: o.Rand,
 		MemtableBytes: o.MemtableBytes, CacheBytes: o.CacheBytes, LogBytes: o.LogBytes,
 		Logger: func(message string, err error) { o.Logger.Warn().Err(err).Msg(message) },
 	}
@@ -122,7 +123,7 @@ func newDB(store storage.Store, opts Options) (*DB, error) {
 	}
 	db.catalog, err = catalog.Open(ctx, store, catalog.Options{
 		Clock: db.exec.Now, NewUUID: db.newUUID, TableDelay: opts.TableDelay, TTLLag: opts.TTLLag,
-		StreamShards: uint32(opts.StreamShards), TablesMax: opts.strictTables(),
+		StreamShards: uint32(opts.StreamShards), TablesMax: opts.strictTables(), ReadOnly: opts.ReadOnly,
 	})
 	if err != nil {
 		return nil, err
@@ -135,8 +136,10 @@ func newDB(store storage.Store, opts Options) (*DB, error) {
 // fail.
 func (db *DB) Close() error {
 	db.stopBackground()
-	// As good as can be: a store that takes no writes any more is closed all the same.
-	_ = db.keepTime(context.Background(), 0)
+	if !db.opts.ReadOnly {
+		// As good as can be: a store that takes no writes any more is closed all the same.
+		_ = db.keepTime(context.Background(), 0)
+	}
 	return db.store.Close()
 }
 

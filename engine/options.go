@@ -51,6 +51,10 @@ const accountDigits = 12
 type Options struct {
 	// InMemory keeps everything in memory and no file; the path must be empty.
 	InMemory bool
+	// ReadOnly opens a file that is there for reading, beside other readers but not beside a writer, and
+	// writes nothing to it, so the right to read it is enough. What would write fails with
+	// InternalServerError (storage.ErrReadOnly), and there is no background work.
+	ReadOnly bool
 	// Sync says when a write is acknowledged.
 	Sync SyncMode
 	// SyncInterval is the timer of SyncInterval mode; default 100 ms.
@@ -164,6 +168,9 @@ func (o Options) validate(path string) error {
 	var errs []error
 	if o.InMemory && path != "" {
 		errs = append(errs, errors.New("engine: an in-memory database has no path"))
+	}
+	if o.InMemory && o.ReadOnly {
+		errs = append(errs, errors.New("engine: an in-memory database cannot be read-only"))
 	}
 	if !o.InMemory && path == "" {
 		errs = append(errs, errors.New("engine: path is empty"))

@@ -57,6 +57,8 @@ type Options struct {
 	StreamShards uint32
 	// TablesMax bounds the number of tables; 0 means no bound.
 	TablesMax int
+	// ReadOnly is set when the store takes no writes.
+	ReadOnly bool
 }
 
 // Table is one table as of now: immutable, shared, never to be changed.
@@ -457,7 +459,7 @@ func (c *Catalog) due(now time.Time) bool {
 	return false
 }
 
-// finishAll takes the steps that are due.
+// finishAll takes the steps that are due; of a store that takes no writes, in the cache only.
 func (c *Catalog) finishAll(ctx context.Context) error {
 	if c.doubtful.Load() == 0 && !c.due(c.opts.Clock()) {
 		return nil
@@ -474,12 +476,18 @@ func (c *Catalog) finishLocked(ctx context.Context) error {
 	now := c.opts.Clock()
 	for name, t := range c.snapshot() {
 		switch {
+		case t.gone(now) && c.opts.ReadOnly:
+			c.replace(name, nil)
 		case t.gone(now):
 			if err := c.remove(ctx, name, t); err != nil {
 				return err
 			}
 		case t.Status != StatusActive:
 			if r := t.clone(); r.settle(now) {
+				if c.opts.ReadOnly {
+					c.put(r, t.gate)
+					continue
+				}
 				if err := c.write(ctx, r); err != nil {
 					return err
 				}

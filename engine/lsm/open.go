@@ -33,10 +33,18 @@ func Open(path string, opts Options) (*DB, error) {
 	}
 	if err := db.openFile(path); err != nil {
 		db.stop()
-		return nil, fmt.Errorf("open %s: %w", path, errors.Join(err, db.closeFiles()))
+		return nil, openError(path, errors.Join(err, db.closeFiles()))
 	}
 	db.start()
 	return db, nil
+}
+
+// openError names the path, unless the operating system's error does.
+func openError(path string, err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok && e.Path == path && e.Error() == err.Error() {
+		return e
+	}
+	return fmt.Errorf("open %s: %w", path, err)
 }
 
 func (db *DB) openFile(path string) error {

@@ -301,7 +301,7 @@ func (m *MemFS) Lock(path string, mode LockMode) (io.Closer, error) {
 	}
 	l := m.mu.locks[node]
 	if l != nil && (mode == LockExclusive || l.shared == 0) {
-		return nil, fmt.Errorf("lock %s: %w", path, ErrLocked)
+		return nil, fmt.Errorf("lock: %w", ErrLocked)
 	}
 	if l == nil {
 		l = &memLock{}

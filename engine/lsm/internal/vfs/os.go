@@ -57,7 +57,7 @@ func (osFS) Lock(path string, mode LockMode) (io.Closer, error) {
 	}
 	if err := lockFile(f, mode); err != nil {
 		_ = f.Close()
-		return nil, fmt.Errorf("lock %s: %w", path, err)
+		return nil, fmt.Errorf("lock: %w", err)
 	}
 	return f, nil
 }
