@@ -41,6 +41,7 @@ func (s *session) completeArguments(hasTable bool) cobra.CompletionFunc {
 func (s *session) tableNames(begun string) []string {
 	ctx, cancel := context.WithTimeout(s.ctx(), completionWait)
 	defer cancel()
+	s.target.ReadOnly = true
 	svc, err := s.target.Open(ctx)
 	if err != nil {
 		return nil

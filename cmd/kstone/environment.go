@@ -31,8 +31,12 @@ func applyEnvironment(flags *pflag.FlagSet) error {
 	return err
 }
 
-// flagError words the refusal of a flag's value as those of the flags that are parsed here.
+// flagError words the refusal of a flag's value as those of the flags that are parsed here, and tells
+// what to do about arguments such as -12 and -dash.
 func flagError(_ *cobra.Command, err error) error {
+	if e, ok := errors.AsType[*pflag.NotExistError](err); ok && e.GetSpecifiedShortnames() != "" {
+		return fmt.Errorf(`%w: put "--" before arguments that begin with a dash`, err)
+	}
 	var invalid *pflag.InvalidValueError
 	if !errors.As(err, &invalid) {
 		return err

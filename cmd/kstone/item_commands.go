@@ -194,7 +194,7 @@ func newGet() *cobra.Command {
 	var consistent bool
 	var attributes string
 	cmd := newData(dataCommand{
-		use: "get [TABLE] KEY", least: 1, most: 1 + keyPartsMax,
+		use: "get [TABLE] KEY", reads: true, least: 1, most: 1 + keyPartsMax,
 		short: "Print an item",
 		long:  keyHelp,
 		example: `  kstone get my.keystone alice

@@ -54,8 +54,22 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// oneLine keeps a joined error on one line.
-func oneLine(err error) string { return strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ") }
+// oneLine keeps a joined error, and what cobra suggests, on one line.
+func oneLine(err error) string {
+	var b strings.Builder
+	for line := range strings.Lines(err.Error()) {
+		line = strings.TrimSpace(line)
+		switch text := b.String(); {
+		case line == "" || text == "":
+		case strings.HasSuffix(text, "?"):
+			b.WriteString(" ")
+		default:
+			b.WriteString("; ")
+		}
+		b.WriteString(line)
+	}
+	return b.String()
+}
 
 func newRoot() *cobra.Command {
 	root := &cobra.Command{

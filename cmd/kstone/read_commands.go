@@ -28,7 +28,7 @@ type scanFlags struct {
 func newScan() *cobra.Command {
 	var f scanFlags
 	cmd := newData(dataCommand{
-		use: "scan [TABLE]", most: 1,
+		use: "scan [TABLE]", most: 1, reads: true,
 		short: "Print all items of a table",
 		long: `TABLE is "items" if it is left out. Items are printed as they are read, page by page, whatever the size of
 the table.`,
@@ -97,7 +97,7 @@ func scan(s *session, f *scanFlags, table string) error {
 
 func newTables() *cobra.Command {
 	return newData(dataCommand{
-		use:   "tables",
+		use: "tables", reads: true,
 		short: "Print the names of the tables",
 		long:  "As JSON, a list of strings; as jsonl, a string a line.",
 		run: func(s *session, _ []string) error {
@@ -115,7 +115,7 @@ func newTables() *cobra.Command {
 
 func newDescribe() *cobra.Command {
 	return newData(dataCommand{
-		use: "describe [TABLE]", most: 1,
+		use: "describe [TABLE]", most: 1, reads: true,
 		short: "Print what a table is",
 		long:  `TABLE is "items" if it is left out. As JSON, this is the Table of the service's DescribeTable.`,
 		run: func(s *session, args []string) error {

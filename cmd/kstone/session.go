@@ -43,9 +43,9 @@ type dataCommand struct {
 	least, most int
 	short, long string
 	example     string // a line or several
-	// create makes a file where there is none.
-	create bool
-	run    func(*session, []string) error
+	// create makes a file where there is none; reads opens it for reading.
+	create, reads bool
+	run           func(*session, []string) error
 }
 
 // dataHelp ends the help of every command on data.
@@ -104,6 +104,7 @@ func (s *session) run(d dataCommand, args []string) (err error) {
 	if s.target.Endpoint == "" {
 		s.target.Path, args = args[0], args[1:]
 	}
+	s.target.ReadOnly = d.reads
 	open := s.target.Open
 	if d.create {
 		open = s.target.Create
@@ -113,7 +114,7 @@ func (s *session) run(d dataCommand, args []string) (err error) {
 		return err
 	}
 	s.Service = svc
-	err = s.target.Explain(d.run(s, args))
+	err = s.target.Explain(s.ctx(), d.run(s, args))
 	if e := svc.Close(); err == nil && e != nil {
 		err = fmt.Errorf("closing %s: %w", s.target.Path, e)
 	}

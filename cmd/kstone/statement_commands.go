@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -30,7 +31,7 @@ in one list: with table, in one table a statement.`
 
 func newQuery() *cobra.Command {
 	return newStatements(dataCommand{
-		use:   "query",
+		use: "query", reads: true,
 		short: "Print the rows that SELECT statements of PartiQL find",
 		long: `What is no SELECT (or EXPLAIN) is refused before anything runs: kstone sql runs everything.
 
@@ -108,6 +109,9 @@ func gatherStatements(s *session, f *statementFlags, args []string) ([]statement
 		return nil, usage(errors.New("there is no statement"))
 	}
 	for i, st := range all {
+		if !utf8.ValidString(st.text) {
+			return nil, usage(fmt.Errorf("statement %d is not UTF-8, and nothing was run", i+1))
+		}
 		if f.readOnly && !isRead(st.text) {
 			return nil, usage(fmt.Errorf("statement %d is no SELECT, and nothing was run: kstone sql runs any statement", i+1))
 		}

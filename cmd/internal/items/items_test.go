@@ -198,3 +198,15 @@ func TestPlainOfOwnTypes(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, `{"t":1700000000000,"v":[0.5,1,1e-07]}`, string(AppendPlain(nil, it)))
 }
+
+// TestNotUTF8: bytes of another encoding are refused, not replaced.
+func TestNotUTF8(t *testing.T) {
+	for _, form := range []Form{Auto, Plain, DynamoDB} {
+		_, err := Read([]byte("{\"a\":{\"S\":\"\xe4\"}}"), form)
+		require.ErrorIs(t, err, errNotUTF8)
+		_, err = ReadList([]byte("[{\"S\":\"\xe4\"}]"), form)
+		require.ErrorIs(t, err, errNotUTF8)
+	}
+	_, err := keyValue("\xe4", api.ScalarAttributeTypeS)
+	require.ErrorIs(t, err, errNotUTF8)
+}

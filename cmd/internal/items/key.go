@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/keystone-db/kstone/engine/api"
 	"github.com/keystone-db/kstone/engine/attr"
@@ -51,6 +52,9 @@ func keyValue(text, typ string) (attr.Value, error) {
 			return nil, fmt.Errorf("want base64, since its type is B: %w", err)
 		}
 		return attr.Binary(p), nil
+	}
+	if !utf8.ValidString(text) {
+		return nil, errNotUTF8
 	}
 	return attr.String(text), nil
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"unicode/utf8"
 
 	"github.com/keystone-db/kstone/dynamowire/codec"
 	"github.com/keystone-db/kstone/engine/api"
@@ -51,6 +52,9 @@ const (
 	hintShape = "; it has the shape of DynamoDB JSON: give --json plain if it is plain JSON"
 )
 
+// errNotUTF8 is a text of another encoding, such as Latin-1.
+var errNotUTF8 = errors.New("not UTF-8")
+
 var errNoObject = errors.New(`want a JSON object, such as {"name":"x"}`)
 
 // Read reads an item from the text of one JSON object. The item is memory of its own.
@@ -90,6 +94,9 @@ func checkObject(text []byte) error {
 
 // checkJSON wants one JSON text.
 func checkJSON(text []byte) error {
+	if !utf8.Valid(text) {
+		return errNotUTF8 // JSON parsers put another character there
+	}
 	var raw json.RawMessage
 	err := json.Unmarshal(text, &raw)
 	if err == nil {

@@ -3,6 +3,8 @@ package target
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -20,6 +22,7 @@ import (
 
 	"github.com/keystone-db/kstone/dynamowire/client"
 	"github.com/keystone-db/kstone/engine"
+	"github.com/keystone-db/kstone/engine/api"
 )
 
 // Variables that all AWS tools know.
@@ -32,6 +35,7 @@ const (
 	envProfile         = "AWS_PROFILE"
 	envCredentialsFile = "AWS_SHARED_CREDENTIALS_FILE"
 	envConfigFile      = "AWS_CONFIG_FILE"
+	envCABundle        = "AWS_CA_BUNDLE"
 )
 
 // profileDefault is the profile of those who name none, and need not be there.
@@ -57,11 +61,49 @@ func (t Target) openServer(ctx context.Context) (Service, error) {
 	if who.credentials.HasKeys() {
 		opts.Sign = who.sign
 	}
+	if bundle := os.Getenv(envCABundle); bundle != "" && endpoint.Scheme == "https" {
+		if opts.HTTP, err = trusting(bundle); err != nil {
+			return nil, err
+		}
+	}
 	return client.New(t.Endpoint, opts)
 }
 
-// Explain says in a line why there was no answer; errors of the service are returned as they are.
-func (t Target) Explain(err error) error {
+// trusting makes exchanges with servers whose certificates the authorities of a PEM file signed.
+func trusting(bundle string) (*http.Client, error) {
+	text, err := os.ReadFile(bundle)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", envCABundle, err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("%s: %s has no certificate in PEM form", envCABundle, bundle)
+	}
+	return &http.Client{
+		Transport: &http.Transport{
+			Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true,
+			TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12},
+		},
+		// The signature is for one host.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}, nil
+}
+
+// Explain says in a line why there was no answer, and whom the server took one for that had no
+// credentials; other errors of the service are returned as they are.
+func (t Target) Explain(ctx context.Context, err error) error {
+	switch api.CodeOf(err) {
+	case api.UnrecognizedClient, api.InvalidSignature, api.MissingAuthenticationToken:
+		endpoint, e := url.Parse(t.Endpoint)
+		if e != nil {
+			return err
+		}
+		if who, e := t.identify(ctx, endpoint); e == nil && !who.credentials.HasKeys() {
+			return fmt.Errorf("%w: %w", noCredentials(t.Endpoint, firstOf(t.Profile, os.Getenv(envProfile))), err)
+		}
+		return err
+	default:
+	}
 	op, ok := errors.AsType[*net.OpError](err)
 	if t.Endpoint == "" || !ok || op.Op != "dial" {
 		return err

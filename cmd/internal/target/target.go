@@ -25,6 +25,8 @@ type Service interface {
 type Target struct {
 	// Path is a database file.
 	Path string
+	// ReadOnly opens the file for reading: beside other readers, and without the right to write it.
+	ReadOnly bool
 	// Endpoint is the URL of a server; then there is no Path.
 	Endpoint string
 	// Region and Profile say how to sign requests to the endpoint; empty means what AWS tools would
@@ -49,7 +51,7 @@ func (t Target) Open(ctx context.Context) (Service, error) {
 	case err == nil && !info.Mode().IsRegular():
 		return nil, fmt.Errorf("%s is no regular file", t.Path)
 	}
-	return openFile(t.Path)
+	return openFile(t.Path, t.ReadOnly)
 }
 
 // Create makes a database file where nothing is yet, or opens a server.
@@ -69,7 +71,7 @@ func (t Target) Create(ctx context.Context) (Service, error) {
 	if dir := filepath.Dir(t.Path); !isDir(dir) {
 		return nil, fmt.Errorf("folder %s does not exist: make it (mkdir -p %s)", dir, dir)
 	}
-	db, err := openFile(t.Path)
+	db, err := openFile(t.Path, false)
 	if err != nil {
 		return nil, err
 	}
@@ -86,9 +88,9 @@ const cacheBytes = 8 << 20
 
 // openFile opens a file for one command: every write is synced, and there is no time for background
 // work, which a server on the file does later.
-func openFile(path string) (Service, error) {
+func openFile(path string, readOnly bool) (Service, error) {
 	db, err := engine.Open(path, engine.Options{
-		Sync: engine.SyncAlways, NoBackground: true, CacheBytes: cacheBytes,
+		ReadOnly: readOnly, Sync: engine.SyncAlways, NoBackground: true, CacheBytes: cacheBytes,
 	})
 	switch {
 	case err == nil:
@@ -100,8 +102,10 @@ func openFile(path string) (Service, error) {
 		return nil, fmt.Errorf("%s is no database of kstone, or its head is damaged", path)
 	case errors.Is(err, storage.ErrCorrupt):
 		return nil, fmt.Errorf("%s is damaged (%w): restore a copy", path, err)
+	case errors.Is(err, fs.ErrPermission) && readOnly:
+		return nil, fmt.Errorf("cannot read %s (%w): allow this user to", path, err)
 	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("cannot write %s (%w): allow this user to, which reading needs too", path, err)
+		return nil, fmt.Errorf("cannot write %s (%w): allow this user to", path, err)
 	}
-	return nil, fmt.Errorf("cannot open %s: %w", path, err)
+	return nil, fmt.Errorf("cannot open %w", err)
 }

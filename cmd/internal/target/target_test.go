@@ -24,7 +24,7 @@ func environment(t *testing.T, vars map[string]string) {
 	t.Helper()
 	dir := t.TempDir()
 	for _, name := range []string{
-		envAccessKey, envSecretKey, envSessionToken, envRegion, envDefaultRegion, envProfile,
+		envAccessKey, envSecretKey, envSessionToken, envRegion, envDefaultRegion, envProfile, envCABundle,
 	} {
 		t.Setenv(name, "")
 	}
