@@ -26,7 +26,7 @@ func benchMemory(ctx context.Context, s settings, out io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	kstone, err := start(ctx, "-server", kstoneServer, "-db", filepath.Join(dir, "db.keystone"))
+	kstone, err := start(ctx, "-server", kstoneServer, "-profile", s.profile, "-db", filepath.Join(dir, "db.keystone"))
 	if err != nil {
 		return err
 	}
