@@ -14,7 +14,8 @@
 //
 // The servers:
 //
-//	echo    grpc-go with default options, a message of one bytes field each way, of the same sizes
+//	echo    grpc-go with as many goroutines that wait for calls and default options otherwise; a message
+//	        of one bytes field each way, of the same sizes
 //	typed   the same with the generated types of the protocol, which decode to maps; constant answers
 //	grpc    kstone serve over gRPC, in memory
 //	http    kstone serve over HTTP, in memory
