@@ -8,7 +8,7 @@ import (
 // errVector: a vector element that no number can express.
 var errVector = errors.New("attr: a vector element is not finite")
 
-// String makes an S.
+// String makes an S of s, which must be UTF-8.
 func String(s string) Value { return AppendString(nil, s) }
 
 // Number makes an N from its text; the error is a *ValueError.
