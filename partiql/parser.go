@@ -3,6 +3,7 @@ package partiql
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // Limits of ours that keep a hostile statement from costing much.
@@ -36,6 +37,9 @@ func (p *Prepared) String() string {
 
 // Parse parses one statement. The error is always an *Error.
 func Parse(text string) (*Prepared, error) {
+	if !utf8.ValidString(text) {
+		return nil, errorf(msgMalformed, msgDetailUTF8)
+	}
 	p := &parser{src: text, toks: lex(text)}
 	out := &Prepared{src: text}
 	out.Explain = p.takeWord("EXPLAIN")

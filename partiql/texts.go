@@ -54,6 +54,7 @@ const (
 	msgDetailType         = "Expected type name"
 	msgDetailArguments    = "Wrong number of arguments for function %s"
 	msgDetailDepth        = "Nesting is too deep"
+	msgDetailUTF8         = "Text is not UTF-8" // ours: the doors bring UTF-8
 )
 
 // Kinds of msgUnsupported.

@@ -122,6 +122,9 @@ const (
 	// the refusal is known.
 	MsgNamesValueEmpty = "ExpressionAttributeNames contains invalid value: Empty attribute name; " +
 		"key: \"%s\""
+	// MsgNamesValueUTF8 is a placeholder that stands for a name that is not UTF-8; placeholder; ours.
+	MsgNamesValueUTF8 = "ExpressionAttributeNames contains invalid value: Attribute name is not UTF-8; " +
+		"key: \"%s\""
 	// MsgValuesEmpty is an empty ExpressionAttributeValues.
 	MsgValuesEmpty = "ExpressionAttributeValues must not be empty"
 	// MsgValuesKey is a placeholder of a wrong form; placeholder.

@@ -1,6 +1,7 @@
 package build
 
 import (
+	"fmt"
 	"unicode/utf8"
 
 	"github.com/keystone-db/kstone/engine/api"
@@ -103,7 +104,14 @@ type Set struct {
 }
 
 // StringSet makes an SS.
-func StringSet(members ...string) Set { return newSet(attr.StringSet(members...)) }
+func StringSet(members ...string) Set {
+	for _, member := range members {
+		if !utf8.ValidString(member) {
+			return Set{err: fault(fmt.Errorf("build: a member of a set is %w", ErrNotUTF8))}
+		}
+	}
+	return newSet(attr.StringSet(members...))
+}
 
 // NumberSet makes an NS from the texts of numbers.
 func NumberSet(texts ...string) Set { return newSet(attr.NumberSet(texts...)) }

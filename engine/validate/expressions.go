@@ -2,6 +2,7 @@ package validate
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"github.com/keystone-db/kstone/engine/api"
 	"github.com/keystone-db/kstone/engine/attr"
@@ -118,6 +119,9 @@ func (s *substitutes) checkName(n *api.Name) error {
 		return invalid(api.MsgNamesKey, n.Placeholder)
 	case n.Name == "":
 		return invalid(api.MsgNamesValueEmpty, n.Placeholder)
+	case !utf8.ValidString(n.Name):
+		// Only a Go program can come here: the doors bring UTF-8.
+		return invalid(api.MsgNamesValueUTF8, n.Placeholder)
 	}
 	return nil
 }
