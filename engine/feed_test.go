@@ -124,8 +124,8 @@ type feedDB struct {
 type looks struct {
 	storage.Store
 	n atomic.Int64
-	// before, unless nil, is called before the next watermark is asked for.
-	before func()
+	// before and after, unless nil, are called before and after the next watermark is asked for.
+	before, after func()
 }
 
 func (l *looks) Watermark(ctx context.Context, after storage.Seq) (storage.Seq, error) {
@@ -134,7 +134,12 @@ func (l *looks) Watermark(ctx context.Context, after storage.Seq) (storage.Seq, 
 		l.before = nil
 		before()
 	}
-	return l.Store.Watermark(ctx, after)
+	mark, err := l.Store.Watermark(ctx, after)
+	if after := l.after; after != nil {
+		l.after = nil
+		after()
+	}
+	return mark, err
 }
 
 func (l *looks) Snapshot(ctx context.Context, opts storage.SnapshotOptions) (storage.Snapshot, error) {
@@ -562,32 +567,82 @@ func TestSubscribeWaitsForOlderUpdates(t *testing.T) {
 	})
 }
 
-// TestSubscribeAsksForTheWatermarkFirst: what is written while a feed is about to ask lies below the
-// watermark, so the feed must have heard of it: a position that it tells is never ahead of a record which
-// it has not delivered.
-func TestSubscribeAsksForTheWatermarkFirst(t *testing.T) {
+// TestSubscribePositions: a position is never ahead of a record that was not delivered, whenever records
+// come while a feed begins.
+func TestSubscribePositions(t *testing.T) {
+	for name, write := range map[string]func(d *feedDB, put func(pk string)){
+		// Below the watermark that the feed is about to ask for: it must have heard of them afterwards.
+		"before it asks": func(d *feedDB, put func(string)) {
+			d.looks.before = func() { put("a"); put("b"); put("c") }
+		},
+		// Above it, so that only what the bell has heard tells of them.
+		"after it asked": func(d *feedDB, put func(string)) {
+			d.looks.after = func() { put("a"); put("b"); put("c") }
+		},
+	} {
+		for _, late := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, late), func(t *testing.T) {
+				d := openFeeds(t, Options{})
+				in := from(d.events("NEW_IMAGE"), api.StartLatest)
+				in.Limit = api.Some[int64](1)
+				put := func(pk string) { d.put(item1(pk, "1")) }
+				want := []string{"a", "b", "c"}
+				if !late { // before there is a listener
+					_, err := d.ListStreams(t.Context(), &api.ListStreamsInput{}) // what is due is done
+					require.NoError(t, err)
+					write(d, put)
+					want = append(want, "d")
+				}
+				var got []string
+				position := ""
+				require.Equal(t, errEnough, d.Subscribe(t.Context(), in, func(out *api.SubscribeOutput) error {
+					if position == "" && late {
+						write(d, put)
+					} else if position == "" {
+						put("d") // the first that the listener hears of
+					}
+					for _, r := range out.Records {
+						require.Less(t, position, r.Dynamodb.SequenceNumber.Value, "who resumed there has lost it")
+						got = append(got, r.Dynamodb.NewImage.Get("pk").Text())
+					}
+					if position = out.Position; len(got) > 0 && got[len(got)-1] == want[len(want)-1] {
+						return errEnough
+					}
+					return nil
+				}))
+				if name == "before it asks" && !late {
+					want = want[3:] // they are not after LATEST
+				}
+				require.Equal(t, want, got)
+			})
+		}
+	}
+}
+
+// TestSubscribeResumesAtTheEnd: the last position of a shard's feed is one of the shard, though it has
+// heard of a record of the shard's successor together with the end.
+func TestSubscribeResumesAtTheEnd(t *testing.T) {
 	d := openFeeds(t, Options{})
 	in := from(d.events("NEW_IMAGE"), api.StartLatest)
-	in.Limit = api.Some[int64](1)
-	var got []string
+	in.ShardId = api.Some(d.catalog.Streams()[0].Shards[0].ID)
 	position := ""
-	require.Equal(t, errEnough, d.Subscribe(t.Context(), in, func(out *api.SubscribeOutput) error {
-		if position == "" {
-			d.looks.before = func() {
-				d.put(item1("a", "1"))
-				d.put(item1("b", "1"))
-			}
+	records := 0
+	deliver := func(out *api.SubscribeOutput) error {
+		switch records += len(out.Records); {
+		case position == "":
+			d.put(item1("a", "1"))
+		case len(out.Records) > 0:
+			d.later(shardAge + time.Minute)
+			d.put(item1("b", "1"))
 		}
-		for _, r := range out.Records {
-			require.Less(t, position, r.Dynamodb.SequenceNumber.Value, "who resumed there has lost it")
-			got = append(got, r.Dynamodb.NewImage.Get("pk").Text())
-		}
-		if position = out.Position; len(got) == 2 {
-			return errEnough
-		}
+		position = out.Position
 		return nil
-	}))
-	require.Equal(t, []string{"a", "b"}, got)
+	}
+	require.NoError(t, d.Subscribe(t.Context(), in, deliver))
+	require.Equal(t, 1, records)
+	in.StartingPosition, in.SequenceNumber = api.Some(api.StartAfter), api.Some(position)
+	require.NoError(t, d.Subscribe(t.Context(), in, deliver))
+	require.Equal(t, 1, records)
 }
 
 // TestSubscribeHearsEveryWriter: single writes, batches, transactions, statements and the sweeper.

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -300,6 +301,62 @@ func TestMergeLooksWhereItMust(t *testing.T) {
 	require.True(t, end)
 	require.Equal(t, 1, s.made)
 	same(t, m.all[len(m.all)-1:], page)
+}
+
+// failing is a snapshot that is gone after some iterators were made.
+type failing struct {
+	storage.Snapshot
+	left int
+}
+
+func (f *failing) Iter(ctx context.Context, r storage.Range, opts storage.IterOptions) (storage.Iterator, error) {
+	if f.left--; f.left < 0 {
+		return nil, errGone
+	}
+	return f.Snapshot.Iter(ctx, r, opts)
+}
+
+var errGone = errors.New("the snapshot is gone")
+
+// TestMergeReadsAgain: a page that failed at any slot is read again with all its records.
+func TestMergeReadsAgain(t *testing.T) {
+	const slots = 4
+	m := newModelStream(t, slots)
+	rnd := rand.New(rand.NewPCG(8, 1))
+	for i := range 20 {
+		m.write(rnd, 3, 10, int64(i))
+	}
+	mark := m.mark()
+	merge := NewMerge(m.stream, nil, Position{Seq: 1})
+	merge.HearAll(storage.Seq(mark))
+	snap, err := m.store.Snapshot(t.Context(), storage.SnapshotOptions{})
+	require.NoError(t, err)
+	defer snap.Close()
+	for made := range slots {
+		_, _, err = merge.Read(t.Context(), &failing{snap, made}, mark, len(m.all))
+		require.ErrorIs(t, err, errGone)
+		require.Equal(t, Position{Seq: 1}, merge.Next())
+	}
+	page, end, err := merge.Read(t.Context(), snap, mark, len(m.all))
+	require.NoError(t, err)
+	require.True(t, end)
+	same(t, m.all, page)
+}
+
+// TestHearStaysBelowTheWatermark: of an update that is not over nothing is known about those before it, so
+// a merge that has read everything goes on no further than the watermark.
+func TestHearStaysBelowTheWatermark(t *testing.T) {
+	m := newModelStream(t, 2)
+	merge := NewMerge(m.stream, nil, Position{Seq: 11})
+	bell := new(Bell)
+	l := merge.Listen(bell)
+	defer l.Close()
+	merge.Hear(l, 10)
+	bell.Note(1, 17)
+	merge.Hear(l, 14)
+	require.Equal(t, Position{Seq: 15}, merge.Next(), "16 may be noted later")
+	merge.Hear(l, 14)
+	require.Equal(t, Position{Seq: 15}, merge.Next())
 }
 
 // TestSince: the first record that is not older, though times go up and down.
