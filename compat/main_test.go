@@ -45,7 +45,8 @@ func run(m *testing.M) int {
 func prepare(dir string) error {
 	if binary = os.Getenv("KSTONE_BIN"); binary == "" {
 		binary = filepath.Join(dir, "kstone")
-		build := exec.Command("go", "build", "-o", binary, "../cmd/kstone")
+		// As the Makefile does, but for what makes builds reproducible.
+		build := exec.Command("go", "build", "-tags", "grpcnotrace", "-ldflags", "-s -w", "-o", binary, "../cmd/kstone")
 		if out, err := build.CombinedOutput(); err != nil {
 			return fmt.Errorf("build: %w: %s", err, out)
 		}

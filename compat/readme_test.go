@@ -1,7 +1,9 @@
 package compat
 
 import (
+	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -60,4 +62,84 @@ func TestREADMEOperations(t *testing.T) {
 	for _, test := range regexp.MustCompile(`\bTest\w+`).FindAllString(section, -1) {
 		assert.Contains(t, code.String(), "func "+test+"(")
 	}
+}
+
+// readmeHead is what the README's Go snippets leave out; orders is a reader's own package.
+const readmeHead = `package readme
+
+import (
+	"context"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/keystone-db/kstone/dynamowire/awslocal"
+	"github.com/keystone-db/kstone/engine"
+	"github.com/keystone-db/kstone/grpcapi/client"
+)
+
+var (
+	t      *testing.T
+	ctx    context.Context
+	orders struct{ NewStore func(*dynamodb.Client) any }
+
+	_ = []any{awslocal.New, engine.Open, client.Dial}
+)
+`
+
+// TestREADMEGo: the README's Go compiles, with "…" as whatever uses the variables.
+func TestREADMEGo(t *testing.T) {
+	text, err := os.ReadFile("../README.md")
+	require.NoError(t, err)
+	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(text), -1)
+	require.NotEmpty(t, blocks)
+	loop := regexp.MustCompile(`(?m)^(for (\w+), (\w+) := range .*) \{ … \}`)
+	defined := regexp.MustCompile(`(?m)^(\w+)(?:, (\w+))? :=`)
+	code := readmeHead
+	for _, block := range blocks {
+		code += "\nfunc _() {\n" + loop.ReplaceAllString(block[1], "$1 { _, _ = $2, $3 }")
+		for _, names := range defined.FindAllStringSubmatch(block[1], -1) {
+			for _, name := range names[1:] {
+				if name != "" {
+					code += "_ = " + name + "\n"
+				}
+			}
+		}
+		code += "}\n"
+	}
+	// The package is in this module and yet on no disk.
+	root, err := filepath.Abs("..")
+	require.NoError(t, err)
+	dir := t.TempDir()
+	file, overlay := filepath.Join(dir, "readme.go"), filepath.Join(dir, "overlay.json")
+	require.NoError(t, os.WriteFile(file, []byte(code), 0o600))
+	list, err := json.Marshal(map[string]any{
+		"Replace": map[string]string{filepath.Join(root, "compat", "readme", "readme.go"): file},
+	})
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(overlay, list, 0o600))
+	out, err := exec.Command("go", "build", "-overlay", overlay, "./readme").CombinedOutput()
+	require.NoError(t, err, "%s\n%s", out, code)
+}
+
+// TestREADMECommandLine runs what the README shows of the command line.
+func TestREADMECommandLine(t *testing.T) {
+	path, err := filepath.Abs(binary)
+	require.NoError(t, err)
+	script := codeBlock(t, "README.md", "a database of its own")
+	cmd := exec.Command("bash", "-euc", `kstone() { "$KSTONE" "$@"; }`+"\n"+script)
+	cmd.Dir = t.TempDir()
+	cmd.Env = append(os.Environ(), "KSTONE="+path)
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	assert.Contains(t, string(out), `"age": 31`)
+}
+
+// binaryMaxBytes bounds the stripped binary: what is linked is downloaded, stored and loaded by everybody.
+const binaryMaxBytes = 20_000_000
+
+func TestBinarySize(t *testing.T) {
+	info, err := os.Stat(binary)
+	require.NoError(t, err)
+	assert.LessOrEqual(t, info.Size(), int64(binaryMaxBytes))
 }
