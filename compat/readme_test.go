@@ -95,31 +95,32 @@ func TestREADMEGo(t *testing.T) {
 	require.NotEmpty(t, blocks)
 	loop := regexp.MustCompile(`(?m)^(for (\w+), (\w+) := range .*) \{ … \}`)
 	defined := regexp.MustCompile(`(?m)^(\w+)(?:, (\w+))? :=`)
-	code := readmeHead
+	var code strings.Builder
+	code.WriteString(readmeHead)
 	for _, block := range blocks {
-		code += "\nfunc _() {\n" + loop.ReplaceAllString(block[1], "$1 { _, _ = $2, $3 }")
+		code.WriteString("\nfunc _() {\n" + loop.ReplaceAllString(block[1], "$1 { _, _ = $2, $3 }"))
 		for _, names := range defined.FindAllStringSubmatch(block[1], -1) {
 			for _, name := range names[1:] {
 				if name != "" {
-					code += "_ = " + name + "\n"
+					code.WriteString("_ = " + name + "\n")
 				}
 			}
 		}
-		code += "}\n"
+		code.WriteString("}\n")
 	}
 	// The package is in this module and yet on no disk.
 	root, err := filepath.Abs("..")
 	require.NoError(t, err)
 	dir := t.TempDir()
 	file, overlay := filepath.Join(dir, "readme.go"), filepath.Join(dir, "overlay.json")
-	require.NoError(t, os.WriteFile(file, []byte(code), 0o600))
+	require.NoError(t, os.WriteFile(file, []byte(code.String()), 0o600))
 	list, err := json.Marshal(map[string]any{
 		"Replace": map[string]string{filepath.Join(root, "compat", "readme", "readme.go"): file},
 	})
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(overlay, list, 0o600))
 	out, err := exec.Command("go", "build", "-overlay", overlay, "./readme").CombinedOutput()
-	require.NoError(t, err, "%s\n%s", out, code)
+	require.NoError(t, err, "%s\n%s", out, code.String())
 }
 
 // TestREADMECommandLine runs what the README shows of the command line.
