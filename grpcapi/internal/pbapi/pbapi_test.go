@@ -294,7 +294,7 @@ func TestDuplicates(t *testing.T) {
 	var dec pbapi.Decoder
 	var in api.QueryInput
 	require.NoError(t, dec.Decode(c, wire, &in))
-	require.Equal(t, `[{:a [34 193 3]} {:b [34 193 4]}]`, fmt.Sprint(in.ExpressionAttributeValues))
+	require.Equal(t, `[{:a {"N":"2"}} {:b {"N":"3"}}]`, fmt.Sprint(in.ExpressionAttributeValues))
 	bad, err := proto.Marshal(&keystonev1.QueryRequest{ExpressionAttributeValues: values(":b", "x")})
 	require.NoError(t, err)
 	require.ErrorContains(t, dec.Decode(c, append(bad, wire...), &api.QueryInput{}), "a field twice")
