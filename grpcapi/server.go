@@ -81,7 +81,8 @@ func NewServer(svc api.Service, opts Options) *Server {
 func (s *Server) Serve(l net.Listener) error { return s.grpc.Serve(l) }
 
 // GracefulStop takes no more calls and returns when those that run are done. Feeds end with UNAVAILABLE,
-// and the health service answers NOT_SERVING from now on.
+// and the health service answers NOT_SERVING from now on. A client that takes nothing of what its call
+// answers, a feed's too, keeps it waiting: Stop, called meanwhile, ends both.
 func (s *Server) GracefulStop() {
 	s.stop()
 	s.health.Shutdown()
