@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
@@ -291,6 +292,25 @@ func ExampleNewServer() {
 	defer resp.Body.Close()
 	fmt.Println(resp.Status)
 	// Output: 200 OK
+}
+
+// A program's own configuration stays as it is but for what carries its requests.
+func ExampleNewTransport() {
+	db, err := engine.OpenInMemory(engine.Options{})
+	if err != nil {
+		panic(err)
+	}
+	defer db.Close()
+	cfg := aws.Config{
+		Region: "eu-west-1", Credentials: credentials.NewStaticCredentialsProvider("key", "secret", ""),
+		HTTPClient: awslocal.NewTransport(db),
+	}
+	out, err := dynamodb.NewFromConfig(cfg).ListTables(context.Background(), &dynamodb.ListTablesInput{})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(out.TableNames)
+	// Output: []
 }
 
 // BenchmarkGetItem: an item of 400 bytes by the SDK, in process and over a loopback socket.
