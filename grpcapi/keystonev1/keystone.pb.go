@@ -634,7 +634,8 @@ type ErrorDetail struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Name of the error in DynamoDB's protocol, such as ConditionalCheckFailedException.
 	Code string `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
-	// The text for people, the same as the message of the status.
+	// The text for people, the same as the message of the status. It ends in "…" when it has more than
+	// 4 KiB, as one that repeats a long value.
 	Message string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
 	// The stored item of a failed condition, when the request asked for it.
 	Item *Item `protobuf:"bytes,3,opt,name=item,proto3" json:"item,omitempty"`
@@ -642,8 +643,9 @@ type ErrorDetail struct {
 	CancellationReasons []*CancellationReason `protobuf:"bytes,4,rep,name=cancellation_reasons,json=cancellationReasons,proto3" json:"cancellation_reasons,omitempty"`
 	// What was throttled.
 	ThrottlingReasons []*ThrottlingReason `protobuf:"bytes,5,rep,name=throttling_reasons,json=throttlingReasons,proto3" json:"throttling_reasons,omitempty"`
-	// Whether items were left out because they would take more than 1 MiB together: details travel in the
-	// trailers of HTTP/2, of which clients take some only.
+	// Whether items were left out because they are too large together: details travel in the trailers of
+	// HTTP/2, of which clients take some only. Those in Go get up to 1 MiB of items, others 4 KiB, unless
+	// the metadata x-kstone-error-item-bytes of the call says how many bytes, up to 1 MiB, it takes.
 	ItemsOmitted  bool `protobuf:"varint,6,opt,name=items_omitted,json=itemsOmitted,proto3" json:"items_omitted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -8,9 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/anypb"
 
@@ -33,8 +37,28 @@ type detail struct {
 	ItemsOmitted        api.Opt[bool]
 }
 
-// detailMaxBytes bounds the items of a detail.
-const detailMaxBytes = 1 << 20
+// What travels in the trailers of HTTP/2, of which a client takes so much only: one of gRPC's C core, and
+// so of Python or Ruby, 8 to 16 KB, one in JavaScript 64 KB, one in Java 8 KB. What exceeds it is not cut
+// there; the call fails with another code, or does not end.
+const (
+	// MetadataItemBytes is the metadata by which a client says how many bytes of items it takes in the
+	// details of an error, as a whole number.
+	MetadataItemBytes = "x-kstone-error-item-bytes"
+	// itemBytesMost is what is sent at most, and to clients in Go, which take 16 MiB unless told otherwise.
+	itemBytesMost = 1 << 20
+	// itemBytesDefault is what other clients get unless they ask.
+	itemBytesDefault = 4 << 10
+	// textMaxBytes bounds the text of an error, which may repeat what a client sent, and is there three
+	// times: a cancelled transaction's, with the codes of 100 actions, fits.
+	textMaxBytes = 4 << 10
+	// reasonMaxBytes bounds the text of each reason.
+	reasonMaxBytes = 1 << 10
+	// cutMark ends a text that was longer.
+	cutMark = "…"
+
+	userAgent     = "user-agent"
+	userAgentOfGo = "grpc-go/"
+)
 
 var detailCodec = sync.OnceValue(func() *pbapi.Codec {
 	return pbapi.New((*keystonev1.ErrorDetail)(nil).ProtoReflect().Descriptor(), detail{})
@@ -82,37 +106,67 @@ func CodeOf(code api.Code) codes.Code { //nolint:funlen // one flat switch
 // of its own, which is for the log.
 func Status(ctx context.Context, err error) (st *status.Status, hidden bool) {
 	if e, ok := errors.AsType[*api.Error](err); ok {
-		return withDetail(e.Code, e), false
+		return withDetail(ctx, e.Code, e), false
 	}
 	if ended := ctx.Err(); ended != nil && errors.Is(err, ended) {
 		return status.FromContextError(ended), false
 	}
 	switch code := api.CodeOf(err); code {
 	case api.Unavailable:
-		return withDetail(code, api.Errorf(code, api.MsgUnavailable)), true
+		return withDetail(ctx, code, api.Errorf(code, api.MsgUnavailable)), true
 	default: // DynamoDB has no name for lost data: the code of the status has
-		return withDetail(code, api.Errorf(api.InternalServerError, api.MsgInternal)), true
+		return withDetail(ctx, code, api.Errorf(api.InternalServerError, api.MsgInternal)), true
 	}
 }
 
 // withDetail makes the status of a code with the detail of an error.
-func withDetail(code api.Code, e *api.Error) *status.Status {
+func withDetail(ctx context.Context, code api.Code, e *api.Error) *status.Status {
 	var enc pbapi.Encoder
-	d := detail{Code: e.Code, Message: e.Message, Item: e.Item, CancellationReasons: e.Reasons,
-		ThrottlingReasons: e.Throttling}
+	d := detail{Code: e.Code, Message: cut(e.Message, textMaxBytes), Item: e.Item,
+		CancellationReasons: slices.Clone(e.Reasons), ThrottlingReasons: e.Throttling}
 	if d.Code == api.DataLoss {
 		d.Code = api.InternalServerError
 	}
-	if itemBytes(e) > detailMaxBytes {
+	if n := itemBytes(e); n > 0 && n > itemBytesTaken(ctx) {
 		d.ItemsOmitted, d.Item = api.Some(true), nil
-		d.CancellationReasons = slices.Clone(e.Reasons)
-		for i := range d.CancellationReasons {
-			d.CancellationReasons[i].Item = nil
+	}
+	for i := range d.CancellationReasons {
+		reason := &d.CancellationReasons[i]
+		reason.Message.Value = cut(reason.Message.Value, reasonMaxBytes)
+		if d.ItemsOmitted.Value {
+			reason.Item = nil
 		}
 	}
-	p := status.New(CodeOf(code), e.Message).Proto()
+	p := status.New(CodeOf(code), d.Message).Proto()
 	p.Details = []*anypb.Any{{TypeUrl: detailURL, Value: enc.Append(nil, detailCodec(), &d)}}
 	return status.FromProto(p)
+}
+
+// itemBytesTaken says how many bytes of items the caller takes in an error.
+func itemBytesTaken(ctx context.Context) int {
+	md, _ := metadata.FromIncomingContext(ctx)
+	if asked := md[MetadataItemBytes]; len(asked) == 1 {
+		if n, err := strconv.ParseUint(asked[0], 10, 31); err == nil {
+			return min(int(n), itemBytesMost)
+		}
+	}
+	for _, agent := range md[userAgent] {
+		if strings.Contains(agent, userAgentOfGo) {
+			return itemBytesMost
+		}
+	}
+	return itemBytesDefault
+}
+
+// cut shortens a text to about so many bytes.
+func cut(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	for !utf8.RuneStart(text[most]) {
+		most--
+	}
+	return text[:most] + cutMark
 }
 
 func itemBytes(e *api.Error) int {

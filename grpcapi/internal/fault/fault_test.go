@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"github.com/keystone-db/kstone/engine/api"
@@ -147,7 +148,22 @@ func TestForeign(t *testing.T) {
 	}
 }
 
-// TestLargeDetail: what would not fit into the trailers that clients take is left out, and said so.
+// from is the context of a call by a client with the metadata.
+func from(t *testing.T, pairs ...string) context.Context {
+	t.Helper()
+	return metadata.NewIncomingContext(t.Context(), metadata.Pairs(pairs...))
+}
+
+func detailOf(t *testing.T, ctx context.Context, e *api.Error) *keystonev1.ErrorDetail {
+	t.Helper()
+	st, _ := fault.Status(ctx, e)
+	detail, ok := st.Details()[0].(*keystonev1.ErrorDetail)
+	require.True(t, ok)
+	require.Equal(t, st.Message(), detail.GetMessage())
+	return detail
+}
+
+// TestLargeDetail: what would not fit into the trailers that a client takes is left out, and said so.
 func TestLargeDetail(t *testing.T) {
 	it, err := attr.NewItem().S("pk", strings.Repeat("a", 300_000)).Build()
 	require.NoError(t, err)
@@ -155,7 +171,7 @@ func TestLargeDetail(t *testing.T) {
 	for range 10 {
 		e.Reasons = append(e.Reasons, api.CancellationReason{Code: api.Some("ConditionalCheckFailed"), Item: it})
 	}
-	st, _ := fault.Status(t.Context(), e)
+	st, _ := fault.Status(from(t, "user-agent", "grpc-go/1.85.0"), e)
 	detail, ok := st.Details()[0].(*keystonev1.ErrorDetail)
 	require.True(t, ok)
 	require.True(t, detail.GetItemsOmitted())
@@ -165,4 +181,57 @@ func TestLargeDetail(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, api.Some("ConditionalCheckFailed"), back.Reasons[9].Code)
 	require.Nil(t, back.Reasons[9].Item)
+}
+
+// TestItemsByClient: who does not say what it takes gets what every client takes. One in JavaScript never
+// saw the end of a call whose trailers had more than 64 KB.
+func TestItemsByClient(t *testing.T) {
+	small, err := attr.NewItem().S("pk", strings.Repeat("a", 4000)).Build()
+	require.NoError(t, err)
+	large, err := attr.NewItem().S("pk", strings.Repeat("a", 100_000)).Build()
+	require.NoError(t, err)
+	for _, tt := range []struct {
+		name         string
+		client       []string
+		small, large bool // comes
+	}{
+		{name: "unknown", small: true},
+		{name: "JavaScript", client: []string{"user-agent", "grpc-node-js/1.14.0"}, small: true},
+		{name: "Go", client: []string{"user-agent", "kstone-client grpc-go/1.85.0"}, small: true, large: true},
+		{name: "asks", client: []string{fault.MetadataItemBytes, "400000"}, small: true, large: true},
+		{name: "asks for all", client: []string{fault.MetadataItemBytes, "2000000000"}, small: true, large: true},
+		{name: "asks for none", client: []string{"user-agent", "grpc-go/1.85.0", fault.MetadataItemBytes, "0"}},
+		{name: "asks for nonsense", client: []string{fault.MetadataItemBytes, "-1"}, small: true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, of := range []struct {
+				item  attr.Item
+				comes bool
+			}{{small, tt.small}, {large, tt.large}} {
+				detail := detailOf(t, from(t, tt.client...), &api.Error{Code: api.ConditionalCheckFailed, Item: of.item})
+				require.Equal(t, of.comes, detail.GetItem() != nil)
+				require.Equal(t, !of.comes, detail.GetItemsOmitted())
+			}
+		})
+	}
+}
+
+// TestLongText: a text that repeats what a client sent is cut, between characters.
+func TestLongText(t *testing.T) {
+	long := "x" + strings.Repeat("ü", 1<<20)
+	e := &api.Error{Code: api.TransactionCanceled, Message: long,
+		Reasons: []api.CancellationReason{{Code: api.Some("ValidationError"), Message: api.Some(long)}}}
+	detail := detailOf(t, t.Context(), e)
+	require.LessOrEqual(t, len(detail.GetMessage()), 4<<10+len("…"))
+	require.True(t, strings.HasSuffix(detail.GetMessage(), "ü…"))
+	reason := detail.GetCancellationReasons()[0].GetMessage()
+	require.LessOrEqual(t, len(reason), 1<<10+len("…"))
+	require.True(t, strings.HasSuffix(reason, "ü…"))
+	require.Equal(t, long, e.Reasons[0].Message.Value, "the error itself is as it was")
+
+	// The text of a cancelled transaction of any size stays whole.
+	const most = 100
+	whole := "Transaction cancelled, please refer cancellation reasons for specific reasons [" +
+		strings.Repeat("ProvisionedThroughputExceeded, ", most) + "]"
+	require.Equal(t, whole, detailOf(t, t.Context(), &api.Error{Code: api.TransactionCanceled, Message: whole}).GetMessage())
 }
