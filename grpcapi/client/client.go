@@ -2,7 +2,9 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 
 	"google.golang.org/grpc"
 
@@ -18,9 +20,23 @@ type Client struct {
 	conn    *grpc.ClientConn
 }
 
+// checkTarget refuses what people give who know the door of HTTP: gRPC would look up a host "http".
+func checkTarget(target string) error {
+	switch {
+	case target == "":
+		return errors.New("client: no target: give HOST:PORT, such as localhost:50051")
+	case strings.HasPrefix(target, "http://"), strings.HasPrefix(target, "https://"):
+		return fmt.Errorf("client: target %q is a URL: give HOST:PORT, such as localhost:50051, and Options.TLS for TLS", target)
+	}
+	return nil
+}
+
 // Dial returns a client of the server at a target, as gRPC names them: host:port in most cases. It does
 // not wait for the server and fails for bad options only; the first call connects. Close it at the end.
 func Dial(target string, opts Options) (*Client, error) {
+	if err := checkTarget(target); err != nil {
+		return nil, err
+	}
 	if err := opts.check(); err != nil {
 		return nil, err
 	}

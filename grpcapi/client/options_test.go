@@ -34,6 +34,10 @@ func TestOptionsAreChecked(t *testing.T) {
 		"a session token needs an access key\na message cannot have at most -1 bytes\na call cannot be tried -1 times")
 	_, err = client.Dial("localhost:1", client.Options{AccessKey: "a", SecretKey: "s"})
 	require.EqualError(t, err, "client: a secret key is not sent without TLS, unless PlaintextSecret is set")
+	_, err = client.Dial("", client.Options{})
+	require.ErrorContains(t, err, "give HOST:PORT")
+	_, err = client.Dial("http://localhost:1", client.Options{})
+	require.ErrorContains(t, err, "is a URL: give HOST:PORT")
 	_, err = client.Dial("localhost:1", client.Options{Dial: []grpc.DialOption{grpc.WithDefaultServiceConfig("?")}})
 	require.ErrorContains(t, err, "client: ")
 }
