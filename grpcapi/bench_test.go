@@ -15,6 +15,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
@@ -42,7 +43,8 @@ func TestMain(m *testing.M) {
 		if err != nil {
 			panic(err)
 		}
-		benchServe(grpcapi.NewServer(db, grpcapi.Options{}))
+		messages := grpcapi.NewMessages(0, time.Now).Option(insecure.NewCredentials())
+		benchServe(grpcapi.NewServer(db, grpcapi.Options{GRPC: append(grpcapi.LimitOptions(), messages)}))
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
+	"github.com/keystone-db/kstone/engine/api"
 	"github.com/keystone-db/kstone/grpcapi"
 	"github.com/keystone-db/kstone/grpcapi/keystonev1"
 )
@@ -34,6 +35,8 @@ type limited struct {
 	addr   string
 	others keystonev1.KeystoneDbClient
 	heap   uint64 // before
+	// messages are the bounds.
+	messages *grpcapi.Messages
 }
 
 // heap is what is in use.
@@ -46,10 +49,15 @@ func heap() uint64 {
 
 func serveLimited(t *testing.T, inFlight int64) *limited {
 	t.Helper()
+	return limit(t, openDB(t), grpcapi.NewMessages(inFlight, time.Now))
+}
+
+// limit serves a service with limits.
+func limit(t *testing.T, svc api.Service, messages *grpcapi.Messages) *limited {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	messages := grpcapi.NewMessages(inFlight, time.Now)
-	server := grpcapi.NewServer(openDB(t), grpcapi.Options{
+	server := grpcapi.NewServer(svc, grpcapi.Options{
 		GRPC: append(grpcapi.LimitOptions(), messages.Option(insecure.NewCredentials())),
 	})
 	done := make(chan error, 1)
@@ -61,7 +69,7 @@ func serveLimited(t *testing.T, inFlight int64) *limited {
 		server.Stop()
 		require.NoError(t, <-done)
 	})
-	s := &limited{l.Addr().String(), keystonev1.NewKeystoneDbClient(conn), heap()}
+	s := &limited{l.Addr().String(), keystonev1.NewKeystoneDbClient(conn), heap(), messages}
 	s.answersOthers(t)
 	return s
 }
@@ -85,7 +93,7 @@ type flooder struct {
 	ended chan struct{} // when the server has ended the connection
 }
 
-func (s *limited) flooder(t *testing.T, reads bool) *flooder {
+func (s *limited) flooder(t *testing.T, reads bool, settings ...http2.Setting) *flooder {
 	t.Helper()
 	c, err := net.Dial("tcp", s.addr)
 	require.NoError(t, err)
@@ -94,7 +102,7 @@ func (s *limited) flooder(t *testing.T, reads bool) *flooder {
 	t.Cleanup(func() { _ = c.Close(); <-f.ended })
 	_, err = c.Write([]byte(http2.ClientPreface))
 	require.NoError(t, err)
-	require.NoError(t, f.WriteSettings())
+	require.NoError(t, f.WriteSettings(settings...))
 	go func() {
 		defer close(f.ended)
 		if reads {
@@ -106,10 +114,14 @@ func (s *limited) flooder(t *testing.T, reads bool) *flooder {
 
 // call is the head of a call.
 func (f *flooder) call(method string, more ...hpack.HeaderField) []byte {
+	return f.callPath("/keystone.v1.KeystoneDb/"+method, more...)
+}
+
+func (f *flooder) callPath(path string, more ...hpack.HeaderField) []byte {
 	f.head.Reset()
 	for _, h := range append([]hpack.HeaderField{
 		{Name: ":method", Value: "POST"}, {Name: ":scheme", Value: "http"}, {Name: ":authority", Value: "x"},
-		{Name: ":path", Value: "/keystone.v1.KeystoneDb/" + method}, {Name: "content-type", Value: "application/grpc"},
+		{Name: ":path", Value: path}, {Name: "content-type", Value: "application/grpc"},
 		{Name: "te", Value: "trailers"},
 	}, more...) {
 		_ = f.hpack.WriteField(h)
@@ -118,7 +130,11 @@ func (f *flooder) call(method string, more ...hpack.HeaderField) []byte {
 }
 
 func (f *flooder) open(stream uint32, method string) error {
-	return f.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, EndHeaders: true, BlockFragment: f.call(method)})
+	return f.openPath(stream, "/keystone.v1.KeystoneDb/"+method)
+}
+
+func (f *flooder) openPath(stream uint32, path string) error {
+	return f.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, EndHeaders: true, BlockFragment: f.callPath(path)})
 }
 
 // until does it until the server has had enough, at most n times.

@@ -1,6 +1,7 @@
 package grpcapi
 
 import (
+	"runtime"
 	"sync"
 
 	"google.golang.org/grpc/encoding"
@@ -54,29 +55,46 @@ const (
 	pooledMaxBytes = 1 << 20
 )
 
-// buffers is the pool of answers. It gives buffers of no length.
+// buffers is the pool of answers.
 type buffers struct{ pool sync.Pool }
 
-// Get gives an empty buffer with room for a common answer, whatever the length.
-func (b *buffers) Get(int) *[]byte {
-	if p, ok := b.pool.Get().(*[]byte); ok {
-		return p
-	}
-	p := make([]byte, 0, bufferBytes)
-	return &p
+// answer is a buffer with an answer. It comes back when gRPC has sent it or thrown it away.
+type answer struct {
+	bytes []byte
+	from  *buffers
+	room  *hold
 }
 
-// Put takes a buffer back, unless an answer has blown it up.
-func (b *buffers) Put(p *[]byte) {
-	if cap(*p) <= pooledMaxBytes {
-		*p = (*p)[:0]
-		b.pool.Put(p)
+// Get is of no use: gRPC only gives the buffer back.
+func (a *answer) Get(int) *[]byte { return new([]byte) }
+
+// Put takes the buffer back, unless the answer has blown it up.
+func (a *answer) Put(*[]byte) {
+	a.room.free()
+	*a.room = hold{}
+	if cap(a.bytes) <= pooledMaxBytes {
+		a.bytes = a.bytes[:0]
+		a.from.pool.Put(a)
 	}
 }
 
-// answer makes a frame of what the function appends.
-func (b *buffers) answer(write func(dst []byte) []byte) *frame {
-	p := b.Get(0)
-	*p = write(*p)
-	return &frame{mem.BufferSlice{mem.NewBuffer(p, b)}}
+// newAnswer makes a buffer with room for a common answer. gRPC forgets some that it does not send, when
+// a call or a connection is given up: the collector finds what room they have.
+func (b *buffers) newAnswer() *answer {
+	a := &answer{bytes: make([]byte, 0, bufferBytes), from: b, room: new(hold)}
+	runtime.AddCleanup(a, (*hold).free, a.room)
+	return a
+}
+
+// answer makes a frame of what the function appends. It takes what the call holds and gives that back
+// with the frame.
+func (b *buffers) answer(room *hold, write func(dst []byte) []byte) *frame {
+	a, ok := b.pool.Get().(*answer)
+	if !ok {
+		a = b.newAnswer()
+	}
+	a.bytes = write(a.bytes)
+	room.resize(int64(cap(a.bytes)))
+	*a.room, *room = *room, hold{}
+	return &frame{mem.BufferSlice{mem.NewBuffer(&a.bytes, a)}}
 }

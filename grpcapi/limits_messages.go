@@ -40,16 +40,19 @@ var (
 	errTooManyCalls = errors.New("grpcapi: messages for too many calls at once")
 )
 
-// Messages bounds what all connections of a server hold of messages that are not answered. gRPC itself
-// takes as many as there are calls. It is safe for concurrent use.
+// Messages bounds what all connections of a server hold of messages that are not answered and of answers
+// that are not taken. gRPC itself takes as many as there are calls. It is safe for concurrent use.
 type Messages struct {
 	budget *semaphore.Weighted
 	most   int64 // a larger message is refused by gRPC
 	clock  func() time.Time
 	wait   time.Duration
+
+	answers *answers
 }
 
-// NewMessages makes a bound of bytes, or InFlightBytesDefault for 0; no less than the largest message.
+// NewMessages makes a bound of bytes of messages, or InFlightBytesDefault for 0; no less than the largest
+// message. Answers have the bounds AnswersMaxBytes and AnswersTotalMaxBytes.
 func NewMessages(bytes int64, clock func() time.Time) *Messages {
 	if bytes == 0 {
 		bytes = InFlightBytesDefault
@@ -57,6 +60,7 @@ func NewMessages(bytes int64, clock func() time.Time) *Messages {
 	return &Messages{
 		budget: semaphore.NewWeighted(max(bytes, MessageMaxBytesDefault)),
 		most:   MessageMaxBytesDefault, clock: clock, wait: MessageWait,
+		answers: newAnswers(),
 	}
 }
 
@@ -95,6 +99,9 @@ type countedConn struct {
 	step    int64 // bytes until the deadline moves
 	owed    []debt
 
+	unary, streams room // of answers
+	feeds          atomic.Int64
+
 	mu       sync.Mutex
 	calls    map[uint32]*message
 	held     int64
@@ -119,6 +126,7 @@ const prefixBytes = 5
 
 func (m *Messages) count(conn net.Conn) net.Conn {
 	c := &countedConn{Conn: conn, messages: m, calls: map[uint32]*message{}}
+	c.unary.of, c.streams.of = m.answers, m.answers
 	c.ended, c.end = context.WithCancel(context.Background())
 	c.in.skip = prefaceBytes
 	return c
@@ -167,6 +175,8 @@ func (c *countedConn) Write(p []byte) (int, error) {
 func (c *countedConn) Close() error {
 	c.end()
 	err := c.Conn.Close()
+	c.unary.close()
+	c.streams.close()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.messages.budget.Release(c.held)

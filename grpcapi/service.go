@@ -72,12 +72,17 @@ func callMethod() method {
 		if err := req.dec.Decode(in, message, &req.in); err != nil {
 			return nil, err
 		}
+		room, err := unaryRoom(ctx, req.in.Operation)
+		if err != nil {
+			return nil, err
+		}
+		defer room.free()
 		body, err := s.opts.Access.Call(ctx, key, s.svc, req.in.Operation, req.in.Body)
 		if err != nil {
 			return nil, err
 		}
 		var enc pbapi.Encoder
-		return s.buffers.answer(func(dst []byte) []byte {
+		return s.buffers.answer(&room, func(dst []byte) []byte {
 			return enc.Append(dst, out, &callAnswer{body})
 		}), nil
 	}}

@@ -43,9 +43,15 @@ func streaming[In, Part any](
 		if err != nil {
 			return err
 		}
+		room, end, err := streamRoom(ctx, operation)
+		if err != nil {
+			return err
+		}
+		defer end()
 		enc := pbapi.Encoder{JSON: req.dec.Flags.DynamodbJSON}
 		return run(ctx, s, &req.in, req.dec.Flags.OnePage, func(part *Part) error {
-			err := to.SendMsg(s.buffers.answer(func(dst []byte) []byte { return enc.Append(dst, partCodec, part) }))
+			room := room // of this part
+			err := to.SendMsg(s.buffers.answer(&room, func(dst []byte) []byte { return enc.Append(dst, partCodec, part) }))
 			return cmp.Or(ctx.Err(), err) // that nobody waits any more, where that is why
 		})
 	}}

@@ -52,12 +52,17 @@ func unary[In, Out any](
 		if err != nil {
 			return nil, err
 		}
+		room, err := unaryRoom(ctx, operation)
+		if err != nil {
+			return nil, err
+		}
+		defer room.free()
 		out, err := serve(s.svc, ctx, &req.in)
 		if err != nil {
 			return nil, err
 		}
 		enc := pbapi.Encoder{JSON: req.dec.Flags.DynamodbJSON}
-		return s.buffers.answer(func(dst []byte) []byte { return enc.Append(dst, outCodec, out) }), nil
+		return s.buffers.answer(&room, func(dst []byte) []byte { return enc.Append(dst, outCodec, out) }), nil
 	}
 	return method{name: name, call: call}
 }

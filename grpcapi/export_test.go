@@ -1,0 +1,13 @@
+package grpcapi
+
+import "time"
+
+// BoundAnswers sets the bounds of answers.
+func (m *Messages) BoundAnswers(most, total int64, wait time.Duration) {
+	m.answers.most, m.answers.total, m.answers.wait = most, total, wait
+}
+
+// AnswerBytes is what answers of all connections take, and how many calls wait for room.
+func (m *Messages) AnswerBytes() (used, waiting int64) {
+	return m.answers.used.Load(), m.answers.waiting.Load()
+}
