@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/codes"
@@ -181,7 +182,9 @@ func TestStopEndsWatches(t *testing.T) {
 		out, err := s.Recv()
 		require.NoError(t, err)
 		require.Equal(t, healthv1.HealthCheckResponse_SERVING, out.GetStatus())
+		began := time.Now()
 		server.GracefulStop()
+		require.Less(t, time.Since(began), time.Minute, "the time that gRPC gives to clients")
 		for err == nil {
 			_, err = s.Recv()
 		}

@@ -6,9 +6,11 @@ import (
 
 	"github.com/rs/zerolog"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/reflection"
+	"google.golang.org/grpc/status"
 
 	"github.com/keystone-db/kstone/dynamowire"
 	"github.com/keystone-db/kstone/dynamowire/sigv4"
@@ -71,17 +73,46 @@ func NewServer(svc api.Service, opts Options) *Server {
 		grpc.MaxSendMsgSize(AnswerMaxBytes),
 	}, opts.GRPC...)...)
 	s.grpc.RegisterService(serviceDesc(), s)
-	healthv1.RegisterHealthServer(s.grpc, s.health)
+	healthv1.RegisterHealthServer(s.grpc, watchedHealth{s.health, s.stopping})
 	s.health.SetServingStatus(keystonev1.KeystoneDb_ServiceDesc.ServiceName, healthv1.HealthCheckResponse_SERVING)
 	reflection.Register(s.grpc)
 	return s
 }
 
+// watchedHealth ends watches when the server is to stop: they last for ever, like feeds.
+type watchedHealth struct {
+	*health.Server
+	stopping context.Context //nolint:containedctx // ends with the server
+}
+
+// Watch tells how the server is until it stops.
+func (h watchedHealth) Watch(
+	in *healthv1.HealthCheckRequest, to grpc.ServerStreamingServer[healthv1.HealthCheckResponse],
+) error {
+	ctx, cancel := context.WithCancel(to.Context())
+	defer cancel()
+	defer context.AfterFunc(h.stopping, cancel)()
+	err := h.Server.Watch(in, watch{to, ctx})
+	if h.stopping.Err() != nil {
+		return status.Error(codes.Unavailable, api.MsgUnavailable)
+	}
+	return err
+}
+
+// watch is the stream of a watch with the context that ends it.
+type watch struct {
+	grpc.ServerStreamingServer[healthv1.HealthCheckResponse]
+	ctx context.Context //nolint:containedctx // of the stream
+}
+
+// Context ends the watch.
+func (w watch) Context() context.Context { return w.ctx }
+
 // Serve answers calls that come by the listener, which it closes, until Stop or GracefulStop.
 func (s *Server) Serve(l net.Listener) error { return s.grpc.Serve(l) }
 
-// GracefulStop takes no more calls and returns when those that run are done. Feeds end with UNAVAILABLE,
-// and the health service answers NOT_SERVING from now on. A client that takes nothing of what its call
+// GracefulStop takes no more calls and returns when those that run are done. Feeds and watches of the
+// health service end with UNAVAILABLE, and the health service answers NOT_SERVING from now on. A client that takes nothing of what its call
 // answers, a feed's too, keeps it waiting: Stop, called meanwhile, ends both.
 func (s *Server) GracefulStop() {
 	s.stop()
