@@ -20,7 +20,8 @@ type CallInfo struct {
 }
 
 // Observe makes the interceptors that tell of every call when it has ended, for logs and metrics: give
-// them to a server as Options.GRPC. each runs on the goroutine of the call, several at a time.
+// them to a server as Options.GRPC. each runs on the goroutine of the call, several at a time. Calls that are
+// refused before they begin, by Auth for their metadata or by limits, are not told of.
 func Observe(clock func() time.Time, each func(CallInfo)) []grpc.ServerOption {
 	ended := func(ctx context.Context, method string, began time.Time, err error) {
 		info := CallInfo{Method: method, Code: status.Code(err), Took: clock().Sub(began)}
