@@ -93,6 +93,9 @@ func newGRPC(c Config, db *engine.DB, d *door, listeners []net.Listener, logger 
 		Access: dynamowire.Access{Region: c.Region, Account: c.Account, StatementAccess: statementAccess},
 		GRPC:   grpcapi.LimitOptions(),
 	}
+	if logger.GetLevel() <= zerolog.DebugLevel { // it takes time at every call
+		opts.GRPC = append(opts.GRPC, grpcapi.Observe(time.Now, grpcapi.LogCalls(logger))...)
+	}
 	security := insecure.NewCredentials()
 	if config := d.grpcTLS(); config != nil {
 		security = credentials.NewTLS(config)

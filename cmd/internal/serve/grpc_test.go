@@ -1,12 +1,17 @@
 package serve
 
 import (
+	"bytes"
 	"net"
+	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
+
+	"github.com/keystone-db/kstone/engine"
+	"github.com/keystone-db/kstone/grpcapi/client"
 )
 
 func TestGRPCPort(t *testing.T) {
@@ -45,4 +50,28 @@ func TestATakenGRPCPort(t *testing.T) {
 		require.ErrorContains(t, err, "is taken")
 	}
 	require.ErrorContains(t, explainListen("localhost", port, Config{GRPCOnly: true}.grpcFlag(), syscall.EADDRINUSE), "another with --port ")
+}
+
+// TestCallsAreLogged: at debug level only.
+func TestCallsAreLogged(t *testing.T) {
+	for level, want := range map[zerolog.Level]int{zerolog.DebugLevel: 1, zerolog.InfoLevel: 0} {
+		db, err := engine.Open("", engine.Options{InMemory: true})
+		require.NoError(t, err)
+		listeners, err := listen(t.Context(), "127.0.0.1", 0)
+		require.NoError(t, err)
+		var logs bytes.Buffer
+		server := newGRPC(Config{}, db, &door{}, listeners, zerolog.New(&logs).Level(level))
+		done := make(chan error, 1)
+		go func() { done <- server.Serve(listeners[0]) }()
+		c, err := client.Dial(listeners[0].Addr().String(), client.Options{})
+		require.NoError(t, err)
+		for range c.Tables(t.Context()) {
+			t.Error("there is none")
+		}
+		require.NoError(t, c.Close())
+		server.GracefulStop()
+		require.NoError(t, <-done)
+		require.NoError(t, db.Close())
+		require.Equal(t, want, strings.Count(logs.String(), `"call":"/keystone.v1.KeystoneDb/ListTables"`), logs.String())
+	}
 }
