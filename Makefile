@@ -31,7 +31,7 @@ fuzz: ## every fuzz target for FUZZ_SECONDS (20)
 	@KSTONE_FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/ci/night fuzz
 
 bench: ## benchmarks of the hot paths, with allocations
-	go test -run '^$$' -bench . -benchmem ./engine/... ./expr/... ./dynamowire/... ./cmd/...
+	go test -run '^$$' -bench . -benchmem ./engine/... ./expr/... ./dynamowire/... ./grpcapi/... ./cmd/...
 
 doors: ## what gRPC costs the server beside bare servers and HTTP, and its feeds and scans; 3 minutes
 	go run -tags $(TAGS) ./cmd/internal/doorbench calls feed memory
