@@ -58,8 +58,10 @@ type slowOp struct {
 }
 
 // DecodeSlow reads the body of a request of any operation into a new request struct (a pointer, such as
-// *api.CreateTableInput); for hot operations Decoder is faster and gives the same. Unknown members are ignored, null counts as
-// absent, the last of several members of one name wins. The error is a *api.Error: Serialization
+// *api.CreateTableInput). Hot operations are for Decoder, which is faster and gives the same, but for bad
+// values in the legacy parameters: their places here, such as Expected.a.Value, are not where the engine
+// looks for them (Expected.a). Unknown members are ignored, null counts as absent, the last of several
+// members of one name wins. The error is a *api.Error: Serialization
 // for a body that is no JSON object (without text) or holds a wrong JSON type (wire-facts §2), and
 // UnknownOperation.
 func DecodeSlow(operation string, body []byte) (any, error) {
