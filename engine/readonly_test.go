@@ -27,6 +27,8 @@ func TestReadOnly(t *testing.T) {
 	_, err = db.CreateTable(ctx, ordersInput())
 	require.NoError(t, err)
 	c.now = c.now.Add(time.Minute)
+	require.NoError(t, db.Table("orders").EnableStream(ctx, api.StreamViewTypeKeysOnly))
+	c.now = c.now.Add(time.Minute)
 	require.NoError(t, db.Table("orders").Put(map[string]any{"pk": "a", "sk": 1}).Run(ctx))
 	doomed := ordersInput()
 	doomed.TableName = api.Some("doomed")
@@ -55,6 +57,11 @@ func TestReadOnly(t *testing.T) {
 		items, err := db.Table("orders").Scan().All(ctx)
 		require.NoError(t, err)
 		assert.Len(t, items, 1)
+		for record, err := range db.Table("orders").Changes().FromStart().Records(ctx) {
+			require.NoError(t, err)
+			assert.Equal(t, "a", record.Dynamodb.Keys.Get("pk").Text())
+			break
+		}
 		var names []string
 		for name, err := range db.Client().Tables(ctx) {
 			require.NoError(t, err)

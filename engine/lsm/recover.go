@@ -36,10 +36,10 @@ func (db *DB) recover(path string) error {
 	if err != nil {
 		return err
 	}
-	if !db.opts.ReadOnly {
-		if err := db.claimFile(m, scan); err != nil {
-			return err
-		}
+	if db.opts.ReadOnly {
+		db.seqs.end(db.super.Epoch)
+	} else if err := db.claimFile(m, scan); err != nil {
+		return err
 	}
 	return db.replay(m.state, scan)
 }

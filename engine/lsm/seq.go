@@ -30,6 +30,13 @@ func (s *seqs) begin(epoch base.Epoch) {
 	s.mu.Unlock()
 }
 
+// end is for a store that takes no updates: all that an epoch could issue is finished.
+func (s *seqs) end(epoch base.Epoch) {
+	s.mu.Lock()
+	s.last = (uint64(epoch)+1)<<base.CounterBits - 1
+	s.mu.Unlock()
+}
+
 func (s *seqs) lastIssued() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
