@@ -138,14 +138,6 @@ func TestREADMEExample(t *testing.T) {
 	assert.Contains(t, out, "Sinnerman")
 }
 
-// TestREADMECommands runs the README's commands on a file.
-func TestREADMECommands(t *testing.T) {
-	here := "kstone() { " + binary + ` "$@"; }` + "\n"
-	out := shell(t, "", here+codeBlock(t, "README.md", "a database of its own"))
-	assert.Contains(t, out, `"age": 31`)
-	assert.Contains(t, out, `"pk": "alice"`)
-}
-
 // TestREADMEServiceContainer runs the steps of the README's recipe for CI. The service container
 // itself is a process here.
 func TestREADMEServiceContainer(t *testing.T) {
