@@ -19,7 +19,7 @@ func rooms(n int) (*answers, []*room) {
 	a.most, a.total = 4<<20, 6<<20
 	list := make([]*room, n)
 	for i := range list {
-		list[i] = &room{of: a}
+		list[i] = &room{of: a, wait: a.wait}
 	}
 	return a, list
 }

@@ -166,6 +166,29 @@ func TestStreamsThatAreNotTaken(t *testing.T) {
 	s.until(t, func(int64, int64) bool { return svc.queries.Load() == 1 })
 }
 
+// TestStreamsTakeTurns: more scans than there is room for all go on, while the client reads.
+func TestStreamsTakeTurns(t *testing.T) {
+	const scans, enough = 2 * pagesMost, 3 * endlessItems * endlessBytes
+	s, _ := limitAnswers(t)
+	f := s.flooder(t, false, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1 << 30})
+	require.NoError(t, f.WriteWindowUpdate(0, 1<<30))
+	f.calls(t, 0, scans, "Scan")
+	got := map[uint32]int{}
+	for ended := 0; ended < scans; {
+		frame, err := f.ReadFrame()
+		require.NoError(t, err)
+		data, ok := frame.(*http2.DataFrame)
+		if !ok {
+			continue
+		}
+		before := got[data.StreamID]
+		got[data.StreamID] += len(data.Data())
+		if before < enough && got[data.StreamID] >= enough {
+			ended++
+		}
+	}
+}
+
 // TestFeedsMax: a connection has as many feeds as it may, and one more when one ends.
 func TestFeedsMax(t *testing.T) {
 	s, _ := limitAnswers(t)

@@ -19,7 +19,8 @@ import (
 // take more than it may have wait before they are made; it goes on being read.
 const (
 	// AnswersMaxBytes bounds the unary answers of a connection that are made or not sent, and once more
-	// the pages of its streams. One answer may always be made, whatever its size.
+	// the pages of its streams, which take turns when there are more. One answer may always be made,
+	// whatever its size.
 	AnswersMaxBytes = 64 << 20
 	// AnswersTotalMaxBytes bounds those of all connections together, except that each may have
 	// answersOwnBytes.
@@ -27,6 +28,9 @@ const (
 	// AnswerWait is how long a call waits for others to be answered, before it is refused with
 	// RESOURCE_EXHAUSTED. It is shorter than MessageWait, since its message is held meanwhile.
 	AnswerWait = 5 * time.Second
+	// PageWait is how long a stream waits for its turn, before it begins or between two pages, while the
+	// client takes no page of the others.
+	PageWait = time.Minute
 	// FeedsMax is how many Subscribe calls a connection may have, each of which may hold a delivery that
 	// is not taken. Further ones are refused with RESOURCE_EXHAUSTED.
 	FeedsMax = 256
@@ -54,8 +58,8 @@ const pageBytes = 1 << 20
 // answers bounds the answers of all connections. Who waits does so in the rooms; the mutex is of those
 // only.
 type answers struct {
-	most, total int64
-	wait        time.Duration
+	most, total    int64
+	wait, pageWait time.Duration
 
 	used    atomic.Int64
 	waiting atomic.Int64 // calls in all rooms
@@ -65,12 +69,13 @@ type answers struct {
 }
 
 func newAnswers() *answers {
-	return &answers{most: AnswersMaxBytes, total: AnswersTotalMaxBytes, wait: AnswerWait}
+	return &answers{most: AnswersMaxBytes, total: AnswersTotalMaxBytes, wait: AnswerWait, pageWait: PageWait}
 }
 
 // room is what answers of a connection take.
 type room struct {
 	of      *answers
+	wait    time.Duration
 	used    atomic.Int64 // about gone when the connection has ended
 	waiting atomic.Int64
 	// Under the mutex of all.
@@ -121,7 +126,7 @@ func (r *room) queueUp(ctx context.Context, bytes int64) error {
 	r.wakeLocked()
 	r.of.mu.Unlock()
 
-	limit, cancel := context.WithTimeout(ctx, r.of.wait)
+	limit, cancel := context.WithTimeout(ctx, r.wait)
 	defer cancel()
 	select {
 	case <-w.turn:
@@ -219,6 +224,20 @@ func (h *hold) resize(bytes int64) {
 // free gives it back.
 func (h *hold) free() { h.resize(0) }
 
+// turn lets others go first who wait, if there are any.
+func (h *hold) turn(ctx context.Context) error {
+	bytes := h.bytes
+	if bytes == 0 || h.room.waiting.Load() == 0 {
+		return nil
+	}
+	h.free()
+	if err := h.room.take(ctx, bytes); err != nil {
+		return err
+	}
+	h.bytes = bytes
+	return nil
+}
+
 // unaryRoom waits for room for the answer of a call.
 func unaryRoom(ctx context.Context, operation string) (hold, error) {
 	c := connOf(ctx)
@@ -229,22 +248,32 @@ func unaryRoom(ctx context.Context, operation string) (hold, error) {
 	return hold{&c.unary, bytes}, c.unary.take(ctx, bytes)
 }
 
-// streamRoom waits for room for the pages of a stream, to be given back when it has ended, and gives the
+// streamRoom waits for room for a page of a stream, to be given back when it has ended, and gives the
 // room where its parts belong.
-func streamRoom(ctx context.Context, operation string) (h hold, end func(), err error) {
+func streamRoom(ctx context.Context, operation string) (page, part hold, err error) {
 	c := connOf(ctx)
 	if c == nil {
-		return hold{}, func() {}, nil
+		return hold{}, hold{}, nil
 	}
-	if bytes := reserved[operation]; bytes > 0 {
-		h := &hold{&c.streams, bytes}
-		return hold{room: &c.streams}, h.free, c.streams.take(ctx, bytes)
+	page, part = hold{&c.streams, reserved[operation]}, hold{room: &c.streams}
+	if page.bytes == 0 {
+		return page, part, nil // a feed, of which there are only so many
 	}
+	return page, part, c.streams.take(ctx, page.bytes)
+}
+
+// enterFeed counts a Subscribe call until leave is called.
+func enterFeed(ctx context.Context) (leave func(), err error) {
+	c := connOf(ctx)
+	if c == nil {
+		return func() {}, nil
+	}
+	leave = func() { c.feeds.Add(-1) }
 	if c.feeds.Add(1) > FeedsMax {
-		c.feeds.Add(-1)
-		return hold{}, nil, api.Errorf(api.Throttling, msgFeeds)
+		leave()
+		return nil, api.Errorf(api.Throttling, msgFeeds)
 	}
-	return hold{room: &c.streams}, func() { c.feeds.Add(-1) }, nil
+	return leave, nil
 }
 
 // localAddr is the server's address of a connection, by which calls find the connection: of what gRPC

@@ -126,7 +126,8 @@ const prefixBytes = 5
 
 func (m *Messages) count(conn net.Conn) net.Conn {
 	c := &countedConn{Conn: conn, messages: m, calls: map[uint32]*message{}}
-	c.unary.of, c.streams.of = m.answers, m.answers
+	c.unary.of, c.unary.wait = m.answers, m.answers.wait
+	c.streams.of, c.streams.wait = m.answers, m.answers.pageWait
 	c.ended, c.end = context.WithCancel(context.Background())
 	c.in.skip = prefaceBytes
 	return c

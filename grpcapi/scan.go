@@ -9,7 +9,8 @@ import (
 
 // scan streams all pages of a scan, or as many as the limit takes.
 func scan(
-	ctx context.Context, s *Server, in *api.ScanInput, onePage bool, send func(*api.ScanOutput) error,
+	ctx context.Context, s *Server, in *api.ScanInput, onePage bool, turn func() error,
+	send func(*api.ScanOutput) error,
 ) error {
 	page := *in
 	total := api.ScanOutput{Count: api.Some[int64](0), ScannedCount: api.Some[int64](0)}
@@ -36,10 +37,13 @@ func scan(
 		if err := ctx.Err(); err != nil {
 			return err // perhaps the client left while there was nothing to send
 		}
-		if len(rest) == 0 {
-			continue
+		if len(rest) > 0 {
+			err = send(&api.ScanOutput{Items: rest})
 		}
-		if err := send(&api.ScanOutput{Items: rest}); err != nil {
+		if err == nil {
+			err = turn()
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -47,7 +51,7 @@ func scan(
 
 // executeStatement streams all pages of a statement's rows, or as many as the limit takes.
 func executeStatement(
-	ctx context.Context, s *Server, in *api.ExecuteStatementInput, onePage bool,
+	ctx context.Context, s *Server, in *api.ExecuteStatementInput, onePage bool, turn func() error,
 	send func(*api.ExecuteStatementOutput) error,
 ) error {
 	page := *in
@@ -73,10 +77,13 @@ func executeStatement(
 		if err := ctx.Err(); err != nil {
 			return err // perhaps the client left while there was nothing to send
 		}
-		if len(rest) == 0 {
-			continue
+		if len(rest) > 0 {
+			err = send(&api.ExecuteStatementOutput{Items: rest})
 		}
-		if err := send(&api.ExecuteStatementOutput{Items: rest}); err != nil {
+		if err == nil {
+			err = turn()
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -21,10 +21,10 @@ type stream struct {
 }
 
 // streaming makes a stream call. run calls the service and gives the parts to send, which returns when
-// the part may be forgotten and blocks while the client takes no more.
+// the part may be forgotten and blocks while the client takes no more. It calls turn between two pages.
 func streaming[In, Part any](
 	name, operation string,
-	run func(ctx context.Context, s *Server, in *In, onePage bool, send func(*Part) error) error,
+	run func(ctx context.Context, s *Server, in *In, onePage bool, turn func() error, send func(*Part) error) error,
 ) stream {
 	codecs := codecsOf[In, Part](name)
 	return stream{name: name, serve: func(s *Server, in *frame, to grpc.ServerStream) error {
@@ -43,14 +43,15 @@ func streaming[In, Part any](
 		if err != nil {
 			return err
 		}
-		room, end, err := streamRoom(ctx, operation)
+		page, ofPart, err := streamRoom(ctx, operation)
 		if err != nil {
 			return err
 		}
-		defer end()
+		defer page.free()
+		turn := func() error { return page.turn(ctx) }
 		enc := pbapi.Encoder{JSON: req.dec.Flags.DynamodbJSON}
-		return run(ctx, s, &req.in, req.dec.Flags.OnePage, func(part *Part) error {
-			room := room // of this part
+		return run(ctx, s, &req.in, req.dec.Flags.OnePage, turn, func(part *Part) error {
+			room := ofPart
 			err := to.SendMsg(s.buffers.answer(&room, func(dst []byte) []byte { return enc.Append(dst, partCodec, part) }))
 			return cmp.Or(ctx.Err(), err) // that nobody waits any more, where that is why
 		})

@@ -8,16 +8,22 @@ import (
 
 // subscribe streams the changes of a table for as long as the client wants and the server runs.
 func subscribe(
-	ctx context.Context, s *Server, in *api.SubscribeInput, _ bool, send func(*api.SubscribeOutput) error,
+	ctx context.Context, s *Server, in *api.SubscribeInput, _ bool, _ func() error,
+	send func(*api.SubscribeOutput) error,
 ) error {
 	feeder, ok := s.svc.(api.Feeder)
 	if !ok {
 		return api.Errorf(api.UnknownOperation, api.MsgNotBuilt, "Subscribe")
 	}
+	leave, err := enterFeed(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.stopping, cancel)()
-	err := feeder.Subscribe(ctx, in, func(out *api.SubscribeOutput) error { return sendRecords(out, send) })
+	err = feeder.Subscribe(ctx, in, func(out *api.SubscribeOutput) error { return sendRecords(out, send) })
 	if err != nil && s.stopping.Err() != nil {
 		return api.Errorf(api.Unavailable, api.MsgUnavailable)
 	}
