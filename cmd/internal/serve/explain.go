@@ -28,20 +28,20 @@ func explainListen(host string, port uint16, flag string, err error) error {
 }
 
 // checkPath looks at what stands at the path before the engine does, for faults that deserve their
-// own words.
+// own words. Commands have different names for the flag of the path, so the texts have none.
 func checkPath(path string) error {
 	info, err := os.Stat(path)
 	if err == nil && info.IsDir() {
 		return fmt.Errorf("%s is a folder, as the older KeystoneDB kept its databases; that format "+
-			"cannot be opened: give --db a file, such as %s, and load the data anew",
+			"cannot be opened: name a file, such as %s, and load the data anew",
 			path, filepath.Join(path, "kstone.keystone"))
 	}
 	if err == nil && !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is no regular file: give --db another path", path)
+		return fmt.Errorf("%s is no regular file: give another path", path)
 	}
 	if dir := filepath.Dir(path); errors.Is(err, fs.ErrNotExist) {
 		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("folder %s does not exist: make it (mkdir -p %s), or give --db another path", dir, dir)
+			return fmt.Errorf("folder %s does not exist: make it (mkdir -p %s), or give another path", dir, dir)
 		}
 	}
 	return nil
@@ -51,18 +51,18 @@ func checkPath(path string) error {
 func explainOpen(path string, err error) error {
 	switch {
 	case errors.Is(err, engine.ErrLocked):
-		return fmt.Errorf("%s is in use by another kstone: stop that one, or give --db another path", path)
+		return fmt.Errorf("%s is in use by another kstone: stop that one, or give another path", path)
 	case errors.Is(err, engine.ErrForeign):
 		return fmt.Errorf("%s is no database of kstone, or its head is damaged: restore a copy, or "+
-			"give --db another path", path)
+			"give another path", path)
 	case errors.Is(err, storage.ErrCorrupt):
-		return fmt.Errorf("%s is damaged (%w): restore a copy, or give --db another path", path, err)
+		return fmt.Errorf("%s is damaged (%w): restore a copy, or give another path", path, err)
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
-		return fmt.Errorf("cannot write %s (%w): allow this user to write there, or give --db another path", path, err)
+		return fmt.Errorf("cannot write %s (%w): allow this user to write there, or give another path", path, err)
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, storage.ErrFull):
-		return fmt.Errorf("no space left for %s: make room, or give --db a path on another disk", path)
+		return fmt.Errorf("no space left for %s: make room, or give a path on another disk", path)
 	case errors.Is(err, syscall.ENOTDIR):
-		return fmt.Errorf("cannot make %s: a part of its path is a file: give --db another path", path)
+		return fmt.Errorf("cannot make %s: a part of its path is a file: give another path", path)
 	}
-	return fmt.Errorf("cannot open %s (%w): see to that, or give --db another path", path, err)
+	return fmt.Errorf("cannot open %s (%w): see to that, or give another path", path, err)
 }

@@ -73,12 +73,19 @@ func TestExplainOpen(t *testing.T) {
 		{syscall.EROFS, "cannot write p"},
 		{syscall.ENOSPC, "no space left"},
 		{syscall.ENOTDIR, "a part of its path is a file"},
-		{errors.New("odd"), "cannot open p (open: odd): see to that, or give --db"},
+		{errors.New("odd"), "cannot open p (open: odd): see to that, or give another path"},
 	} {
 		got := explainOpen("p", fmt.Errorf("open: %w", tt.err))
 		require.ErrorContains(t, got, tt.want)
 		assert.NotContains(t, got.Error(), "\n")
+		assert.NotContains(t, got.Error(), "--db", "kstone-server has --db-path")
 	}
+	for _, path := range []string{t.TempDir(), "/dev/null", filepath.Join(t.TempDir(), "none", "x")} {
+		if err := checkPath(path); err != nil {
+			assert.NotContains(t, err.Error(), "--db")
+		}
+	}
+	require.Error(t, checkPath(t.TempDir()))
 }
 
 func TestExplainListen(t *testing.T) {
