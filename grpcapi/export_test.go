@@ -9,5 +9,6 @@ func (m *Messages) BoundAnswers(most, total int64, wait time.Duration) {
 
 // AnswerBytes is what answers of all connections take, and how many calls wait for room.
 func (m *Messages) AnswerBytes() (used, waiting int64) {
-	return m.answers.used.Load(), m.answers.waiting.Load()
+	waiting = m.answers.waiting.Load() // first: who no longer waits uses
+	return m.answers.used.Load(), waiting
 }
