@@ -13,8 +13,8 @@ FUZZ_SECONDS ?= 20
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
-build: ## build the static binary bin/kstone
-	CGO_ENABLED=0 go build -tags $(TAGS) -trimpath -ldflags '$(LDFLAGS)' -o bin/kstone ./cmd/kstone
+build: ## build the static binaries bin/kstone and bin/kstone-server
+	CGO_ENABLED=0 go build -tags $(TAGS) -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/kstone ./cmd/kstone-server
 
 serve: build ## build and start a server on localhost:8000, data in ./kstone.keystone
 	./bin/kstone serve
