@@ -9,17 +9,23 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
 
 	"github.com/keystone-db/kstone/engine/api"
 	"github.com/keystone-db/kstone/grpcapi"
+	"github.com/keystone-db/kstone/grpcapi/internal/fault"
 	"github.com/keystone-db/kstone/grpcapi/keystonev1"
 )
 
@@ -234,6 +240,35 @@ func TestLargeMessagesThatDoNotComeOn(t *testing.T) {
 		<-written
 	}
 	s.answersOthers(t)
+}
+
+// TestOneClientSendsMoreThanThereIsRoomFor: of a client that sends more at once than all messages may
+// hold, calls are refused, or served, and none loses its connection.
+func TestOneClientSendsMoreThanThereIsRoomFor(t *testing.T) {
+	s := serveLimited(t, 32<<20)
+	large := &keystonev1.PutRequest{TableName: new("Tab"), Item: &keystonev1.Item{Attributes: map[string]*keystonev1.Value{
+		"x": {Value: &keystonev1.Value_S{S: strings.Repeat("x", 5<<20)}},
+	}}}
+	var served, refused atomic.Int32
+	var wg sync.WaitGroup
+	for range 12 {
+		wg.Go(func() {
+			switch _, err := s.others.Put(t.Context(), large); status.Code(err) {
+			case codes.InvalidArgument: // it is too large for an item
+				served.Add(1)
+			case codes.ResourceExhausted:
+				refused.Add(1)
+				assert.Equal(t, api.Throttling, api.CodeOf(fault.Error(err)))
+			default:
+				assert.NoError(t, err)
+			}
+		})
+	}
+	wg.Wait()
+	assert.EqualValues(t, 12, served.Load()+refused.Load())
+	assert.Positive(t, served.Load())
+	_, err := s.others.ListTables(t.Context(), &keystonev1.ListTablesRequest{})
+	assert.NoError(t, err, "the same connection is still there")
 }
 
 // TestAHandshakeIsNotWaitedForByOthers: connections that say nothing, or nonsense, hold up nobody.

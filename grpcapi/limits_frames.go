@@ -7,8 +7,9 @@ const (
 	prefaceBytes   = 24 // before a client's first frame
 	frameHeadBytes = 9
 
-	frameData  = 0
-	frameReset = 3 // those up to it begin or end an answer
+	frameData    = 0
+	frameHeaders = 1
+	frameReset   = 3 // those up to it begin or end an answer
 
 	flagEndStream = 1
 	flagPadded    = 8

@@ -3,6 +3,7 @@ package grpcapi
 import (
 	"bytes"
 	"encoding/binary"
+	"io"
 	"math/rand/v2"
 	"net"
 	"testing"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/net/http2"
+
+	"github.com/keystone-db/kstone/grpcapi/internal/fault"
 )
 
 // TestFramesAreFollowed: whatever pieces they come in, heads and the content of DATA frames without
@@ -86,6 +89,9 @@ type peerOf struct {
 	to   *http2.Framer
 	c    *countedConn
 	got  chan error // each Read that returned
+	last []byte     // what the last one gave
+	// newest is the last call that was begun.
+	newest uint32
 }
 
 func counted(t *testing.T, m *Messages) *peerOf {
@@ -96,7 +102,9 @@ func counted(t *testing.T, m *Messages) *peerOf {
 	go func() {
 		defer close(done)
 		for {
-			_, err := p.c.Read(make([]byte, 1000))
+			b := make([]byte, 1000)
+			n, err := p.c.Read(b)
+			p.last = b[:n]
 			p.got <- err
 			if err != nil {
 				return
@@ -113,11 +121,19 @@ func counted(t *testing.T, m *Messages) *peerOf {
 	return p
 }
 
-// begin sends the first bytes of a message, and returns without waiting for their being read.
+// begin sends the first bytes of a message, at once with the head of its call if that is a new one, and
+// returns without waiting for their being read.
 func (p *peerOf) begin(call uint32, length uint32) {
 	p.t.Helper()
-	head := binary.BigEndian.AppendUint32([]byte{0}, length)
-	require.NoError(p.t, p.to.WriteData(call, false, head))
+	var both bytes.Buffer
+	f := http2.NewFramer(&both, nil)
+	if call > p.newest {
+		p.newest = call
+		require.NoError(p.t, f.WriteHeaders(http2.HeadersFrameParam{StreamID: call, BlockFragment: []byte{0x88}}))
+	}
+	require.NoError(p.t, f.WriteData(call, false, binary.BigEndian.AppendUint32([]byte{0}, length)))
+	_, err := p.wire.Write(both.Bytes())
+	require.NoError(p.t, err)
 }
 
 func testMessages() *Messages {
@@ -199,14 +215,72 @@ func TestNoRoomInTime(t *testing.T) {
 	a, b := counted(t, m), counted(t, m)
 	a.begin(1, MessageMaxBytesDefault-1<<20)
 	require.NoError(t, <-a.got)
-	b.begin(1, 900<<10)
-	require.NoError(t, <-b.got)
-	b.begin(3, 900<<10)
+	b.begin(1, 2<<20)
 	require.NoError(t, <-b.got)
 	require.ErrorIs(t, <-b.got, errNoRoom)
 	require.NoError(t, a.c.Close())
 	require.NoError(t, b.c.Close())
 	require.True(t, m.free())
+}
+
+// TestNoWaitForItself: a message waits for those of other connections, not for such of its own as cannot
+// become whole before it is read: gRPC is made to refuse it.
+func TestNoWaitForItself(t *testing.T) {
+	m := testMessages()
+	p := counted(t, m)
+	length := func() uint32 { return binary.BigEndian.Uint32(p.last[len(p.last)-4:]) }
+	p.begin(1, MessageMaxBytesDefault-1<<20)
+	require.NoError(t, <-p.got)
+	require.EqualValues(t, MessageMaxBytesDefault-1<<20, length())
+	p.begin(3, 2<<20)
+	require.NoError(t, <-p.got)
+	require.EqualValues(t, uint32(fault.RefusedLength), length())
+	require.NoError(t, p.to.WriteData(3, false, make([]byte, 100))) // what was on the way
+	require.NoError(t, <-p.got)
+	p.begin(5, 900<<10)
+	require.NoError(t, <-p.got)
+	require.EqualValues(t, 900<<10, length(), "there is room for this one")
+	require.NoError(t, p.c.Close())
+	require.True(t, m.free())
+}
+
+// TestLateData: what still comes of a call that is over, such as one that was refused before its message,
+// counts for nothing.
+func TestLateData(t *testing.T) {
+	m := testMessages()
+	p := counted(t, m)
+	require.NoError(t, p.to.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, EndHeaders: true, BlockFragment: []byte{0x88}}))
+	require.NoError(t, <-p.got)
+	go func() { _, _ = io.Copy(io.Discard, p.wire) }()
+	require.NoError(t, http2.NewFramer(p.c, nil).WriteRSTStream(1, http2.ErrCodeNo))
+	p.newest = 1
+	p.begin(1, MessageMaxBytesDefault)
+	require.NoError(t, <-p.got)
+	require.True(t, m.free())
+	require.Empty(t, p.c.calls)
+}
+
+// TestMoreMessages: those behind the beginning of an answer count, too.
+func TestMoreMessages(t *testing.T) {
+	m := testMessages()
+	p := counted(t, m)
+	p.begin(1, 8<<10)
+	require.NoError(t, <-p.got)
+	require.False(t, m.free())
+	for range 8 {
+		require.NoError(t, p.to.WriteData(1, false, make([]byte, 1<<10-2*frameHeadBytes)))
+		for rest := 1<<10 - frameHeadBytes; rest > 0; rest -= 1000 {
+			require.NoError(t, <-p.got)
+		}
+	}
+	require.NoError(t, p.to.WriteData(1, false, make([]byte, 8*2*frameHeadBytes)))
+	require.NoError(t, <-p.got)
+	go func() { _, _ = io.Copy(io.Discard, p.wire) }()
+	require.NoError(t, http2.NewFramer(p.c, nil).WriteHeaders(http2.HeadersFrameParam{StreamID: 1, EndHeaders: true, BlockFragment: []byte{0x88}}))
+	require.True(t, m.free())
+	p.begin(1, 8<<10)
+	require.NoError(t, <-p.got)
+	require.False(t, m.free())
 }
 
 // TestAMessageThatDoesNotComeOn: reading ends at a deadline that moves while it comes.

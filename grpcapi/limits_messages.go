@@ -2,6 +2,7 @@ package grpcapi
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"net"
 	"sync"
@@ -13,6 +14,7 @@ import (
 	"google.golang.org/grpc/credentials"
 
 	"github.com/keystone-db/kstone/dynamowire"
+	"github.com/keystone-db/kstone/grpcapi/internal/fault"
 )
 
 // Limits of messages that are on their way in.
@@ -30,8 +32,8 @@ const (
 
 	freeBytes        = 4 << 10
 	messageStepBytes = 1 << 20
-	// callsKept bounds the calls of a connection whose messages are counted. There can be more than
-	// StreamsMax: of calls that are refused while their message still comes.
+	// callsKept bounds the calls of a connection that have begun and are not answered. There can be more
+	// than StreamsMax: those that gRPC is about to refuse.
 	callsKept = 2 * StreamsMax
 )
 
@@ -102,12 +104,14 @@ type countedConn struct {
 	unary, streams room // of answers
 	feeds          atomic.Int64
 
-	mu       sync.Mutex
+	mu sync.Mutex
+	// calls are those that have begun and are not over, but for those that came as a whole at once; nil
+	// for one with nothing to count yet. Data of other calls comes too late and is for nobody.
 	calls    map[uint32]*message
+	newest   uint32
 	held     int64
 	pending  int       // counted messages that are not whole
 	deadline time.Time // of reading, while there are any
-	open     atomic.Int32
 }
 
 // message is what is known of the messages of one call.
@@ -141,13 +145,11 @@ func (c *countedConn) Read(p []byte) (int, error) {
 			return 0, err
 		}
 	}
-	if c.open.Load() > 0 {
-		c.mu.Lock()
-		if c.pending > 0 { // again: at the end of its handshake gRPC takes deadlines away
-			_ = c.Conn.SetReadDeadline(c.deadline)
-		}
-		c.mu.Unlock()
+	c.mu.Lock()
+	if c.pending > 0 { // again: at the end of its handshake gRPC takes deadlines away
+		_ = c.Conn.SetReadDeadline(c.deadline)
 	}
+	c.mu.Unlock()
 	n, err := c.Conn.Read(p)
 	if e := c.in.follow(p[:n], c.frameIn, c.dataIn); e != nil {
 		return 0, e
@@ -158,8 +160,11 @@ func (c *countedConn) Read(p []byte) (int, error) {
 // Write lets go of messages whose answer begins.
 func (c *countedConn) Write(p []byte) (int, error) {
 	err := c.out.follow(p, func(f *frameHead) error {
-		if f.kind <= frameReset && c.open.Load() > 0 {
+		switch {
+		case f.kind == frameReset || f.kind == frameHeaders && f.flags&flagEndStream != 0:
 			c.forget(f.stream)
+		case f.kind == frameHeaders:
+			c.answered(f.stream)
 		}
 		return nil
 	}, nil)
@@ -182,7 +187,6 @@ func (c *countedConn) Close() error {
 	defer c.mu.Unlock()
 	c.messages.budget.Release(c.held)
 	c.held, c.calls = 0, nil
-	c.open.Store(0)
 	return err
 }
 
@@ -192,24 +196,43 @@ func (c *countedConn) frameIn(f *frameHead) error {
 	switch f.kind {
 	case frameReset:
 		c.forget(f.stream)
+	case frameHeaders:
+		return c.open(f.stream)
 	case frameData:
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		m := c.calls[f.stream]
-		if m == nil {
-			if f.flags&flagEndStream != 0 && f.left <= freeBytes || c.calls == nil {
-				return nil // the usual case: all of it is here
-			}
-			if len(c.calls) == callsKept {
-				return errTooManyCalls
-			}
-			m = new(message)
-			c.calls[f.stream] = m
-			c.open.Add(1)
-		}
-		c.current, c.call = m, f.stream
+		c.current, c.call = c.callOf(f), f.stream
 	}
 	return nil
+}
+
+// open begins a call.
+func (c *countedConn) open(call uint32) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if call <= c.newest || c.calls == nil {
+		return nil // a second head of the same call
+	}
+	if len(c.calls) == callsKept {
+		return errTooManyCalls
+	}
+	c.newest = call
+	c.calls[call] = nil
+	return nil
+}
+
+// callOf is what is to be counted of the call of a DATA frame, nil for nothing.
+func (c *countedConn) callOf(f *frameHead) *message {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m, known := c.calls[f.stream]
+	switch {
+	case !known || m != nil:
+	case f.flags&flagEndStream != 0 && f.left <= freeBytes:
+		delete(c.calls, f.stream) // the usual case: all of it is here
+	default:
+		m = new(message)
+		c.calls[f.stream] = m
+	}
+	return m
 }
 
 // dataIn takes bytes of the messages of the current call.
@@ -227,19 +250,20 @@ func (c *countedConn) dataIn(p []byte) error {
 			continue
 		}
 		n := copy(m.prefix[m.got:], p)
-		m.got += n
-		p = p[n:]
-		if m.got == prefixBytes {
+		if m.got += n; m.got == prefixBytes {
 			m.got = 0
-			m.left = int64(m.prefix[1])<<24 | int64(m.prefix[2])<<16 | int64(m.prefix[3])<<8 | int64(m.prefix[4])
-			c.begin(m)
+			m.left = int64(binary.BigEndian.Uint32(m.prefix[1:]))
+			c.begin(m, p[:n])
 		}
+		p = p[n:]
 	}
 	return nil
 }
 
-// begin takes room for the message whose length is known now, or owes it.
-func (c *countedConn) begin(m *message) {
+// begin takes room for the message whose length is known now, or owes it. The call is refused where the
+// connection could not get on: it would wait for room that its own messages hold, which cannot become
+// whole meanwhile. end is where the prefix ends, in the buffer that gRPC gets.
+func (c *countedConn) begin(m *message, end []byte) {
 	if m.left > c.messages.most {
 		return // gRPC refuses it and keeps nothing
 	}
@@ -249,11 +273,25 @@ func (c *countedConn) begin(m *message) {
 		return
 	}
 	m.asked += want
-	if !c.messages.budget.TryAcquire(want) {
-		c.owed = append(c.owed, debt{c.call, m, want})
+	if c.messages.budget.TryAcquire(want) {
+		c.hold(debt{c.call, m, want})
 		return
 	}
-	c.hold(debt{c.call, m, want})
+	const lengthBytes = prefixBytes - 1
+	if len(end) >= lengthBytes && c.waitsForItself() {
+		binary.BigEndian.PutUint32(end[len(end)-lengthBytes:], fault.RefusedLength)
+		m.asked, m.left = m.asked-want, fault.RefusedLength
+		return
+	}
+	c.owed = append(c.owed, debt{c.call, m, want})
+}
+
+// waitsForItself says whether messages of this connection, which have room or will have it first, are not
+// whole.
+func (c *countedConn) waitsForItself() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.pending > 0 || len(c.owed) > 0
 }
 
 // debt is room that a message needs.
@@ -328,17 +366,31 @@ func (c *countedConn) extend() {
 	_ = c.Conn.SetReadDeadline(c.deadline)
 }
 
-// forget lets go of the messages of a call.
+// answered lets go of what the messages of a call hold when its answer begins. More of them may come, as
+// with reflection.
+func (c *countedConn) answered(call uint32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if m := c.calls[call]; m != nil {
+		c.releaseLocked(m)
+		m.total, m.asked = 0, 0
+	}
+}
+
+// forget lets go of a call that is over.
 func (c *countedConn) forget(call uint32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	m := c.calls[call]
-	if m == nil {
-		return
-	}
 	delete(c.calls, call)
-	c.open.Add(-1)
+	if m != nil {
+		c.releaseLocked(m)
+	}
+}
+
+func (c *countedConn) releaseLocked(m *message) {
 	c.wholeLocked(m)
 	c.messages.budget.Release(m.held)
 	c.held -= m.held
+	m.held = 0
 }

@@ -177,8 +177,16 @@ func itemBytes(e *api.Error) int {
 	return n
 }
 
+// RefusedLength is in the text of gRPC's refusal of a message for which a server has no room: it is put in
+// the place of the message's length, as gRPC offers no other way to refuse one before it is read.
+const RefusedLength = 1<<32 - 1
+
+// msgNoRoom is ours.
+const msgNoRoom = "The server has no room for a message of this size now"
+
 // Error is the error of a status, the other way around: a *api.Error where the status has our detail.
-// One without it stays what it is, such as a connection that broke, except that those of a context that
+// One without it stays what it is, such as a connection that broke, except that the refusal of a message
+// for which there was no room is api.Throttling, and that those of a context that
 // ended are also context.Canceled or context.DeadlineExceeded. Nil stays nil.
 func Error(err error) error {
 	st, ok := status.FromError(err)
@@ -201,6 +209,10 @@ func Error(err error) error {
 			Throttling: d.ThrottlingReasons}
 	}
 	switch st.Code() {
+	case codes.ResourceExhausted:
+		if strings.Contains(st.Message(), strconv.Itoa(RefusedLength)) {
+			return api.Errorf(api.Throttling, msgNoRoom)
+		}
 	case codes.Canceled:
 		return fmt.Errorf("%w: %w", context.Canceled, err)
 	case codes.DeadlineExceeded:
