@@ -106,7 +106,7 @@ func (e *Executor) readOn(ctx context.Context, snap storage.Snapshot, t *catalog
 		return p.finish(), nil
 	}
 	it, err := snap.Iter(ctx, storage.Range(r.Range),
-		storage.IterOptions{Reverse: r.Reverse, LimitHint: r.Limit, KeepValues: true})
+		storage.IterOptions{Reverse: r.Reverse, LimitHint: r.Limit, KeepValues: true, Once: r.Scan})
 	if err != nil {
 		return Page{}, err
 	}

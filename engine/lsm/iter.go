@@ -184,7 +184,7 @@ func (it *iter) add(s *stripe) {
 	}
 	for _, t := range tables.levels[0] {
 		if it.wants(t) {
-			dst = append(dst, t.reader.NewIter())
+			dst = append(dst, t.reader.NewIterWith(it.tableOptions()))
 		}
 	}
 	for _, level := range tables.levels[1:] {
@@ -195,7 +195,7 @@ func (it *iter) add(s *stripe) {
 			}
 		}
 		if len(chosen) > 0 {
-			dst = append(dst, newLevelIter(chosen))
+			dst = append(dst, newLevelIter(chosen, it.tableOptions()))
 		}
 	}
 	it.sources = dst
@@ -231,6 +231,9 @@ func (it *iter) leave() {
 	it.held = it.held[:0]
 }
 
+// tableOptions are the options of iterators over tables.
+func (it *iter) tableOptions() table.IterOptions { return table.IterOptions{NoFill: it.opts.Once} }
+
 // Key of the entry; valid until the next call of Next or Close.
 func (it *iter) Key() []byte { return it.scan.Key() }
 
@@ -249,19 +252,22 @@ func (it *iter) Close() {
 // levelIter goes through the tables of a level, which follow each other.
 type levelIter struct {
 	tables []*liveTable
+	opts   table.IterOptions
 	at     int
 	cur    base.Iterator
 	err    error
 }
 
-func newLevelIter(tables []*liveTable) *levelIter { return &levelIter{tables: tables, at: -1} }
+func newLevelIter(tables []*liveTable, opts table.IterOptions) *levelIter {
+	return &levelIter{tables: tables, opts: opts, at: -1}
+}
 
 func (l *levelIter) open(i int) bool {
 	l.close()
 	if i < 0 || i >= len(l.tables) {
 		return false
 	}
-	l.at, l.cur = i, l.tables[i].reader.NewIter()
+	l.at, l.cur = i, l.tables[i].reader.NewIterWith(l.opts)
 	return true
 }
 

@@ -29,6 +29,8 @@ type Read struct {
 	Consistent bool
 	// Unmetered: nobody asks what the read consumes.
 	Unmetered bool
+	// Scan: it is a page of everything there is, not of one partition.
+	Scan bool
 }
 
 // ReadRequest is what Query and Scan have in common, parsed.

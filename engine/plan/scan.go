@@ -18,6 +18,7 @@ func Scan(q *ReadRequest, i, n int64) (Read, error) {
 			return r, err
 		}
 	}
+	r.Scan = true
 	r.Range = key.SegmentRange(key.TableSpace(r.Table.ID), r.sub(), uint64(i), uint64(n))
 	if err := r.fetch(q.Select); err != nil {
 		return r, err

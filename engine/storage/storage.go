@@ -104,6 +104,9 @@ type IterOptions struct {
 	// KeepValues: the caller keeps values beyond the next step. They stay valid and unchanged, at
 	// the price of the memory that they lie in; a backend that cannot share its memory copies them.
 	KeepValues bool
+	// Once is a hint: the caller goes through very much of which little will be asked for again soon,
+	// as a scan does. Caches are better left to other readers.
+	Once bool
 }
 
 // Stats are approximate figures of a range.
