@@ -207,6 +207,7 @@ func TestKstoneServer(t *testing.T) {
 		out, err := exec.Command(program, bad...).CombinedOutput()
 		require.Error(t, err)
 		assert.Regexp(t, `^kstone-server: [^\n]+\n$`, string(out))
+		assert.NotContains(t, string(out), "strconv", "people do not know Go")
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/keystone-db/kstone/cmd/internal/flags"
 	"github.com/keystone-db/kstone/cmd/internal/serve"
 )
 
@@ -63,6 +64,7 @@ func newCommand() *cobra.Command {
 			return serve.Run(ctx, c, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
+	cmd.SetFlagErrorFunc(flags.Error)
 	f := cmd.Flags()
 	f.StringVarP(&c.Path, "db-path", "d", "", "database file, created when absent")
 	f.Uint16VarP(&port, "port", "p", serve.GRPCPortDefault, "port to listen on; 0 picks a free one")

@@ -22,6 +22,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/keystone-db/kstone/cmd/internal/flags"
 	"github.com/keystone-db/kstone/cmd/internal/serve"
 )
 
@@ -84,7 +85,7 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		Version:       versionText(),
 	}
-	root.SetFlagErrorFunc(flagError)
+	root.SetFlagErrorFunc(flags.Error)
 	root.AddCommand(newServe(), newHealth(), newVersion(), newCreate(), newPut(), newGet(), newDelete(),
 		newUpdate(), newScan(), newQuery(), newSQL(), newTables(), newDescribe())
 	return root

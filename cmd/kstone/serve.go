@@ -9,6 +9,7 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
+	"github.com/keystone-db/kstone/cmd/internal/flags"
 	"github.com/keystone-db/kstone/cmd/internal/serve"
 	"github.com/keystone-db/kstone/engine"
 )
@@ -23,7 +24,7 @@ func newServe() *cobra.Command {
 			"KSTONE_SYNC_INTERVAL. A flag wins over the environment, which wins over the default.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := applyEnvironment(cmd.Flags()); err != nil {
+			if err := flags.ApplyEnvironment(cmd.Flags()); err != nil {
 				return err
 			}
 			if err := settle(cmd, &c, sync, level); err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
+	"github.com/keystone-db/kstone/cmd/internal/flags"
 	"github.com/keystone-db/kstone/cmd/internal/items"
 	"github.com/keystone-db/kstone/cmd/internal/show"
 	"github.com/keystone-db/kstone/cmd/internal/target"
@@ -133,7 +134,7 @@ func (s *session) settle() error {
 	for _, name := range [...]string{"output", "json", "region", "profile"} {
 		some.AddFlag(s.cmd.Flags().Lookup(name))
 	}
-	if err := applyEnvironment(some); err != nil {
+	if err := flags.ApplyEnvironment(some); err != nil {
 		return err
 	}
 	var err error

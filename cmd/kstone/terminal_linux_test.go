@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/keystone-db/kstone/cmd/internal/flags"
 )
 
 // terminal opens a pseudo-terminal of a width: what is written to in comes out of screen.
@@ -57,7 +59,7 @@ func onTerminal(t *testing.T, columns uint16, args ...string) string {
 // TestTerminal pins that people get tables that fit, and programs JSON.
 func TestTerminal(t *testing.T) {
 	for _, name := range []string{"output", "json"} {
-		t.Setenv(environmentName(name), "")
+		t.Setenv(flags.EnvironmentName(name), "")
 	}
 	db := filepath.Join(t.TempDir(), "db.keystone")
 	var quiet bytes.Buffer

@@ -1,4 +1,6 @@
-package main
+// Package flags is what the programs have in common about their flags: values from the environment, and the
+// words for values that do not fit.
+package flags
 
 import (
 	"errors"
@@ -10,30 +12,30 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// environmentName is the variable of a flag: KSTONE_SYNC_INTERVAL for --sync-interval.
-func environmentName(flag string) string {
+// EnvironmentName is the variable of a flag: KSTONE_SYNC_INTERVAL for --sync-interval.
+func EnvironmentName(flag string) string {
 	return "KSTONE_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
-// applyEnvironment sets the flags that the command line left alone from their variables, which an
+// ApplyEnvironment sets the flags that the command line left alone from their variables, which an
 // empty value unsets. Precedence: flag, environment, default.
-func applyEnvironment(flags *pflag.FlagSet) error {
+func ApplyEnvironment(flags *pflag.FlagSet) error {
 	var err error
 	flags.VisitAll(func(f *pflag.Flag) {
-		value := os.Getenv(environmentName(f.Name))
+		value := os.Getenv(EnvironmentName(f.Name))
 		if f.Changed || value == "" || err != nil {
 			return
 		}
 		if e := f.Value.Set(value); e != nil {
-			err = fmt.Errorf("environment variable %s=%q: %s", environmentName(f.Name), value, wanted(f, e))
+			err = fmt.Errorf("environment variable %s=%q: %s", EnvironmentName(f.Name), value, wanted(f, e))
 		}
 	})
 	return err
 }
 
-// flagError words the refusal of a flag's value as those of the flags that are parsed here, and tells
+// Error words the refusal of a flag's value as those of the flags that are parsed here, and tells
 // what to do about arguments such as -12 and -dash.
-func flagError(_ *cobra.Command, err error) error {
+func Error(_ *cobra.Command, err error) error {
 	if e, ok := errors.AsType[*pflag.NotExistError](err); ok && e.GetSpecifiedShortnames() != "" {
 		return fmt.Errorf(`%w: put "--" before arguments that begin with a dash`, err)
 	}
