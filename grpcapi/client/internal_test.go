@@ -31,10 +31,7 @@ func TestWait(t *testing.T) {
 
 		start = time.Now()
 		ctx, cancel = context.WithCancel(t.Context())
-		go func() {
-			time.Sleep(time.Second) //nolint:sleep // the clock of the bubble
-			cancel()
-		}()
+		time.AfterFunc(time.Second, cancel)
 		require.Equal(t, context.Canceled, wait(ctx, time.Minute))
 		require.Equal(t, time.Second, passed())
 	})
