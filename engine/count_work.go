@@ -369,7 +369,7 @@ func (db *DB) countOn(ctx context.Context, id countID, run *countRun) (end bool,
 		if run.After != nil {
 			r.Start = append(slices.Clone(run.After), 0)
 		}
-		it, err := snap.Iter(ctx, r, storage.IterOptions{LimitHint: int(db.opts.countStep)})
+		it, err := snap.Iter(ctx, r, storage.IterOptions{LimitHint: int(db.opts.countStep), Once: true})
 		if err != nil {
 			return err
 		}

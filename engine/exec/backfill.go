@@ -117,7 +117,7 @@ func (e *Executor) candidates(ctx context.Context, t *catalog.Table, c Cursor, d
 	if c.After != nil {
 		r.Start = append(append([]byte(nil), c.After...), 0)
 	}
-	it, err := snap.Iter(ctx, r, storage.IterOptions{LimitHint: backfillItems})
+	it, err := snap.Iter(ctx, r, storage.IterOptions{LimitHint: backfillItems, Once: true})
 	if err != nil {
 		return nil, c, false, err
 	}
