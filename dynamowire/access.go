@@ -60,9 +60,10 @@ func (a Access) withDefaults() Access {
 }
 
 // May says whether the holder of a key may make a request: in is a pointer to the operation's input,
-// such as *api.PutItemInput, or *api.SubscribeInput, and is asked about before the operation validates it. A nil key may do
-// everything. The service must be called with the context that is returned: of a BatchExecuteStatement
-// only those statements fail that the key may not run, which the context tells. The error is AccessDenied.
+// such as *api.PutItemInput, or *api.SubscribeInput, and is asked about before the operation validates
+// it. A nil key may do everything. The service must be called with the context that is returned: of a
+// BatchExecuteStatement only those statements fail that the key may not run, which the context tells. The
+// error is AccessDenied.
 func (a Access) May(ctx context.Context, key *sigv4.Key, operation string, in any) (context.Context, error) {
 	if c := a.withDefaults().callerOf(key, operation); c != nil {
 		return c.may(ctx, in)
