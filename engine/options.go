@@ -27,6 +27,19 @@ const (
 	SyncOff = lsm.SyncOff
 )
 
+// Compression says how the tables of the file are compressed.
+type Compression = lsm.Compression
+
+// Compressions.
+const (
+	// CompressionS2 is the quick one. The default.
+	CompressionS2 = lsm.CompressionS2
+	// CompressionZstd makes most of the file about a third smaller than s2, at several times the cost.
+	CompressionZstd = lsm.CompressionZstd
+	// CompressionNone stores everything as it is.
+	CompressionNone = lsm.CompressionNone
+)
+
 // Defaults of Options.
 const (
 	DefaultRegion       = "us-east-1"
@@ -77,6 +90,8 @@ type Options struct {
 	CacheBytes, MemtableBytes int64
 	// LogBytes is the target size of the write-ahead log; 0 means 192 MiB.
 	LogBytes int64
+	// Compression of what is written from now on; blocks of every kind are read.
+	Compression Compression
 	// StreamShards is the number of open shards of a stream, as of its enabling; default 1.
 	StreamShards int
 	// StreamRetention is how long a stream keeps a record; default 24 h.

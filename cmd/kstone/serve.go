@@ -16,7 +16,7 @@ import (
 
 func newServe() *cobra.Command {
 	c := serve.Config{GRPCPort: serve.GRPCPort{Port: serve.GRPCPortDefault}}
-	var sync, level string
+	var sync, compression, level string
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Start the server",
@@ -27,7 +27,7 @@ func newServe() *cobra.Command {
 			if err := flags.ApplyEnvironment(cmd.Flags()); err != nil {
 				return err
 			}
-			if err := settle(cmd, &c, sync, level); err != nil {
+			if err := settle(cmd, &c, sync, compression, level); err != nil {
 				return err
 			}
 			return runServe(cmd, c)
@@ -44,6 +44,8 @@ func newServe() *cobra.Command {
 	f.StringVar(&sync, "sync", "always", "when a write is acknowledged: always (survives a power loss), "+
 		"interval or off (survive a killed process)")
 	f.DurationVar(&c.SyncInterval, "sync-interval", engine.DefaultSyncInterval, "time between syncs with --sync interval")
+	f.StringVar(&compression, "compression", "s2", "how the file is compressed from now on: s2, zstd (smaller, and several times\n"+
+		"the work when it is written and read) or none")
 	f.StringVar(&c.Region, "region", engine.DefaultRegion, "region in ARNs")
 	f.StringVar(&c.Account, "account", engine.DefaultAccount, "account in ARNs")
 	f.BoolVar(&c.NoAuth, "no-auth", false, "accept any credentials from other machines too")
@@ -77,13 +79,19 @@ func newServe() *cobra.Command {
 }
 
 // settle parses what flags give as text and decides between a file and memory.
-func settle(cmd *cobra.Command, c *serve.Config, sync, level string) error {
+func settle(cmd *cobra.Command, c *serve.Config, sync, compression, level string) error {
 	modes := map[string]engine.SyncMode{
 		"always": engine.SyncAlways, "interval": engine.SyncInterval, "off": engine.SyncOff,
 	}
 	var ok bool
 	if c.Sync, ok = modes[sync]; !ok {
 		return fmt.Errorf("--sync %q: want always, interval or off", sync)
+	}
+	compressions := map[string]engine.Compression{
+		"s2": engine.CompressionS2, "zstd": engine.CompressionZstd, "none": engine.CompressionNone,
+	}
+	if c.Compression, ok = compressions[compression]; !ok {
+		return fmt.Errorf("--compression %q: want s2, zstd or none", compression)
 	}
 	var err error
 	if c.LogLevel, err = zerolog.ParseLevel(level); err != nil {

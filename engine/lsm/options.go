@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/keystone-db/kstone/engine/lsm/internal/table"
 	"github.com/keystone-db/kstone/engine/lsm/internal/vfs"
 )
 
@@ -35,6 +36,33 @@ func (m SyncMode) String() string {
 	return "unknown"
 }
 
+// Compression says how tables are compressed. Whatever is chosen, blocks of every kind are read, and
+// a block that does not shrink by an eighth is stored as it is.
+type Compression uint8
+
+const (
+	// CompressionS2 is the quick one, and the default.
+	CompressionS2 Compression = iota
+	// CompressionZstd uses zstd for the last level of the tree, where nearly all data is, and s2 above
+	// it: about a third less on disk for several times the work of compaction and of reads that miss
+	// the cache.
+	CompressionZstd
+	// CompressionNone stores everything as it is.
+	CompressionNone
+)
+
+func (c Compression) String() string {
+	switch c {
+	case CompressionS2:
+		return "s2"
+	case CompressionZstd:
+		return "zstd"
+	case CompressionNone:
+		return "none"
+	}
+	return "unknown"
+}
+
 // Defaults and bounds of Options.
 const (
 	MemtableBytesDefault = 64 << 20
@@ -45,6 +73,10 @@ const (
 	SyncIntervalDefault  = 100 * time.Millisecond
 	LockWaitDefault      = 10 * time.Second
 	FlushAgeDefault      = 5 * time.Minute
+	// BlockBytesDefault is the size of blocks before compression, BlockBytesZstdDefault of those that
+	// zstd compresses: it has a fixed cost for each.
+	BlockBytesDefault     = table.BlockBytesDefault
+	BlockBytesZstdDefault = 16 << 10
 	// WorkersMax bounds the compaction workers.
 	WorkersMax = 4
 	// UpdateMaxBytes is the largest encoded batch.
@@ -83,8 +115,11 @@ type Options struct {
 	LogBytes int64
 	// SegmentBytes is the size of a new log segment, a multiple of 4096; 0 means 4 MiB.
 	SegmentBytes int64
-	// BlockBytes of tables before compression; 0 means 8 KiB.
+	// BlockBytes of tables before compression; 0 means 8 KiB, and 16 KiB for blocks that zstd
+	// compresses.
 	BlockBytes int
+	// Compression of tables that are written from now on.
+	Compression Compression
 	// Workers compact in the background; 0 means half the cores, at least one.
 	Workers int
 	// LockWait bounds the wait for a key; then the update ends with a Conflict. 0 means 10 s.
@@ -173,6 +208,9 @@ func (o Options) validate(path string) error {
 	}
 	if o.BlockBytes < 0 || o.BlockBytes > 1<<20 {
 		bad("BlockBytes %d: want 0 to 1 MiB", o.BlockBytes)
+	}
+	if o.Compression > CompressionNone {
+		bad("unknown compression %d", o.Compression)
 	}
 	return errors.Join(errs...)
 }

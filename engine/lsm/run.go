@@ -63,12 +63,26 @@ func (r *run) add(e base.Entry, newKey bool) error {
 	}
 	if r.writer == nil {
 		r.table.Reset()
-		r.writer = table.NewWriter(&r.table, table.WriterOptions{
-			DatabaseID: table.DatabaseID(r.db.ident), Num: r.db.nextObject(),
-			BlockBytes: r.db.opts.BlockBytes,
-		})
+		opts := r.db.opts.blocks(r.level)
+		opts.DatabaseID, opts.Num = table.DatabaseID(r.db.ident), r.db.nextObject()
+		r.writer = table.NewWriter(&r.table, opts)
 	}
 	return r.writer.Add(e)
+}
+
+// blocks says how the blocks of a table of some level are made.
+func (o *Options) blocks(level uint8) table.WriterOptions {
+	w := table.WriterOptions{BlockBytes: o.BlockBytes}
+	switch {
+	case o.Compression == CompressionNone:
+		w.Compression = table.CompressNone
+	case o.Compression == CompressionZstd && level == levelLast:
+		w.Compression = table.CompressZstd
+		if w.BlockBytes == 0 {
+			w.BlockBytes = BlockBytesZstdDefault
+		}
+	}
+	return w
 }
 
 // endTable finishes the table at hand, if there is one, and places it.

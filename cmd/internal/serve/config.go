@@ -46,6 +46,8 @@ type Config struct {
 	// Sync and SyncInterval say when a write is acknowledged.
 	Sync         engine.SyncMode
 	SyncInterval time.Duration
+	// Compression of the tables that are written.
+	Compression engine.Compression
 	// Region and Account go into ARNs.
 	Region, Account string
 	// NoAuth allows to listen on addresses that other machines reach.

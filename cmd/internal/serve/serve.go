@@ -118,7 +118,7 @@ func open(c Config, l net.Listener, logger zerolog.Logger) (*engine.DB, error) {
 	}
 	db, err := engine.Open(path, engine.Options{
 		StreamRetention: c.StreamRetention, StreamBytes: c.StreamBytes,
-		InMemory: c.InMemory, Sync: c.Sync, SyncInterval: c.SyncInterval,
+		InMemory: c.InMemory, Sync: c.Sync, SyncInterval: c.SyncInterval, Compression: c.Compression,
 		Region: c.Region, Account: c.Account, TableDelay: c.TableDelay, ClassicErrors: c.ClassicErrors,
 		Throttle: c.Throttle, StrictLimits: c.StrictLimits,
 		StreamShards: c.StreamShards, WaitOnConflict: c.WaitOnConflict,

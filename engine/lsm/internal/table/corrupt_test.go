@@ -40,8 +40,8 @@ func readAll(t *testing.T, rd *Reader, es []base.Entry) error {
 
 func TestEveryFlippedBitIsDetected(t *testing.T) {
 	es := randomEntries(rand.New(rand.NewPCG(5, 5)), 30, 40)
-	for _, raw := range []bool{false, true} {
-		file, _ := build(t, es, WriterOptions{BlockBytes: 400, Raw: raw})
+	for _, how := range everyCompression {
+		file, _ := build(t, es, WriterOptions{BlockBytes: 400, Compression: how})
 		require.NoError(t, readAll(t, open(file, nil, nil), es))
 		for i := range len(file) * 8 {
 			bad := bytes.Clone(file)
@@ -65,7 +65,7 @@ func TestEveryFlippedBitIsDetected(t *testing.T) {
 
 func TestTruncatedStaleAndMisplaced(t *testing.T) {
 	es := randomEntries(rand.New(rand.NewPCG(6, 6)), 100, 40)
-	file, meta := build(t, es, WriterOptions{BlockBytes: 400, Raw: true})
+	file, meta := build(t, es, WriterOptions{BlockBytes: 400, Compression: CompressNone})
 	read := func(f []byte, change func(*ReaderOptions)) error {
 		o := ReaderOptions{DatabaseID: testID, Num: testNum, File: bytes.NewReader(f), Length: meta.Length}
 		change(&o)
@@ -123,9 +123,10 @@ func TestVectors(t *testing.T) {
 		opts  WriterOptions
 		write bool
 	}{
-		{"testdata/raw.hex", WriterOptions{Raw: true, BlockBytes: 340}, true},
-		// How well s2 compresses may change with its version; what it wrote must stay readable.
+		{"testdata/raw.hex", WriterOptions{Compression: CompressNone, BlockBytes: 340}, true},
+		// How well s2 and zstd compress may change with their version; what they wrote must stay readable.
 		{"testdata/s2.hex", WriterOptions{}, false},
+		{"testdata/zstd.hex", WriterOptions{Compression: CompressZstd}, false},
 	} {
 		t.Run(c.file, func(t *testing.T) {
 			file, _ := build(t, vectorEntries(), c.opts)
@@ -157,8 +158,8 @@ func hexLines(b []byte) string {
 }
 
 func FuzzReader(f *testing.F) {
-	for _, raw := range []bool{false, true} {
-		file, _ := build(f, vectorEntries(), WriterOptions{Raw: raw})
+	for _, how := range everyCompression {
+		file, _ := build(f, vectorEntries(), WriterOptions{Compression: how})
 		f.Add(file)
 	}
 	f.Add([]byte{})

@@ -19,8 +19,8 @@
 //
 //	| payload | codec 1 | crc 4 |
 //
-// codec is 0 for bytes as they are, 1 for s2, 2 for zstd (reserved). A block is compressed where
-// that saves at least an eighth. Every crc in a table is CRC-32C over database id 16 · table
+// codec is 0 for bytes as they are, 1 for s2, 2 for zstd: one frame that says how long its content
+// is. A block is compressed where that saves at least an eighth. Every crc in a table is CRC-32C over database id 16 · table
 // number 8 · offset of the block 8 · the bytes before the crc, so that a block which is stale, or
 // stands in another place, does not verify.
 //

@@ -8,8 +8,6 @@ import (
 	"io"
 	"sync/atomic"
 
-	"github.com/klauspost/compress/s2"
-
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
 	"github.com/keystone-db/kstone/engine/lsm/internal/cache"
 	"github.com/keystone-db/kstone/engine/storage"
@@ -181,21 +179,11 @@ func (r *Reader) unseal(s section, stored []byte, rawMax int) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch codec {
-	case CodecRaw:
-		return bytes.Clone(payload), nil
-	case CodecS2:
-		n, err := s2.DecodedLen(payload)
-		if err != nil || n > rawMax {
-			return nil, r.corrupt(int64(s.offset), "s2 block of impossible length")
-		}
-		raw, err := s2.Decode(make([]byte, n), payload)
-		if err != nil {
-			return nil, r.corrupt(int64(s.offset), "s2: %v", err)
-		}
-		return raw, nil
+	raw, err := decompress(payload, codec, rawMax)
+	if err != nil {
+		return nil, r.corrupt(int64(s.offset), "%v", err)
 	}
-	return nil, r.corrupt(int64(s.offset), "unknown codec %d", codec)
+	return raw, nil
 }
 
 // verifyBlock checks the sum of a stored block, which is longer than its trailer.

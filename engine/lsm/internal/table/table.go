@@ -27,18 +27,6 @@ const (
 	restartInterval = 8
 )
 
-// Codec of a block. On disk: never renumber.
-type Codec uint8
-
-const (
-	// CodecRaw stores the bytes as they are.
-	CodecRaw Codec = 0
-	// CodecS2 is the default.
-	CodecS2 Codec = 1
-	// CodecZstd is reserved for the last level; nothing writes it, and reading it is an error.
-	CodecZstd Codec = 2
-)
-
 const (
 	formatVersion = 1
 	headerMagic   = "kstntbl\x01"

@@ -142,7 +142,8 @@ func TestRoundTrip(t *testing.T) {
 		{300, 100, WriterOptions{BlockBytes: 200}},
 		{300, 100, WriterOptions{BlockBytes: 1}}, // a block for each entry
 		{3000, 500, WriterOptions{}},
-		{3000, 500, WriterOptions{Raw: true}},
+		{3000, 500, WriterOptions{Compression: CompressNone}},
+		{3000, 500, WriterOptions{Compression: CompressZstd, BlockBytes: 16 << 10}},
 		{40, 60000, WriterOptions{}},
 	} {
 		t.Run(fmt.Sprintf("%d of %d, block %d", c.n, c.valueMax, c.opts.BlockBytes), func(t *testing.T) {

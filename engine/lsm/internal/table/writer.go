@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/klauspost/compress/s2"
-
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
 	"github.com/keystone-db/kstone/engine/storage"
 )
@@ -24,9 +22,8 @@ type WriterOptions struct {
 	DatabaseID DatabaseID
 	Num        base.ObjectNum
 	// BlockBytes is 0 for the default.
-	BlockBytes int
-	// Raw turns compression off.
-	Raw bool
+	BlockBytes  int
+	Compression Compression
 }
 
 // Writer builds one table into a sink. It is used by one goroutine. After an error it only repeats
@@ -124,31 +121,19 @@ func (w *Writer) filter(key []byte) {
 
 // flushBlock ends the data block.
 func (w *Writer) flushBlock() {
-	sec := w.seal(w.block.finish(), !w.opts.Raw)
+	sec := w.seal(w.block.finish(), w.opts.Compression)
 	w.index.add(sec.length, w.block.first, w.block.last)
 	w.block.reset()
 }
 
 // seal compresses, sums and writes a block.
-func (w *Writer) seal(raw []byte, compress bool) section {
-	out, codec := raw, CodecRaw
-	if compress {
-		if n := s2.MaxEncodedLen(len(raw)); n > cap(w.out) {
-			w.out = make([]byte, n)
-		}
-		small := s2.Encode(w.out[:cap(w.out)], raw)
-		if len(small) <= len(raw)-len(raw)/8 {
-			out, codec = small, CodecS2
-		}
-	}
-	if codec == CodecRaw {
-		w.out = append(w.out[:0], raw...)
-		out = w.out
-	}
+func (w *Writer) seal(raw []byte, how Compression) section {
+	out, codec := compress(w.out, raw, how)
 	at := w.at
 	out = append(out, byte(codec))
 	out = binary.LittleEndian.AppendUint32(out, w.sums.of(at, out))
 	w.write(out)
+	w.out = out
 	return section{offset: uint32(at), length: uint32(len(out))}
 }
 
@@ -173,9 +158,13 @@ func (w *Writer) Finish() (Meta, error) {
 	w.props.Largest = bytes.Clone(w.lastKey)
 	w.props.sum()
 	var f footer
-	f.filter = w.seal(appendFilter(nil, w.hashes), false)
-	f.index = w.seal(w.index.append(nil), !w.opts.Raw)
-	f.properties = w.seal(appendProperties(nil, &w.props), !w.opts.Raw)
+	meta := w.opts.Compression
+	if meta == CompressZstd {
+		meta = CompressS2
+	}
+	f.filter = w.seal(appendFilter(nil, w.hashes), CompressNone)
+	f.index = w.seal(w.index.append(nil), meta)
+	f.properties = w.seal(appendProperties(nil, &w.props), meta)
 	f.length = w.at + footerBytes
 	w.write(appendFooter(nil, f, w.opts.DatabaseID, w.opts.Num, w.sums))
 	if w.err != nil {
