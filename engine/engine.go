@@ -94,7 +94,7 @@ func (o Options) lsm() lsm.Options {
 		InMemory: o.InMemory, ReadOnly: o.ReadOnly, Sync: o.Sync, SyncInterval: o.SyncInterval, Clock: o.Clock, Rand: o.Rand,
 		MemtableBytes: o.MemtableBytes, CacheBytes: o.CacheBytes, LogBytes: o.LogBytes,
 		Compression: o.Compression,
-		Logger: func(message string, err error) { o.Logger.Warn().Err(err).Msg(message) },
+		Logger:      func(message string, err error) { o.Logger.Warn().Err(err).Msg(message) },
 	}
 }
 

@@ -241,7 +241,7 @@ func (db *DB) pickCompaction(idle bool) (*compaction, error) {
 			db.release(v)
 			continue
 		}
-		c := v.job(n, level)
+		c := v.job(n, level, &db.opts)
 		if c == nil || !db.claimCurrent(c) {
 			db.release(v)
 			continue
@@ -321,7 +321,7 @@ func (v *version) score(idle bool) (score float64, level int) {
 
 // job returns what takes tables of a level one down; nil when there are none. The caller's
 // reference of the version goes to the job.
-func (v *version) job(stripe, level int) *compaction {
+func (v *version) job(stripe, level int, opts *Options) *compaction {
 	if len(v.levels[level]) == 0 {
 		return nil
 	}
@@ -337,7 +337,9 @@ func (v *version) job(stripe, level int) *compaction {
 	upper := len(c.inputs)
 	// All whose shortened bounds overlap, too: version.with orders those with equal ones by number.
 	c.expand(v.levels[c.to], c.to)
+	// Where zstd begins a table is rewritten for it.
 	c.move = upper == 1 && len(c.inputs) == 1 && !v.dead.Overlaps(c.first, c.last) &&
+		opts.blocks(uint8(level)).Compression == opts.blocks(uint8(c.to)).Compression &&
 		(c.inputs[0].Meta.Length >= moveMinBytes || len(v.levels[c.to]) == 0)
 	if upper == 1 && len(c.inputs) == 1 && !c.move {
 		c.joinNeighbour(v.levels[c.to])

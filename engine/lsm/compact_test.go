@@ -321,7 +321,7 @@ func TestAStaleJobIsNotClaimed(t *testing.T) {
 	}
 	s := &db.stripes[1]
 	old := s.tables.acquire()
-	stale := old.job(1, 0)
+	stale := old.job(1, 0, &db.opts)
 	require.Len(t, stale.inputs, 3)
 	require.NoError(t, db.compactAll(context.Background()))
 	require.False(t, db.claimCurrent(stale))

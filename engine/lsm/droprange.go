@@ -330,7 +330,7 @@ func (db *DB) deadJob(v *version, stripe int) (*compaction, error) {
 			}
 			c := &compaction{span: span{stripe: stripe}, version: v, to: l}
 			if l == 0 {
-				c = v.job(stripe, 0)
+				c = v.job(stripe, 0, &db.opts)
 				c.move = false
 			} else {
 				c.add(t, l)

@@ -56,7 +56,7 @@ func compactSomewhere(t *testing.T, db *DB, stripe int, rng *rand.Rand) {
 	if len(v.levels[level]) == 0 {
 		return
 	}
-	c := v.job(stripe, level)
+	c := v.job(stripe, level, &db.opts)
 	if level == 0 && rng.IntN(2) == 0 {
 		most := 1
 		for most < levelLast && len(v.levels[most]) == 0 {
