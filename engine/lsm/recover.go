@@ -26,6 +26,9 @@ func (db *DB) recover(path string) error {
 		return err
 	}
 	db.super, db.superAt = copies.Newest, copies.At
+	if db.super.Origin.Incremental() {
+		return superblock.ErrIncremental
+	}
 	db.ident = db.super.Database
 	db.setAlign(db.super.Align)
 	m, err := readManifest(db.man.file, &db.super)

@@ -11,7 +11,7 @@
 //	tag 2 segment drop  num
 //	tag 3 tail          lsn · group seq · segment num · offset in it · digest 8 · epoch
 //	tag 4 table add     stripe · level · offset · table length · num · smallest · largest ·
-//	                    min lsn · max lsn · entries · tombstones
+//	                    min lsn · max lsn · entries · tombstones · digest 8
 //	tag 5 table drop    stripe · level · num
 //	tag 6 dead add      start · 1 end or 0 (no end)
 //	tag 7 dead drop     start · 1 end or 0
@@ -186,6 +186,7 @@ func (e *Edit) Append(dst []byte) []byte {
 		w.bytes(m.Smallest)
 		w.bytes(m.Largest)
 		w.num(uint64(m.MinLSN), uint64(m.MaxLSN), uint64(m.Entries), uint64(m.Tombstones))
+		w.body = binary.LittleEndian.AppendUint64(w.body, m.Digest)
 		w.field(tagTableAdd)
 	}
 	for _, r := range e.DeadAdd {
@@ -288,7 +289,7 @@ func (r *reader) table() Table {
 	t.Meta = table.Meta{
 		Length: r.offset(), Num: base.ObjectNum(r.num()), Smallest: r.bytes(), Largest: r.bytes(),
 		MinLSN: base.LSN(r.num()), MaxLSN: base.LSN(r.num()),
-		Entries: r.offset(), Tombstones: r.offset(),
+		Entries: r.offset(), Tombstones: r.offset(), Digest: r.fixed64(),
 	}
 	return t
 }

@@ -22,7 +22,7 @@ func sample() Edit {
 		TableDrop:   []TableRef{{Stripe: 9, Level: 1, Num: 5}},
 		TableAdd: []Table{{Stripe: 255, Level: 0, Offset: 65536, Meta: table.Meta{
 			Num: 6, Length: 1000, Smallest: []byte("a"), Largest: []byte("bc"),
-			MinLSN: 1, MaxLSN: 2, Entries: 3, Tombstones: 1,
+			MinLSN: 1, MaxLSN: 2, Entries: 3, Tombstones: 1, Digest: 0x0304,
 		}}},
 		DeadAdd:     []storage.Range{{Start: []byte("x"), End: []byte("y")}},
 		DeadDrop:    []storage.Range{{Start: []byte("z")}},
@@ -35,7 +35,7 @@ func TestFormatVector(t *testing.T) {
 	e := sample()
 	record := e.Append(nil)
 	assert.Equal(t, "0105038040802002010203"+"0fac0204038004020100000000000001"+"0503090105"+
-		"0412ff01008080"+"04e807060161026263010203"+"01"+"060501780101"+"79"+"0703017a00"+
+		"041aff01008080"+"04e807060161026263010203"+"010403000000000000"+"060501780101"+"79"+"0703017a00"+
 		"08048020"+"8040"+"0900", hex.EncodeToString(record))
 	got, err := Decode(record)
 	require.NoError(t, err)

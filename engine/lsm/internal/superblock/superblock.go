@@ -10,11 +10,13 @@
 //	        32 timeline id   16  new for each restored copy
 //	        48 generation     8  grows with each switch
 //	        56 epoch          4
-//	        60 flags          4  bit 0: clean mark present
+//	        60 flags          4  bit 0: clean mark present, 1: origin present, 2: incremental backup
 //	        64 manifest log   8  object number of the manifest
 //	        72 manifest offset 8, length 8: its first extent
 //	        88 clean mark: WAL epoch 4, manifest epoch 4, WAL seq 8, manifest seq 8
 //	       112 wrapped data key: length 2, bytes up to 256; not used yet
+//	       512 origin: timeline 16 · base 16 · lsn 8 · group seq 8 · digest 8 · epoch 4 · zero 4 ·
+//	           time 8: a copy says of what, see Origin
 //	      4092 crc32c of bytes 0 to 4091
 //
 // A switch writes the copy that is not the newest valid one, then the other, each through the log's
@@ -45,10 +47,13 @@ const (
 	// WrappedKeyMaxBytes bounds the room of the wrapped data key.
 	WrappedKeyMaxBytes = 256
 
-	magic     = "kstnsupr"
-	flagClean = 1
-	crcAt     = CopyBytes - 4
-	keyAt     = 112
+	magic           = "kstnsupr"
+	flagClean       = 1
+	flagOrigin      = 2
+	flagIncremental = 4
+	crcAt           = CopyBytes - 4
+	keyAt           = 112
+	originAt        = 512
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -62,12 +67,35 @@ var (
 	ErrForeign = errors.New("this is not a kstone database file")
 	// ErrNewer: a newer program wrote the file.
 	ErrNewer = errors.New("this file has a newer format: use a newer kstone")
+	// ErrIncremental: what the file holds is only what its base has not. Read leaves it to its caller to
+	// refuse such a file.
+	ErrIncremental = errors.New("this is an incremental backup: kstone restore makes a database of it and its base")
 )
 
 // Clean names the last groups of both logs at a clean shutdown.
 type Clean struct {
 	WAL, Manifest log.CleanMark
 }
+
+// Origin says what a copy is a copy of: the state of a timeline at an LSN. A database that began empty has
+// none.
+type Origin struct {
+	// Timeline that was copied.
+	Timeline [16]byte
+	// Base is the timeline of the backup that an incremental one needs, else zero.
+	Base [16]byte
+	// LSN is the last one in the copy. Seq is that of the group of the timeline's log that holds the next
+	// frame, or of one before it; Digest and Epoch are those of the group before Seq.
+	LSN    base.LSN
+	Seq    log.Seq
+	Digest uint64
+	Epoch  base.Epoch
+	// Millis is when the copy was made, in milliseconds since 1970; 0 if nobody knew.
+	Millis int64
+}
+
+// Incremental says whether the file needs its base.
+func (o *Origin) Incremental() bool { return o != nil && o.Base != [16]byte{} }
 
 // Superblock is the contents of one copy.
 type Superblock struct {
@@ -82,6 +110,8 @@ type Superblock struct {
 	// Clean is nil while the database is open or after a crash.
 	Clean      *Clean
 	WrappedKey []byte
+	// Origin is nil for a database that began empty.
+	Origin *Origin
 }
 
 // Encode writes one copy into dst, CopyBytes long.
@@ -108,7 +138,44 @@ func (s *Superblock) Encode(dst []byte) {
 	key := s.WrappedKey[:min(len(s.WrappedKey), WrappedKeyMaxBytes)]
 	le.PutUint16(dst[keyAt:], uint16(len(key)))
 	copy(dst[keyAt+2:], key)
+	s.encodeOrigin(dst)
 	le.PutUint32(dst[crcAt:], crc32.Checksum(dst[:crcAt], castagnoli))
+}
+
+func (s *Superblock) encodeOrigin(dst []byte) {
+	o := s.Origin
+	if o == nil {
+		return
+	}
+	le := binary.LittleEndian
+	flags := le.Uint32(dst[60:]) | flagOrigin
+	if o.Incremental() {
+		flags |= flagIncremental
+	}
+	le.PutUint32(dst[60:], flags)
+	b := dst[originAt:]
+	copy(b, o.Timeline[:])
+	copy(b[16:], o.Base[:])
+	le.PutUint64(b[32:], uint64(o.LSN))
+	le.PutUint64(b[40:], uint64(o.Seq))
+	le.PutUint64(b[48:], o.Digest)
+	le.PutUint32(b[56:], uint32(o.Epoch))
+	le.PutUint64(b[64:], uint64(o.Millis))
+}
+
+func decodeOrigin(src []byte) *Origin {
+	le := binary.LittleEndian
+	if le.Uint32(src[60:])&flagOrigin == 0 {
+		return nil
+	}
+	b := src[originAt:]
+	o := &Origin{
+		LSN: base.LSN(le.Uint64(b[32:])), Seq: log.Seq(le.Uint64(b[40:])), Digest: le.Uint64(b[48:]),
+		Epoch: base.Epoch(le.Uint32(b[56:])), Millis: int64(le.Uint64(b[64:])),
+	}
+	copy(o.Timeline[:], b)
+	copy(o.Base[:], b[16:])
+	return o
 }
 
 // errInvalid: this copy does not verify.
@@ -141,6 +208,7 @@ func decode(src []byte) (Superblock, error) {
 	if n := int(le.Uint16(src[keyAt:])); n > 0 && n <= WrappedKeyMaxBytes {
 		s.WrappedKey = bytes.Clone(src[keyAt+2 : keyAt+2+n])
 	}
+	s.Origin = decodeOrigin(src)
 	return s, s.check()
 }
 

@@ -53,6 +53,23 @@ func TestFormatVector(t *testing.T) {
 	assert.Equal(t, sample(4), &got)
 }
 
+func TestOriginVector(t *testing.T) {
+	s := sample(4)
+	s.Origin = &Origin{
+		Timeline: [16]byte{1}, Base: [16]byte{2}, LSN: 3, Seq: 4, Digest: 5, Epoch: 6, Millis: 7,
+	}
+	buf := make([]byte, CopyBytes)
+	s.Encode(buf)
+	assert.Equal(t, "07000000", hex.EncodeToString(buf[60:64]))
+	assert.Equal(t, "01000000000000000000000000000000"+"02000000000000000000000000000000"+
+		"0300000000000000"+"0400000000000000"+"0500000000000000"+"06000000"+"00000000"+"0700000000000000",
+		hex.EncodeToString(buf[originAt:originAt+72]))
+	got, err := decode(buf)
+	require.NoError(t, err)
+	assert.Equal(t, s, &got)
+	assert.True(t, got.Origin.Incremental())
+}
+
 func TestNewestValidCopyWins(t *testing.T) {
 	m := fresh()
 	require.NoError(t, Write(m, sample(1), 1))

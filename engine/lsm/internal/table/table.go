@@ -45,6 +45,9 @@ type Meta struct {
 	MinLSN, MaxLSN base.LSN
 	Entries        int64 // versions, tombstones included
 	Tombstones     int64 // keys whose newest version in the table is a tombstone
+	// Digest is xxhash64 of all bytes before the footer, which says it too: who copies a table can
+	// check it without knowing what is in it.
+	Digest uint64
 }
 
 // sums computes the checksums of one table.
@@ -79,6 +82,7 @@ func (s section) end() int64 { return int64(s.offset) + int64(s.length) }
 type footer struct {
 	filter, index, properties section
 	length                    int64
+	digest                    uint64 // of all bytes before the footer
 }
 
 func appendHeader(dst []byte, id DatabaseID, num base.ObjectNum, s sums) []byte {
@@ -101,7 +105,8 @@ func appendFooter(dst []byte, f footer, id DatabaseID, num base.ObjectNum, s sum
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(f.length))
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(num))
 	dst = append(dst, id[:]...)
-	dst = append(dst, make([]byte, 24)...)
+	dst = binary.LittleEndian.AppendUint64(dst, f.digest)
+	dst = append(dst, make([]byte, 16)...)
 	dst = binary.LittleEndian.AppendUint16(dst, formatVersion)
 	dst = append(dst, 0, 0)
 	dst = binary.LittleEndian.AppendUint32(dst, s.of(f.length-footerBytes, dst[at:]))
@@ -136,7 +141,8 @@ func parseFooter(b []byte, length int64, s sums) (footer, string) {
 		return footer{}, "unknown table version"
 	}
 	sec := func(i int) section { return section{le.Uint32(b[i:]), le.Uint32(b[i+4:])} }
-	f := footer{filter: sec(0), index: sec(8), properties: sec(16), length: int64(le.Uint64(b[24:]))}
+	f := footer{filter: sec(0), index: sec(8), properties: sec(16), length: int64(le.Uint64(b[24:])),
+		digest: le.Uint64(b[56:])}
 	good := f.length == length &&
 		f.filter.offset >= headerBytes && f.filter.length > trailerBytes &&
 		int64(f.index.offset) == f.filter.end() && f.index.length > trailerBytes &&

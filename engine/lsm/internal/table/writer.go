@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/cespare/xxhash/v2"
+
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
 	"github.com/keystone-db/kstone/engine/storage"
 )
@@ -29,14 +31,15 @@ type WriterOptions struct {
 // Writer builds one table into a sink. It is used by one goroutine. After an error it only repeats
 // that error.
 type Writer struct {
-	sink  io.Writer
-	opts  WriterOptions
-	sums  sums
-	at    int64 // bytes written
-	block blockBuilder
-	index indexBuilder
-	props Properties
-	err   error
+	sink   io.Writer
+	opts   WriterOptions
+	sums   sums
+	at     int64         // bytes written
+	digest xxhash.Digest // of them
+	block  blockBuilder
+	index  indexBuilder
+	props  Properties
+	err    error
 
 	hashes     []uint64
 	lastKey    []byte
@@ -52,6 +55,7 @@ func NewWriter(sink io.Writer, opts WriterOptions) *Writer {
 		opts.BlockBytes = BlockBytesDefault
 	}
 	w := &Writer{sink: sink, opts: opts, sums: newSums(opts.DatabaseID, opts.Num)}
+	w.digest.Reset()
 	w.write(appendHeader(nil, opts.DatabaseID, opts.Num, w.sums))
 	return w
 }
@@ -65,6 +69,7 @@ func (w *Writer) write(p []byte) {
 		return
 	}
 	_, w.err = w.sink.Write(p)
+	_, _ = w.digest.Write(p) // never fails
 	w.at += int64(len(p))
 }
 
@@ -165,7 +170,7 @@ func (w *Writer) Finish() (Meta, error) {
 	f.filter = w.seal(appendFilter(nil, w.hashes), CompressNone)
 	f.index = w.seal(w.index.append(nil), meta)
 	f.properties = w.seal(appendProperties(nil, &w.props), meta)
-	f.length = w.at + footerBytes
+	f.length, f.digest = w.at+footerBytes, w.digest.Sum64()
 	w.write(appendFooter(nil, f, w.opts.DatabaseID, w.opts.Num, w.sums))
 	if w.err != nil {
 		return Meta{}, w.err
@@ -173,6 +178,6 @@ func (w *Writer) Finish() (Meta, error) {
 	return Meta{
 		Num: w.opts.Num, Length: w.at, Smallest: w.props.Smallest, Largest: w.props.Largest,
 		MinLSN: w.props.MinLSN, MaxLSN: w.props.MaxLSN,
-		Entries: w.props.Entries, Tombstones: w.props.Tombstones,
+		Entries: w.props.Entries, Tombstones: w.props.Tombstones, Digest: f.digest,
 	}, nil
 }
