@@ -3,7 +3,6 @@ package lsm
 import (
 	"errors"
 	"fmt"
-	"io"
 	"sync"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
@@ -237,67 +236,5 @@ func (db *DB) writeSuper(s superblock.Superblock) error {
 		return err
 	}
 	db.super = s
-	return nil
-}
-
-// readManifest adds up the records and returns where the log ends.
-func readManifest(file io.ReaderAt, s *superblock.Superblock) (*manifestRead, error) {
-	cfg := log.ReaderConfig{
-		File: file, Ident: log.Ident{Log: s.ManifestLog, Database: s.Database}, EpochMax: s.Epoch,
-		Start: log.Start(s.ManifestFirst), Region: "manifest",
-	}
-	if s.Clean != nil {
-		cfg.Clean = &s.Clean.Manifest
-	}
-	m := &manifestRead{state: manifest.NewState(), extents: []log.Extent{s.ManifestFirst}}
-	r := log.NewReader(cfg)
-	for r.Next() {
-		h := r.Header()
-		m.bytes += int64(h.Length)
-		m.linkOnly = false
-		for i := range int(h.Count) {
-			if err := m.add(r, r.Payload(i)); err != nil {
-				return nil, &base.CorruptError{Region: "manifest", Offset: h.Position, Reason: err.Error()}
-			}
-		}
-	}
-	if err := r.Err(); err != nil {
-		return nil, err
-	}
-	if !m.state.Whole {
-		return nil, &base.CorruptError{
-			Region: "manifest", Offset: s.ManifestFirst.Offset, Reason: "its snapshot has no end",
-		}
-	}
-	m.end = r.End()
-	return m, nil
-}
-
-// manifestRead is a manifest as read back.
-type manifestRead struct {
-	state    *manifest.State
-	extents  []log.Extent
-	bytes    int64
-	snapshot int64
-	linkOnly bool // the last group holds next, and nothing follows
-	end      log.End
-}
-
-func (m *manifestRead) add(r *log.Reader, record []byte) error {
-	e, err := manifest.Decode(record)
-	if err != nil {
-		return err
-	}
-	if e.Next != nil {
-		m.extents = append(m.extents, *e.Next)
-		m.linkOnly = true
-		r.Link(*e.Next)
-	}
-	if err := m.state.Apply(&e); err != nil {
-		return err
-	}
-	if e.SnapshotEnd {
-		m.snapshot = m.bytes
-	}
 	return nil
 }

@@ -392,14 +392,14 @@ func TestADamagedSpillIsCorrupt(t *testing.T) {
 	whole := wholeFile(t, crashed)
 	require.Len(t, db.spills, 1)
 	sp := db.spills[0]
-	for at := int64(0); at < sp.length; at += sp.length/40 + 1 {
-		off := sp.extents[0].Offset + at
+	for at := int64(0); at < sp.Length; at += sp.Length/40 + 1 {
+		off := sp.Extents[0].Offset + at
 		clone := crashed.CrashClone(vfs.CrashLoseAll, 1)
 		overwrite(t, clone, []byte{whole[off] ^ 1}, off)
 		_, err := Open(crashPath, faultOptions(clone))
 		require.ErrorIs(t, err, storage.ErrCorrupt)
-		require.ErrorContains(t, err, fmt.Sprint("spill at offset ", sp.extents[0].Offset))
+		require.ErrorContains(t, err, fmt.Sprint("spill at offset ", sp.Extents[0].Offset))
 	}
-	require.Len(t, sp.extents, 1)
+	require.Len(t, sp.Extents, 1)
 	require.True(t, big == mustGet(t, openMem(t, crashed, memOptions(nil)), testKey(1, "big")))
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/keystone-db/kstone/engine/lsm/internal/ondisk"
 	"github.com/keystone-db/kstone/engine/lsm/internal/table"
 	"github.com/keystone-db/kstone/engine/lsm/internal/vfs"
 )
@@ -80,7 +81,7 @@ const (
 	// WorkersMax bounds the compaction workers.
 	WorkersMax = 4
 	// UpdateMaxBytes is the largest encoded batch.
-	UpdateMaxBytes = 256 << 20
+	UpdateMaxBytes = ondisk.UpdateMaxBytes
 
 	segmentBytesMin  = 32 << 10
 	memtableBytesMin = 32 << 10

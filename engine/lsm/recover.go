@@ -10,6 +10,7 @@ import (
 	"github.com/keystone-db/kstone/engine/lsm/internal/log"
 	"github.com/keystone-db/kstone/engine/lsm/internal/manifest"
 	"github.com/keystone-db/kstone/engine/lsm/internal/merge"
+	"github.com/keystone-db/kstone/engine/lsm/internal/ondisk"
 	"github.com/keystone-db/kstone/engine/lsm/internal/space"
 	"github.com/keystone-db/kstone/engine/lsm/internal/superblock"
 	"github.com/keystone-db/kstone/engine/lsm/internal/vfs"
@@ -31,11 +32,12 @@ func (db *DB) recover(path string) error {
 	}
 	db.ident = db.super.Database
 	db.setAlign(db.super.Align)
-	m, err := readManifest(db.man.file, &db.super)
+	m, err := ondisk.ReadManifest(db.man.file, &db.super)
 	if err != nil {
 		return err
 	}
-	scan, err := db.scanLog(m.state)
+	db.limitInline(m.State)
+	scan, err := ondisk.ScanLog(db.man.file, &db.super, m.State, nil)
 	if err != nil {
 		return err
 	}
@@ -44,102 +46,16 @@ func (db *DB) recover(path string) error {
 	} else if err := db.claimFile(m, scan); err != nil {
 		return err
 	}
-	return db.replay(m.state, scan)
+	return db.replay(m.State, scan)
 }
 
-// scanned is the live log as the first walk found it.
-type scanned struct {
-	start    log.Position
-	end      log.End
-	segments []*segment // in the order of use, from the tail's on
-	unused   []*segment
-	spills   []*spill
-}
-
-func (s *scanned) use(num base.ObjectNum) {
-	if i := slices.IndexFunc(s.unused, func(u *segment) bool { return u.Num == num }); i >= 0 {
-		s.segments = append(s.segments, s.unused[i])
-		s.unused = slices.Delete(s.unused, i, i+1)
+// liveSegments are segments as an open log keeps them.
+func liveSegments(list []manifest.Segment) []*segment {
+	out := make([]*segment, 0, len(list))
+	for _, s := range list {
+		out = append(out, &segment{Segment: s})
 	}
-}
-
-func (s *scanned) useAt(offset int64) {
-	for _, u := range s.unused {
-		if offset >= u.Extent.Offset && offset < u.Extent.End() {
-			s.use(u.Num)
-			return
-		}
-	}
-}
-
-func (db *DB) logReader(state *manifest.State, s *scanned, until log.Seq) *log.Reader {
-	cfg := log.ReaderConfig{
-		File: db.man.file, Ident: log.Ident{Log: log.WAL, Database: db.ident},
-		EpochMax: db.super.Epoch, Start: s.start, Region: "wal", Until: until,
-	}
-	if db.super.Clean != nil {
-		cfg.Clean = &db.super.Clean.WAL
-	}
-	for _, num := range sortedNums(state.Segments) {
-		if e := state.Segments[num]; e != s.start.Extent {
-			cfg.Linked = append(cfg.Linked, e)
-		}
-	}
-	return log.NewReader(cfg)
-}
-
-func sortedNums(m map[base.ObjectNum]log.Extent) []base.ObjectNum {
-	var nums []base.ObjectNum
-	for n := range m {
-		nums = append(nums, n)
-	}
-	slices.Sort(nums)
-	return nums
-}
-
-// scanLog verifies the whole live log, finds its end and collects spills. It writes nothing.
-func (db *DB) scanLog(state *manifest.State) (*scanned, error) {
-	tail := state.Tail
-	extent, ok := state.Segments[tail.Segment]
-	if !ok || tail.Offset < 0 || tail.Offset > extent.Length {
-		return nil, &base.CorruptError{
-			Region: "manifest", Offset: db.super.ManifestFirst.Offset, Reason: "the log's tail is nowhere",
-		}
-	}
-	s := &scanned{start: log.Position{
-		Extent: extent, Offset: extent.Offset + tail.Offset, Seq: tail.Seq, Digest: tail.Digest,
-		Epoch: tail.Epoch,
-	}}
-	for _, num := range sortedNums(state.Segments) {
-		s.unused = append(s.unused, &segment{
-			Segment: manifest.Segment{Num: num, Extent: state.Segments[num]},
-		})
-	}
-	s.use(tail.Segment)
-	db.limitInline(state)
-	r := db.logReader(state, s, 0)
-	for r.Next() {
-		h := r.Header()
-		s.useAt(h.Position)
-		for i := range int(h.Count) {
-			lsn := h.FirstLSN + base.LSN(i)
-			payload := r.Payload(i)
-			if lsn < tail.LSN || len(payload) == 0 || payload[0] != payloadSpilled {
-				continue
-			}
-			sp, err := parseSpill(payload[1:])
-			if err != nil {
-				return nil, &base.CorruptError{Region: "wal", Offset: h.Position, Reason: err.Error()}
-			}
-			sp.lsn = lsn
-			s.spills = append(s.spills, sp)
-		}
-	}
-	if err := r.Err(); err != nil {
-		return nil, err
-	}
-	s.end = r.End()
-	return s, nil
+	return out
 }
 
 // limitInline makes every frame fit into the shortest segment of the ring, which may be shorter than
@@ -152,16 +68,16 @@ func (db *DB) limitInline(state *manifest.State) {
 
 // claimFile is steps 3 to 5: the accepted groups are made durable, the new epoch is taken, free
 // space is derived.
-func (db *DB) claimFile(m *manifestRead, s *scanned) error {
+func (db *DB) claimFile(m *ondisk.Manifest, s *ondisk.Log) error {
 	if db.super.Epoch >= base.EpochMax {
 		return errEpochs
 	}
 	if bug.Enabled(bug.RecoveryWithoutRewrite) {
-		m.end.Unsynced, s.end.Unsynced = nil, nil
+		m.End.Unsynced, s.End.Unsynced = nil, nil
 	} else if err := db.heap.file.SyncFull(); err != nil {
 		return fmt.Errorf("sync the file before recovery: %w", err)
 	}
-	for _, places := range [][]log.Extent{m.end.Unsynced, s.end.Unsynced} {
+	for _, places := range [][]log.Extent{m.End.Unsynced, s.End.Unsynced} {
 		if err := log.Rewrite(db.man.file, db.man.file, places); err != nil {
 			return err
 		}
@@ -181,51 +97,36 @@ func (db *DB) claimFile(m *manifestRead, s *scanned) error {
 }
 
 // deriveSpace marks what the manifest and the live log use; the rest is free.
-func (db *DB) deriveSpace(m *manifestRead, s *scanned) error {
+func (db *DB) deriveSpace(m *ondisk.Manifest, s *ondisk.Log) error {
 	size, err := db.heap.file.Size()
 	if err != nil {
 		return err
 	}
-	db.heap.space, err = space.New(superblock.AreaBytes, size, usedExtents(m, s))
+	db.heap.space, err = space.New(superblock.AreaBytes, size, ondisk.UsedExtents(m, s))
 	if err != nil {
 		return &base.CorruptError{Region: "manifest", Offset: db.super.ManifestFirst.Offset, Reason: err.Error()}
 	}
 	return nil
 }
 
-// usedExtents are all that have an owner.
-func usedExtents(m *manifestRead, s *scanned) []log.Extent {
-	used := slices.Clone(m.extents)
-	for _, e := range m.state.Segments {
-		used = append(used, e)
-	}
-	for _, t := range m.state.Tables {
-		used = append(used, log.Extent{Offset: t.Offset, Length: space.Round(t.Meta.Length)})
-	}
-	for _, sp := range s.spills {
-		used = append(used, sp.extents...)
-	}
-	return used
-}
-
 // continueManifest goes on writing the manifest where it ends.
-func (db *DB) continueManifest(m *manifestRead) error {
+func (db *DB) continueManifest(m *ondisk.Manifest) error {
 	c := &db.man
 	salt, err := db.newSalt()
 	if err != nil {
 		return err
 	}
-	c.state, c.id, c.extents = m.state, db.super.ManifestLog, m.extents
-	c.bytes, c.snapshot = m.bytes, m.snapshot
+	c.state, c.id, c.extents = m.State, db.super.ManifestLog, m.Extents
+	c.bytes, c.snapshot = m.Bytes, m.SnapshotBytes
 	c.next = base.MakeLSN(db.super.Epoch, 1)
-	c.synced = m.end.Position.Seq - 1
+	c.synced = m.End.Position.Seq - 1
 	c.chain = log.NewChain(log.Ident{Log: c.id, Database: db.ident}, db.super.Epoch, salt,
-		c.align, m.end.Position)
-	last := m.extents[len(m.extents)-1]
-	if last == m.end.Position.Extent {
+		c.align, m.End.Position)
+	last := m.Extents[len(m.Extents)-1]
+	if last == m.End.Position.Extent {
 		return nil
 	}
-	if m.linkOnly {
+	if m.LinkOnly {
 		if err := c.group(nil); err != nil {
 			return err
 		}
@@ -235,20 +136,20 @@ func (db *DB) continueManifest(m *manifestRead) error {
 }
 
 // replay opens the tables and applies the frames from the tail on, in LSN order.
-func (db *DB) replay(state *manifest.State, s *scanned) error {
+func (db *DB) replay(state *manifest.State, s *ondisk.Log) error {
 	db.installAll(state)
 	w := &db.wal
-	w.live, w.free = s.segments, s.unused
+	w.live, w.free = liveSegments(s.Segments), liveSegments(s.Unused)
 	tail := state.Tail
 	if db.opts.ReadOnly {
 		w.visible.Store(uint64(tail.LSN - 1))
-	} else if err := w.begin(db, s.start, tail.LSN-1); err != nil {
+	} else if err := w.begin(db, s.Start, tail.LSN-1); err != nil {
 		return err
 	}
-	db.spills = s.spills
-	r := db.logReader(state, s, s.end.Position.Seq-1)
-	at := s.start
-	for s.end.Position.Seq > s.start.Seq && r.Next() {
+	db.spills = s.Spills
+	r := ondisk.LogReader(db.man.file, &db.super, state, s.Start, s.End.Position.Seq-1)
+	at := s.Start
+	for s.End.Position.Seq > s.Start.Seq && r.Next() {
 		h := r.Header()
 		at = db.replayAt(at, &h)
 		for i := range int(h.Count) {
@@ -273,7 +174,7 @@ func (db *DB) replay(state *manifest.State, s *scanned) error {
 	if db.opts.ReadOnly {
 		return nil
 	}
-	return w.begin(db, s.end.Position, w.visibleLSN())
+	return w.begin(db, s.End.Position, w.visibleLSN())
 }
 
 // replayAt marks where a group begins, so that a pass during replay can place its tail. at is the
@@ -306,28 +207,13 @@ func (db *DB) replayPass() error {
 
 // applyFrame applies one batch; LSNs make it idempotent.
 func (db *DB) applyFrame(lsn base.LSN, payload []byte, offset int64) error {
-	corrupt := func(reason string) error {
-		return &base.CorruptError{Region: "wal", Offset: offset, Reason: reason}
-	}
-	if len(payload) == 0 {
-		return corrupt("empty frame")
-	}
-	body := payload[1:]
-	if payload[0] == payloadSpilled {
-		sp, err := parseSpill(body)
-		if err != nil {
-			return corrupt(err.Error())
-		}
-		sp.lsn = lsn
-		if body, err = db.readSpill(sp); err != nil {
-			return err
-		}
-	} else if payload[0] != payloadInline {
-		return corrupt("unknown kind of batch")
+	body, err := ondisk.Ops(db.heap.file, payload, offset)
+	if err != nil {
+		return err
 	}
 	// Nobody reads yet, and the frame is accepted: it counts as visible.
 	n := 0
-	err := eachOp(body, func(kind base.Kind, key, value []byte) {
+	err = ondisk.EachOp(body, func(kind base.Kind, key, value []byte) {
 		if n++; n == 2 && bug.Enabled(bug.ReplayHalf) {
 			return
 		}
@@ -335,7 +221,7 @@ func (db *DB) applyFrame(lsn base.LSN, payload []byte, offset int64) error {
 		db.memBytes.Add(db.insert(e, false, lsn))
 	})
 	if err != nil {
-		return corrupt(err.Error())
+		return &base.CorruptError{Region: "wal", Offset: offset, Reason: err.Error()}
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/log"
+	"github.com/keystone-db/kstone/engine/lsm/internal/ondisk"
 	"github.com/keystone-db/kstone/engine/lsm/internal/space"
 	"github.com/keystone-db/kstone/engine/lsm/internal/superblock"
 	"github.com/keystone-db/kstone/engine/lsm/internal/vfs"
@@ -27,11 +28,11 @@ func usedOnDisk(t *testing.T, fsys *vfs.MemFS) []log.Extent {
 	require.NoError(t, err)
 	db.super, db.ident = copies.Newest, copies.Newest.Database
 	db.setAlign(db.super.Align)
-	m, err := readManifest(db.man.file, &db.super)
+	m, err := ondisk.ReadManifest(db.man.file, &db.super)
 	require.NoError(t, err)
-	scan, err := db.scanLog(m.state)
+	scan, err := ondisk.ScanLog(db.man.file, &db.super, m.State, nil)
 	require.NoError(t, err)
-	return usedExtents(m, scan)
+	return ondisk.UsedExtents(m, scan)
 }
 
 // checkSpace compares the free space of a store that stands still with what the file says.
@@ -195,10 +196,10 @@ func TestOffsetsBeyond4GiB(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	spilled := randomValue(rng, across)
 	mustPut(t, db, testKey(1, "spilled"), spilled)
-	require.Less(t, db.spills[0].extents[0].Offset, int64(edge))
-	require.Greater(t, db.spills[0].extents[0].End(), int64(edge), "across the edge")
+	require.Less(t, db.spills[0].Extents[0].Offset, int64(edge))
+	require.Greater(t, db.spills[0].Extents[0].End(), int64(edge), "across the edge")
 	mustPut(t, db, testKey(2, "spilled"), spilled)
-	require.Greater(t, db.spills[1].extents[0].Offset, int64(edge), "beyond")
+	require.Greater(t, db.spills[1].Extents[0].Offset, int64(edge), "beyond")
 	require.NoError(t, db.addSegments(4))
 	db.wal.mu.Lock()
 	added := db.wal.free[len(db.wal.free)-4:]

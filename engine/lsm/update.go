@@ -311,7 +311,7 @@ func (db *DB) write(ctx context.Context, u *update) (place, error) {
 		if spilled, err = db.spillOps(u.ops, size); err != nil {
 			return place{}, err
 		}
-		reference = spilled.append(nil)
+		reference = spilled.Append(nil)
 		payload = len(reference)
 	}
 	p, err := db.wal.enqueue(ctx, log.FrameBytes(payload), mem, put)

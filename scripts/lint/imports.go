@@ -58,6 +58,7 @@ var importTable = map[string][]string{
 	"engine/lsm/internal/table":      lsmParts("base", "bug", "invariants", "vfs", "cache", "merge"),
 	"engine/lsm/internal/superblock": lsmParts("base", "bug", "invariants", "vfs", "log"),
 	"engine/lsm/internal/space":      lsmParts("base", "bug", "invariants", "vfs", "log"),
+	"engine/lsm/internal/ondisk":     lsmParts("base", "log", "manifest", "space", "superblock"),
 	"engine/lsm/internal/manifest": lsmParts("base", "bug", "invariants", "vfs", "log", "space",
 		"superblock", "table"),
 
