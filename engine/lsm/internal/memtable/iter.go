@@ -2,6 +2,7 @@ package memtable
 
 import (
 	"bytes"
+	"slices"
 	"sync"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
@@ -53,9 +54,8 @@ type Iter struct {
 
 // cursor stands on an item of a leaf.
 type cursor struct {
-	tree  int
-	leaf  *leaf
-	index int
+	tree int
+	place
 }
 
 // NewIter returns an iterator. mu is the stripe's mutex, not held by the caller during any call of
@@ -83,49 +83,44 @@ func (it *Iter) unlock() {
 	}
 }
 
-// lower returns the first item at or after key.
-func (m *Memtable) lower(key []byte) cursor {
+// lower moves a cursor to the first item at or after key; it may stand behind the last item of a
+// leaf then, and has no leaf behind the last tree.
+func (m *Memtable) lower(c *cursor, key []byte) {
 	i, same := m.lowerTree(key)
-	if i == len(m.trees) {
-		return cursor{tree: i}
+	switch c.tree = i; {
+	case i == len(m.trees):
+		c.leaf = nil
+	case same:
+		c.descend(m.trees[i], key)
+	default:
+		c.first(m.trees[i])
 	}
-	t := m.trees[i]
-	if !same {
-		return cursor{tree: i, leaf: t.first}
-	}
-	l, j := t.find(key)
-	return cursor{tree: i, leaf: l, index: j}
 }
 
 // settle moves a cursor that stands behind the last item of a leaf to the next item.
-func (m *Memtable) settle(c cursor) cursor {
-	for c.leaf != nil && c.index >= c.leaf.n {
-		c.index, c.leaf = 0, c.leaf.next
-		if c.leaf == nil {
-			if c.tree++; c.tree < len(m.trees) {
-				c.leaf = m.trees[c.tree].first
-			}
+func (m *Memtable) settle(c *cursor) {
+	for c.leaf != nil && c.index >= c.leaf.n && !c.nextLeaf() {
+		c.leaf = nil
+		if c.tree++; c.tree < len(m.trees) {
+			c.first(m.trees[c.tree])
 		}
 	}
-	return c
 }
 
-// before moves a cursor to the item before it.
-func (m *Memtable) before(c cursor) cursor {
-	for c.index == 0 || c.leaf == nil {
-		if c.leaf != nil && c.leaf.prev != nil {
-			c.leaf = c.leaf.prev
-		} else {
-			if c.tree == 0 {
-				return cursor{}
-			}
-			c.tree--
-			c.leaf = m.trees[c.tree].last
+// back moves a cursor that stands on the first item of a leaf behind the item before it; false when
+// there is none.
+func (m *Memtable) back(c *cursor) bool {
+	for c.leaf == nil || c.index == 0 {
+		if c.leaf != nil && c.prevLeaf() {
+			continue
 		}
-		c.index = c.leaf.n
+		if c.tree == 0 {
+			return false
+		}
+		c.tree--
+		c.last(m.trees[c.tree])
 	}
-	c.index--
-	return c
+	return true
 }
 
 // fence is where a walk may stop, told without a look at the keys of the walk: a tree, and a place
@@ -135,10 +130,6 @@ type fence struct {
 	// whole: the tree lies wholly at or after the key that the fence stands for.
 	whole bool
 	key   []byte // without the tree's prefix
-
-	leaf *leaf // for which side and mark are
-	side int
-	mark uint64
 }
 
 func (m *Memtable) fence(key []byte) fence {
@@ -149,29 +140,29 @@ func (m *Memtable) fence(key []byte) fence {
 	return fence{tree: i, key: key[len(m.trees[i].prefix):]}
 }
 
-func (f *fence) enter(l *leaf) {
-	if f.leaf != l {
-		f.leaf = l
-		f.side, f.mark = l.place(f.key)
+// cut says where the fence is among the items of a leaf: those from behind on are at or after its
+// key, those under before are before it, and between them only the keys could tell.
+func (f *fence) cut(tree int, l *leaf) (before, behind int) {
+	if tree != f.tree || f.whole {
+		if tree < f.tree {
+			return l.n, l.n
+		}
+		return 0, 0
 	}
-}
-
-// behind says that the item is at or after the fence's key; false when only the keys could tell.
-func (f *fence) behind(c cursor) bool {
-	if c.tree != f.tree || f.whole {
-		return c.tree >= f.tree
+	side, mark := l.place(f.key)
+	switch {
+	case side < 0:
+		return 0, 0
+	case side > 0:
+		return l.n, l.n
 	}
-	f.enter(c.leaf)
-	return f.side < 0 || f.side == 0 && c.leaf.at[c.index] > f.mark
-}
-
-// before says that the item is before the fence's key; false when only the keys could tell.
-func (f *fence) before(c cursor) bool {
-	if c.tree != f.tree || f.whole {
-		return c.tree < f.tree
+	at := l.at[:l.n]
+	before, _ = slices.BinarySearch(at, mark)
+	behind = before
+	for behind < len(at) && at[behind] == mark {
+		behind++
 	}
-	f.enter(c.leaf)
-	return f.side > 0 || f.side == 0 && c.leaf.at[c.index] < f.mark
+	return before, behind
 }
 
 // pick puts what the iterator shows of a chain into out; false if it shows nothing.
@@ -190,12 +181,13 @@ func (it *Iter) pick(out, c *chain) bool {
 func (it *Iter) fill(key []byte, resume bool) {
 	it.lock()
 	defer it.unlock()
-	c := it.from
+	c := &it.from
 	switch {
 	case !resume:
-		c = it.m.lower(key)
+		it.m.lower(c, key)
 	case it.fromPlaces != it.m.places:
-		c = it.m.settle(it.m.lower(it.edge))
+		it.m.lower(c, it.edge)
+		it.m.settle(c)
 		if c.leaf != nil && bytes.Equal(c.leaf.heads[c.index].head.Key(), it.edge) {
 			c.index++
 		}
@@ -205,26 +197,28 @@ func (it *Iter) fill(key []byte, resume bool) {
 	if it.opts.Bounds.End != nil {
 		end = it.m.fence(it.opts.Bounds.End)
 	}
-	looked, out := 0, false
-	for c = it.m.settle(c); c.leaf != nil; c = it.m.settle(c) {
-		if it.n == it.size || looked == lookMax {
+	looks, n, out := lookMax, 0, false
+	var last *Version // looked at
+	for it.m.settle(c); c.leaf != nil && n < it.size && looks > 0; it.m.settle(c) {
+		l, i := c.leaf, c.index
+		_, stop := end.cut(c.tree, l)
+		for ; i < stop && n < it.size && looks > 0; i++ {
+			looks--
+			versions := &l.heads[i]
+			last = versions.head
+			if it.pick(&it.chunk[n], versions) {
+				n++
+			}
+		}
+		c.index = i
+		if out = i >= stop && stop < l.n; out {
 			break
 		}
-		if out = end.behind(c); out {
-			break
-		}
-		looked++
-		versions := &c.leaf.heads[c.index]
-		it.edge = versions.head.Key()
-		if it.pick(&it.chunk[it.n], versions) {
-			it.n++
-		}
-		c.index++
 	}
-	if c.leaf == nil || out {
-		it.edge = nil
+	if c.leaf != nil && !out {
+		it.edge = last.Key()
 	}
-	it.from, it.fromPlaces, it.size = c, it.m.places, chunkMax
+	it.n, it.fromPlaces, it.size = n, it.m.places, chunkMax
 }
 
 // fillBack copies a chunk backward, of what is before key, before the end of all when last, or
@@ -232,34 +226,41 @@ func (it *Iter) fill(key []byte, resume bool) {
 func (it *Iter) fillBack(key []byte, last, resume bool) {
 	it.lock()
 	defer it.unlock()
-	c := it.from
+	c := &it.from
 	switch {
 	case last:
-		c = cursor{tree: len(it.m.trees)}
+		c.tree, c.leaf = len(it.m.trees), nil
 	case !resume:
-		c = it.m.lower(key)
+		it.m.lower(c, key)
 	case it.fromPlaces != it.m.places:
-		c = it.m.lower(it.edge)
+		it.m.lower(c, it.edge)
 	}
 	it.edge, it.backward = nil, true
 	start := it.m.fence(it.opts.Bounds.Start)
-	i, looked := it.size, 0
-	for i > 0 && looked < lookMax {
-		b := it.m.before(c)
-		if b.leaf == nil || start.before(b) {
-			it.edge = nil
+	looks, at, out := lookMax, it.size, false
+	var edge *Version // looked at last
+	for at > 0 && looks > 0 && !out {
+		if out = !it.m.back(c); out {
 			break
 		}
-		c = b
-		looked++
-		versions := &c.leaf.heads[c.index]
-		it.edge = versions.head.Key()
-		if it.pick(&it.chunk[i-1], versions) {
-			i--
+		l, i := c.leaf, c.index
+		stop, _ := start.cut(c.tree, l)
+		for ; i > stop && at > 0 && looks > 0; i-- {
+			looks--
+			versions := &l.heads[i-1]
+			edge = versions.head
+			if it.pick(&it.chunk[at-1], versions) {
+				at--
+			}
 		}
+		c.index = i
+		out = i <= stop && stop > 0
 	}
-	it.n = copy(it.chunk[:], it.chunk[i:it.size])
-	it.from, it.fromPlaces, it.size = c, it.m.places, chunkMax
+	if !out {
+		it.edge = edge.Key()
+	}
+	it.n = copy(it.chunk[:], it.chunk[at:it.size])
+	it.fromPlaces, it.size = it.m.places, chunkMax
 }
 
 // onward goes on with chunks until one shows something or the end is reached.
@@ -406,7 +407,7 @@ func (it *Iter) Err() error { return nil }
 
 // Close lets go of the memtable.
 func (it *Iter) Close() error {
-	it.n, it.cur, it.older = 0, nil, nil
+	it.n, it.cur, it.older, it.from = 0, nil, nil, cursor{}
 	clear(it.chunk[:])
 	return nil
 }

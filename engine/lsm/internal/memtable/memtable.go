@@ -18,7 +18,9 @@
 // # Structure
 //
 // One B+-tree for each 12-byte prefix (a table, an index, a stream), in prefix order; a stripe has
-// few. See tree.
+// few. See tree. Clones share trees and nodes: every one has an owner, who alone edits it in place;
+// whoever does not own a node that it wants to edit puts a copy in its place first, with copies of
+// all nodes above. So a clone costs nothing, and then a copy of each leaf that one side writes to.
 package memtable
 
 import (
@@ -42,13 +44,16 @@ type Memtable struct {
 	bytes          int64
 	versions       int
 	minLSN, maxLSN base.LSN
-	// places counts the keys added: an iterator whose number is still right may go on from the leaf
-	// where it stopped.
+	// places counts the keys that came or went and the nodes that were copied: an iterator whose
+	// number is still right may go on from the leaf where it stopped.
 	places uint64
+
+	owner  owner
+	shared bool // trees and marks belong to a clone, too
 }
 
 // New returns an empty memtable.
-func New() *Memtable { return &Memtable{} }
+func New() *Memtable { return &Memtable{owner: newOwner()} }
 
 func prefixOf(key []byte) []byte { return key[:min(len(key), storage.PrefixBytes)] }
 
@@ -101,16 +106,18 @@ func (m *Memtable) tree(key []byte) *tree {
 	return nil
 }
 
+// addTree returns the tree of a key, as our own.
 func (m *Memtable) addTree(key []byte) *tree {
 	i, same := m.lowerTree(key)
 	if !same {
-		l := &leaf{}
+		m.ownTrees()
 		p := bytes.Clone(prefixOf(key))
-		m.trees = slices.Insert(m.trees, i, &tree{prefix: p, first: l, last: l})
+		t := &tree{owner: m.owner, prefix: p, leaf: &leaf{owner: m.owner}}
+		m.trees = slices.Insert(m.trees, i, t)
 		m.marks = slices.Insert(m.marks, i, markPrefix(p))
 		m.places++
 	}
-	return m.trees[i]
+	return m.ownTree(i)
 }
 
 // Insert adds a version and drops those older versions of the key that merge.Droppable gives up at
@@ -125,7 +132,9 @@ func (m *Memtable) Insert(e base.Entry, multi bool, horizon base.LSN) int64 {
 	v := newVersion(e, multi)
 	t := m.addTree(e.Key)
 	var p place
-	if t.locate(&p, e.Key) {
+	found := t.locate(&p, e.Key)
+	m.own(t, &p)
+	if found {
 		old := p.leaf.heads[p.index]
 		c := m.chained(v, old, horizon)
 		p.leaf.heads[p.index] = c

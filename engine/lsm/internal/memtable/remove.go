@@ -22,19 +22,20 @@ func (m *Memtable) Bury(key []byte, horizon base.LSN) int64 {
 }
 
 func (m *Memtable) removeIf(key []byte, wanted func(head *Version) bool) int64 {
-	t := m.tree(key)
+	i, same := m.lowerTree(key)
 	var p place
-	if t == nil || !t.locate(&p, key) || !wanted(p.leaf.heads[p.index].head) {
+	if !same || !m.trees[i].locate(&p, key) || !wanted(p.leaf.heads[p.index].head) {
 		return 0
 	}
 	before := m.bytes
+	t := m.ownTree(i)
+	m.own(t, &p)
 	c := &p.leaf.heads[p.index]
 	t.count(c.head, -1)
 	m.release(c)
 	m.places++
 	t.remove(&p)
-	if t.first.n == 0 && t.first == t.last {
-		i, _ := m.lowerTree(t.prefix)
+	if t.root == nil && t.leaf.n == 0 {
 		m.trees = slices.Delete(m.trees, i, i+1)
 		m.marks = slices.Delete(m.marks, i, i+1)
 	}
@@ -52,31 +53,16 @@ func (t *tree) remove(p *place) {
 	if l.n > 0 || t.root == nil {
 		return
 	}
-	t.unlink(l)
 	d := p.depth - 1
 	for d >= 0 && p.path[d].node.n == 0 {
 		d-- // the node has no other child
 	}
 	if d < 0 { // no leaf is left
-		t.root, t.first, t.last = nil, l, l
+		t.root, t.leaf = nil, l
 		return
 	}
 	p.path[d].node.remove(p.path[d].child)
 	t.lower()
-}
-
-func (t *tree) unlink(l *leaf) {
-	if l.prev != nil {
-		l.prev.next = l.next
-	} else {
-		t.first = l.next
-	}
-	if l.next != nil {
-		l.next.prev = l.prev
-	} else {
-		t.last = l.prev
-	}
-	l.prev, l.next = nil, nil
 }
 
 // remove takes out the child at i, and the separator at its left, or at its right when it is the
@@ -94,6 +80,6 @@ func (n *inner) remove(i int) {
 // lower takes off roots that have one child only.
 func (t *tree) lower() {
 	for t.root != nil && t.root.n == 0 {
-		t.root = t.root.kids[0]
+		t.root, t.leaf = t.root.kids[0], t.root.leaves[0]
 	}
 }

@@ -10,36 +10,41 @@ import (
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
 )
 
-// checkTree walks a tree from its root and wants the leaves in the order of their links.
-func checkTree(t *testing.T, tr *tree) {
+// checkTree walks a tree from its root and wants every node to have something, all leaves at one
+// depth, and nodes that the memtable owns below such only. It returns the number of leaves.
+func checkTree(t *testing.T, m *Memtable, tr *tree) (leaves int) {
 	t.Helper()
-	var leaves []*leaf
-	var down func(n *inner)
-	down = func(n *inner) {
+	deepest := -1
+	checkLeaf := func(l *leaf, depth int, owned bool) {
+		require.NotZero(t, l.n)
+		require.True(t, owned || l.owner != m.owner)
+		if deepest < 0 {
+			deepest = depth
+		}
+		require.Equal(t, deepest, depth)
+		leaves++
+	}
+	var down func(n *inner, depth int, owned bool)
+	down = func(n *inner, depth int, owned bool) {
+		require.True(t, owned || n.owner != m.owner)
+		owned = n.owner == m.owner
 		for i := range n.n + 1 {
+			require.True(t, (n.leaves[i] == nil) != (n.kids[i] == nil))
 			if n.leaves[i] != nil {
-				leaves = append(leaves, n.leaves[i])
+				checkLeaf(n.leaves[i], depth+1, owned)
 				continue
 			}
-			down(n.kids[i])
+			down(n.kids[i], depth+1, owned)
 		}
 	}
+	owned := tr.owner == m.owner
 	if tr.root == nil {
-		leaves = append(leaves, tr.first)
-	} else {
-		down(tr.root)
+		checkLeaf(tr.leaf, 0, owned)
+		return leaves
 	}
-	require.Same(t, tr.first, leaves[0])
-	require.Same(t, tr.last, leaves[len(leaves)-1])
-	for i, l := range leaves {
-		require.NotZero(t, l.n)
-		if i > 0 {
-			require.Same(t, leaves[i-1], l.prev)
-			require.Same(t, l, leaves[i-1].next)
-		}
-	}
-	require.Nil(t, tr.first.prev)
-	require.Nil(t, tr.last.next)
+	require.Nil(t, tr.leaf)
+	down(tr.root, 0, owned)
+	return leaves
 }
 
 func TestRemoveAgainstModel(t *testing.T) {
@@ -52,7 +57,7 @@ func TestRemoveAgainstModel(t *testing.T) {
 				walk(t, r, m.NewIter(nil, IterOptions{}), md.list(0), 2000, func() []byte { return randomKey(r, n) })
 				checkPrefixes(t, m, md)
 				for _, tr := range m.trees {
-					checkTree(t, tr)
+					checkTree(t, m, tr)
 				}
 			}
 			// Phases that mostly add and phases that mostly remove.
@@ -97,12 +102,7 @@ func TestNewKeysForEver(t *testing.T) {
 			require.Negative(t, m.Remove(key(i-kept)))
 		}
 	}
-	leaves := 0
-	for l := m.trees[0].first; l != nil; l = l.next {
-		leaves++
-	}
-	require.LessOrEqual(t, leaves, kept/leafMax+2)
-	checkTree(t, m.trees[0])
+	require.LessOrEqual(t, checkTree(t, m, m.trees[0]), kept/leafMax+2)
 	require.LessOrEqual(t, m.trees[0].root.n, 3)
 }
 

@@ -11,12 +11,13 @@ const (
 	heightMax = 12
 )
 
-// tree is a B+-tree of the keys that share one prefix of storage.PrefixBytes.
+// tree is a B+-tree of the keys that share one prefix of storage.PrefixBytes. Memtables that were
+// cloned from each other share it: see the package comment.
 type tree struct {
+	owner  owner
 	prefix []byte
 	root   *inner // nil while one leaf is enough
-	first  *leaf
-	last   *leaf
+	leaf   *leaf  // the only one, without a root
 
 	keys       int64 // newest version is a value
 	tombstones int64 // newest version is a tombstone
@@ -25,16 +26,17 @@ type tree struct {
 
 // leaf holds the newest version of each of its keys.
 type leaf struct {
-	n int
+	owner owner
+	n     int
 	marks
-	heads      [leafMax]chain
-	prev, next *leaf
+	heads [leafMax]chain
 }
 
 // inner has n separators and n+1 children, all inner nodes or all leaves. The i-th separator is
 // the smallest key that ever began the (i+1)-th child.
 type inner struct {
-	n int
+	owner owner
+	n     int
 	marks
 	keys   [innerMax][]byte
 	kids   [innerMax + 1]*inner
@@ -88,7 +90,7 @@ func (n *inner) child(key []byte, skip int) int {
 func (t *tree) find(key []byte) (*leaf, int) {
 	skip := len(t.prefix)
 	if t.root == nil {
-		return t.first, t.first.search(key, skip)
+		return t.leaf, t.leaf.search(key, skip)
 	}
 	n := t.root
 	for {
@@ -100,43 +102,14 @@ func (t *tree) find(key []byte) (*leaf, int) {
 	}
 }
 
-// step is a place on the way from the root to a leaf.
-type step struct {
-	node  *inner
-	child int
-}
-
-// place is where a key is or belongs.
-type place struct {
-	path  [heightMax]step
-	depth int
-	leaf  *leaf
-	index int
-}
-
-// locate fills in where the key is or belongs and says whether it is there.
-func (t *tree) locate(p *place, key []byte) bool {
-	p.depth = 0
-	p.leaf = t.first
-	for n := t.root; n != nil; {
-		i := n.child(key, len(t.prefix))
-		p.path[p.depth] = step{n, i}
-		p.depth++
-		p.leaf = n.leaves[i]
-		n = n.kids[i]
-	}
-	p.index = p.leaf.search(key, len(t.prefix))
-	return p.index < p.leaf.n && bytes.Equal(p.leaf.heads[p.index].head.Key(), key)
-}
-
-// add puts the first version of a key at its place, which locate has found.
+// add puts the first version of a key at its place, which locate has found and own made ours.
 func (t *tree) add(p *place, v *Version) {
 	l := p.leaf
 	if l.n < leafMax {
 		l.insert(p.index, v, len(t.prefix))
 		return
 	}
-	right := t.splitLeaf(l, p.index)
+	right := t.splitLeaf(p)
 	at := l
 	if p.index > l.n || (p.index == l.n && right.n == 0) {
 		at, p.index = right, p.index-l.n
@@ -159,12 +132,13 @@ func (l *leaf) key(skip int) func(int) []byte {
 
 // splitLeaf moves the upper half of a full leaf into a new one. At the end of the tree, where keys
 // that come in order arrive, it moves nothing: so the leaves of a load in order are full.
-func (t *tree) splitLeaf(l *leaf, at int) *leaf {
+func (t *tree) splitLeaf(p *place) *leaf {
+	l := p.leaf
 	cut := leafMax / 2
-	if l.next == nil && at == leafMax {
+	if p.index == leafMax && p.rightmost() {
 		cut = leafMax
 	}
-	r := &leaf{n: leafMax - cut, prev: l, next: l.next}
+	r := &leaf{owner: t.owner, n: leafMax - cut}
 	copy(r.heads[:], l.heads[cut:])
 	clear(l.heads[cut:])
 	l.n = cut
@@ -172,12 +146,6 @@ func (t *tree) splitLeaf(l *leaf, at int) *leaf {
 		l.choose(l.n, l.key(len(t.prefix)))
 		r.choose(r.n, r.key(len(t.prefix)))
 	}
-	if r.next != nil {
-		r.next.prev = r
-	} else {
-		t.last = r
-	}
-	l.next = r
 	return r
 }
 
@@ -199,14 +167,14 @@ func (t *tree) grow(p *place, right *leaf) {
 		}
 		key, kid, right = up, r, nil
 	}
-	root := &inner{}
+	root := &inner{owner: t.owner}
 	if kid == nil {
-		root.leaves[0] = right.prev
+		root.leaves[0] = p.leaf
 	} else {
 		root.kids[0] = t.root
 	}
 	root.insert(0, key, skip, kid, right)
-	t.root = root
+	t.root, t.leaf = root, nil
 }
 
 // insert adds a separator at i and, right of it, the child kid or, where kid is nil, l.
@@ -231,7 +199,7 @@ func (n *inner) key(skip int) func(int) []byte {
 // split moves the upper half of a full node into a new one; the separator between them goes up.
 func (n *inner) split(skip int) (right *inner, key []byte) {
 	cut := innerMax / 2
-	r := &inner{n: innerMax - cut - 1}
+	r := &inner{owner: n.owner, n: innerMax - cut - 1}
 	key = n.keys[cut]
 	copy(r.keys[:], n.keys[cut+1:])
 	copy(r.kids[:], n.kids[cut+1:])
