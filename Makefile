@@ -8,10 +8,10 @@ TAGS := grpcnotrace
 FUZZ_SECONDS ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help build serve run test night fuzz bench doors generate proto
+.PHONY: help build serve run test night fuzz bench bench-engine doors generate proto
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 build: ## build the static binaries bin/kstone and bin/kstone-server
 	CGO_ENABLED=0 go build -tags $(TAGS) -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/kstone ./cmd/kstone-server
@@ -32,6 +32,9 @@ fuzz: ## every fuzz target for FUZZ_SECONDS (20)
 
 bench: ## benchmarks of the hot paths, with allocations
 	go test -run '^$$' -bench . -benchmem ./engine/... ./expr/... ./dynamowire/... ./grpcapi/... ./cmd/...
+
+bench-engine: ## the storage engine beside Pebble and Badger; 15 minutes, its requirements are fetched
+	@scripts/bench/engine
 
 doors: ## what gRPC costs the server beside bare servers and HTTP, and its feeds and scans; 3 minutes
 	go run -tags $(TAGS) ./cmd/internal/doorbench calls feed memory

@@ -37,6 +37,11 @@ type Metrics struct {
 	Cache                                                          cache.Stats
 	ResidentBytes                                                  int64
 	FileBytes, FreeBytes, HoleBytes                                int64
+	// Stalls are waits that the backlog imposed on writers, at the gate and for room in log and
+	// memtables; StallTotal is their sum, StallMax the longest. Without Options.Clock they are as
+	// coarse as its ticks.
+	Stalls               uint64
+	StallTotal, StallMax time.Duration
 	// OldestSnapshot is by how many batches the oldest snapshot is behind; 0 without any.
 	OldestSnapshot uint64
 	// OldestSnapshotAge is how long it has been open; 0 in memory without a Clock, where nothing
@@ -58,6 +63,8 @@ func (db *DB) Metrics() Metrics {
 	}
 	m.LogUse, m.LogTotal, _ = db.ringUse()
 	w := &db.wal
+	m.Stalls, m.StallTotal = uint64(w.stalls.count.Load()), time.Duration(w.stalls.total.Load())
+	m.StallMax = time.Duration(w.stalls.longest.Load())
 	w.mu.Lock()
 	m.Segments = len(w.live) + len(w.free)
 	m.Groups, m.Frames, m.LogBytes = w.stats.groups, w.stats.frames, w.stats.bytes

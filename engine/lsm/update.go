@@ -372,8 +372,10 @@ func (db *DB) gate(ctx context.Context, level0 int32) error {
 	if delay == 0 {
 		return nil
 	}
+	began := db.clock()
 	timer := time.NewTimer(time.Duration(min(delay, int64(gateDelayMax))))
 	defer timer.Stop()
+	defer func() { db.wal.stalls.add(db.clock() - began) }()
 	select {
 	case <-timer.C:
 		return nil

@@ -96,8 +96,9 @@ type wal struct {
 	counterMax uint64
 	memCap     int64         // of memBytes; 0 without bound
 	mem        *atomic.Int64 // reserved and used by memtables
-	wanted     func()        // tells the flusher that somebody waits for room
-	poisons    func(error)   // told once, with mu held
+	stalls     stalls
+	wanted     func()      // tells the flusher that somebody waits for room
+	poisons    func(error) // told once, with mu held
 
 	mu         sync.Mutex
 	cond       *sync.Cond
@@ -181,12 +182,16 @@ func (w *wal) enqueue(ctx context.Context, n int, memBytes int64, put bool) (pla
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var stop func() bool
+	var began int64
 	for {
 		if err := w.refusalLocked(put); err != nil {
 			return place{}, err
 		}
 		oversize, ok := w.memRoomLocked(memBytes)
 		if ok && w.numberedLocked() && w.placeLocked(n) {
+			if stop != nil {
+				w.stalls.add(w.now() - began)
+			}
 			w.oversize = w.oversize || oversize
 			w.mem.Add(memBytes)
 			return w.reserveLocked(n, oversize), nil
@@ -198,7 +203,7 @@ func (w *wal) enqueue(ctx context.Context, n int, memBytes int64, put bool) (pla
 			return place{}, err
 		}
 		if stop == nil {
-			stop = w.wakeAtEnd(ctx)
+			stop, began = w.wakeAtEnd(ctx), w.now()
 			defer stop()
 		}
 		w.waiting++

@@ -88,6 +88,7 @@ var importTable = map[string][]string{
 	"compat/mapping":      {},
 	"compat/internal/...": {},
 	"scripts/...":         {},
+	"scripts/bench":       {"engine/lsm", "engine/storage"}, // a module of its own
 }
 
 // lsmParts names parts of the LSM, beside the contract that all of them may know.

@@ -1,0 +1,39 @@
+package lsm
+
+// Settled says whether no background work runs or is due: no flush of the memtables for their budget
+// or for the log, and no compaction. With idle what compaction does only once nothing has been written
+// for a second or two counts, too. It looks at every stripe: meant for tools that measure.
+func (db *DB) Settled(idle bool) bool {
+	if db.opts.InMemory || db.opts.ReadOnly {
+		return true
+	}
+	if _, due := db.neededPass(); due {
+		return false
+	}
+	if !db.passMu.TryLock() {
+		return false
+	}
+	db.passMu.Unlock()
+	c := &db.compact
+	c.mu.Lock()
+	running := len(c.running)
+	c.mu.Unlock()
+	if running > 0 {
+		return false
+	}
+	for i := range db.stripes {
+		c.mu.Lock()
+		_, corrupt := c.corrupt[i]
+		c.mu.Unlock()
+		s := &db.stripes[i]
+		s.mu.RLock()
+		v := s.tables.acquire()
+		s.mu.RUnlock()
+		score, _ := v.score(idle)
+		db.release(v)
+		if score >= 1 && !corrupt {
+			return false
+		}
+	}
+	return true
+}
