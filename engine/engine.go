@@ -69,6 +69,7 @@ func Open(path string, opts Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
+	opts.EncryptionKey = nil
 	db, err := newDB(store, opts)
 	if err != nil {
 		return nil, closeAfter(store, err)
@@ -92,6 +93,7 @@ func closeAfter(store storage.Store, err error) error {
 func (o Options) lsm() lsm.Options {
 	return lsm.Options{
 		InMemory: o.InMemory, ReadOnly: o.ReadOnly, Sync: o.Sync, SyncInterval: o.SyncInterval, Clock: o.Clock, Rand: o.Rand,
+		EncryptionKey: o.EncryptionKey,
 		MemtableBytes: o.MemtableBytes, CacheBytes: o.CacheBytes, LogBytes: o.LogBytes,
 		Compression: o.Compression,
 		Logger:      func(message string, err error) { o.Logger.Warn().Err(err).Msg(message) },

@@ -54,6 +54,9 @@ const (
 	DefaultStreamRetention = 24 * time.Hour
 )
 
+// EncryptionKeyBytes is the length of Options.EncryptionKey.
+const EncryptionKeyBytes = lsm.EncryptionKeyBytes
+
 // StreamShardsMax bounds Options.StreamShards.
 const StreamShardsMax = 1024
 
@@ -68,6 +71,10 @@ type Options struct {
 	// writes nothing to it, so the right to read it is enough. What would write fails with
 	// InternalServerError (storage.ErrReadOnly), and there is no background work.
 	ReadOnly bool
+	// EncryptionKey opens an encrypted file, and makes a new file an encrypted one: EncryptionKeyBytes
+	// random bytes; nil for a file that is not encrypted. It encrypts the file's own key and nothing
+	// else. Open copies it and keeps no copy.
+	EncryptionKey []byte
 	// Sync says when a write is acknowledged.
 	Sync SyncMode
 	// SyncInterval is the timer of SyncInterval mode; default 100 ms.

@@ -70,6 +70,7 @@ func newCommand() *cobra.Command {
 	f.Uint16VarP(&port, "port", "p", serve.GRPCPortDefault, "port to listen on; 0 picks a free one")
 	f.StringVar(&c.Host, "host", "127.0.0.1", "address to listen on; localhost is 127.0.0.1 and ::1")
 	f.StringVar(&c.GRPCPortFile, "port-file", "", "write the port to this file once the server listens")
+	c.Key.AddFlags(f)
 	f.BoolVar(&c.NoAuth, "no-auth", false, "serve everybody on other machines too")
 	f.StringVar(&c.Credentials, "credentials", "", "file of access keys, one of which clients must have")
 	f.StringVar(&c.TLSCert, "tls-cert", "", "serve TLS with this certificate in PEM form")

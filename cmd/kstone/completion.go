@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"strings"
 	"time"
 
@@ -41,6 +42,10 @@ func (s *session) completeArguments(hasTable bool) cobra.CompletionFunc {
 func (s *session) tableNames(begun string) []string {
 	ctx, cancel := context.WithTimeout(s.ctx(), completionWait)
 	defer cancel()
+	if s.getKey(ctx, io.Discard) != nil {
+		return nil
+	}
+	defer clear(s.target.Key)
 	s.target.ReadOnly = true
 	svc, err := s.target.Open(ctx)
 	if err != nil {

@@ -36,6 +36,7 @@ func newServe() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&c.Path, "db", "./"+databaseFile, "database file, created when absent")
 	f.BoolVar(&c.InMemory, "in-memory", false, "keep everything in memory and nothing on disk")
+	c.Key.AddFlags(f)
 	f.StringVar(&c.Host, "host", serve.HostDefault, "address to listen on; localhost is 127.0.0.1 and ::1")
 	f.Uint16Var(&c.Port, "port", serve.PortDefault, "port to listen on; 0 picks a free one")
 	f.StringVar(&c.PortFile, "port-file", "", "write the port to this file once the server listens")

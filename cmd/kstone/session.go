@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
+	"github.com/keystone-db/kstone/cmd/internal/filekey"
 	"github.com/keystone-db/kstone/cmd/internal/flags"
 	"github.com/keystone-db/kstone/cmd/internal/items"
 	"github.com/keystone-db/kstone/cmd/internal/show"
@@ -29,8 +30,9 @@ const (
 // session is one command at work on a file or a server.
 type session struct {
 	api.Service
-	cmd    *cobra.Command
-	target target.Target
+	cmd     *cobra.Command
+	target  target.Target
+	fileKey filekey.Source
 	// output and form are the flags of those names; out and json what they say.
 	output, form string
 	out          show.Options
@@ -52,6 +54,7 @@ type dataCommand struct {
 // dataHelp ends the help of every command on data.
 const dataHelp = `
 With --endpoint URL the command works on that server, and PATH is left out.
+` + filekey.Help + `
 KSTONE_OUTPUT, KSTONE_JSON, KSTONE_REGION and KSTONE_PROFILE in the environment stand for the flags of
 those names; a flag wins.
 The exit code is 0 if all went well, 1 after a failure, 2 if the command line is wrong, 3 if the item
@@ -88,6 +91,7 @@ func newData(d dataCommand) *cobra.Command {
 		"profile or endpoint)")
 	f.StringVar(&s.target.Profile, "profile", "", "profile of ~/.aws with the keys for --endpoint (default AWS_ACCESS_KEY_ID and\n"+
 		"AWS_SECRET_ACCESS_KEY, else AWS_PROFILE, else default; localhost needs none)")
+	s.fileKey.AddFlags(f)
 	f.StringVar(&s.output, "output", "", "table, json, jsonl (a row a line) or compact (JSON without blanks)\n"+
 		"(default table on a terminal, else json)")
 	f.StringVar(&s.form, "json", items.FormNames()[0], "form of items: plain, dynamodb, or auto, which reads either by its\n"+
@@ -106,6 +110,10 @@ func (s *session) run(d dataCommand, args []string) (err error) {
 		s.target.Path, args = args[0], args[1:]
 	}
 	s.target.ReadOnly = d.reads
+	if err := s.getKey(s.ctx(), s.cmd.ErrOrStderr()); err != nil {
+		return err
+	}
+	defer clear(s.target.Key)
 	open := s.target.Open
 	if d.create {
 		open = s.target.Create
@@ -124,6 +132,18 @@ func (s *session) run(d dataCommand, args []string) (err error) {
 		err = errors.Join(err, os.Remove(s.target.Path))
 	}
 	return err
+}
+
+// getKey gets the encryption key of the file.
+func (s *session) getKey(ctx context.Context, stderr io.Writer) (err error) {
+	if s.target.Endpoint == "" {
+		s.target.Key, err = s.fileKey.Key(ctx, stderr)
+		return err
+	}
+	if s.fileKey.Flagged() {
+		return usage(errors.New("an encryption key is for a file: leave it or --endpoint out"))
+	}
+	return nil
 }
 
 // settle parses what flags and environment give as text; the flags of all commands on data are also

@@ -1,6 +1,7 @@
 package lsm
 
 import (
+	"bytes"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -80,6 +81,8 @@ const (
 	BlockBytesZstdDefault = 16 << 10
 	// WorkersMax bounds the compaction workers.
 	WorkersMax = 4
+	// EncryptionKeyBytes is the length of Options.EncryptionKey.
+	EncryptionKeyBytes = 32
 	// UpdateMaxBytes is the largest encoded batch.
 	UpdateMaxBytes = ondisk.UpdateMaxBytes
 
@@ -107,6 +110,10 @@ type Options struct {
 	Rand io.Reader
 	// Logger gets rare events with what happened in words; nil drops them.
 	Logger func(message string, err error)
+	// EncryptionKey opens an encrypted file, and makes a new file an encrypted one: EncryptionKeyBytes
+	// random bytes; nil for a file that is not encrypted. It is copied, and the copy is cleared when
+	// the file is open.
+	EncryptionKey []byte
 	// MemtableBytes is the budget of all memtables; 0 means 64 MiB. Active and frozen ones
 	// together may take 1.5 times that.
 	MemtableBytes int64
@@ -148,6 +155,7 @@ func (o Options) withDefaults() Options {
 	if o.Rand == nil {
 		o.Rand = rand.Reader
 	}
+	o.EncryptionKey = bytes.Clone(o.EncryptionKey)
 	setDefault(&o.SyncInterval, SyncIntervalDefault)
 	setDefault(&o.MemtableBytes, MemtableBytesDefault)
 	setDefault(&o.CacheBytes, CacheBytesDefault)
@@ -184,6 +192,7 @@ func (o Options) validate(path string) error {
 	if o.InMemory && o.ReadOnly {
 		bad("a database in memory cannot be read-only")
 	}
+	errs = append(errs, o.checkKey())
 	if o.Sync > SyncOff {
 		bad("unknown sync mode %d", o.Sync)
 	}
@@ -214,4 +223,19 @@ func (o Options) validate(path string) error {
 		bad("unknown compression %d", o.Compression)
 	}
 	return errors.Join(errs...)
+}
+
+// checkKey looks at the key without showing any of it.
+func (o Options) checkKey() error {
+	switch n := len(o.EncryptionKey); {
+	case o.EncryptionKey == nil:
+		return nil
+	case o.InMemory:
+		return errors.New("lsm: a database in memory has no encryption key: it writes nothing")
+	case n != EncryptionKeyBytes:
+		return fmt.Errorf("lsm: EncryptionKey has %d bytes: want %d", n, EncryptionKeyBytes)
+	case bytes.Count(o.EncryptionKey, []byte{0}) == n:
+		return errors.New("lsm: EncryptionKey is all zeros: want random bytes")
+	}
+	return errors.New("lsm: encryption is not built yet")
 }

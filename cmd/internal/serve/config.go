@@ -10,6 +10,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/keystone-db/kstone/cmd/internal/filekey"
 	"github.com/keystone-db/kstone/engine"
 )
 
@@ -32,6 +33,8 @@ type Config struct {
 	// Path is the database file; unused with InMemory.
 	Path     string
 	InMemory bool
+	// Key is where the encryption key of the file comes from.
+	Key filekey.Source
 	// Host is an address or a name. "localhost" stands for 127.0.0.1 and, where there is one, ::1.
 	Host string
 	// Port 0 picks a free one.
@@ -128,6 +131,9 @@ func (c Config) check() error {
 		errs = append(errs, fmt.Errorf("--region %q: want letters, digits and hyphens, such as %s", c.Region, engine.DefaultRegion))
 	}
 	errs = append(errs, c.checkNumbers()...)
+	if c.InMemory && c.Key.Given() {
+		errs = append(errs, errors.New("an encryption key is for a file and --in-memory has none: leave one out"))
+	}
 	if !c.InMemory && c.Path == "" {
 		errs = append(errs, errors.New("--db is empty: give a file, or --in-memory"))
 	}

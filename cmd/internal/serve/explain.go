@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"syscall"
 
+	"github.com/keystone-db/kstone/cmd/internal/filekey"
 	"github.com/keystone-db/kstone/engine"
 	"github.com/keystone-db/kstone/engine/storage"
 )
@@ -49,6 +50,9 @@ func checkPath(path string) error {
 
 // explainOpen says in one line why the database cannot be opened, and the remedy.
 func explainOpen(path string, err error) error {
+	if text := filekey.Explain(path, err); text != nil {
+		return text
+	}
 	switch {
 	case errors.Is(err, engine.ErrLocked):
 		return fmt.Errorf("%s is in use by another kstone: stop that one, or give another path", path)

@@ -42,12 +42,17 @@ func Run(ctx context.Context, c Config, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	key, err := c.Key.Key(ctx, stderr)
+	defer clear(key)
+	if err != nil {
+		return err
+	}
 	// The ports come before the file: a second server on a port that is taken makes no file.
 	at, err := openPorts(ctx, c, logger)
 	if err != nil {
 		return err
 	}
-	db, err := open(c, at.first(), logger)
+	db, err := open(c, key, at.first(), logger)
 	if err != nil {
 		return errors.Join(err, at.close())
 	}
@@ -111,14 +116,15 @@ func (s *servers) serve(http, grpc []net.Listener) <-chan error {
 	return failed
 }
 
-func open(c Config, l net.Listener, logger zerolog.Logger) (*engine.DB, error) {
+func open(c Config, key []byte, l net.Listener, logger zerolog.Logger) (*engine.DB, error) {
 	path := c.Path
 	if c.InMemory {
 		path = ""
 	}
 	db, err := engine.Open(path, engine.Options{
 		StreamRetention: c.StreamRetention, StreamBytes: c.StreamBytes,
-		InMemory: c.InMemory, Sync: c.Sync, SyncInterval: c.SyncInterval, Compression: c.Compression,
+		InMemory: c.InMemory, EncryptionKey: key,
+		Sync: c.Sync, SyncInterval: c.SyncInterval, Compression: c.Compression,
 		Region: c.Region, Account: c.Account, TableDelay: c.TableDelay, ClassicErrors: c.ClassicErrors,
 		Throttle: c.Throttle, StrictLimits: c.StrictLimits,
 		StreamShards: c.StreamShards, WaitOnConflict: c.WaitOnConflict,

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/keystone-db/kstone/cmd/internal/filekey"
 	"github.com/keystone-db/kstone/engine"
 	"github.com/keystone-db/kstone/engine/api"
 	"github.com/keystone-db/kstone/engine/storage"
@@ -27,6 +28,8 @@ type Target struct {
 	Path string
 	// ReadOnly opens the file for reading: beside other readers, and without the right to write it.
 	ReadOnly bool
+	// Key is the encryption key of the file; nil for none.
+	Key []byte
 	// Endpoint is the URL of a server; then there is no Path.
 	Endpoint string
 	// Region and Profile say how to sign requests to the endpoint; empty means what AWS tools would
@@ -51,7 +54,7 @@ func (t Target) Open(ctx context.Context) (Service, error) {
 	case err == nil && !info.Mode().IsRegular():
 		return nil, fmt.Errorf("%s is no regular file", t.Path)
 	}
-	return openFile(t.Path, t.ReadOnly)
+	return t.openFile()
 }
 
 // Create makes a database file where nothing is yet, or opens a server.
@@ -71,7 +74,8 @@ func (t Target) Create(ctx context.Context) (Service, error) {
 	if dir := filepath.Dir(t.Path); !isDir(dir) {
 		return nil, fmt.Errorf("folder %s does not exist: make it (mkdir -p %s)", dir, dir)
 	}
-	db, err := openFile(t.Path, false)
+	t.ReadOnly = false
+	db, err := t.openFile()
 	if err != nil {
 		return nil, err
 	}
@@ -88,10 +92,14 @@ const cacheBytes = 8 << 20
 
 // openFile opens a file for one command: every write is synced, and there is no time for background
 // work, which a server on the file does later.
-func openFile(path string, readOnly bool) (Service, error) {
+func (t Target) openFile() (Service, error) {
+	path, readOnly := t.Path, t.ReadOnly
 	db, err := engine.Open(path, engine.Options{
-		ReadOnly: readOnly, Sync: engine.SyncAlways, NoBackground: true, CacheBytes: cacheBytes,
+		ReadOnly: readOnly, EncryptionKey: t.Key, Sync: engine.SyncAlways, NoBackground: true, CacheBytes: cacheBytes,
 	})
+	if text := filekey.Explain(path, err); text != nil {
+		return nil, text
+	}
 	switch {
 	case err == nil:
 		return db, nil
