@@ -20,6 +20,7 @@ func (db *DB) Close() error {
 		return nil
 	}
 	w.shut = true
+	db.beginClose()
 	db.closed.Store(true)
 	w.cond.Broadcast()
 	for len(w.unfinished) > 0 && w.poison == nil {

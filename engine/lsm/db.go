@@ -62,6 +62,9 @@ type DB struct {
 	stop       context.CancelFunc
 	stopped    context.Context //nolint:containedctx // ends the background work of this database
 	background sync.WaitGroup
+
+	closing    context.Context //nolint:containedctx // ends copies of this database that are being made
+	beginClose context.CancelFunc
 }
 
 // hook is called between two steps by tests; nil does nothing.
@@ -109,6 +112,7 @@ func newDB(opts Options) *DB {
 	db.resident = table.NewResident(opts.ResidentBytes)
 	db.compact.wake = make(chan struct{}, 1)
 	db.stopped, db.stop = context.WithCancel(context.Background())
+	db.closing, db.beginClose = context.WithCancel(context.Background())
 	w := &db.wal
 	w.cond = sync.NewCond(&w.mu)
 	w.hooks, w.now, w.mem, w.wanted = opts.hooks, db.clock, &db.memBytes, db.wake

@@ -59,6 +59,8 @@ var importTable = map[string][]string{
 	"engine/lsm/internal/superblock": lsmParts("base", "bug", "invariants", "vfs", "log"),
 	"engine/lsm/internal/space":      lsmParts("base", "bug", "invariants", "vfs", "log"),
 	"engine/lsm/internal/ondisk":     lsmParts("base", "log", "manifest", "space", "superblock"),
+	"engine/lsm/internal/newfile": lsmParts("base", "bug", "invariants", "vfs", "log", "space", "superblock",
+		"manifest", "table"),
 	"engine/lsm/internal/manifest": lsmParts("base", "bug", "invariants", "vfs", "log", "space",
 		"superblock", "table"),
 

@@ -1,0 +1,142 @@
+package newfile
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+
+	"github.com/keystone-db/kstone/engine/lsm/internal/vfs"
+)
+
+// suffix of the name that a file has while it is written.
+const suffix = ".partial"
+
+var (
+	// ErrExists: there is a file of that name, and it was not to be replaced.
+	ErrExists = fmt.Errorf("%w: it is left as it is", fs.ErrExist)
+	// errBusy: somebody else writes a file of that name.
+	errBusy = errors.New("another process, or this one, is making this file")
+)
+
+// Place is a file that gets its name when it is whole and durable. Until then it stands beside it, with
+// the ending ".partial"; what a crash has left there is removed by the next who writes to the same name.
+type Place struct {
+	fs      vfs.FS
+	path    string
+	replace bool
+	lock    io.Closer
+	file    vfs.File
+}
+
+// Open makes the file. An existing one is left alone without replace, and one that somebody has open is
+// never replaced.
+func Open(fsys vfs.FS, path string, replace bool) (*Place, error) {
+	p := &Place{fs: fsys, path: path, replace: replace}
+	if err := p.vacant(); err != nil {
+		return nil, err
+	}
+	var err error
+	if p.file, err = p.create(); err != nil {
+		return nil, err
+	}
+	if p.lock, err = fsys.Lock(p.Temporary(), vfs.LockExclusive); err != nil {
+		return nil, errors.Join(err, p.file.Close())
+	}
+	return p, nil
+}
+
+// Temporary is the name until Commit.
+func (p *Place) Temporary() string { return p.path + suffix }
+
+// File is what to write to, buffered.
+func (p *Place) File() vfs.File { return p.file }
+
+// Align is the alignment that log groups on this file system want.
+func (p *Place) Align() (int, error) {
+	f, err := p.fs.Open(p.Temporary(), vfs.OpenOptions{Role: vfs.Log})
+	if err != nil {
+		return 0, err
+	}
+	return f.Align(), f.Close()
+}
+
+// vacant says whether the name may be taken.
+func (p *Place) vacant() error {
+	f, err := p.fs.Open(p.path, vfs.OpenOptions{ReadOnly: true})
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case !p.replace:
+		if f != nil {
+			_ = f.Close()
+		}
+		return &fs.PathError{Op: "create", Path: p.path, Err: ErrExists}
+	case err != nil:
+		return err
+	}
+	_ = f.Close()
+	lock, err := p.fs.Lock(p.path, vfs.LockExclusive)
+	if err != nil {
+		return &fs.PathError{Op: "replace", Path: p.path, Err: err}
+	}
+	return lock.Close()
+}
+
+// create takes the temporary name; what an earlier try left there goes.
+func (p *Place) create() (vfs.File, error) {
+	open := func() (vfs.File, error) {
+		return p.fs.Open(p.Temporary(), vfs.OpenOptions{Role: vfs.Heap, Create: true})
+	}
+	f, err := open()
+	if !errors.Is(err, fs.ErrExist) {
+		return f, err
+	}
+	lock, err := p.fs.Lock(p.Temporary(), vfs.LockExclusive)
+	if err != nil {
+		if errors.Is(err, vfs.ErrLocked) {
+			err = errBusy
+		}
+		return nil, &fs.PathError{Op: "create", Path: p.Temporary(), Err: err}
+	}
+	if err := errors.Join(p.fs.Remove(p.Temporary()), lock.Close()); err != nil {
+		return nil, err
+	}
+	return open()
+}
+
+// Commit makes the file durable under its name. After an error there is no file, or the one that was
+// there before.
+func (p *Place) Commit() error {
+	err := p.file.SyncFull()
+	if err == nil {
+		err = p.file.Close()
+		p.file = nil
+	}
+	return p.rename(err)
+}
+
+// rename gives a closed and durable file its name, or ends the try because of an error.
+func (p *Place) rename(err error) error {
+	if err == nil {
+		err = p.vacant()
+	}
+	if err == nil {
+		err = p.fs.Rename(p.Temporary(), p.path)
+	}
+	if err != nil {
+		p.Abandon()
+		return err
+	}
+	return errors.Join(p.fs.SyncDir(p.path), p.lock.Close())
+}
+
+// Abandon removes what was written. It does nothing after a Commit.
+func (p *Place) Abandon() {
+	if p.file != nil {
+		_ = p.file.Close()
+		p.file = nil
+	}
+	_ = p.fs.Remove(p.Temporary())
+	_ = p.lock.Close()
+}
