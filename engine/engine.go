@@ -36,6 +36,7 @@ type DB struct {
 	api.Base
 	opts     Options
 	store    storage.Store
+	file     *lsm.DB // nil for a store that the caller has opened
 	catalog  *catalog.Catalog
 	exec     *exec.Executor
 	compiler *plan.Compiler
@@ -74,6 +75,7 @@ func Open(path string, opts Options) (*DB, error) {
 	if err != nil {
 		return nil, closeAfter(store, err)
 	}
+	db.file = store
 	return db, nil
 }
 

@@ -6,6 +6,7 @@
 //	kstone scan       print the items of a table
 //	kstone query, sql run statements of PartiQL
 //	kstone tables, describe            what tables there are
+//	kstone backup, restore    copy a database while it is in use, and make one of copies
 //	kstone health     ask a running server whether it is well, for container health checks
 //	kstone version    print the version
 //
@@ -87,7 +88,7 @@ func newRoot() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(flags.Error)
 	root.AddCommand(newServe(), newHealth(), newVersion(), newCreate(), newPut(), newGet(), newDelete(),
-		newUpdate(), newScan(), newQuery(), newSQL(), newTables(), newDescribe())
+		newUpdate(), newScan(), newQuery(), newSQL(), newTables(), newDescribe(), newBackup(), newRestore())
 	return root
 }
 

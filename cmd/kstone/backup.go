@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/keystone-db/kstone/cmd/internal/target"
+	"github.com/keystone-db/kstone/engine"
+)
+
+// backupCommand is one backup.
+type backupCommand struct {
+	base         string
+	force, quiet bool
+	noCheck      bool
+	rate         int64
+}
+
+func newBackup() *cobra.Command {
+	var b backupCommand
+	cmd := &cobra.Command{
+		Use:   "backup DB FILE",
+		Short: "Copy a database into FILE",
+		Long: `Copy a database into FILE.
+
+FILE is a database of its own, the state of DB at one moment: kstone serve and all other commands take it
+as it is. It is there as a whole, checked and on the disk, or not at all. Where the file system can share
+blocks between files it does, so that the copy takes no time and no space.
+
+With --incremental-from BASE, a backup of DB that nobody has opened for writing since, FILE holds only the
+tables that BASE has not. kstone restore makes a database of BASE and FILE. The next incremental backup is
+made from FILE.`,
+		Example: `  kstone backup my.keystone monday.keystone
+  kstone backup --incremental-from monday.keystone my.keystone tuesday.backup`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 2 {
+				return errors.New("want kstone backup DB FILE: see kstone backup --help")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx, stop := interruptible(cmd)
+			defer stop()
+			return b.run(ctx, args[0], args[1], cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&b.base, "incremental-from", "", "backup that the new one goes on from")
+	f.BoolVar(&b.force, "force", false, "replace FILE if it is there")
+	f.Int64Var(&b.rate, "rate", 0, "most bytes a second; 0 for no bound")
+	f.BoolVar(&b.noCheck, "no-check", false, "do not read the copy back to verify it")
+	f.BoolVarP(&b.quiet, "quiet", "q", false, "print nothing when all goes well")
+	return cmd
+}
+
+// interruptible is a context that SIGINT and SIGTERM end, so that nothing half done is left.
+func interruptible(cmd *cobra.Command) (context.Context, context.CancelFunc) {
+	ctx := cmd.Context()
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	return signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+}
+
+func (b *backupCommand) run(ctx context.Context, path, file string, stdout, stderr io.Writer) (err error) {
+	if b.rate < 0 {
+		return usage(fmt.Errorf("--rate %d: want no negative one", b.rate))
+	}
+	svc, err := target.Target{Path: path, ReadOnly: true}.Open(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, svc.Close()) }()
+	p := progressOn(stderr)
+	info, err := svc.(*engine.DB).Backup(ctx, file, engine.BackupOptions{
+		Base: b.base, Overwrite: b.force, BytesPerSecond: b.rate, NoCheck: b.noCheck, Progress: p.show,
+	})
+	p.end()
+	if err != nil {
+		return explainCopy(ctx, err)
+	}
+	return tellCopy(stdout, "backup", file, b.quiet, info)
+}
+
+// explainCopy tells what to do about a backup or restored copy that failed.
+func explainCopy(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return errors.New("interrupted: nothing is left of the copy")
+	case errors.Is(err, os.ErrExist):
+		return fmt.Errorf("%w: choose another name, or give --force to replace it", err)
+	}
+	return err
+}
+
+// tellCopy prints what was made.
+func tellCopy(out io.Writer, what, file string, quiet bool, info engine.CopyInfo) error {
+	if quiet {
+		return nil
+	}
+	_, err := fmt.Fprintf(out, "%s %s: %d tables, %d bytes of them in it, up to LSN %d of timeline %s\n",
+		what, file, info.Tables, info.Bytes, info.LSN, info.Origin)
+	return err
+}
+
+// progress is one line on a terminal.
+type progress struct {
+	out   io.Writer // nil shows nothing
+	shown int64     // per cent
+}
+
+func progressOn(stderr io.Writer) *progress {
+	p := &progress{shown: -1}
+	if _, terminal := terminalWidth(stderr); terminal {
+		p.out = stderr
+	}
+	return p
+}
+
+const perCent = 100
+
+func (p *progress) show(done, total int64) {
+	if part := done * perCent / max(total, 1); p.out != nil && part != p.shown {
+		p.shown = part
+		fmt.Fprintf(p.out, "\r%3d %% of %d bytes", part, total)
+	}
+}
+
+// end clears the line.
+func (p *progress) end() {
+	if p.out != nil && p.shown >= 0 {
+		fmt.Fprint(p.out, "\r\033[K")
+	}
+}
