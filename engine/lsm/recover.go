@@ -147,7 +147,7 @@ func (db *DB) replay(state *manifest.State, s *ondisk.Log) error {
 		return err
 	}
 	db.spills = s.Spills
-	r := ondisk.LogReader(db.man.file, &db.super, state, s.Start, s.End.Position.Seq-1)
+	r := s.Again()
 	at := s.Start
 	for s.End.Position.Seq > s.Start.Seq && r.Next() {
 		h := r.Header()

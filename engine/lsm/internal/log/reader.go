@@ -62,9 +62,9 @@ type End struct {
 type Reader struct {
 	cfg ReaderConfig
 	win window
-	// headWin is apart from win, so that Link leaves the current group's payloads alone.
+	// headWin is apart from win, so that reading heads leaves the current group's payloads alone.
 	headWin window
-	heads   []head // first bytes of the linked extents
+	heads   []head // first bytes of the first linked extents, as far as they were asked for
 	pos     Position
 	header  Header
 	frames  frames
@@ -95,12 +95,18 @@ func NewReader(cfg ReaderConfig) *Reader {
 		win:     window{file: cfg.File, region: cfg.Region, ahead: windowBytes},
 		headWin: window{file: cfg.File, region: cfg.Region},
 	}
-	linked := cfg.Linked
-	r.cfg.Linked = nil
-	for _, e := range linked {
-		r.Link(e)
-	}
+	r.cfg.Linked = slices.Clone(cfg.Linked)
 	return r
+}
+
+// Again starts a second walk over the same log, which ends after the group of a seq; see
+// ReaderConfig.Until. What linked extents begin with is not read again.
+func (r *Reader) Again(until Seq) *Reader {
+	cfg := r.cfg
+	cfg.Until = until
+	again := NewReader(cfg)
+	again.heads = r.heads[:len(r.heads):len(r.heads)]
+	return again
 }
 
 // Link adds an extent that a record just read names: the manifest's next. An extent that the
@@ -110,12 +116,18 @@ func (r *Reader) Link(e Extent) {
 		return
 	}
 	r.cfg.Linked = append(r.cfg.Linked, e)
-	h, ok, err := r.headerAt(&r.headWin, e, e.Offset)
-	if err != nil {
-		r.fail(err)
-		return
+}
+
+// readHeads reads what linked extents begin with.
+func (r *Reader) readHeads() error {
+	for _, e := range r.cfg.Linked[len(r.heads):] {
+		h, ok, err := r.headerAt(&r.headWin, e, e.Offset)
+		if err != nil {
+			return err
+		}
+		r.heads = append(r.heads, head{extent: e, header: h, ok: ok})
 	}
-	r.heads = append(r.heads, head{extent: e, header: h, ok: ok})
+	return nil
 }
 
 // Next moves to the next group. False means the end, a read error or corruption: see Err.
@@ -125,6 +137,10 @@ func (r *Reader) Next() bool {
 	}
 	if r.cfg.Until != 0 && r.pos.Seq > r.cfg.Until {
 		r.finish()
+		return false
+	}
+	if r.atCleanMark() {
+		r.finish() // nothing was written behind the mark: the next open takes it away first
 		return false
 	}
 	candidates, err := r.candidates()
@@ -197,6 +213,9 @@ func (r *Reader) candidates() ([]head, error) {
 			list = append(list, head{extent: r.pos.Extent, header: h})
 		}
 	}
+	if err := r.readHeads(); err != nil {
+		return nil, err
+	}
 	for _, c := range r.heads {
 		if c.ok && c.extent != r.pos.Extent && r.succeeds(&c.header) {
 			list = append(list, c)
@@ -247,6 +266,17 @@ func (r *Reader) finish() {
 	}
 }
 
+// atCleanMark says that the group before is the last one at a clean shutdown.
+func (r *Reader) atCleanMark() bool {
+	clean := r.cfg.Clean
+	if clean == nil || clean.Seq != r.pos.Seq-1 {
+		return false
+	}
+	// The position at a tail does not know the epoch of the group before.
+	known := r.header.Seq != 0 || r.pos.Epoch != 0
+	return clean.Epoch == r.pos.Epoch || !known
+}
+
 // judge decides at a place without a valid successor whether the log is torn or damaged there.
 func (r *Reader) judge(candidates []head) error {
 	missing := r.pos.Seq
@@ -255,16 +285,9 @@ func (r *Reader) judge(candidates []head) error {
 		where = candidates[0].header.Position
 		r.end.Torn = true
 	}
-	if clean := r.cfg.Clean; clean != nil {
-		// The position at a tail does not know the epoch of the group before.
-		known := r.header.Seq != 0 || r.pos.Epoch != 0
-		if clean.Seq == missing-1 && (clean.Epoch == r.pos.Epoch || !known) {
-			return nil
-		}
-		if clean.Seq >= missing-1 {
-			return r.corrupt(where, "the clean mark names group %d of epoch %d, the log ends with "+
-				"group %d of epoch %d", clean.Seq, clean.Epoch, missing-1, r.pos.Epoch)
-		}
+	if clean := r.cfg.Clean; clean != nil && clean.Seq >= missing-1 {
+		return r.corrupt(where, "the clean mark names group %d of epoch %d, the log ends with "+
+			"group %d of epoch %d", clean.Seq, clean.Epoch, missing-1, r.pos.Epoch)
 	}
 	if err := r.scan(r.pos.Extent, r.pos.Offset, where); err != nil {
 		return err

@@ -18,7 +18,12 @@ type Log struct {
 	Segments, Unused []manifest.Segment
 	// Spills that live frames name, in the order of their LSNs.
 	Spills []*Spill
+
+	reader *log.Reader // that has gone over it
 }
+
+// Again starts a second walk over the groups; it knows where they end.
+func (l *Log) Again() *log.Reader { return l.reader.Again(l.End.Position.Seq - 1) }
 
 func (l *Log) use(i int) {
 	l.Segments = append(l.Segments, l.Unused[i])
@@ -106,7 +111,7 @@ func ScanLog(file io.ReaderAt, s *superblock.Superblock, state *manifest.State, 
 	if err := r.Err(); err != nil {
 		return nil, err
 	}
-	l.End = r.End()
+	l.End, l.reader = r.End(), r
 	return l, nil
 }
 

@@ -6,6 +6,7 @@
 package space
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -97,31 +98,34 @@ type Map struct {
 // ErrOverlap: an extent has two owners, or lies outside the file.
 var ErrOverlap = errors.New("space: extent is used twice or lies outside the file")
 
-// New derives the map of a heap from start to end from what is used, in any order.
+// New derives the map of a heap from start to end from what is used, in any order; the slice stays
+// as it is.
 func New(start, end int64, used []log.Extent) (*Map, error) {
 	m := &Map{start: start, end: max(start, end&^(Unit-1))}
-	if m.end > start {
-		m.free = set{{Offset: start, Length: m.end - start}}
-		m.freeBytes = m.end - start
-	}
+	used = slices.Clone(used)
+	slices.SortFunc(used, func(a, b log.Extent) int { return cmp.Compare(a.Offset, b.Offset) })
+	at := start // where nothing is known yet
 	for _, e := range used {
-		if err := m.take(e); err != nil {
-			return nil, err
+		if e.Length <= 0 || e.Offset%Unit != 0 || e.Length%Unit != 0 || e.Offset < at || e.End() > m.end {
+			return nil, overlap(e)
 		}
+		m.addRun(at, e.Offset)
+		at = e.End()
 	}
+	m.addRun(at, m.end)
 	return m, nil
 }
 
-func (m *Map) take(e log.Extent) error {
-	i := m.free.find(e.Offset)
-	if e.Length <= 0 || e.Offset%Unit != 0 || e.Length%Unit != 0 ||
-		i >= len(m.free) || m.free[i].Offset > e.Offset || m.free[i].End() < e.End() {
-		return fmt.Errorf("%w: %d bytes at %d", ErrOverlap, e.Length, e.Offset)
+// addRun makes what lies behind all that is free so far free, too.
+func (m *Map) addRun(from, to int64) {
+	if to > from {
+		m.free = append(m.free, log.Extent{Offset: from, Length: to - from})
+		m.freeBytes += to - from
 	}
-	m.free.cut(e)
-	m.holes.cut(e)
-	m.freeBytes -= e.Length
-	return nil
+}
+
+func overlap(e log.Extent) error {
+	return fmt.Errorf("%w: %d bytes at %d", ErrOverlap, e.Length, e.Offset)
 }
 
 // End is the size of the file.
@@ -199,7 +203,7 @@ func (m *Map) solidOf(f log.Extent) set {
 func (m *Map) Free(e log.Extent) error {
 	if e.Length <= 0 || e.Offset < m.start || e.End() > m.end ||
 		e.Offset%Unit != 0 || e.Length%Unit != 0 || m.free.overlaps(e) {
-		return fmt.Errorf("%w: %d bytes at %d", ErrOverlap, e.Length, e.Offset)
+		return overlap(e)
 	}
 	m.free.add(e)
 	m.freeBytes += e.Length
