@@ -11,7 +11,7 @@ import (
 
 // Close takes no more updates, ends those under way, writes everything into tables, marks the file
 // as cleanly closed and gives it back. A poisoned store writes no mark: the next open replays the
-// log. A second Close does nothing.
+// log. A second Close does nothing. Forks stay open; the last of them gives the file back.
 func (db *DB) Close() error {
 	w := &db.wal
 	w.mu.Lock()
@@ -42,7 +42,13 @@ func (db *DB) Close() error {
 	if !poisoned && !db.opts.ReadOnly && !db.opts.InMemory {
 		err = db.closeClean()
 	}
-	return errors.Join(err, db.closeFiles())
+	if db.opts.InMemory {
+		db.empty()
+	}
+	if db.home != nil {
+		return db.home.letGo()
+	}
+	return errors.Join(err, db.letGo())
 }
 
 func (db *DB) closeClean() error {

@@ -41,7 +41,11 @@ type DB struct {
 	figures  figures
 	compact  compactions
 
+	// home is whose file a fork reads; nil without.
+	home *DB
+
 	// The file; all zero in memory.
+	holders   atomic.Int32 // of the descriptors: whoever opened it, and its forks
 	lock      io.Closer
 	files     []io.Closer
 	ident     log.DatabaseID        // never changes
@@ -101,15 +105,22 @@ func defaultWorkers() int { return min(max(1, runtime.GOMAXPROCS(0)/2), WorkersM
 
 // newDB is a database with nothing in it, not yet open.
 func newDB(opts Options) *DB {
-	db := &DB{opts: opts, keys: newKeyLocks(), wakeup: make(chan struct{}, 1)}
-	db.updates.New = func() any { return &update{db: db} }
-	db.snaps.oldest.Store(noPin)
+	db := newShell(opts)
 	for i := range db.stripes {
 		db.stripes[i].active = memtable.New()
 		db.stripes[i].tables = newVersion(version{}.levels, merge.Dead{})
 	}
 	db.cache = cache.New(opts.CacheBytes)
 	db.resident = table.NewResident(opts.ResidentBytes)
+	return db
+}
+
+// newShell is a database without anything in its stripes, and without caches.
+func newShell(opts Options) *DB {
+	db := &DB{opts: opts, keys: &keyLocks{}, wakeup: make(chan struct{}, 1)}
+	db.updates.New = func() any { return &update{db: db} }
+	db.snaps.oldest.Store(noPin)
+	db.holders.Store(1)
 	db.compact.wake = make(chan struct{}, 1)
 	db.stopped, db.stop = context.WithCancel(context.Background())
 	db.closing, db.beginClose = context.WithCancel(context.Background())

@@ -147,8 +147,11 @@ func (db *DB) editDead(e *manifest.Edit) error {
 const dropChunk = 256
 
 // dropInMemory takes the keys of the range out of the memtables: there is nothing that would drop
-// them later.
+// them later. What a fork has from a file stays, and is hidden.
 func (db *DB) dropInMemory(r storage.Range) {
+	if db.home != nil {
+		db.hide(r)
+	}
 	keys := make([][]byte, 0, dropChunk)
 	for i := range db.stripes {
 		s := &db.stripes[i]
@@ -164,6 +167,24 @@ func (db *DB) dropInMemory(r storage.Range) {
 				db.memBytes.Add(s.active.Remove(key))
 			}
 			s.mu.Unlock()
+		}
+	}
+}
+
+// hide puts a range on the dead lists of the stripes in memory that have more than one memtable. It
+// stays there: the caller has promised that nothing is written into it again.
+func (db *DB) hide(r storage.Range) {
+	for i := range db.stripes {
+		s := &db.stripes[i]
+		s.mu.Lock()
+		old := s.tables
+		under := old.count > 0 || len(s.frozen) > 0
+		if under {
+			s.tables = old.with(nil, nil, merge.NewDead(append(slices.Clone(old.dead.Ranges()), r)))
+		}
+		s.mu.Unlock()
+		if under {
+			db.release(old)
 		}
 	}
 }

@@ -36,6 +36,9 @@ func (db *DB) get(key []byte, at base.LSN) (storage.Value, error) {
 	}
 	if s.tables.count == 0 {
 		s.mu.RUnlock()
+		if db.closed.Load() { // which empties stripes in memory
+			return storage.Value{}, storage.ErrClosed
+		}
 		return storage.Value{}, nil
 	}
 	tables := s.tables.acquire()

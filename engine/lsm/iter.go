@@ -153,6 +153,10 @@ func (it *iter) enter() bool {
 			it.next++
 		}
 	}
+	if it.snap.db.closed.Load() { // which empties stripes in memory
+		it.err = storage.ErrClosed
+		return false
+	}
 	it.merge.Reset(it.sources)
 	it.scan.Reset(&it.merge, merge.ScanOptions{
 		Range: it.r, Reverse: it.opts.Reverse, Snapshot: it.snap.at(), Dead: it.held[0].dead,

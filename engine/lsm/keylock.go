@@ -52,14 +52,6 @@ type lockWant struct {
 	shared, noWait, multi bool
 }
 
-func newKeyLocks() *keyLocks {
-	k := &keyLocks{}
-	for i := range k.shards {
-		k.shards[i].held = make(map[uint64]*keyLock)
-	}
-	return k
-}
-
 func (k *keyLocks) shard(hash uint64) *lockShard { return &k.shards[hash%lockShards] }
 
 // normalize sorts wants by key and joins equal keys: one that is not shared wins.
@@ -116,6 +108,9 @@ func (s *lockShard) addLocked(w *lockWant) *keyLock {
 		l = &keyLock{}
 	}
 	l.key = append(l.key[:0], w.key...)
+	if s.held == nil {
+		s.held = make(map[uint64]*keyLock)
+	}
 	l.chained = s.held[w.hash]
 	s.held[w.hash] = l
 	return l

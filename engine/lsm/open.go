@@ -99,6 +99,14 @@ func (db *DB) openDescriptors(path string, alignMax int) error {
 	return err
 }
 
+// letGo closes the file when nobody holds it any more.
+func (db *DB) letGo() error {
+	if db.holders.Add(-1) > 0 {
+		return nil
+	}
+	return db.closeFiles()
+}
+
 func (db *DB) closeFiles() error {
 	var errs []error
 	for _, f := range db.files {

@@ -44,7 +44,7 @@ func (db *DB) insert(e base.Entry, multi bool, horizon base.LSN) int64 {
 		s.since = db.clock()
 	}
 	grown := s.active.Insert(e, multi, horizon)
-	if db.opts.InMemory {
+	if db.opts.InMemory && s.tables.count == 0 && len(s.frozen) == 0 {
 		grown += s.bury(e, horizon)
 	}
 	s.mu.Unlock()
@@ -52,10 +52,22 @@ func (db *DB) insert(e base.Entry, multi bool, horizon base.LSN) int64 {
 }
 
 // graves are the tombstones of a stripe in memory, where no flush or compaction drops them, in the
-// order of their coming. Most are dropped soon.
+// order of their coming. Most are dropped soon. A fork of a file has none: its tombstones stand over
+// values in tables.
 type graves struct {
 	list []grave
 	next int // list[:next] are dealt with
+	// shared with forks: what is in the list is not changed, others stand behind it in a copy.
+	shared bool
+}
+
+// share returns the graves for a fork.
+func (g *graves) share() graves {
+	if g.next == len(g.list) {
+		return graves{}
+	}
+	g.shared = true
+	return graves{list: g.list[g.next:len(g.list):len(g.list)], shared: true}
 }
 
 type grave struct {
@@ -77,10 +89,16 @@ func (s *stripe) bury(e base.Entry, horizon base.LSN) (grown int64) {
 			break
 		}
 		grown += s.active.Bury(g.list[g.next].key, horizon)
-		g.list[g.next] = grave{}
+		if !g.shared {
+			g.list[g.next] = grave{}
+		}
 		g.next++
 	}
-	if g.next*2 >= len(g.list) {
+	switch {
+	case g.next*2 < len(g.list):
+	case g.shared:
+		*g = graves{list: slices.Clone(g.list[g.next:])}
+	default:
 		g.list = slices.Delete(g.list, 0, g.next)
 		g.next = 0
 	}

@@ -17,6 +17,7 @@ import (
 type liveTable struct {
 	manifest.Table
 	reader *table.Reader
+	home   *DB          // whose file it lies in
 	refs   atomic.Int32 // versions that hold it
 }
 
@@ -54,7 +55,7 @@ func (db *DB) release(v *version) {
 		for _, t := range level {
 			if t.refs.Add(-1) == 0 {
 				t.reader.Forget()
-				db.freeExtent(t.extent())
+				t.home.freeExtent(t.extent())
 			}
 		}
 	}
@@ -149,7 +150,7 @@ func (v *version) get(key []byte, maxLSN base.LSN) (e base.Entry, ok bool, err e
 
 // openTable makes a reader; it does no I/O.
 func (db *DB) openTable(t manifest.Table) *liveTable {
-	return &liveTable{Table: t, reader: table.NewReader(table.ReaderOptions{
+	return &liveTable{Table: t, home: db, reader: table.NewReader(table.ReaderOptions{
 		DatabaseID: table.DatabaseID(db.ident), Num: t.Meta.Num, File: db.heap.file,
 		Offset: t.Offset, Length: t.Meta.Length, Cache: db.cache, Resident: db.resident,
 	})}

@@ -110,6 +110,7 @@ type wal struct {
 	writing    bool
 	lastFrames int // of the last group
 	waiting    int // writers that wait for room
+	held       int // forks that wait until everything is published: nothing gets a number
 	oversize   bool
 	poison     error
 	shut       bool
@@ -188,7 +189,7 @@ func (w *wal) enqueue(ctx context.Context, n int, memBytes int64, put bool) (pla
 			return place{}, err
 		}
 		oversize, ok := w.memRoomLocked(memBytes)
-		if ok && w.numberedLocked() && w.placeLocked(n) {
+		if ok && w.held == 0 && w.numberedLocked() && w.placeLocked(n) {
 			if stop != nil {
 				w.stalls.add(w.now() - began)
 			}
@@ -196,7 +197,7 @@ func (w *wal) enqueue(ctx context.Context, n int, memBytes int64, put bool) (pla
 			w.mem.Add(memBytes)
 			return w.reserveLocked(n, oversize), nil
 		}
-		if w.full.Load() {
+		if w.full.Load() && w.held == 0 {
 			return place{}, errFull // room will not come soon
 		}
 		if err := ctx.Err(); err != nil {
