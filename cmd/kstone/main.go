@@ -7,6 +7,7 @@
 //	kstone query, sql run statements of PartiQL
 //	kstone tables, describe            what tables there are
 //	kstone backup, restore    copy a database while it is in use, and make one of copies
+//	kstone verify     check a database file for damage
 //	kstone health     ask a running server whether it is well, for container health checks
 //	kstone version    print the version
 //
@@ -88,7 +89,8 @@ func newRoot() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(flags.Error)
 	root.AddCommand(newServe(), newHealth(), newVersion(), newCreate(), newPut(), newGet(), newDelete(),
-		newUpdate(), newScan(), newQuery(), newSQL(), newTables(), newDescribe(), newBackup(), newRestore())
+		newUpdate(), newScan(), newQuery(), newSQL(), newTables(), newDescribe(), newBackup(), newRestore(),
+		newVerify())
 	return root
 }
 

@@ -45,7 +45,7 @@ func TestScripts(t *testing.T) {
 			return true, f.Close()
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"start": start, "stop": stop, "get": get, "exits": exits,
+			"start": start, "stop": stop, "get": get, "exits": exits, "flip": flip,
 		},
 	})
 }
@@ -133,6 +133,22 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if strconv.Itoa(code) != args[0] {
 		ts.Fatalf("exit code %d, want %s", code, args[0])
 	}
+}
+
+// flip FILE OFFSET…: turn a bit of the byte at each offset.
+func flip(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: flip FILE OFFSET…")
+	}
+	name := ts.MkAbs(args[0])
+	b, err := os.ReadFile(name)
+	ts.Check(err)
+	for _, a := range args[1:] {
+		at, err := strconv.Atoi(a)
+		ts.Check(err)
+		b[at] ^= 0x10
+	}
+	ts.Check(os.WriteFile(name, b, 0o600))
 }
 
 // get URL: fails unless the answer has status 200.

@@ -267,8 +267,11 @@ func exitCode(err error) int {
 	if _, ok := errors.AsType[*usageError](err); ok {
 		return exitUsage
 	}
-	if errors.Is(err, errAbsent) {
+	switch {
+	case errors.Is(err, errAbsent):
 		return exitAbsent
+	case errors.Is(err, errFaults):
+		return exitFaults
 	}
 	switch api.CodeOf(err) {
 	case api.ResourceNotFound, api.TableNotFound, api.IndexNotFound:

@@ -1,0 +1,133 @@
+package verify
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/keystone-db/kstone/engine/lsm/internal/base"
+	"github.com/keystone-db/kstone/engine/lsm/internal/manifest"
+	"github.com/keystone-db/kstone/engine/lsm/internal/ondisk"
+	"github.com/keystone-db/kstone/engine/lsm/internal/table"
+)
+
+// bounds of a table as its entries have them.
+type bounds struct {
+	manifest.Table
+	smallest, largest []byte
+}
+
+// tables checks all tables, in the order in which they lie on the disk, and their order in the levels.
+func (r *run) tables(ctx context.Context, m *ondisk.Manifest, l *ondisk.Log) error {
+	list := make([]manifest.Table, 0, len(m.State.Tables))
+	r.total = r.out.CheckedBytes
+	for _, t := range m.State.Tables {
+		list = append(list, t)
+		r.total += t.Meta.Length
+	}
+	slices.SortFunc(list, func(a, b manifest.Table) int { return int(min(max(a.Offset-b.Offset, -1), 1)) })
+	limit := base.LSN(^uint64(0))
+	if l != nil {
+		limit = max(m.State.Tail.LSN-1, l.End.LastLSN)
+	}
+	work := make(chan manifest.Table)
+	seen := make([]bounds, 0, len(list))
+	var mu sync.Mutex
+	var group sync.WaitGroup
+	for range max(r.opts.Workers, 1) {
+		group.Go(func() {
+			var im image
+			for t := range work {
+				if b, ok := r.table(ctx, t, limit, &im); ok {
+					mu.Lock()
+					seen = append(seen, b)
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	for _, t := range list {
+		if ctx.Err() != nil {
+			break
+		}
+		work <- t
+	}
+	close(work)
+	group.Wait()
+	r.levels(seen)
+	return ctx.Err()
+}
+
+// table checks one table; ok is false when its bounds are not known.
+func (r *run) table(ctx context.Context, t manifest.Table, limit base.LSN, im *image) (b bounds, ok bool) {
+	say := func(f table.Fault) {
+		out := Fault{
+			Severity: Error, Region: Table, Part: f.Part, Offset: f.Offset, Length: f.Length,
+			Object: t.Meta.Num.String(), Stripe: int(t.Stripe), Level: int(t.Level), What: f.Reason,
+		}
+		if f.Lost {
+			if out.First, out.Last = f.First, f.Last; f.First == nil {
+				out.First, out.Last = t.Meta.Smallest, t.Meta.Largest
+			}
+		}
+		r.add(out)
+	}
+	if t.Meta.Length <= 0 || t.Meta.Length > table.LengthMaxBytes {
+		say(table.Fault{Part: "table", Offset: t.Offset, Lost: true, Reason: fmt.Sprintf("impossible length %d", t.Meta.Length)})
+		return b, false
+	}
+	im.load(r.file, r.size, t.Offset, t.Meta.Length)
+	reader := table.NewReader(table.ReaderOptions{
+		DatabaseID: table.DatabaseID(r.out.Super.Database), Num: t.Meta.Num, File: im,
+		Offset: t.Offset, Length: t.Meta.Length,
+	})
+	got, err := reader.Check(ctx, table.CheckOptions{
+		Meta: &t.Meta, Quick: r.opts.Quick, Fault: say,
+		Entry: func(e base.Entry) string {
+			switch {
+			case base.StripeOf(e.Key) != t.Stripe:
+				return fmt.Sprintf("a key of stripe %d", base.StripeOf(e.Key))
+			case e.LSN > limit:
+				return fmt.Sprintf("an entry of LSN %v, which the log has not reached", e.LSN)
+			}
+			return ""
+		},
+	})
+	if err != nil {
+		return b, false
+	}
+	r.mu.Lock()
+	r.out.Counts.Tables++
+	r.out.Counts.Blocks += int64(got.Blocks)
+	r.out.Counts.Entries += got.Properties.Entries
+	r.mu.Unlock()
+	r.progress(got.Bytes)
+	p := &got.Properties
+	return bounds{t, p.Smallest, p.Largest}, p.Smallest != nil
+}
+
+// levels checks that below level 0 no two tables of a stripe hold the same keys.
+func (r *run) levels(seen []bounds) {
+	slices.SortFunc(seen, func(a, b bounds) int {
+		if a.Stripe != b.Stripe {
+			return int(a.Stripe) - int(b.Stripe)
+		}
+		if a.Level != b.Level {
+			return int(a.Level) - int(b.Level)
+		}
+		return bytes.Compare(a.smallest, b.smallest)
+	})
+	for i := 1; i < len(seen); i++ {
+		a, b := &seen[i-1], &seen[i]
+		if a.Level == 0 || a.Stripe != b.Stripe || a.Level != b.Level || bytes.Compare(a.largest, b.smallest) < 0 {
+			continue
+		}
+		r.add(Fault{
+			Severity: Error, Region: Table, Part: "table", Offset: b.Offset, Length: b.Meta.Length,
+			Object: b.Meta.Num.String(), Stripe: int(b.Stripe), Level: int(b.Level),
+			What: fmt.Sprintf("its keys overlap those of table %v on the same level", a.Meta.Num),
+		})
+	}
+}

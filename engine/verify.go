@@ -1,0 +1,161 @@
+package engine
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/keystone-db/kstone/engine/lsm"
+)
+
+// ErrInUse: Verify and Salvage found the file open for writing, here or elsewhere.
+var ErrInUse = lsm.ErrInUse
+
+// VerifyOptions direct a verification. The zero value checks everything.
+type VerifyOptions struct {
+	// Quick checks superblocks, manifest, log, and of tables all but their data; nothing that needs
+	// items.
+	Quick bool
+	// FaultsMax bounds the list of faults; 0 means 1,000. All are counted.
+	FaultsMax int
+	// Progress, if not nil, is called now and then, by one goroutine at a time.
+	Progress func(VerifyProgress)
+}
+
+// VerifyProgress is how far a verification came.
+type VerifyProgress struct {
+	// Step is what is being looked at: "file", or the name of a table of items.
+	Step string
+	// Done of Total: bytes of the file, or about so many keys of a table.
+	Done, Total int64
+}
+
+// VerifyFault is one thing that is wrong.
+type VerifyFault struct {
+	// Severity is "error" where something is lost, wrong, or cannot be believed, and "warning" where
+	// nothing is lost and nothing wrong is read.
+	Severity string `json:"severity"`
+	// Region is where: "superblock", "manifest", "wal", "spill", "table" or "space" of the file.
+	Region string `json:"region"`
+	// Part of the region, such as "data block" or "footer".
+	Part string `json:"part,omitempty"`
+	// Offset in the file and Length in bytes; Offset is -1 for what has no one place there, Length 0
+	// where it is not known.
+	Offset int64 `json:"offset"`
+	Length int64 `json:"length,omitempty"`
+	// Table is the number of the table of the file, with its stripe and level; nil for none.
+	Table *VerifyTable `json:"table,omitempty"`
+	// What is wrong, in words.
+	What string `json:"what"`
+	// Lost keys, in hexadecimal, are from First to Last, both included: they cannot be read.
+	First string `json:"first,omitempty"`
+	Last  string `json:"last,omitempty"`
+}
+
+// VerifyTable names a table of the file.
+type VerifyTable struct {
+	Number string `json:"number"`
+	Stripe int    `json:"stripe"`
+	Level  int    `json:"level"`
+}
+
+// String is one line for people.
+func (f VerifyFault) String() string {
+	s := f.Severity + ": " + f.Region
+	if f.Offset >= 0 {
+		s += fmt.Sprintf(" at offset %d", f.Offset)
+	}
+	if f.Length > 0 {
+		s += fmt.Sprintf(" (%d bytes)", f.Length)
+	}
+	if t := f.Table; t != nil {
+		s += fmt.Sprintf(", table %s of stripe %d, level %d", t.Number, t.Stripe, t.Level)
+	}
+	if f.Part != "" {
+		s += ", " + f.Part
+	}
+	return s + ": " + f.What
+}
+
+// VerifyCounts is how much was looked at.
+type VerifyCounts struct {
+	Superblocks    int64 `json:"superblocks"`
+	ManifestGroups int64 `json:"manifestGroups"`
+	LogGroups      int64 `json:"logGroups"`
+	LogFrames      int64 `json:"logFrames"`
+	Spills         int64 `json:"spills"`
+	Tables         int64 `json:"tables"`
+	Blocks         int64 `json:"blocks"`
+	// Entries are versions in tables, tombstones included.
+	Entries int64 `json:"entries"`
+}
+
+// VerifyBytes is how much was read.
+type VerifyBytes struct {
+	File    int64 `json:"file"`
+	Checked int64 `json:"checked"`
+	// Free is what nobody owns.
+	Free int64 `json:"free"`
+}
+
+// VerifyReport says what a verification saw.
+type VerifyReport struct {
+	// OK: there is no fault that is an error, and everything that was asked for was checked.
+	OK bool `json:"ok"`
+	// Errors and Warnings count all faults; Faults lists the first ones, by their offset.
+	Errors   int64         `json:"errors"`
+	Warnings int64         `json:"warnings"`
+	Faults   []VerifyFault `json:"faults"`
+	// Unchecked says what could not be looked at, and why.
+	Unchecked []string     `json:"unchecked"`
+	Counts    VerifyCounts `json:"counts"`
+	Bytes     VerifyBytes  `json:"bytes"`
+	// Database is the id of the database, in hexadecimal. Clean says whether it was closed in order.
+	Database string `json:"database,omitempty"`
+	Clean    bool   `json:"clean"`
+}
+
+// Verify checks a database file: every byte that has a checksum, and every cross-reference. It writes
+// nothing, goes beside readers but not beside a writer (ErrInUse), needs little memory however large
+// the file is, and goes on behind what is damaged, so that the report lists all that is wrong. The
+// error says that the file could not be opened or is no database, or is the context's; faults are
+// in the report alone.
+func Verify(ctx context.Context, path string, opts VerifyOptions) (VerifyReport, error) {
+	low := lsm.VerifyOptions{FaultsMax: opts.FaultsMax, Quick: opts.Quick}
+	if opts.Progress != nil {
+		low.Progress = func(p lsm.VerifyProgress) {
+			opts.Progress(VerifyProgress{Step: "file", Done: p.Done, Total: p.Total})
+		}
+	}
+	file, err := lsm.Verify(ctx, path, low)
+	if err != nil {
+		return VerifyReport{}, err
+	}
+	report := fileReport(&file)
+	report.OK = report.Errors == 0 && len(report.Unchecked) == 0
+	return report, nil
+}
+
+// fileReport is the report of the storage level.
+func fileReport(r *lsm.VerifyReport) VerifyReport {
+	out := VerifyReport{
+		Errors: r.Errors, Warnings: r.Warnings, Faults: []VerifyFault{}, Unchecked: append([]string{}, r.Unchecked...),
+		Counts: VerifyCounts(r.Counts),
+		Bytes:  VerifyBytes{File: r.FileBytes, Checked: r.CheckedBytes, Free: r.FreeBytes},
+	}
+	if s := r.Super; s != nil {
+		out.Database, out.Clean = hex.EncodeToString(s.Database[:]), s.Clean != nil
+	}
+	for i := range r.Faults {
+		f := &r.Faults[i]
+		v := VerifyFault{
+			Severity: string(f.Severity), Region: f.Region, Part: f.Part, Offset: f.Offset, Length: f.Length,
+			What: f.What, First: hex.EncodeToString(f.First), Last: hex.EncodeToString(f.Last),
+		}
+		if f.Object != "" {
+			v.Table = &VerifyTable{Number: f.Object, Stripe: f.Stripe, Level: f.Level}
+		}
+		out.Faults = append(out.Faults, v)
+	}
+	return out
+}
