@@ -17,6 +17,8 @@ import (
 const (
 	healthPath = "/healthz"
 	readyPath  = "/readyz"
+	// metricsPath is there only where Options.Metrics is.
+	metricsPath = "/metrics"
 )
 
 // Header names in canonical form, so that they can be assigned to directly.
@@ -37,6 +39,8 @@ const (
 	contentTypeAmazon  = "application/x-amz-json-1.0"
 	contentTypeAmazon1 = "application/x-amz-json-1.1"
 	contentTypeDefault = "application/json"
+	// contentTypeMetrics is that of Prometheus.
+	contentTypeMetrics = "text/plain; version=0.0.4; charset=utf-8"
 )
 
 // Request ids: 26 random letters and digits before a tail that the service's own have.
@@ -244,6 +248,24 @@ func (h *Handler) serveAlive(w http.ResponseWriter, r *http.Request) {
 	a := answer{w: w, h: h}
 	a.begin(r)
 	a.text([]byte("ok\n"))
+}
+
+// serveMetrics answers with the text of Prometheus, or with JSON where that is asked for.
+func (h *Handler) serveMetrics(w http.ResponseWriter, r *http.Request) {
+	a := answer{w: w, h: h}
+	a.begin(r)
+	asJSON := r.Header.Get("Accept") == contentTypeDefault
+	body, err := h.opts.Metrics(asJSON)
+	if err != nil {
+		h.opts.Logger.Error().Err(err).Msg("no metrics")
+		a.finish(http.StatusInternalServerError, nil)
+		return
+	}
+	a.set(headerType, contentTypeMetrics)
+	if asJSON {
+		a.set(headerType, contentTypeDefault)
+	}
+	a.finish(http.StatusOK, body)
 }
 
 func (h *Handler) serveReady(w http.ResponseWriter, r *http.Request) {

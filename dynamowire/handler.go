@@ -45,6 +45,9 @@ type Options struct {
 	Clock func() time.Time
 	// Ready says whether the database takes writes, for /readyz; nil means always.
 	Ready func(context.Context) bool
+	// Metrics gives the body of /metrics, in the text format of Prometheus or as JSON; nil leaves the
+	// path out. It is served without a signature.
+	Metrics func(asJSON bool) ([]byte, error)
 	// InFlightBytes bounds the large bodies that are held at once; 0 means InFlightBytesDefault.
 	InFlightBytes int64
 	// CompressMinBytes is the size from which answers are compressed for clients that ask; 0 means
@@ -108,7 +111,11 @@ func NewHandler(svc api.Service, opts Options) *Handler {
 	h.ids.New = func() any { return rand.New(rand.NewPCG(opts.Seed, h.seed.Add(1))) }
 	h.zips.New = func() any { return gzip.NewWriter(nil) }
 	h.router = chi.NewRouter()
-	for path, serve := range map[string]http.HandlerFunc{healthPath: h.serveAlive, readyPath: h.serveReady} {
+	open := map[string]http.HandlerFunc{healthPath: h.serveAlive, readyPath: h.serveReady}
+	if opts.Metrics != nil {
+		open[metricsPath] = h.serveMetrics
+	}
+	for path, serve := range open {
 		h.router.Get(path, serve)
 		h.router.Head(path, serve) // as many health checks ask
 	}

@@ -346,3 +346,29 @@ func (f fixed) GetRecords(context.Context, *api.GetRecordsInput) (*api.GetRecord
 func (f fixed) ExecuteStatement(context.Context, *api.ExecuteStatementInput) (*api.ExecuteStatementOutput, error) {
 	return f.statement, nil
 }
+
+// TestMetricsPath: figures are there only where they are given, as text or as JSON.
+func TestMetricsPath(t *testing.T) {
+	give := func(asJSON bool) ([]byte, error) {
+		if asJSON {
+			return []byte("{}"), nil
+		}
+		return []byte("kstone_x 1\n"), nil
+	}
+	ask := func(o Options, accept string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(http.MethodGet, metricsPath, http.NoBody)
+		r.Header.Set("Accept", accept)
+		w := httptest.NewRecorder()
+		NewHandler(canned{}, o).ServeHTTP(w, r)
+		return w
+	}
+	w := ask(Options{Metrics: give}, "*/*")
+	require.Equal(t, "kstone_x 1\n", w.Body.String())
+	require.Equal(t, contentTypeMetrics, w.Header().Get("Content-Type"))
+	w = ask(Options{Metrics: give}, "application/json")
+	require.Equal(t, "{}", w.Body.String())
+	require.Equal(t, contentTypeDefault, w.Header().Get("Content-Type"))
+	require.NotEqual(t, "kstone_x 1\n", ask(Options{}, "*/*").Body.String())
+	w = ask(Options{Metrics: func(bool) ([]byte, error) { return nil, io.ErrUnexpectedEOF }}, "*/*")
+	require.Equal(t, http.StatusInternalServerError, w.Code)
+}

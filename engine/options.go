@@ -60,6 +60,9 @@ const EncryptionKeyBytes = lsm.EncryptionKeyBytes
 // StreamShardsMax bounds Options.StreamShards.
 const StreamShardsMax = 1024
 
+// LogBytesMin is the smallest Options.LogBytes: two segments of the log.
+const LogBytesMin = lsm.LogBytesMin
+
 // accountDigits is the length of an account number.
 const accountDigits = 12
 

@@ -14,9 +14,12 @@ import (
 	"github.com/keystone-db/kstone/engine"
 )
 
+// metricsAuto is the default of --metrics.
+const metricsAuto = "auto"
+
 func newServe() *cobra.Command {
 	c := serve.Config{GRPCPort: serve.GRPCPort{Port: serve.GRPCPortDefault}}
-	var sync, compression, level string
+	var sync, compression, level, metrics string
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Start the server",
@@ -27,7 +30,7 @@ func newServe() *cobra.Command {
 			if err := flags.ApplyEnvironment(cmd.Flags()); err != nil {
 				return err
 			}
-			if err := settle(cmd, &c, sync, compression, level); err != nil {
+			if err := settle(cmd, &c, sync, compression, level, metrics); err != nil {
 				return err
 			}
 			return runServe(cmd, c)
@@ -47,6 +50,7 @@ func newServe() *cobra.Command {
 	f.DurationVar(&c.SyncInterval, "sync-interval", engine.DefaultSyncInterval, "time between syncs with --sync interval")
 	f.StringVar(&compression, "compression", "s2", "how the file is compressed from now on: s2, zstd (smaller, and several times\n"+
 		"the work when it is written and read) or none")
+	f.Int64Var(&c.LogBytes, "log-bytes", 0, "most bytes of the write-ahead log; may change at any start; 0 for 192 MiB")
 	f.StringVar(&c.Region, "region", engine.DefaultRegion, "region in ARNs")
 	f.StringVar(&c.Account, "account", engine.DefaultAccount, "account in ARNs")
 	f.BoolVar(&c.NoAuth, "no-auth", false, "accept any credentials from other machines too")
@@ -75,12 +79,14 @@ func newServe() *cobra.Command {
 	f.BoolVar(&c.WaitOnConflict, "wait-on-conflict", false, "let requests that meet a transaction in flight on the same item wait for it\n"+
 		"instead of TransactionConflictException")
 	f.BoolVar(&c.ClassicErrors, "classic-errors", false, "error texts of PutItem and UpdateItem as before 2026")
+	f.StringVar(&metrics, "metrics", metricsAuto, "serve /metrics for Prometheus, without a signature, to whoever reaches the\n"+
+		"port: on, off, or auto, which is on where only this machine reaches it")
 	f.StringVar(&level, "log-level", "info", "least level of logs on stderr: debug, info, warn, error, disabled")
 	return cmd
 }
 
 // settle parses what flags give as text and decides between a file and memory.
-func settle(cmd *cobra.Command, c *serve.Config, sync, compression, level string) error {
+func settle(cmd *cobra.Command, c *serve.Config, sync, compression, level, metrics string) error {
 	modes := map[string]engine.SyncMode{
 		"always": engine.SyncAlways, "interval": engine.SyncInterval, "off": engine.SyncOff,
 	}
@@ -97,6 +103,14 @@ func settle(cmd *cobra.Command, c *serve.Config, sync, compression, level string
 	var err error
 	if c.LogLevel, err = zerolog.ParseLevel(level); err != nil {
 		return fmt.Errorf("--log-level %q: want debug, info, warn, error or disabled", level)
+	}
+	switch metrics {
+	case metricsAuto:
+		c.Metrics = serve.MetricsDefault(c.Host)
+	case "on", "off":
+		c.Metrics = metrics == "on"
+	default:
+		return fmt.Errorf("--metrics %q: want on, off or auto", metrics)
 	}
 	memory, db := cmd.Flags().Changed("in-memory"), cmd.Flags().Changed("db")
 	if memory && db && c.InMemory {

@@ -34,6 +34,8 @@ type catalogue struct {
 	buf    log.Group
 	next   base.LSN // record number
 	failed error
+	// written are bytes of groups since Open.
+	written uint64
 	// switchFrom is how long a manifest must be before a new one is tried again, for which there was
 	// no space.
 	switchFrom int64
@@ -55,6 +57,7 @@ func (db *DB) edit(e *manifest.Edit, install func()) error {
 	c := &db.man
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	defer db.showManifestLocked()
 	if c.failed != nil {
 		return c.failed
 	}
@@ -105,6 +108,7 @@ func (c *catalogue) group(record []byte) error {
 	}
 	c.synced = sealed.Seq
 	c.bytes += int64(len(sealed.Bytes))
+	c.written += uint64(len(sealed.Bytes))
 	return nil
 }
 

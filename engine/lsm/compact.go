@@ -193,9 +193,13 @@ func (db *DB) compactOnce(ctx context.Context, idle bool) (worked bool, err erro
 	defer db.compact.unclaim(&c.span)
 	defer db.release(c.version)
 	if c.move {
+		db.figures.moves.Add(1)
 		return true, db.moveDown(c)
 	}
 	err = db.rewrite(ctx, c)
+	if err != nil && ctx.Err() == nil {
+		db.figures.compactFailures.Add(1)
+	}
 	if errors.Is(err, storage.ErrCorrupt) {
 		db.compact.setCorrupt(c.stripe)
 	}

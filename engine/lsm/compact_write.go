@@ -20,6 +20,7 @@ const compactCtxEvery = 256
 // rewrite merges the inputs into new tables. The inputs die only when the new version is durable
 // and nobody holds the old one.
 func (db *DB) rewrite(ctx context.Context, c *compaction) error {
+	defer db.timed(&db.figures.compactNanos)()
 	opts := merge.CompactorOptions{Horizon: db.horizon(), Bottom: c.bottom, Dead: c.version.dead}
 	r := db.newRun(spareManifest, func(n int) { db.pace(ctx, c.stripe, n) })
 	for _, in := range c.inputs {

@@ -63,8 +63,10 @@ func (db *DB) pass(kind passKind) error {
 	if len(chosen) == 0 && tail <= db.tailLSN() {
 		return nil
 	}
+	defer db.timed(&db.figures.flushNanos)()
 	r := db.newRun(kind.spare(), nil)
 	if err := db.writePass(r, chosen); err != nil {
+		db.figures.flushFailures.Add(1)
 		r.abandon(err)
 		return err
 	}
@@ -76,6 +78,9 @@ func (db *DB) pass(kind passKind) error {
 		db.wal.mu.Unlock()
 	}
 	err := db.recordPass(r.tables, chosen, tail, at)
+	if err != nil {
+		db.figures.flushFailures.Add(1)
+	}
 	if isFull(err) {
 		r.abandon(err)
 	}

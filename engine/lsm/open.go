@@ -165,6 +165,7 @@ func (db *DB) create(path string) error {
 		return err
 	}
 	db.superAt = 1
+	db.showManifestLocked()
 	return db.writeSuper(db.super)
 }
 

@@ -86,6 +86,9 @@ const (
 	// UpdateMaxBytes is the largest encoded batch.
 	UpdateMaxBytes = ondisk.UpdateMaxBytes
 
+	// LogBytesMin is the smallest log: two segments.
+	LogBytesMin = 2 * segmentBytesMin
+
 	segmentBytesMin  = 32 << 10
 	memtableBytesMin = 32 << 10
 	cacheBytesMin    = 64 << 10
@@ -161,7 +164,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.CacheBytes, CacheBytesDefault)
 	setDefault(&o.ResidentBytes, ResidentBytesDefault)
 	setDefault(&o.LogBytes, LogBytesDefault)
-	setDefault(&o.SegmentBytes, min(SegmentBytesDefault, max(o.LogBytes/2, segmentBytesMin)))
+	setDefault(&o.SegmentBytes, min(SegmentBytesDefault, max(o.LogBytes/2/vfs.AlignMaxBytes*vfs.AlignMaxBytes, segmentBytesMin)))
 	setDefault(&o.LockWait, LockWaitDefault)
 	setDefault(&o.FlushAge, FlushAgeDefault)
 	if o.Workers == 0 {

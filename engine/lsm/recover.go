@@ -43,6 +43,9 @@ func (db *DB) recover(path string) error {
 	}
 	if db.opts.ReadOnly {
 		db.seqs.end(db.super.Epoch)
+		if err := db.measureReadOnly(m, scan); err != nil {
+			return err
+		}
 	} else if err := db.claimFile(m, scan); err != nil {
 		return err
 	}
@@ -122,6 +125,7 @@ func (db *DB) continueManifest(m *ondisk.Manifest) error {
 	c.synced = m.End.Position.Seq - 1
 	c.chain = log.NewChain(log.Ident{Log: c.id, Database: db.ident}, db.super.Epoch, salt,
 		c.align, m.End.Position)
+	defer db.showManifestLocked()
 	last := m.Extents[len(m.Extents)-1]
 	if last == m.End.Position.Extent {
 		return nil

@@ -33,6 +33,8 @@ func (db *DB) spillOps(ops []storage.Op, n int) (*spill, error) {
 		}
 		return nil, err
 	}
+	db.figures.spillCount.Add(1)
+	db.figures.spilledBytes.Add(uint64(len(data)))
 	if bug.Enabled(bug.SpillSyncLeftOut) {
 		return s, nil
 	}

@@ -4,99 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"sync/atomic"
-	"time"
 
-	"github.com/keystone-db/kstone/engine/lsm/internal/cache"
 	"github.com/keystone-db/kstone/engine/lsm/internal/memtable"
 	"github.com/keystone-db/kstone/engine/storage"
 )
-
-// figures are counted while the database is open.
-type figures struct {
-	passes, flushedBytes      atomic.Uint64
-	compactions               atomic.Uint64
-	compactRead, compactWrote atomic.Uint64
-}
-
-// Metrics of a database at one moment; counters since Open.
-type Metrics struct {
-	MemtableBytes int64
-	FrozenStripes int
-	// LogUse of LogTotal bytes are not free; Segments in all.
-	LogUse, LogTotal int64
-	Segments         int
-	// Groups written with Frames in them, LogBytes in all; Syncs of the log beside its writes;
-	// Claims of segments.
-	Groups, Frames, LogBytes, Syncs, Claims uint64
-	// Tables, of which Level0, and the most of level 0 that one stripe has.
-	Tables, Level0, Level0Max int
-	TableBytes                int64
-	// Passes of the flusher wrote FlushedBytes; compaction read and wrote the others.
-	Passes, FlushedBytes, Compactions, CompactRead, CompactWritten uint64
-	Cache                                                          cache.Stats
-	ResidentBytes                                                  int64
-	FileBytes, FreeBytes, HoleBytes                                int64
-	// Stalls are waits that the backlog imposed on writers, at the gate and for room in log and
-	// memtables; StallTotal is their sum, StallMax the longest. Without Options.Clock they are as
-	// coarse as its ticks.
-	Stalls               uint64
-	StallTotal, StallMax time.Duration
-	// OldestSnapshot is by how many batches the oldest snapshot is behind; 0 without any.
-	OldestSnapshot uint64
-	// OldestSnapshotAge is how long it has been open; 0 in memory without a Clock, where nothing
-	// counts the time.
-	OldestSnapshotAge time.Duration
-	// OldestSnapshotOwner is the Owner of its SnapshotOptions.
-	OldestSnapshotOwner string
-	// Poisoned is why no more writes are taken; nil usually.
-	Poisoned error
-}
-
-// Metrics counts.
-func (db *DB) Metrics() Metrics {
-	m := Metrics{
-		MemtableBytes: db.memBytes.Load(), Cache: db.cache.Stats(), ResidentBytes: db.resident.Bytes(),
-		Passes: db.figures.passes.Load(), FlushedBytes: db.figures.flushedBytes.Load(),
-		Compactions: db.figures.compactions.Load(), CompactRead: db.figures.compactRead.Load(),
-		CompactWritten: db.figures.compactWrote.Load(),
-	}
-	m.LogUse, m.LogTotal, _ = db.ringUse()
-	w := &db.wal
-	m.Stalls, m.StallTotal = uint64(w.stalls.count.Load()), time.Duration(w.stalls.total.Load())
-	m.StallMax = time.Duration(w.stalls.longest.Load())
-	w.mu.Lock()
-	m.Segments = len(w.live) + len(w.free)
-	m.Groups, m.Frames, m.LogBytes = w.stats.groups, w.stats.frames, w.stats.bytes
-	m.Syncs, m.Claims, m.Poisoned = w.stats.syncs, w.stats.claims, w.poison
-	w.mu.Unlock()
-	for i := range db.stripes {
-		s := &db.stripes[i]
-		s.mu.RLock()
-		if len(s.frozen) > 0 {
-			m.FrozenStripes++
-		}
-		v := s.tables.acquire()
-		s.mu.RUnlock()
-		m.Tables += v.count
-		m.Level0 += len(v.levels[0])
-		m.Level0Max = max(m.Level0Max, len(v.levels[0]))
-		for _, level := range v.levels {
-			for _, t := range level {
-				m.TableBytes += t.Meta.Length
-			}
-		}
-		db.release(v)
-	}
-	if db.heap.space != nil {
-		db.heap.mu.Lock()
-		m.FileBytes, m.FreeBytes = db.heap.space.End(), db.heap.space.FreeBytes()
-		m.HoleBytes = db.heap.space.HoleBytes()
-		db.heap.mu.Unlock()
-	}
-	m.OldestSnapshotOwner, m.OldestSnapshotAge, m.OldestSnapshot = db.oldestSnapshot()
-	return m
-}
 
 // statsCountMax is how many keys Stats counts one by one where its estimate is not exact.
 const statsCountMax = 4096

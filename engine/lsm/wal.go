@@ -142,7 +142,8 @@ type wal struct {
 }
 
 type walStats struct {
-	groups, frames, bytes, syncs, claims uint64
+	groups, empty, frames, bytes, payload, syncs, claims uint64
+	sizes                                                [GroupSizeCount]uint64
 }
 
 func (w *wal) visibleLSN() base.LSN { return base.LSN(w.visible.Load()) }
@@ -398,6 +399,7 @@ func (w *wal) leadLocked() {
 func (w *wal) writeLocked(g *group) {
 	g.sealed = true
 	w.lastFrames = g.count
+	w.stats.sizeLocked(g)
 	var err error
 	if w.file != nil {
 		synced := w.synced
@@ -447,8 +449,6 @@ func (w *wal) write(g *group, synced log.Seq) (log.Position, error) {
 func (w *wal) sealedLocked(g *group, at log.Position) {
 	w.end = w.chain.Position()
 	w.sealedLSN = g.last
-	w.stats.groups++
-	w.stats.frames += uint64(g.count)
 	w.stats.bytes += uint64(w.end.Offset - at.Offset)
 	w.markLocked(g.first, at)
 }

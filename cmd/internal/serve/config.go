@@ -51,6 +51,8 @@ type Config struct {
 	SyncInterval time.Duration
 	// Compression of the tables that are written.
 	Compression engine.Compression
+	// LogBytes is the target size of the write-ahead log; 0 means the default.
+	LogBytes int64
 	// Region and Account go into ARNs.
 	Region, Account string
 	// NoAuth allows to listen on addresses that other machines reach.
@@ -87,7 +89,9 @@ type Config struct {
 	WaitOnConflict bool
 	// ClassicErrors gives the error texts from before 2026.
 	ClassicErrors bool
-	LogLevel      zerolog.Level
+	// Metrics serves /metrics to whoever reaches the port.
+	Metrics  bool
+	LogLevel zerolog.Level
 	// Version is what the start output names.
 	Version string
 }
@@ -166,6 +170,9 @@ func (c Config) checkNumbers() []error {
 	if c.CollectionBytes < 1 {
 		errs = append(errs, fmt.Errorf("--collection-bytes %d: want a positive number", c.CollectionBytes))
 	}
+	if c.LogBytes != 0 && c.LogBytes < engine.LogBytesMin {
+		errs = append(errs, fmt.Errorf("--log-bytes %d: want at least %d", c.LogBytes, engine.LogBytesMin))
+	}
 	if c.StreamBytes < 0 {
 		errs = append(errs, fmt.Errorf("--stream-bytes %d: want no negative one", c.StreamBytes))
 	}
@@ -190,6 +197,10 @@ func allDigits(s string) bool {
 	}
 	return true
 }
+
+// MetricsDefault says whether /metrics is served on a host where nothing was said about it: only
+// where no other machine can ask.
+func MetricsDefault(host string) bool { return isLoopback(host) }
 
 // isLoopback is true of addresses that only this machine reaches. A name other than localhost
 // counts as an outside one: what it resolves to may change.

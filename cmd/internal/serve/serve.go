@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -124,7 +125,7 @@ func open(c Config, key []byte, l net.Listener, logger zerolog.Logger) (*engine.
 	db, err := engine.Open(path, engine.Options{
 		StreamRetention: c.StreamRetention, StreamBytes: c.StreamBytes,
 		InMemory: c.InMemory, EncryptionKey: key,
-		Sync: c.Sync, SyncInterval: c.SyncInterval, Compression: c.Compression,
+		Sync: c.Sync, SyncInterval: c.SyncInterval, Compression: c.Compression, LogBytes: c.LogBytes,
 		Region: c.Region, Account: c.Account, TableDelay: c.TableDelay, ClassicErrors: c.ClassicErrors,
 		Throttle: c.Throttle, StrictLimits: c.StrictLimits,
 		StreamShards: c.StreamShards, WaitOnConflict: c.WaitOnConflict,
@@ -145,10 +146,25 @@ func newServer(c Config, db *engine.DB, v *sigv4.Verifier, logger zerolog.Logger
 	handler := dynamowire.NewHandler(db, dynamowire.Options{
 		Region: c.Region, Seed: binary.LittleEndian.Uint64(seed[:]), Logger: logger, Clock: time.Now,
 		Account: c.Account, Verifier: v, StatementAccess: statementAccess, Ready: db.Ready,
+		Metrics: figures(c, db),
 	})
 	server := dynamowire.NewServer(handler)
 	server.ErrorLog = errorLog(logger)
 	return server, nil
+}
+
+// figures gives the body of /metrics, nil when nobody may ask.
+func figures(c Config, db *engine.DB) func(asJSON bool) ([]byte, error) {
+	if !c.Metrics {
+		return nil
+	}
+	return func(asJSON bool) ([]byte, error) {
+		stats := db.Stats()
+		if asJSON {
+			return json.Marshal(stats)
+		}
+		return stats.AppendPrometheus(nil), nil
+	}
 }
 
 // errorLog takes what net/http has to say. Handshakes that fail are the clients' business.

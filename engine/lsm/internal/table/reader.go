@@ -33,6 +33,7 @@ type ReaderOptions struct {
 type Reader struct {
 	opts     ReaderOptions
 	sums     sums
+	filters  *filterShard
 	resident atomic.Pointer[resident]
 }
 
@@ -48,7 +49,7 @@ type resident struct {
 
 // NewReader does no I/O: footer, index, filter and properties are read on first use.
 func NewReader(opts ReaderOptions) *Reader {
-	return &Reader{opts: opts, sums: newSums(opts.DatabaseID, opts.Num)}
+	return &Reader{opts: opts, sums: newSums(opts.DatabaseID, opts.Num), filters: opts.Resident.filterShard(opts.Num)}
 }
 
 // corrupt names a place of the table by its offset in the file.
@@ -236,8 +237,12 @@ func (r *Reader) readBlock(s section) ([]byte, error) {
 // the cost of keeping its block (some 8 KiB) in memory.
 func (r *Reader) Get(key []byte, maxLSN base.LSN) (e base.Entry, ok bool, err error) {
 	m, err := r.open()
-	if err != nil || maxLSN < m.props.MinLSN || !filterHas(m.filter, filterHash(key)) {
+	if err != nil || maxLSN < m.props.MinLSN {
 		return base.Entry{}, false, err
+	}
+	if !filterHas(m.filter, filterHash(key)) {
+		r.filters.negative.Add(1)
+		return base.Entry{}, false, nil
 	}
 	var be blockEntry
 	for i := m.index.find(key); i < len(m.index.blocks); i++ {
@@ -250,14 +255,17 @@ func (r *Reader) Get(key []byte, maxLSN base.LSN) (e base.Entry, ok bool, err er
 		}
 		switch b.get(&be, key, maxLSN) {
 		case found:
+			r.filters.found.Add(1)
 			return base.Entry{Key: key, LSN: be.lsn, Kind: be.kind, Value: be.value}, true, nil
 		case absent:
+			r.filters.vain.Add(1)
 			return base.Entry{}, false, nil
 		case malformed:
 			return base.Entry{}, false, r.malformed(m, i)
 		case goOn:
 		}
 	}
+	r.filters.vain.Add(1)
 	return base.Entry{}, false, nil
 }
 
@@ -267,7 +275,13 @@ func (r *Reader) MayContainPrefix(prefix []byte) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return filterHas(m.filter, filterHash(prefix)), nil
+	has := filterHas(m.filter, filterHash(prefix))
+	if has {
+		r.filters.prefixTrue.Add(1)
+	} else {
+		r.filters.prefixNegative.Add(1)
+	}
+	return has, nil
 }
 
 // FilterRange returns the filter prefix that all keys of a range share, if the range lies inside

@@ -16,6 +16,7 @@ const residentSpareShare = 8
 type Resident struct {
 	bytesMax int64
 	bytes    atomic.Int64
+	filters  [filterShards]filterShard
 
 	mu   sync.Mutex
 	ring []*Reader // those that hold something
@@ -36,6 +37,16 @@ func (r *Resident) Bytes() int64 {
 		return 0
 	}
 	return r.bytes.Load()
+}
+
+// Tables that hold something now.
+func (r *Resident) Tables() int {
+	if r == nil {
+		return 0
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.ring)
 }
 
 // full says whether one more table may push out another.
