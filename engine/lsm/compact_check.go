@@ -41,7 +41,7 @@ func (db *DB) mustEqualNaiveMerge(c *compaction, opts merge.CompactorOptions, ou
 }
 
 func allEntries(r *table.Reader) (es []base.Entry, err error) {
-	it := r.NewIterWith(table.IterOptions{NoFill: true})
+	it := r.NewIterWith(table.IterOptions{NoFill: true, KeepValues: true})
 	for ok := it.First(); ok; ok = it.Next() {
 		es = append(es, base.Entry{
 			Key: bytes.Clone(it.Key()), LSN: it.LSN(), Kind: it.Kind(), Value: it.Value(),

@@ -160,6 +160,7 @@ func (it *iter) enter() bool {
 	it.merge.Reset(it.sources)
 	it.scan.Reset(&it.merge, merge.ScanOptions{
 		Range: it.r, Reverse: it.opts.Reverse, Snapshot: it.snap.at(), Dead: it.held[0].dead,
+		KeepValues: it.opts.KeepValues,
 	})
 	it.scanning = true
 	return true
@@ -236,12 +237,14 @@ func (it *iter) leave() {
 }
 
 // tableOptions are the options of iterators over tables.
-func (it *iter) tableOptions() table.IterOptions { return table.IterOptions{NoFill: it.opts.Once} }
+func (it *iter) tableOptions() table.IterOptions {
+	return table.IterOptions{NoFill: it.opts.Once, KeepValues: it.opts.KeepValues}
+}
 
 // Key of the entry; valid until the next call of Next or Close.
 func (it *iter) Key() []byte { return it.scan.Key() }
 
-// Value of the entry; valid until the next call of Next or Close.
+// Value of the entry; valid until the next call of Next or Close, or for good with KeepValues.
 func (it *iter) Value() []byte { return it.scan.Value() }
 
 // Err says what ended the walk early.

@@ -1,24 +1,40 @@
 package cache
 
-// bufferMax is the largest buffer that is kept for the next reader.
-const bufferMax = 64 << 10
+const (
+	// bufferMax is the largest buffer that is kept for the next reader.
+	bufferMax = 64 << 10
+	// bufferMin is how large a buffer is made at least: most blocks fit.
+	bufferMin = 8 << 10
+)
 
-// Scratch lends a buffer of n bytes, with any content, for a block that is read and decoded into
-// another place. Give it back with Release. A nil *Cache makes a new one each time.
-func (c *Cache) Scratch(n int) *[]byte {
-	if c != nil {
-		if p, ok := c.scratch.Get().(*[]byte); ok && cap(*p) >= n {
-			*p = (*p)[:n]
-			return p
-		}
-	}
-	p := make([]byte, n, max(n, 8<<10))
-	return &p
+// Buffers are lent to one reader of blocks: where it reads a block as it is stored, and where it
+// decodes one that is not kept. What they hold at first is anything.
+type Buffers struct {
+	Stored, Raw []byte
 }
 
-// Release takes a buffer back; nobody may use it any more.
-func (c *Cache) Release(p *[]byte) {
-	if c != nil && cap(*p) <= bufferMax {
-		c.scratch.Put(p)
+// Lend gives buffers. Give them back with Return. A nil *Cache makes new ones each time.
+func (c *Cache) Lend() *Buffers {
+	if c != nil {
+		if b, ok := c.buffers.Get().(*Buffers); ok {
+			return b
+		}
 	}
+	return &Buffers{}
+}
+
+// Return takes buffers back; nobody may use what is in them any more.
+func (c *Cache) Return(b *Buffers) {
+	if c != nil && b != nil && cap(b.Stored) <= bufferMax && cap(b.Raw) <= bufferMax {
+		c.buffers.Put(b)
+	}
+}
+
+// StoredRoom returns n bytes of Stored, which grows if it must.
+func (b *Buffers) StoredRoom(n int) []byte {
+	if cap(b.Stored) < n {
+		b.Stored = make([]byte, max(n, bufferMin))
+	}
+	b.Stored = b.Stored[:n]
+	return b.Stored
 }

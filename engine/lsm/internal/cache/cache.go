@@ -5,12 +5,27 @@
 // never changed once they are in the cache: readers may keep slices of them for as long as they
 // like, dropping a block only drops the cache's own reference.
 //
-// The cache has 16 shards, each with a mutex, a map and a clock hand (a hit sets a bit, the hand
-// clears it and evicts what it finds cleared), so a hit moves nothing.
+// # Reading
+//
+// Get takes no lock and writes nothing that other cores read, but for a block's small count of uses
+// while that grows: chains of nodes hang in buckets, all linked by atomic pointers. Whoever walks a
+// chain while it is changed may miss a block that is there, which costs one more read of the file and
+// nothing else. The garbage collector keeps a node for those who still stand on it.
+//
+// # What is kept
+//
+// A full cache takes only a block that was asked for before and is remembered (see ghosts): a scan
+// over much more than the cache holds, or gets all over a large table, change little in it, and cost
+// no memory that would have to be collected again. Of what is there, a clock hand drops what was not
+// used since it passed, after as many rounds as it was used, three at most.
+//
+// The memory is that of the garbage collector, in 16 shards, each with a mutex for changes.
 package cache
 
 import (
+	"math/bits"
 	"sync"
+	"sync/atomic"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
 )
@@ -18,10 +33,17 @@ import (
 const (
 	// BytesDefault is the bound of a cache of which nothing else was asked.
 	BytesDefault = 64 << 20
-	// shardCount is a power of two.
-	shardCount = 16
-	// slotOverheadBytes is counted on top of each block: slot, map entry, slice header.
-	slotOverheadBytes = 96
+	// shardBits: a shard is chosen by the upper bits of a hash, a bucket by the lower ones.
+	shardBits  = 4
+	shardCount = 1 << shardBits
+	// nodeOverheadBytes is counted on top of each block: its node, and its shares of ring and buckets.
+	nodeOverheadBytes = 96
+	// blockBytesGuess is the size of a block by which buckets and ghosts are counted.
+	blockBytesGuess = 4 << 10
+	// chainMax is the mean length of a chain at which the buckets become more.
+	chainMax = 4
+	// usesMax is how many rounds of the hand a block survives without another use.
+	usesMax = 3
 )
 
 // Key names a block.
@@ -30,29 +52,39 @@ type Key struct {
 	Offset uint32 // in the table
 }
 
+func (k Key) hash() uint64 {
+	hi, lo := bits.Mul64(uint64(k.Table)^0x9e3779b97f4a7c15, uint64(k.Offset)^0xe7037ed1a0b428db)
+	return (hi ^ lo) * 0x9e3779b97f4a7c15
+}
+
 // Cache of blocks; safe for concurrent use. A nil *Cache keeps nothing.
 type Cache struct {
 	shards  [shardCount]shard
-	scratch sync.Pool // *[]byte
+	ghosts  ghosts
+	hits    tally
+	misses  tally
+	buffers sync.Pool // *Buffers
 }
 
-type slot struct {
+// node is one block. Its next changes under the shard's mutex, its uses at any time.
+type node struct {
 	key   Key
 	block []byte
-	used  bool
+	next  atomic.Pointer[node]
+	uses  atomic.Uint32
 }
 
 type shard struct {
+	buckets atomic.Pointer[[]atomic.Pointer[node]] // a power of two of them
+
 	mu       sync.Mutex
-	index    map[Key]int32
-	slots    []slot
-	free     []int32 // slots without a block
+	ring     []*node // nil where a block was dropped
+	free     []int32 // the places in ring without a block
 	hand     int
-	bytes    int64
 	bytesMax int64
-	hits     uint64
-	misses   uint64
-	_        [32]byte // keeps neighbours off the cache line of a busy mutex
+	bytes    int64
+	full     atomic.Bool // something was dropped
+	_        [24]byte    // keeps neighbours off the cache line of a busy shard
 }
 
 // New returns a cache of at most bytesMax bytes, overhead included; 0 means BytesDefault.
@@ -61,16 +93,35 @@ func New(bytesMax int64) *Cache {
 		bytesMax = BytesDefault
 	}
 	c := &Cache{}
+	perShard := 1 << bits.Len64(uint64(bytesMax/shardCount/blockBytesGuess))
 	for i := range c.shards {
-		c.shards[i].index = make(map[Key]int32)
-		c.shards[i].bytesMax = bytesMax / shardCount
+		s := &c.shards[i]
+		s.setBuckets(perShard)
+		s.bytesMax = bytesMax / shardCount
 	}
+	c.ghosts = newGhosts(bytesMax / blockBytesGuess)
 	return c
 }
 
-func (c *Cache) shard(k Key) *shard {
-	h := (uint64(k.Table) ^ uint64(k.Offset)<<20) * 0x9e3779b97f4a7c15
-	return &c.shards[h>>60]
+func (s *shard) setBuckets(n int) {
+	b := make([]atomic.Pointer[node], n)
+	s.buckets.Store(&b)
+}
+
+func (c *Cache) shard(hash uint64) *shard { return &c.shards[hash>>(64-shardBits)] }
+
+// bucket returns the beginning of the chain that a hash belongs into.
+func (s *shard) bucket(hash uint64) *atomic.Pointer[node] {
+	b := *s.buckets.Load()
+	return &b[hash&uint64(len(b)-1)]
+}
+
+func (s *shard) find(k Key, hash uint64) *node {
+	n := s.bucket(hash).Load()
+	for n != nil && n.key != k {
+		n = n.next.Load()
+	}
+	return n
 }
 
 // Get returns the block, nil when it is not there. The block must not be changed.
@@ -78,84 +129,110 @@ func (c *Cache) Get(k Key) []byte {
 	if c == nil {
 		return nil
 	}
-	s := c.shard(k)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	i, ok := s.index[k]
-	if !ok {
-		s.misses++
+	hash := k.hash()
+	n := c.shard(hash).find(k, hash)
+	if n == nil {
+		c.misses.add()
 		return nil
 	}
-	s.hits++
-	s.slots[i].used = true
-	return s.slots[i].block
+	if u := n.uses.Load(); u < usesMax {
+		n.uses.Store(u + 1) // of two at once one may be lost
+	}
+	c.hits.add()
+	return n.block
 }
 
-// Put adds a block and takes it over. A block that is larger than a shard is not kept.
-func (c *Cache) Put(k Key, block []byte) {
+func cost(blockBytes int) int64 { return int64(blockBytes) + nodeOverheadBytes }
+
+// Wants says whether a block that was missed should be put into the cache: nothing had to be dropped
+// until now, or it was missed before, not long ago.
+func (c *Cache) Wants(k Key) bool {
 	if c == nil {
+		return false
+	}
+	hash := k.hash()
+	return !c.shard(hash).full.Load() || c.ghosts.seen(hash)
+}
+
+// Put adds a block, which nobody may change any more. A block that is larger than a shard is not
+// kept, and of two of one key the first is.
+func (c *Cache) Put(k Key, block []byte) {
+	if c == nil || cost(cap(block)) > c.shards[0].bytesMax {
 		return
 	}
-	s := c.shard(k)
+	hash := k.hash()
+	s := c.shard(hash)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.putLocked(k, block)
-}
-
-func cost(block []byte) int64 { return int64(cap(block)) + slotOverheadBytes }
-
-func (s *shard) putLocked(k Key, block []byte) {
-	if cost(block) > s.bytesMax {
+	if s.find(k, hash) != nil {
 		return
 	}
-	if i, ok := s.index[k]; ok {
-		s.bytes += cost(block) - cost(s.slots[i].block)
-		s.slots[i].block = block
-	} else {
-		s.addLocked(k, block)
-	}
-	for s.bytes > s.bytesMax {
+	for s.bytes+cost(cap(block)) > s.bytesMax {
+		s.full.Store(true)
 		s.evictLocked()
 	}
-}
-
-func (s *shard) addLocked(k Key, block []byte) {
-	var i int32
-	if n := len(s.free); n > 0 {
-		i = s.free[n-1]
-		s.free = s.free[:n-1]
-	} else {
-		i = int32(len(s.slots))
-		s.slots = append(s.slots, slot{})
+	if n := len(*s.buckets.Load()); len(s.ring) >= chainMax*n {
+		s.growLocked(2 * n)
 	}
-	// Unused until the first hit, so that one long scan does not push out what is read often.
-	s.slots[i] = slot{key: k, block: block}
-	s.index[k] = i
-	s.bytes += cost(block)
+	// Not used yet: what is read once only shall be the first to go.
+	n := &node{key: k, block: block}
+	if last := len(s.free) - 1; last >= 0 {
+		s.ring[s.free[last]] = n // the hand has just passed there
+		s.free = s.free[:last]
+	} else {
+		s.ring = append(s.ring, n)
+	}
+	s.bytes += cost(cap(block))
+	s.linkLocked(n, hash)
 }
 
-// evictLocked turns the hand to the first block that was not used since its last turn. It ends
-// after at most two rounds, since the first clears every bit.
+func (s *shard) linkLocked(n *node, hash uint64) {
+	b := s.bucket(hash)
+	n.next.Store(b.Load())
+	b.Store(n)
+}
+
+// growLocked hangs all nodes into n buckets. Readers on their way may miss some.
+func (s *shard) growLocked(n int) {
+	s.setBuckets(n)
+	for _, n := range s.ring {
+		if n != nil {
+			s.linkLocked(n, n.key.hash())
+		}
+	}
+}
+
+// evictLocked drops the first block that the hand finds without uses; each that it passes loses one.
+// It ends after at most usesMax + 1 rounds, unless readers add uses all the time.
 func (s *shard) evictLocked() {
-	for {
-		if s.hand >= len(s.slots) {
+	for ; ; s.hand++ {
+		if s.hand >= len(s.ring) {
 			s.hand = 0
 		}
-		sl := &s.slots[s.hand]
-		if sl.block != nil {
-			if !sl.used {
-				break
-			}
-			sl.used = false
+		n := s.ring[s.hand]
+		if n == nil {
+			continue
 		}
-		s.hand++
+		u := n.uses.Load()
+		if u == 0 {
+			break
+		}
+		n.uses.Store(u - 1)
 	}
-	sl := &s.slots[s.hand]
-	delete(s.index, sl.key)
-	s.bytes -= cost(sl.block)
-	*sl = slot{}
+	n := s.ring[s.hand]
+	s.unlinkLocked(n)
+	s.bytes -= cost(cap(n.block))
+	s.ring[s.hand] = nil
 	s.free = append(s.free, int32(s.hand))
 	s.hand++
+}
+
+func (s *shard) unlinkLocked(n *node) {
+	at := s.bucket(n.key.hash())
+	for at.Load() != n {
+		at = &at.Load().next
+	}
+	at.Store(n.next.Load())
 }
 
 // Stats of a cache since it was made.
@@ -167,17 +244,15 @@ type Stats struct {
 
 // Stats sums over the shards.
 func (c *Cache) Stats() Stats {
-	var st Stats
 	if c == nil {
-		return st
+		return Stats{}
 	}
+	st := Stats{Hits: c.hits.sum(), Misses: c.misses.sum()}
 	for i := range c.shards {
 		s := &c.shards[i]
 		s.mu.Lock()
-		st.Hits += s.hits
-		st.Misses += s.misses
 		st.Bytes += s.bytes
-		st.Blocks += int64(len(s.index))
+		st.Blocks += int64(len(s.ring) - len(s.free))
 		s.mu.Unlock()
 	}
 	return st

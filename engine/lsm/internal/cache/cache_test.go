@@ -29,10 +29,10 @@ func TestGetReturnsWhatWasPut(t *testing.T) {
 	}
 	require.Nil(t, c.Get(Key{Table: 99}))
 	st := c.Stats()
-	require.Equal(t, Stats{Hits: 1000, Misses: 1, Bytes: 1000 * (1000 + slotOverheadBytes), Blocks: 1000}, st)
+	require.Equal(t, Stats{Hits: 1000, Misses: 1, Bytes: 1000 * (1000 + nodeOverheadBytes), Blocks: 1000}, st)
 	c.Put(key(5), block(6, 2000))
-	require.Equal(t, block(6, 2000), c.Get(key(5)), "put again")
-	require.Equal(t, st.Bytes+1000, c.Stats().Bytes)
+	require.Equal(t, block(5, 1000), c.Get(key(5)), "the first stays")
+	require.Equal(t, st.Bytes, c.Stats().Bytes)
 }
 
 func TestBoundHolds(t *testing.T) {
@@ -81,7 +81,8 @@ func TestNilCache(t *testing.T) {
 	c.Put(key(1), block(1, 10))
 	require.Nil(t, c.Get(key(1)))
 	require.Zero(t, c.Stats())
-	c.Release(c.Scratch(10))
+	require.False(t, c.Wants(key(1)))
+	c.Return(c.Lend())
 }
 
 func TestConcurrent(t *testing.T) {
@@ -97,9 +98,9 @@ func TestConcurrent(t *testing.T) {
 					return
 				}
 				c.Put(key(i), block(i, 500))
-				s := c.Scratch(600)
-				(*s)[0] = 1
-				c.Release(s)
+				b := c.Lend()
+				b.StoredRoom(600)[0] = 1
+				c.Return(b)
 			}
 		})
 	}

@@ -80,7 +80,7 @@ func (c *Compactor) keep() bool {
 	return !Droppable(kind, c.it.LSN(), newer, c.opts.Horizon, bottom)
 }
 
-// Entry is the version; Key is valid until the next call, Value is never changed.
+// Entry is the version; Key and Value are valid until the next call.
 func (c *Compactor) Entry() base.Entry {
 	return base.Entry{Key: c.key, LSN: c.it.LSN(), Kind: c.it.Kind(), Value: c.it.Value()}
 }

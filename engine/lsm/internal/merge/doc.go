@@ -10,7 +10,4 @@
 //     allow; flush and compaction write what it yields.
 //   - Scan, which yields the newest version at or below a snapshot for each key of a range, in
 //     one direction, without tombstones and dead ranges.
-//
-// The iterators that this package is given promise more than base.Iterator asks: the bytes that
-// Value returns are never changed, only dropped. They stay valid as long as they are referenced.
 package merge

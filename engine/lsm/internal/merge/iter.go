@@ -249,7 +249,7 @@ func (m *Iter) LSN() base.LSN { return m.heap[0].lsn }
 // Kind of the version.
 func (m *Iter) Kind() base.Kind { return m.heap[0].it.Kind() }
 
-// Value of the version; never changed afterwards.
+// Value of the version; valid for as long as the source's is.
 func (m *Iter) Value() []byte { return m.heap[0].it.Value() }
 
 // Err returns the first error of a source; after one the iterator is not valid.

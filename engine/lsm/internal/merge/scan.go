@@ -17,6 +17,8 @@ type ScanOptions struct {
 	Snapshot base.LSN
 	// Dead hides dropped ranges.
 	Dead Dead
+	// KeepValues says that the source's values stay valid and unchanged, and so do the scan's.
+	KeepValues bool
 }
 
 // Scan yields, for each key of a range, the newest version at or below a snapshot, without
@@ -31,6 +33,7 @@ type Scan struct {
 	key   []byte // a copy
 	value []byte
 	lsn   base.LSN
+	room  []byte // for copies of values, going backward
 
 	keyBuf [keyRoom]byte
 }
@@ -143,6 +146,10 @@ func (s *Scan) prev() bool {
 		for ok && bytes.Equal(s.it.Key(), s.key) {
 			if s.it.LSN() <= s.opts.Snapshot {
 				kind, s.value, s.lsn = s.it.Kind(), s.it.Value(), s.it.LSN()
+				if !s.opts.KeepValues {
+					s.room = append(s.room[:0], s.value...)
+					s.value = s.room
+				}
 			}
 			ok = s.it.Prev()
 		}
@@ -160,7 +167,8 @@ func (s *Scan) prev() bool {
 // Key is valid until the next call of Next.
 func (s *Scan) Key() []byte { return s.key }
 
-// Value is never changed afterwards; keeping it keeps the block or memtable entry it is part of.
+// Value is valid until the next call of Next or Close or, with KeepValues, for good: keeping it keeps
+// the block or memtable entry it is part of.
 func (s *Scan) Value() []byte { return s.value }
 
 // LSN of the version shown.

@@ -61,25 +61,34 @@ func compress(scratch, raw []byte, how Compression) (stored []byte, codec Codec)
 
 var errImpossibleLength = errors.New("block of impossible length")
 
-// decompress returns the bytes of a stored block, at most rawMax of them, in a new slice of its own.
-func decompress(payload []byte, codec Codec, rawMax int) ([]byte, error) {
+// decompress returns the bytes of a stored block, at most rawMax of them: in dst where that has room,
+// in a new slice otherwise, never in payload.
+func decompress(dst, payload []byte, codec Codec, rawMax int) ([]byte, error) {
 	switch codec {
 	case CodecRaw:
-		return append(make([]byte, 0, len(payload)), payload...), nil
+		return append(roomFor(dst, len(payload))[:0], payload...), nil
 	case CodecS2:
 		n, err := s2.DecodedLen(payload)
 		if err != nil || n > rawMax {
 			return nil, fmt.Errorf("s2 %w", errImpossibleLength)
 		}
-		raw, err := s2.Decode(make([]byte, n), payload)
+		raw, err := s2.Decode(roomFor(dst, n), payload)
 		if err != nil {
 			return nil, fmt.Errorf("s2: %w", err)
 		}
 		return raw, nil
 	case CodecZstd:
-		return decompressZstd(payload, rawMax)
+		return decompressZstd(dst, payload, rawMax)
 	}
 	return nil, fmt.Errorf("unknown codec %d", codec)
+}
+
+// roomFor returns n bytes, in dst if it has room.
+func roomFor(dst []byte, n int) []byte {
+	if n <= cap(dst) {
+		return dst[:n]
+	}
+	return make([]byte, n)
 }
 
 // zstdSlackBytes behind the content let the decoder copy in large steps.
@@ -87,7 +96,7 @@ const zstdSlackBytes = 16
 
 // decompressZstd takes only what compress makes: a frame of known length. Nothing that the payload
 // says makes it use more memory than rawMax.
-func decompressZstd(payload []byte, rawMax int) ([]byte, error) {
+func decompressZstd(dst, payload []byte, rawMax int) ([]byte, error) {
 	var h zstd.Header
 	if err := h.Decode(payload); err != nil {
 		return nil, fmt.Errorf("zstd header: %w", err)
@@ -98,7 +107,7 @@ func decompressZstd(payload []byte, rawMax int) ([]byte, error) {
 	n := int(h.FrameContentSize)
 	d := zstdDecoders.Get().(*zstd.Decoder)
 	defer zstdDecoders.Put(d)
-	raw, err := d.DecodeAll(payload, make([]byte, 0, n+zstdSlackBytes))
+	raw, err := d.DecodeAll(payload, roomFor(dst, n+zstdSlackBytes)[:0])
 	if err != nil {
 		return nil, fmt.Errorf("zstd: %w", err)
 	}

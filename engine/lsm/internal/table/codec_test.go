@@ -30,19 +30,19 @@ func TestWhatDoesNotShrinkStaysRaw(t *testing.T) {
 		}{{random, CodecRaw}, {nearly, CodecRaw}, {shrinks, want[how]}, {nil, CodecRaw}, {random[:1], CodecRaw}} {
 			stored, codec := compress(scratch, c.raw, how)
 			require.Equal(t, c.want, codec)
-			back, err := decompress(stored, codec, len(c.raw))
+			back, err := decompress(nil, stored, codec, len(c.raw))
 			require.NoError(t, err)
 			require.True(t, bytes.Equal(c.raw, back))
 			if codec != CodecRaw {
-				_, err = decompress(stored, codec, len(c.raw)-1)
+				_, err = decompress(nil, stored, codec, len(c.raw)-1)
 				require.ErrorIs(t, err, errImpossibleLength)
-				_, err = decompress(stored[:len(stored)-1], codec, len(c.raw))
+				_, err = decompress(nil, stored[:len(stored)-1], codec, len(c.raw))
 				require.Error(t, err)
 			}
 			scratch = stored
 		}
 	}
-	_, err := decompress(random, 3, len(random))
+	_, err := decompress(nil, random, 3, len(random))
 	require.ErrorContains(t, err, "unknown codec 3")
 }
 
@@ -82,11 +82,11 @@ func TestZstdBombs(t *testing.T) {
 		"promises more than is": {0x28, 0xb5, 0x2f, 0xfd, 0xa0, 0, 0, 4, 0, 1, 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := decompress(payload, CodecZstd, 512<<10)
+			_, err := decompress(nil, payload, CodecZstd, 512<<10)
 			require.Error(t, err)
 		})
 	}
-	raw, err := decompress(bomb, CodecZstd, 1<<20)
+	raw, err := decompress(nil, bomb, CodecZstd, 1<<20)
 	require.NoError(t, err)
 	require.True(t, bytes.Equal(zeros, raw))
 }

@@ -10,6 +10,9 @@ import (
 type IterOptions struct {
 	// NoFill leaves the block cache as it is: compaction reads everything once.
 	NoFill bool
+	// KeepValues keeps values valid and unchanged for as long as they are referenced. Without it they
+	// are valid until the iterator moves.
+	KeepValues bool
 }
 
 // iter walks the versions of a table in both directions.
@@ -19,6 +22,7 @@ type iter struct {
 	m    *resident
 	err  error
 
+	lender  lender // of the block, if it is lent
 	valid   bool
 	blockAt int // index of the block that is loaded, -1 without
 	b       block
@@ -40,13 +44,13 @@ type stop struct {
 	keyFrom, keyTo int
 }
 
-// NewIter returns an iterator over all versions, in both directions. Values stay valid and
-// unchanged as long as they are referenced; keys until the next positioning call.
+// NewIter returns an iterator over all versions, in both directions. Keys and values are valid until
+// the next positioning call or Close.
 func (r *Reader) NewIter() base.Iterator { return r.NewIterWith(IterOptions{}) }
 
 // NewIterWith is NewIter with options.
 func (r *Reader) NewIterWith(opts IterOptions) base.Iterator {
-	return &iter{r: r, opts: opts, blockAt: -1, interval: -1}
+	return &iter{r: r, opts: opts, lender: lender{cache: r.opts.Cache}, blockAt: -1, interval: -1}
 }
 
 func (it *iter) fail(err error) bool {
@@ -76,13 +80,23 @@ func (it *iter) load(i int) bool {
 	if it.blockAt == i {
 		return true
 	}
-	b, err := it.r.dataBlock(it.m, i, !it.opts.NoFill)
+	b, _, err := it.r.dataBlock(it.m, i, &it.lender, it.upkeep())
 	if err != nil {
 		it.blockAt = -1
 		return it.fail(err)
 	}
 	it.b, it.blockAt = b, i
 	return true
+}
+
+func (it *iter) upkeep() (how upkeep) {
+	if !it.opts.NoFill {
+		how |= fill
+	}
+	if it.opts.KeepValues {
+		how |= own
+	}
+	return how
 }
 
 // decode makes the entry at an offset the current one. The key before it is in it.key.
@@ -282,7 +296,7 @@ func (it *iter) LSN() base.LSN { return it.e.lsn }
 // Kind of the version.
 func (it *iter) Kind() base.Kind { return it.e.kind }
 
-// Value is part of a block that is never changed.
+// Value is valid until the next positioning call or, with KeepValues, for good.
 func (it *iter) Value() []byte { return it.e.value }
 
 // Err returns what stopped the iterator.
@@ -291,5 +305,6 @@ func (it *iter) Err() error { return it.err }
 // Close lets go of the table.
 func (it *iter) Close() error {
 	it.valid, it.m, it.b, it.blockAt = false, nil, block{}, -1
+	it.lender.giveBack()
 	return nil
 }

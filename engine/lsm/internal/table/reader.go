@@ -134,13 +134,13 @@ func (r *Reader) readEnd(first func(footer) section) (footer, ending, error) {
 func (r *Reader) assemble(f footer, end ending) (*resident, error) {
 	m := &resident{}
 	var err error
-	if m.filter, err = r.unseal(f.filter, end.part(f.filter), sectionRawMaxBytes); err != nil {
+	if m.filter, err = r.unseal(nil, f.filter, end.part(f.filter), sectionRawMaxBytes); err != nil {
 		return nil, err
 	}
 	if len(m.filter) == 0 || len(m.filter)%filterLineBytes != 0 {
 		return nil, r.corrupt(int64(f.filter.offset), "malformed filter")
 	}
-	raw, err := r.unseal(f.index, end.part(f.index), sectionRawMaxBytes)
+	raw, err := r.unseal(nil, f.index, end.part(f.index), sectionRawMaxBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -163,7 +163,7 @@ func (r *Reader) assemble(f footer, end ending) (*resident, error) {
 
 // decodeProperties also returns how long their raw form is, which they hold.
 func (r *Reader) decodeProperties(f footer, end ending) (p *Properties, rawBytes int, err error) {
-	raw, err := r.unseal(f.properties, end.part(f.properties), sectionRawMaxBytes)
+	raw, err := r.unseal(nil, f.properties, end.part(f.properties), sectionRawMaxBytes)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -174,13 +174,14 @@ func (r *Reader) decodeProperties(f footer, end ending) (p *Properties, rawBytes
 	return p, cap(raw), nil
 }
 
-// unseal checks and decodes a stored block. The result is a new slice.
-func (r *Reader) unseal(s section, stored []byte, rawMax int) ([]byte, error) {
+// unseal checks and decodes a stored block, into dst where that has room and into a new slice
+// otherwise, never into stored.
+func (r *Reader) unseal(dst []byte, s section, stored []byte, rawMax int) ([]byte, error) {
 	payload, codec, err := r.verifyBlock(s, stored)
 	if err != nil {
 		return nil, err
 	}
-	raw, err := decompress(payload, codec, rawMax)
+	raw, err := decompress(dst, payload, codec, rawMax)
 	if err != nil {
 		return nil, r.corrupt(int64(s.offset), "%v", err)
 	}
@@ -194,79 +195,6 @@ func (r *Reader) verifyBlock(s section, stored []byte) (payload []byte, codec Co
 		return nil, 0, r.corrupt(int64(s.offset), "block checksum")
 	}
 	return stored[:at], Codec(stored[at]), nil
-}
-
-// dataBlock returns the i-th data block, from the cache if it is there. keep says whether to put it
-// there.
-func (r *Reader) dataBlock(m *resident, i int, keep bool) (block, error) {
-	s := m.index.blocks[i]
-	key := cache.Key{Table: r.opts.Num, Offset: s.offset}
-	raw := r.opts.Cache.Get(key)
-	if raw == nil {
-		var err error
-		if raw, err = r.readBlock(s); err != nil {
-			return block{}, err
-		}
-		if keep {
-			r.opts.Cache.Put(key, raw)
-		}
-	}
-	b, ok := parseBlock(raw)
-	if !ok {
-		return block{}, r.malformed(m, i)
-	}
-	return b, nil
-}
-
-func (r *Reader) malformed(m *resident, i int) error {
-	return r.corrupt(int64(m.index.blocks[i].offset), "malformed data block")
-}
-
-// readBlock reads and decodes a data block from the file.
-func (r *Reader) readBlock(s section) ([]byte, error) {
-	buf := r.opts.Cache.Scratch(int(s.length))
-	defer r.opts.Cache.Release(buf)
-	if err := r.readAt(*buf, int64(s.offset)); err != nil {
-		return nil, err
-	}
-	return r.unseal(s, *buf, blockRawMaxBytes)
-}
-
-// Get returns the newest version of key with an LSN of at most maxLSN, tombstones included. The
-// Key of the entry is the caller's. Value aliases a block that is never changed: it may be kept, at
-// the cost of keeping its block (some 8 KiB) in memory.
-func (r *Reader) Get(key []byte, maxLSN base.LSN) (e base.Entry, ok bool, err error) {
-	m, err := r.open()
-	if err != nil || maxLSN < m.props.MinLSN {
-		return base.Entry{}, false, err
-	}
-	if !filterHas(m.filter, filterHash(key)) {
-		r.filters.negative.Add(1)
-		return base.Entry{}, false, nil
-	}
-	var be blockEntry
-	for i := m.index.find(key); i < len(m.index.blocks); i++ {
-		if bytes.Compare(m.index.first(i), key) > 0 {
-			break
-		}
-		b, err := r.dataBlock(m, i, true)
-		if err != nil {
-			return base.Entry{}, false, err
-		}
-		switch b.get(&be, key, maxLSN) {
-		case found:
-			r.filters.found.Add(1)
-			return base.Entry{Key: key, LSN: be.lsn, Kind: be.kind, Value: be.value}, true, nil
-		case absent:
-			r.filters.vain.Add(1)
-			return base.Entry{}, false, nil
-		case malformed:
-			return base.Entry{}, false, r.malformed(m, i)
-		case goOn:
-		}
-	}
-	r.filters.vain.Add(1)
-	return base.Entry{}, false, nil
 }
 
 // MayContainPrefix asks the filter whether some key has this storage.FilterPrefix.

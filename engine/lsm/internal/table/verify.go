@@ -69,7 +69,8 @@ func (r *Reader) Verify(ctx context.Context) error {
 // and reports all faults; an error is the context's only. Nothing of it goes through the cache, and
 // nothing becomes resident.
 func (r *Reader) Check(ctx context.Context, opts CheckOptions) (Checked, error) {
-	c := checker{r: r, opts: opts}
+	c := checker{r: r, opts: opts, lender: lender{cache: r.opts.Cache}}
+	defer c.giveBack()
 	c.header()
 	f, ok := c.footer()
 	if !ok {
@@ -110,6 +111,7 @@ type checker struct {
 	bad    int // data blocks that cannot be read
 	key    []byte
 	lsn    base.LSN
+	lender
 }
 
 func (c *checker) fault(part string, s section, lost bool, format string, args ...any) {
@@ -193,7 +195,7 @@ func (c *checker) section(part string, s section) ([]byte, bool) {
 	err := c.r.readAt(stored, int64(s.offset))
 	var raw []byte
 	if err == nil {
-		raw, err = c.r.unseal(s, stored, sectionRawMaxBytes)
+		raw, err = c.r.unseal(nil, s, stored, sectionRawMaxBytes)
 	}
 	if err != nil {
 		c.fault(part, s, true, "%s", reasonOf(err))
@@ -240,7 +242,7 @@ func (c *checker) lost(i int, reason string) {
 }
 
 func (c *checker) block(i int) {
-	raw, err := c.r.readBlock(c.index.blocks[i])
+	raw, err := c.r.readBlock(c.index.blocks[i], &c.lender, true)
 	if err != nil {
 		c.lost(i, reasonOf(err))
 		return
