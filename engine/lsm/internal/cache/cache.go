@@ -38,8 +38,11 @@ const (
 	shardCount = 1 << shardBits
 	// nodeOverheadBytes is counted on top of each block: its node, and its shares of ring and buckets.
 	nodeOverheadBytes = 96
-	// blockBytesGuess is the size of a block by which buckets and ghosts are counted.
-	blockBytesGuess = 4 << 10
+	// bucketBytes of the bound bring one more bucket, ghostBytes one more ghost: about as many are
+	// remembered as there are blocks. More would let a loop over too much in, fewer take up a new hot
+	// set later (engine/lsm/PERFORMANCE.md).
+	bucketBytes = 4 << 10
+	ghostBytes  = 8 << 10
 	// chainMax is the mean length of a chain at which the buckets become more.
 	chainMax = 4
 	// usesMax is how many rounds of the hand a block survives without another use.
@@ -93,15 +96,18 @@ func New(bytesMax int64) *Cache {
 		bytesMax = BytesDefault
 	}
 	c := &Cache{}
-	perShard := 1 << bits.Len64(uint64(bytesMax/shardCount/blockBytesGuess))
+	perShard := powerOfTwo(bytesMax / shardCount / bucketBytes)
 	for i := range c.shards {
 		s := &c.shards[i]
 		s.setBuckets(perShard)
 		s.bytesMax = bytesMax / shardCount
 	}
-	c.ghosts = newGhosts(bytesMax / blockBytesGuess)
+	c.ghosts = newGhosts(bytesMax / ghostBytes)
 	return c
 }
+
+// powerOfTwo returns the smallest that is not below n.
+func powerOfTwo(n int64) int { return 1 << bits.Len64(uint64(max(n, 1)-1)) }
 
 func (s *shard) setBuckets(n int) {
 	b := make([]atomic.Pointer[node], n)

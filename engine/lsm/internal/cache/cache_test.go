@@ -76,6 +76,71 @@ func TestWhatIsReadOftenSurvivesAScan(t *testing.T) {
 	require.Greater(t, kept, 90)
 }
 
+// TestAFullCacheTakesWhatIsAskedForAgain, not what is asked for once.
+func TestAFullCacheTakesWhatIsAskedForAgain(t *testing.T) {
+	c := New(4 << 20)
+	ask := func(i int) (hit bool) {
+		if c.Get(key(i)) != nil {
+			return true
+		}
+		if c.Wants(key(i)) {
+			c.Put(key(i), block(i, 8192))
+		}
+		return false
+	}
+	for i := range 2000 {
+		ask(i)
+	}
+	full := c.Stats()
+	for i := 10_000; i < 60_000; i++ {
+		ask(i)
+	}
+	require.Equal(t, full.Blocks, c.Stats().Blocks)
+	kept := 0
+	for i := range 2000 {
+		if c.Get(key(i)) != nil {
+			kept++
+		}
+	}
+	require.Greater(t, kept, int(full.Blocks)*3/4, "a long scan turned the cache over")
+	require.False(t, ask(100_000))
+	require.False(t, ask(100_000))
+	require.True(t, ask(100_000))
+}
+
+// TestChainsStayShort where blocks are much smaller than expected.
+func TestChainsStayShort(t *testing.T) {
+	c := New(1 << 20)
+	for i := range 20_000 {
+		c.Put(key(i), block(i, 10))
+	}
+	for i := range c.shards {
+		s := &c.shards[i]
+		require.LessOrEqual(t, len(s.ring)-len(s.free), chainMax*len(*s.buckets.Load()))
+		linked := 0
+		for j := range *s.buckets.Load() {
+			for n := (*s.buckets.Load())[j].Load(); n != nil; n = n.next.Load() {
+				linked++
+			}
+		}
+		require.Equal(t, len(s.ring)-len(s.free), linked)
+	}
+}
+
+func TestTally(t *testing.T) {
+	var n tally
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 1000 {
+				n.add()
+			}
+		})
+	}
+	wg.Wait()
+	require.Equal(t, uint64(8000), n.sum())
+}
+
 func TestNilCache(t *testing.T) {
 	var c *Cache
 	c.Put(key(1), block(1, 10))

@@ -1,9 +1,6 @@
 package cache
 
-import (
-	"math/bits"
-	"sync/atomic"
-)
+import "sync/atomic"
 
 // ghosts remember the last blocks that were asked for in vain, by 16 bits of their hash: four to a
 // word, the newest lowest. Some are mistaken for others, and of two that come at once one may be lost;
@@ -18,7 +15,7 @@ const (
 )
 
 func newGhosts(n int64) ghosts {
-	return ghosts{words: make([]atomic.Uint64, 1<<bits.Len64(uint64(n/ghostsPerWord)))}
+	return ghosts{words: make([]atomic.Uint64, powerOfTwo(n/ghostsPerWord))}
 }
 
 // seen says whether the hash is remembered, and remembers it if not.
