@@ -86,8 +86,10 @@ func TestTruncatedStaleAndMisplaced(t *testing.T) {
 	rd := open(file, nil, nil)
 	m, err := rd.open()
 	require.NoError(t, err)
-	for i, a := range m.index.blocks {
-		for _, b := range m.index.blocks[i+1:] {
+	for i := range m.fences.len() {
+		a := m.fences.block(i)
+		for j := i + 1; j < m.fences.len(); j++ {
+			b := m.fences.block(j)
 			if a.length == b.length {
 				bad := bytes.Clone(file)
 				copy(bad[a.offset:a.end()], file[b.offset:b.end()])
@@ -197,7 +199,7 @@ func FuzzBlock(f *testing.F) {
 		if !ok {
 			t.Fatal("index")
 		}
-		it := &iter{r: open(nil, nil, nil), m: &resident{index: ix}, b: b, interval: -1}
+		it := &iter{r: open(nil, nil, nil), m: &resident{fences: ix.fences()}, b: b, interval: -1}
 		for _, start := range []func() bool{it.First, it.Last, func() bool { return it.SeekGE(key) },
 			func() bool { return it.SeekLT(key) }, func() bool { return it.SeekLT(append(key, 1)) }} {
 			for ok, n := start(), 0; ok && n < 100; n++ {
@@ -212,6 +214,27 @@ func FuzzBlock(f *testing.F) {
 	})
 }
 
+// checkFences looks for the keys of an index among its fences.
+func checkFences(t *testing.T, x *index, f *fences) {
+	for i, s := range x.blocks {
+		if f.block(i) != s {
+			t.Fatalf("block %d stands at %v, not %v", i, f.block(i), s)
+		}
+		for _, key := range [][]byte{x.first(i), x.last(i), append(bytes.Clone(x.last(i)), 0)} {
+			at := f.find(key)
+			if at > 0 && bytes.Compare(x.last(at-1), key) >= 0 {
+				t.Fatalf("%x is found in block %d, and block %d ends at or after it", key, at, at-1)
+			}
+			if at+1 < len(x.blocks) && bytes.Compare(x.first(at+1), key) <= 0 && !f.at(at, key) {
+				t.Fatalf("%x is found in block %d only, and block %d begins at or before it", key, at, at+1)
+			}
+			if at == len(x.blocks) && bytes.Compare(x.last(at-1), key) >= 0 {
+				t.Fatalf("%x is not found", key)
+			}
+		}
+	}
+}
+
 func FuzzIndexAndProperties(f *testing.F) {
 	var x indexBuilder
 	x.add(100, []byte("abc"), []byte("abd"))
@@ -224,11 +247,7 @@ func FuzzIndexAndProperties(f *testing.F) {
 	f.Add(appendProperties(nil, &p), uint32(0))
 	f.Fuzz(func(t *testing.T, b []byte, end uint32) {
 		if ix, ok := parseIndex(b, end); ok {
-			for i := range ix.blocks {
-				if j := ix.find(ix.last(i)); j > i {
-					t.Fatalf("block %d found as %d", i, j)
-				}
-			}
+			checkFences(t, ix, ix.fences())
 		}
 		if p, ok := parseProperties(b); ok {
 			again, ok := parseProperties(appendProperties(nil, p))

@@ -3,7 +3,6 @@ package table
 import (
 	"bytes"
 	"encoding/binary"
-	"slices"
 )
 
 // indexBuilder encodes the index block.
@@ -44,16 +43,13 @@ func (x *indexBuilder) append(dst []byte) []byte {
 	return append(binary.AppendUvarint(dst, uint64(x.n)), x.entries...)
 }
 
-// index is a decoded index block.
+// index is a decoded index block, with the first and the last key of each data block.
 type index struct {
 	blocks []section
 	// keys holds first and last key of block i one after the other: from ends[2i-1] (0 for the
 	// first block) to ends[2i], and from there to ends[2i+1].
 	keys []byte
 	ends []uint32
-	// All keys share their first common bytes; the eight after those, as a number, are the mark.
-	common int
-	marks  []uint64 // of the last keys
 }
 
 // parseIndex decodes an index block; ok is false when it is malformed. dataEnd is where the filter
@@ -91,8 +87,6 @@ func parseIndex(b []byte, dataEnd uint32) (x *index, ok bool) {
 	if d.bad || len(d.b) != 0 || at != uint64(dataEnd) || !x.sorted() {
 		return nil, false
 	}
-	x.keys = slices.Clip(x.keys)
-	x.mark()
 	return x, true
 }
 
@@ -108,24 +102,6 @@ func (x *index) sorted() bool {
 	return true
 }
 
-func (x *index) mark() {
-	x.common = sharedLen(x.first(0), x.last(len(x.blocks)-1))
-	x.marks = make([]uint64, len(x.blocks))
-	for i := range x.marks {
-		x.marks[i] = markOf(x.last(i)[x.common:])
-	}
-}
-
-// markOf returns the first eight bytes as a number, in the order of the bytes.
-func markOf(b []byte) uint64 {
-	if len(b) >= 8 {
-		return binary.BigEndian.Uint64(b)
-	}
-	var p [8]byte
-	copy(p[:], b)
-	return binary.BigEndian.Uint64(p[:])
-}
-
 func (x *index) first(i int) []byte {
 	from := uint32(0)
 	if i > 0 {
@@ -135,31 +111,3 @@ func (x *index) first(i int) []byte {
 }
 
 func (x *index) last(i int) []byte { return x.keys[x.ends[2*i]:x.ends[2*i+1]] }
-
-// bytes held in memory.
-func (x *index) bytes() int64 {
-	return int64(cap(x.keys) + 4*cap(x.ends) + 8*cap(x.blocks) + 8*cap(x.marks))
-}
-
-// find returns the first block whose last key is at or after key; len(blocks) if there is none.
-func (x *index) find(key []byte) int {
-	c := x.common
-	if len(key) < c || !bytes.Equal(key[:c], x.keys[:c]) {
-		if bytes.Compare(key, x.keys[:c]) < 0 {
-			return 0
-		}
-		return len(x.blocks)
-	}
-	mark := markOf(key[c:])
-	lo, hi := 0, len(x.marks)
-	for lo < hi {
-		mid := int(uint(lo+hi) >> 1)
-		m := x.marks[mid]
-		if m < mark || (m == mark && bytes.Compare(x.last(mid)[c:], key[c:]) < 0) {
-			lo = mid + 1
-		} else {
-			hi = mid
-		}
-	}
-	return lo
-}

@@ -111,7 +111,7 @@ func (it *iter) decode(off int) bool {
 
 // begin moves to the first entry of block i.
 func (it *iter) begin(i int) bool {
-	if i >= len(it.m.index.blocks) {
+	if i >= it.m.fences.len() {
 		it.valid = false
 		return false
 	}
@@ -130,8 +130,8 @@ func (it *iter) SeekGE(key []byte) bool {
 	if !it.ready() {
 		return false
 	}
-	i := it.m.index.find(key)
-	if i == len(it.m.index.blocks) {
+	i := it.m.fences.find(key)
+	if i == it.m.fences.len() {
 		return false
 	}
 	if !it.load(i) {
@@ -150,8 +150,10 @@ func (it *iter) SeekGE(key []byte) bool {
 			return true
 		}
 	}
-	// The index says that the block ends at or after key.
-	return it.fail(it.r.malformed(it.m, i))
+	if i+1 == it.m.fences.len() {
+		return it.fail(it.r.malformed(it.m, i)) // its fence is its last key
+	}
+	return it.begin(i + 1) // the fence is at or after key, but need not be the last key of the block
 }
 
 // Last moves to the last version.
@@ -159,7 +161,7 @@ func (it *iter) Last() bool {
 	if !it.ready() {
 		return false
 	}
-	return it.end(len(it.m.index.blocks) - 1)
+	return it.end(it.m.fences.len() - 1)
 }
 
 // end moves to the last entry of block i.
@@ -176,19 +178,20 @@ func (it *iter) SeekLT(key []byte) bool {
 	if !it.ready() {
 		return false
 	}
-	x := it.m.index
-	i := x.find(key)
-	if i == len(x.blocks) || bytes.Compare(x.first(i), key) >= 0 {
+	i := it.m.fences.find(key)
+	if i == it.m.fences.len() {
 		return it.end(i - 1)
 	}
 	if !it.load(i) {
 		return false
 	}
 	r, ok := it.b.seekRestart(key)
-	if !ok || !it.collect(r, len(it.b.data)) {
+	if !ok {
 		return it.fail(it.r.malformed(it.m, i))
 	}
-	// The restart is before key, but in a block whose first key is; what follows may not be.
+	if !it.collect(r, len(it.b.data)) {
+		return false
+	}
 	for n := len(it.stops); n > 0; n-- {
 		s := &it.stops[n-1]
 		if bytes.Compare(it.slab[s.keyFrom:s.keyTo], key) < 0 {
@@ -196,7 +199,10 @@ func (it *iter) SeekLT(key []byte) bool {
 			return it.pop()
 		}
 	}
-	return it.fail(it.r.malformed(it.m, i))
+	if r > 0 {
+		return it.fail(it.r.malformed(it.m, i)) // its key was before key
+	}
+	return it.end(i - 1)
 }
 
 // collect fills stops with the entries of restart r that begin before limit.

@@ -48,7 +48,7 @@ const (
 // dataBlock returns the i-th data block. Unless lent it is never changed, and whoever refers to it
 // keeps it.
 func (r *Reader) dataBlock(m *resident, i int, l *lender, how upkeep) (b block, lent bool, err error) {
-	s := m.index.blocks[i]
+	s := m.fences.block(i)
 	key := cache.Key{Table: r.opts.Num, Offset: s.offset}
 	raw := r.opts.Cache.Get(key)
 	if raw == nil {
@@ -69,7 +69,7 @@ func (r *Reader) dataBlock(m *resident, i int, l *lender, how upkeep) (b block, 
 }
 
 func (r *Reader) malformed(m *resident, i int) error {
-	return r.corrupt(int64(m.index.blocks[i].offset), "malformed data block")
+	return r.corrupt(int64(m.fences.starts[i]), "malformed data block")
 }
 
 // readBlock reads and decodes a data block from the file: into the lender's memory, or new memory.
@@ -106,17 +106,14 @@ func (r *Reader) Get(key []byte, maxLSN base.LSN) (e base.Entry, ok bool, err er
 	}
 	l := lender{cache: r.opts.Cache}
 	var be blockEntry
-	for i := m.index.find(key); i < len(m.index.blocks); i++ {
-		if bytes.Compare(m.index.first(i), key) > 0 {
-			break
-		}
+	for i := m.fences.find(key); i < m.fences.len(); i++ {
 		b, lent, err := r.dataBlock(m, i, &l, fill)
 		if err != nil {
 			l.giveBack()
 			return base.Entry{}, false, err
 		}
 		what := b.get(&be, key, maxLSN)
-		if what == goOn {
+		if what == goOn && m.fences.at(i, key) {
 			continue
 		}
 		if what == found && lent {

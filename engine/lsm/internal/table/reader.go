@@ -39,7 +39,7 @@ type Reader struct {
 
 // resident is what a table keeps in memory while it is in use.
 type resident struct {
-	index  *index
+	fences *fences
 	filter []byte
 	props  *Properties
 	bytes  int64
@@ -93,7 +93,8 @@ func (r *Reader) load() (*resident, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.assemble(f, end)
+	m, _, err := r.assemble(f, end)
+	return m, err
 }
 
 // ending is the end of a table from an offset on.
@@ -131,34 +132,34 @@ func (r *Reader) readEnd(first func(footer) section) (footer, ending, error) {
 }
 
 // assemble checks and decodes the sections.
-func (r *Reader) assemble(f footer, end ending) (*resident, error) {
+func (r *Reader) assemble(f footer, end ending) (*resident, *index, error) {
 	m := &resident{}
 	var err error
 	if m.filter, err = r.unseal(nil, f.filter, end.part(f.filter), sectionRawMaxBytes); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if len(m.filter) == 0 || len(m.filter)%filterLineBytes != 0 {
-		return nil, r.corrupt(int64(f.filter.offset), "malformed filter")
+		return nil, nil, r.corrupt(int64(f.filter.offset), "malformed filter")
 	}
 	raw, err := r.unseal(nil, f.index, end.part(f.index), sectionRawMaxBytes)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var ok bool
-	if m.index, ok = parseIndex(raw, f.filter.offset); !ok {
-		return nil, r.corrupt(int64(f.index.offset), "malformed index")
+	x, ok := parseIndex(raw, f.filter.offset)
+	if !ok {
+		return nil, nil, r.corrupt(int64(f.index.offset), "malformed index")
 	}
+	m.fences = x.fences()
 	var propertiesBytes int
 	if m.props, propertiesBytes, err = r.decodeProperties(f, end); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	x := m.index
 	if !bytes.Equal(m.props.Smallest, x.first(0)) ||
 		!bytes.Equal(m.props.Largest, x.last(len(x.blocks)-1)) {
-		return nil, r.corrupt(int64(f.properties.offset), "bounds differ from the index")
+		return nil, nil, r.corrupt(int64(f.properties.offset), "bounds differ from the index")
 	}
-	m.bytes = x.bytes() + int64(cap(m.filter)+propertiesBytes+len(m.props.Prefixes)*64) + 256
-	return m, nil
+	m.bytes = m.fences.bytes() + int64(cap(m.filter)+propertiesBytes+len(m.props.Prefixes)*64) + 256
+	return m, x, nil
 }
 
 // decodeProperties also returns how long their raw form is, which they hold.
