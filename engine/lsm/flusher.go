@@ -4,8 +4,10 @@ import (
 	"errors"
 	"time"
 
+	"github.com/keystone-db/kstone/engine/lsm/internal/log"
 	"github.com/keystone-db/kstone/engine/lsm/internal/manifest"
 	"github.com/keystone-db/kstone/engine/lsm/internal/space"
+	"github.com/keystone-db/kstone/engine/lsm/internal/vfs"
 	"github.com/keystone-db/kstone/engine/storage"
 )
 
@@ -261,6 +263,7 @@ func (db *DB) addSegments(n int) error {
 			db.poison(err)
 			return err
 		}
+		db.warmSegment(extent)
 		s := &segment{Segment: manifest.Segment{Num: db.nextObject(), Extent: extent}}
 		added = append(added, s)
 		e.SegmentAdd = append(e.SegmentAdd, s.Segment)
@@ -286,6 +289,22 @@ func (db *DB) addSegments(n int) error {
 	w.mu.Unlock()
 	return nil
 }
+
+// warmSegment reads a new segment into the page cache, where a relaxed log is written: otherwise the
+// first group that begins in a page waits for the disk to read it.
+func (db *DB) warmSegment(e log.Extent) {
+	if !db.wal.relaxed {
+		return
+	}
+	buf := vfs.AlignedBuffer(warmBytes)
+	for at := e.Offset; at < e.End(); at += warmBytes {
+		// It is only about speed: whoever writes there sees the error, too.
+		_, _ = db.wal.file.ReadAt(buf[:min(warmBytes, e.End()-at)], at)
+	}
+}
+
+// warmBytes of a segment are read at once.
+const warmBytes = 256 << 10
 
 // vouchManifest writes an empty group behind the last record of the manifest.
 func (db *DB) vouchManifest() error {

@@ -179,6 +179,7 @@ func (db *DB) createLogs() error {
 		if err != nil {
 			return err
 		}
+		db.warmSegment(e)
 		s := &segment{Segment: manifest.Segment{Num: db.nextObject(), Extent: e}}
 		db.man.state.Segments[s.Num] = e
 		segments = append(segments, s)

@@ -9,7 +9,8 @@
 //   - Log: durable when WriteAt returns, and only this write; other descriptors' dirty pages are
 //     neither waited for nor written. O_DIRECT|O_DSYNC where the file system accepts it, O_DSYNC
 //     otherwise. Offsets and lengths are multiples of Align, buffers come from AlignedBuffer.
-//   - RelaxedLog: as Log, but durable only after Sync; for the sync modes interval and off.
+//   - RelaxedLog: buffered, durable only after Sync; for the sync modes interval and off. Offsets
+//     and lengths are as those of Log.
 //
 // Sync makes written bytes durable, not a change of the file's size: that takes SyncFull. A new
 // name, a rename or a removal is durable only after SyncDir of its folder.
@@ -31,7 +32,7 @@ const (
 	Heap Role = iota
 	// Log is durable at the return of each WriteAt.
 	Log
-	// RelaxedLog is written like Log but durable only after Sync.
+	// RelaxedLog is buffered as Heap and aligned as Log; durable after Sync.
 	RelaxedLog
 )
 
