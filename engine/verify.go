@@ -13,6 +13,8 @@ var ErrInUse = lsm.ErrInUse
 
 // VerifyOptions direct a verification. The zero value checks everything.
 type VerifyOptions struct {
+	// EncryptionKey opens an encrypted file.
+	EncryptionKey []byte
 	// Quick checks superblocks, manifest, log, and of tables all but their data; nothing that needs
 	// items.
 	Quick bool
@@ -121,7 +123,7 @@ type VerifyReport struct {
 // error says that the file could not be opened or is no database, or is the context's; faults are
 // in the report alone.
 func Verify(ctx context.Context, path string, opts VerifyOptions) (VerifyReport, error) {
-	low := lsm.VerifyOptions{FaultsMax: opts.FaultsMax, Quick: opts.Quick}
+	low := lsm.VerifyOptions{EncryptionKey: opts.EncryptionKey, FaultsMax: opts.FaultsMax, Quick: opts.Quick}
 	if opts.Progress != nil {
 		low.Progress = func(p lsm.VerifyProgress) {
 			opts.Progress(VerifyProgress{Step: "file", Done: p.Done, Total: p.Total})

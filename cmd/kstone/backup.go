@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/keystone-db/kstone/cmd/internal/filekey"
 	"github.com/keystone-db/kstone/cmd/internal/target"
 	"github.com/keystone-db/kstone/engine"
 )
@@ -21,6 +22,7 @@ type backupCommand struct {
 	force, quiet bool
 	noCheck      bool
 	rate         int64
+	key          filekey.Source
 }
 
 func newBackup() *cobra.Command {
@@ -36,7 +38,7 @@ blocks between files it does, so that the copy takes no time and no space.
 
 With --incremental-from BASE, a backup of DB that nobody has opened for writing since, FILE holds only the
 tables that BASE has not. kstone restore makes a database of BASE and FILE. The next incremental backup is
-made from FILE.`,
+made from FILE. A backup of an encrypted database has the key that DB has now.`,
 		Example: `  kstone backup my.keystone monday.keystone
   kstone backup --incremental-from monday.keystone my.keystone tuesday.backup`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -52,6 +54,7 @@ made from FILE.`,
 		},
 	}
 	f := cmd.Flags()
+	b.key.AddFlags(f)
 	f.StringVar(&b.base, "incremental-from", "", "backup that the new one goes on from")
 	f.BoolVar(&b.force, "force", false, "replace FILE if it is there")
 	f.Int64Var(&b.rate, "rate", 0, "most bytes a second; 0 for no bound")
@@ -73,7 +76,12 @@ func (b *backupCommand) run(ctx context.Context, path, file string, stdout, stde
 	if b.rate < 0 {
 		return usage(fmt.Errorf("--rate %d: want no negative one", b.rate))
 	}
-	svc, err := target.Target{Path: path, ReadOnly: true}.Open(ctx)
+	key, err := b.key.Key(ctx, stderr)
+	defer clear(key)
+	if err != nil {
+		return err
+	}
+	svc, err := target.Target{Path: path, ReadOnly: true, Key: key}.Open(ctx)
 	if err != nil {
 		return err
 	}
@@ -96,6 +104,8 @@ func explainCopy(ctx context.Context, err error) error {
 		return errors.New("interrupted: nothing is left of the copy")
 	case errors.Is(err, os.ErrExist):
 		return fmt.Errorf("%w: choose another name, or give --force to replace it", err)
+	case errors.Is(err, engine.ErrKeyNeeded), errors.Is(err, engine.ErrWrongKey), errors.Is(err, engine.ErrNotEncrypted):
+		return fmt.Errorf("%w: see the flags --encryption-key-…", err)
 	}
 	return err
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/keystone-db/kstone/cmd/internal/filekey"
 	"github.com/keystone-db/kstone/engine"
 )
 
@@ -38,6 +39,7 @@ crash cut short, do not count.`
 func newVerify() *cobra.Command {
 	var opts engine.VerifyOptions
 	var asJSON, progress bool
+	var key filekey.Source
 	cmd := &cobra.Command{
 		Use:     "verify PATH",
 		Short:   "Check a database file for damage",
@@ -51,6 +53,11 @@ func newVerify() *cobra.Command {
 				opts.Progress = func(p engine.VerifyProgress) { bar.show(p.Step, p.Done, p.Total) }
 				defer bar.end()
 			}
+			var err error
+			if opts.EncryptionKey, err = key.Key(ctx, cmd.ErrOrStderr()); err != nil {
+				return err
+			}
+			defer clear(opts.EncryptionKey)
 			begin := time.Now()
 			report, err := engine.Verify(ctx, args[0], opts)
 			if err != nil {
@@ -66,6 +73,7 @@ func newVerify() *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
+	key.AddFlags(f)
 	f.BoolVar(&asJSON, "json", false, "print the report as JSON")
 	f.BoolVar(&opts.Quick, "quick", false, "leave the data out: superblocks, manifest, log, and how tables begin and end")
 	f.BoolVar(&progress, "progress", false, "say on stderr how far it is, though that is no terminal")
@@ -84,6 +92,9 @@ func onePath(name string) cobra.PositionalArgs {
 
 // closedError says what to do about a file that cannot be looked at.
 func closedError(path string, err error) error {
+	if text := filekey.Explain(path, err); text != nil {
+		return text
+	}
 	switch {
 	case errors.Is(err, engine.ErrInUse):
 		return fmt.Errorf("%s is in use by another kstone that writes it: stop that one first; a server checks its own "+

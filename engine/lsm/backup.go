@@ -115,7 +115,7 @@ func (db *DB) writeCopy(
 		origin.Base = have.super.Timeline
 	}
 	f, err := newfile.New(place.File(), newfile.Options{
-		Database: db.ident, WrappedKey: v.super.WrappedKey, Epoch: v.super.Epoch, Origin: origin,
+		Database: db.ident, WrappedKey: v.super.WrappedKey, Keys: db.crypt, Epoch: v.super.Epoch, Origin: origin,
 		Align: align, SegmentBytes: db.opts.SegmentBytes, NextObject: db.copyNumbers(v.super.Epoch),
 		TableOptions: db.opts.blocks, Rand: db.opts.Rand, Pace: paceAt(opts.BytesPerSecond), Check: !opts.NoCheck,
 	})

@@ -342,7 +342,7 @@ func TestAWrongChainIsRefused(t *testing.T) {
 	require.ErrorContains(t, restore("dir/a", "dir/c"), "its base")
 	require.ErrorContains(t, restore("dir/a", "dir/a"), "full backup")
 	require.ErrorContains(t, restore("dir/a", "dir/none"), "dir/none")
-	require.ErrorIs(t, func() error { _, err := openCopy(fsys, crashPath); return err }(), ErrLocked)
+	require.ErrorIs(t, func() error { _, err := openCopy(fsys, crashPath, chainKey{}.unlock); return err }(), ErrLocked)
 
 	damage(t, fsys, "dir/b")
 	require.ErrorIs(t, restore("dir/a", "dir/b"), storage.ErrCorrupt)
@@ -372,7 +372,7 @@ func TestAWrongChainIsRefused(t *testing.T) {
 // damage flips a bit of the first table of a backup.
 func damage(t *testing.T, fsys *vfs.MemFS, path string) {
 	t.Helper()
-	c, err := openCopy(fsys, path)
+	c, err := openCopy(fsys, path, chainKey{}.unlock)
 	require.NoError(t, err)
 	var at int64
 	for _, table := range c.state.Tables {

@@ -44,6 +44,7 @@ type catalogue struct {
 // line is the log of one manifest.
 type line struct {
 	id       base.ObjectNum
+	term     *log.Term
 	chain    *log.Chain
 	extents  []log.Extent // in order
 	bytes    int64        // written
@@ -96,13 +97,13 @@ func (db *DB) manifestFailed(err error) error {
 func (c *catalogue) group(record []byte) error {
 	c.buf.Reset()
 	if record != nil {
-		c.buf.Add(log.AppendFrame(nil, c.next, record))
+		c.buf.Add(c.term.AppendFrame(nil, c.next, record))
 	}
 	first := c.next
 	if record != nil {
 		c.next++
 	}
-	sealed := c.chain.Seal(&c.buf, first, c.synced)
+	sealed := c.chain.Seal(&c.buf, c.term, first, c.synced)
 	if _, err := c.file.WriteAt(sealed.Bytes, sealed.Offset); err != nil {
 		return fmt.Errorf("write manifest group %d: %w", sealed.Seq, err)
 	}
@@ -118,11 +119,12 @@ var errLongRecord = errors.New("lsm: a record of the manifest is too long")
 // appendRecord writes a record, in a new extent when it does not fit.
 func (db *DB) appendRecord(record []byte) error {
 	c := &db.man
-	if len(record) > log.FramePayloadMaxBytes {
+	frame := c.term.FrameBytes(len(record))
+	if frame > log.FrameMaxBytes {
 		return fmt.Errorf("%w: %d bytes", errLongRecord, len(record))
 	}
 	at := c.chain.Position()
-	if !log.FitsManifest(at.Extent, at.Offset, log.FrameBytes(len(record)), c.align) {
+	if !log.FitsManifest(at.Extent, at.Offset, frame, c.align) {
 		if err := db.extendManifest(int64(len(record))); err != nil {
 			return err
 		}
@@ -209,13 +211,11 @@ func (db *DB) switchManifest() error {
 // startManifest writes the snapshot of the state into a new manifest that begins in first.
 func (db *DB) startManifest(first log.Extent) error {
 	c := &db.man
-	c.line = line{id: db.nextObject(), extents: []log.Extent{first}}
-	salt, err := db.newSalt()
-	if err != nil {
+	c.line = line{id: db.nextObject(), extents: []log.Extent{first}, chain: log.NewChain(c.align, log.Start(first))}
+	var err error
+	if c.term, err = db.newTerm(c.id, db.super.Epoch); err != nil {
 		return err
 	}
-	c.chain = log.NewChain(log.Ident{Log: c.id, Database: db.ident}, db.super.Epoch, salt,
-		c.align, log.Start(first))
 	c.switchFrom = 0
 	if bug.Enabled(bug.SuperblockBeforeData) {
 		super := db.super

@@ -29,17 +29,18 @@ type copyFile struct {
 	lock  io.Closer
 }
 
-// openCopy reads a backup. Nobody writes to it meanwhile.
-func openCopy(fsys vfs.FS, path string) (*copyFile, error) {
+// openCopy reads a backup. Nobody writes to it meanwhile. unlock looks at its superblock before anything
+// else is read, and gives it its keys.
+func openCopy(fsys vfs.FS, path string, unlock func(*copyFile) error) (*copyFile, error) {
 	c := &copyFile{path: path}
-	if err := c.open(fsys); err != nil {
+	if err := c.open(fsys, unlock); err != nil {
 		c.close()
 		return nil, err
 	}
 	return c, nil
 }
 
-func (c *copyFile) open(fsys vfs.FS) (err error) {
+func (c *copyFile) open(fsys vfs.FS, unlock func(*copyFile) error) (err error) {
 	if c.lock, err = fsys.Lock(c.path, vfs.LockShared); err != nil {
 		return err
 	}
@@ -55,6 +56,9 @@ func (c *copyFile) open(fsys vfs.FS) (err error) {
 		return err
 	}
 	c.super = copies.Newest
+	if err := unlock(c); err != nil {
+		return err
+	}
 	m, err := ondisk.ReadManifest(c.log, &c.super)
 	if err != nil {
 		return err
@@ -93,26 +97,22 @@ func (c *copyFile) close() {
 
 // openBase opens the base of an incremental backup of this database.
 func (db *DB) openBase(path string) (*copyFile, error) {
-	c, err := openCopy(db.opts.FS, path)
-	if err != nil {
-		return nil, err
-	}
 	db.man.mu.Lock()
-	timeline := db.super.Timeline
+	super := db.super
 	db.man.mu.Unlock()
-	err = c.unchanged()
-	switch {
-	case err != nil:
-	case c.super.Database != db.ident:
-		err = errOtherDatabase
-	case c.super.Origin.Timeline != timeline:
-		err = fmt.Errorf("%w: %s, this one is %s", errOtherTimeline, hexID(c.super.Origin.Timeline), hexID(timeline))
-	}
-	if err != nil {
-		c.close()
-		return nil, err
-	}
-	return c, nil
+	return openCopy(db.opts.FS, path, func(c *copyFile) error {
+		if err := c.unchanged(); err != nil {
+			return err
+		}
+		switch {
+		case c.super.Database != db.ident:
+			return errOtherDatabase
+		case c.super.Origin.Timeline != super.Timeline:
+			return fmt.Errorf("%w: %s, this one is %s", errOtherTimeline, hexID(c.super.Origin.Timeline), hexID(super.Timeline))
+		}
+		c.super.Keys = super.Keys // a timeline has one data key
+		return nil
+	})
 }
 
 func hexID(id [16]byte) string { return hex.EncodeToString(id[:]) }

@@ -117,6 +117,9 @@ func (h *crashHarness) options(fsys *vfs.MemFS, seed uint64) Options {
 		FS: fsys, Rand: &seededReader{rng: rand.New(rand.NewPCG(seed, 3))},
 		MemtableBytes: 256 << 10, SegmentBytes: 32 << 10, LogBytes: 128 << 10, Workers: 1,
 	}
+	if h.seed%2 == uint64(len(h.load.name)%2) { // half of the workloads with one seed, the others with the next
+		o.EncryptionKey = ownersKey
+	}
 	if h.load.tune != nil {
 		h.load.tune(&o)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
 	"github.com/keystone-db/kstone/engine/lsm/internal/cache"
+	"github.com/keystone-db/kstone/engine/lsm/internal/crypt"
 	"github.com/keystone-db/kstone/engine/lsm/internal/log"
 	"github.com/keystone-db/kstone/engine/lsm/internal/memtable"
 	"github.com/keystone-db/kstone/engine/lsm/internal/merge"
@@ -49,6 +50,7 @@ type DB struct {
 	lock      io.Closer
 	files     []io.Closer
 	ident     log.DatabaseID        // never changes
+	crypt     *crypt.Keys           // nil when not encrypted
 	super     superblock.Superblock // guarded by man.mu
 	superAt   int                   // the copy that is written last
 	heap      heap
@@ -155,11 +157,13 @@ func (db *DB) begin(epoch base.Epoch) {
 
 func (db *DB) nextObject() base.ObjectNum { return base.ObjectNum(db.objects.Add(1)) }
 
-func (db *DB) newSalt() (salt log.Salt, err error) {
-	if _, err = io.ReadFull(db.opts.Rand, salt[:]); err != nil {
-		err = fmt.Errorf("draw a salt: %w", err)
+// newTerm draws a salt for a log.
+func (db *DB) newTerm(id base.ObjectNum, epoch base.Epoch) (*log.Term, error) {
+	var salt log.Salt
+	if _, err := io.ReadFull(db.opts.Rand, salt[:]); err != nil {
+		return nil, fmt.Errorf("draw a salt: %w", err)
 	}
-	return salt, err
+	return log.NewTerm(log.Ident{Log: id, Database: db.ident}, epoch, salt, db.crypt)
 }
 
 // poison ends all writing for good.

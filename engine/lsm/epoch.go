@@ -42,35 +42,32 @@ func (db *DB) renewEpoch() error {
 	if super.Epoch >= base.EpochMax {
 		return nil // writers are refused when the last number is used
 	}
-	var salts [2]log.Salt
-	for i := range salts {
+	super.Epoch++
+	var terms [2]*log.Term
+	for i, id := range [...]base.ObjectNum{c.id, log.WAL} {
 		var err error
-		if salts[i], err = db.newSalt(); err != nil {
+		if terms[i], err = db.newTerm(id, super.Epoch); err != nil {
 			return err
 		}
 	}
-	super.Epoch++
 	super.Generation++
 	if err := db.writeSuper(super); err != nil {
 		return db.manifestFailed(err)
 	}
-	c.chain.Renew(super.Epoch, salts[0])
+	c.term = terms[0]
 	c.next = base.MakeLSN(super.Epoch, 1)
 	db.objects.Store(uint64(super.Epoch) << base.CounterBits)
 	db.seqs.begin(super.Epoch)
-	db.wal.renew(super.Epoch, salts[1])
+	db.wal.renew(super.Epoch, terms[1])
 	return nil
 }
 
 // renew makes the log go on in a new epoch, which is durable.
-func (w *wal) renew(epoch base.Epoch, salt log.Salt) {
+func (w *wal) renew(epoch base.Epoch, term *log.Term) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for w.writing {
-		w.cond.Wait() // the leader uses the chain
-	}
-	w.closeOpenLocked() // the frames of a group are numbered without a gap
-	w.chain.Renew(epoch, salt)
+	w.closeOpenLocked() // the frames of a group are numbered without a gap, and sealed in one term
+	w.term = term
 	w.beginEpochLocked(epoch)
 	w.cond.Broadcast()
 }

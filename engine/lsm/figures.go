@@ -5,7 +5,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/keystone-db/kstone/engine/lsm/internal/log"
 	"github.com/keystone-db/kstone/engine/lsm/internal/ondisk"
 )
 
@@ -46,7 +45,7 @@ func (s *walStats) sizeLocked(g *group) {
 		s.empty++
 		return
 	}
-	s.payload += uint64(g.frameBytes - g.count*log.FrameBytes(0))
+	s.payload += uint64(g.frameBytes - g.count*g.term.FrameBytes(0))
 	s.sizes[sizeClass(g.count)]++
 }
 

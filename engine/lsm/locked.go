@@ -1,8 +1,6 @@
 package lsm
 
 import (
-	"errors"
-
 	"github.com/keystone-db/kstone/engine/lsm/internal/superblock"
 	"github.com/keystone-db/kstone/engine/lsm/internal/vfs"
 )
@@ -14,9 +12,9 @@ var (
 	// ErrForeign: the file is no database of ours.
 	ErrForeign = superblock.ErrForeign
 	// ErrKeyNeeded: the file is encrypted, and Options.EncryptionKey is nil.
-	ErrKeyNeeded = errors.New("the file is encrypted and needs its key")
+	ErrKeyNeeded = superblock.ErrKeyNeeded
 	// ErrWrongKey: the file is encrypted with another key. Nothing was read or written with this one.
-	ErrWrongKey = errors.New("the file is encrypted with another key")
+	ErrWrongKey = superblock.ErrWrongKey
 	// ErrNotEncrypted: there is a key, and the file is not encrypted.
-	ErrNotEncrypted = errors.New("the file is not encrypted and takes no key")
+	ErrNotEncrypted = superblock.ErrNotEncrypted
 )

@@ -31,7 +31,10 @@ func Open(path string, opts Options) (*DB, error) {
 		db.start()
 		return db, nil
 	}
-	if err := db.openFile(path); err != nil {
+	err := db.openFile(path)
+	clear(db.opts.EncryptionKey)
+	db.opts.EncryptionKey = nil
+	if err != nil {
 		db.stop()
 		return nil, openError(path, errors.Join(err, db.closeFiles()))
 	}
@@ -116,6 +119,7 @@ func (db *DB) closeFiles() error {
 		errs = append(errs, db.lock.Close())
 	}
 	db.files, db.lock = nil, nil
+	db.crypt.Clear()
 	return errors.Join(errs...)
 }
 
@@ -152,6 +156,10 @@ func (db *DB) create(path string) error {
 		}
 	}
 	db.super.Database = db.ident
+	if err := db.super.Lock(db.opts.EncryptionKey, db.opts.Rand); err != nil {
+		return err
+	}
+	db.crypt = db.super.Keys
 	db.setAlign(max(db.wal.file.Align(), db.man.file.Align()))
 	db.super.Epoch, db.super.Generation = 1, 1
 	db.begin(1)
@@ -206,12 +214,11 @@ func (db *DB) createLogs() error {
 
 // begin makes the log ready to write at a position. last is the LSN of the last frame before it.
 func (w *wal) begin(db *DB, at log.Position, last base.LSN) error {
-	salt, err := db.newSalt()
-	if err != nil {
+	var err error
+	if w.term, err = db.newTerm(log.WAL, db.super.Epoch); err != nil {
 		return err
 	}
-	ident := log.Ident{Log: log.WAL, Database: db.ident}
-	w.chain = log.NewChain(ident, db.super.Epoch, salt, w.align, at)
+	w.chain = log.NewChain(w.align, at)
 	w.lapBegan = w.now()
 	w.current = w.live[len(w.live)-1]
 	w.pos, w.end = at.Offset, at

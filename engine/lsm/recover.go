@@ -30,7 +30,10 @@ func (db *DB) recover(path string) error {
 	if db.super.Origin.Incremental() {
 		return superblock.ErrIncremental
 	}
-	db.ident = db.super.Database
+	if err := db.super.Unlock(db.opts.EncryptionKey); err != nil {
+		return err
+	}
+	db.ident, db.crypt = db.super.Database, db.super.Keys
 	db.setAlign(db.super.Align)
 	m, err := ondisk.ReadManifest(db.man.file, &db.super)
 	if err != nil {
@@ -115,16 +118,15 @@ func (db *DB) deriveSpace(m *ondisk.Manifest, s *ondisk.Log) error {
 // continueManifest goes on writing the manifest where it ends.
 func (db *DB) continueManifest(m *ondisk.Manifest) error {
 	c := &db.man
-	salt, err := db.newSalt()
-	if err != nil {
-		return err
-	}
 	c.state, c.id, c.extents = m.State, db.super.ManifestLog, m.Extents
 	c.bytes, c.snapshot = m.Bytes, m.SnapshotBytes
 	c.next = base.MakeLSN(db.super.Epoch, 1)
 	c.synced = m.End.Position.Seq - 1
-	c.chain = log.NewChain(log.Ident{Log: c.id, Database: db.ident}, db.super.Epoch, salt,
-		c.align, m.End.Position)
+	var err error
+	if c.term, err = db.newTerm(c.id, db.super.Epoch); err != nil {
+		return err
+	}
+	c.chain = log.NewChain(c.align, m.End.Position)
 	defer db.showManifestLocked()
 	last := m.Extents[len(m.Extents)-1]
 	if last == m.End.Position.Extent {
@@ -211,7 +213,7 @@ func (db *DB) replayPass() error {
 
 // applyFrame applies one batch; LSNs make it idempotent.
 func (db *DB) applyFrame(lsn base.LSN, payload []byte, offset int64) error {
-	body, err := ondisk.Ops(db.heap.file, payload, offset)
+	body, err := ondisk.Ops(db.heap.file, db.crypt, payload, offset)
 	if err != nil {
 		return err
 	}

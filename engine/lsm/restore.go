@@ -11,6 +11,7 @@ import (
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
 	"github.com/keystone-db/kstone/engine/lsm/internal/manifest"
 	"github.com/keystone-db/kstone/engine/lsm/internal/newfile"
+	"github.com/keystone-db/kstone/engine/lsm/internal/superblock"
 	"github.com/keystone-db/kstone/engine/lsm/internal/vfs"
 )
 
@@ -20,6 +21,9 @@ type RestoreOptions struct {
 	FS           vfs.FS
 	Rand         io.Reader
 	SegmentBytes int64
+	// EncryptionKey opens encrypted backups, and later the restored database. It is enough that it opens
+	// one of a chain, the others may be older than the last rekey.
+	EncryptionKey []byte
 	// Overwrite replaces an existing file, unless somebody has it open.
 	Overwrite bool
 	// Progress, if not nil, is told after each table how many bytes are done of how many in all.
@@ -43,6 +47,11 @@ func restoreBackups(ctx context.Context, path string, chain []string, opts Resto
 	if len(chain) == 0 {
 		return CopyInfo{}, errors.New("no backup to restore")
 	}
+	key, err := keyOfChain(opts.FS, chain, opts.EncryptionKey)
+	if err != nil {
+		return CopyInfo{}, err
+	}
+	defer key.Keys.Clear()
 	var files []*copyFile
 	defer func() {
 		for _, c := range files {
@@ -50,7 +59,7 @@ func restoreBackups(ctx context.Context, path string, chain []string, opts Resto
 		}
 	}()
 	for i, name := range chain {
-		c, err := openCopy(opts.FS, name)
+		c, err := openCopy(opts.FS, name, key.unlock)
 		if err != nil {
 			return CopyInfo{}, fmt.Errorf("backup %s: %w", name, err)
 		}
@@ -63,12 +72,62 @@ func restoreBackups(ctx context.Context, path string, chain []string, opts Resto
 	if err != nil {
 		return CopyInfo{}, err
 	}
-	info, err := joinCopies(ctx, place, files, opts)
+	info, err := joinCopies(ctx, place, files, key, opts)
 	if err != nil {
 		place.Abandon()
 		return CopyInfo{}, err
 	}
 	return info, place.Commit()
+}
+
+// chainKey is the superblock, if there is one, that the user's key opens; zero for plain files.
+type chainKey struct {
+	superblock.Superblock
+	path string
+}
+
+// keyOfChain finds it. A chain is of one timeline, and that has one data key, which may be wrapped by
+// different keys in different files.
+func keyOfChain(fsys vfs.FS, chain []string, user []byte) (key chainKey, err error) {
+	for _, name := range chain {
+		s, e := readSuper(fsys, name)
+		if e != nil {
+			return chainKey{}, fmt.Errorf("backup %s: %w", name, e)
+		}
+		if e = s.Unlock(user); e == nil && s.Encrypted() {
+			return chainKey{s, name}, nil
+		}
+		if e != nil && err == nil {
+			err = fmt.Errorf("backup %s: %w", name, e)
+		}
+	}
+	return chainKey{}, err
+}
+
+// readSuper reads the superblock of a file.
+func readSuper(fsys vfs.FS, path string) (superblock.Superblock, error) {
+	f, err := fsys.Open(path, vfs.OpenOptions{Role: vfs.Log, ReadOnly: true, AlignMax: vfs.AlignMaxBytes})
+	if err != nil {
+		return superblock.Superblock{}, err
+	}
+	copies, err := superblock.Read(f)
+	return copies.Newest, errors.Join(err, f.Close())
+}
+
+// unlock gives a backup of the chain its keys.
+func (k chainKey) unlock(c *copyFile) error {
+	switch {
+	case k.Keys == nil && !c.super.Encrypted():
+		return nil
+	case k.Keys == nil:
+		return ErrKeyNeeded
+	case !c.super.Encrypted():
+		return ErrNotEncrypted
+	case c.super.Database != k.Database:
+		return fmt.Errorf("%w than %s", errOtherDatabase, k.path)
+	}
+	c.super.Keys = k.Keys
+	return nil
 }
 
 // follows says whether the i-th backup of a chain stands rightly behind the one before.
@@ -134,7 +193,7 @@ func find(files []*copyFile, t manifest.Table) (found, bool) {
 
 // joinCopies writes the state of the last backup.
 func joinCopies(
-	ctx context.Context, place *newfile.Place, files []*copyFile, opts RestoreOptions,
+	ctx context.Context, place *newfile.Place, files []*copyFile, key chainKey, opts RestoreOptions,
 ) (CopyInfo, error) {
 	tables, err := locate(files)
 	if err != nil {
@@ -148,7 +207,7 @@ func joinCopies(
 	origin := *last.super.Origin
 	origin.Base = [16]byte{}
 	f, err := newfile.New(place.File(), newfile.Options{
-		Database: last.super.Database, WrappedKey: last.super.WrappedKey, Epoch: last.super.Epoch, Origin: &origin,
+		Database: last.super.Database, WrappedKey: key.WrappedKey, Keys: key.Keys, Epoch: last.super.Epoch, Origin: &origin,
 		Align: align, SegmentBytes: opts.SegmentBytes, NextObject: numbersFrom(last.super.Epoch, restoreNumbers),
 		Rand: opts.Rand, Check: true,
 	})

@@ -65,6 +65,7 @@ func (r *run) add(e base.Entry, newKey bool) error {
 		r.table.Reset()
 		opts := r.db.opts.blocks(r.level)
 		opts.DatabaseID, opts.Num = table.DatabaseID(r.db.ident), r.db.nextObject()
+		opts.Keys, opts.Rand = r.db.crypt, r.db.opts.Rand
 		r.writer = table.NewWriter(&r.table, opts)
 	}
 	return r.writer.Add(e)

@@ -3,12 +3,14 @@ package lsm
 import (
 	"encoding/binary"
 	"fmt"
+	"io"
 	"slices"
 
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
 	"github.com/keystone-db/kstone/engine/lsm/internal/bug"
+	"github.com/keystone-db/kstone/engine/lsm/internal/crypt"
 	"github.com/keystone-db/kstone/engine/lsm/internal/ondisk"
 	"github.com/keystone-db/kstone/engine/lsm/internal/space"
 	"github.com/keystone-db/kstone/engine/storage"
@@ -19,11 +21,15 @@ type spill = ondisk.Spill
 
 // spillOps writes ops, which are n bytes, to the heap.
 func (db *DB) spillOps(ops []storage.Op, n int) (*spill, error) {
-	data := make([]byte, ondisk.SpillHeadBytes, ondisk.SpillHeadBytes+n)
+	data := make([]byte, ondisk.SpillHeadBytes, ondisk.SpillHeadBytes+n+db.crypt.Overhead())
 	copy(data, ondisk.SpillMagic)
 	binary.LittleEndian.PutUint64(data[8:], uint64(db.nextObject()))
 	copy(data[16:], db.ident[:])
 	data = appendOps(data, ops)
+	data, err := db.sealSpill(data)
+	if err != nil {
+		return nil, err
+	}
 	s := &spill{Length: int64(len(data)), Digest: xxhash.Sum64(data)}
 	w := db.heap.begin()
 	defer w.end()
@@ -46,6 +52,23 @@ func (db *DB) spillOps(ops []storage.Op, n int) (*spill, error) {
 		return nil, fmt.Errorf("%w: %w", storage.ErrUnavailable, err)
 	}
 	return s, nil
+}
+
+// sealSpill encrypts a spill in place; data has room for the tag.
+func (db *DB) sealSpill(data []byte) ([]byte, error) {
+	if db.crypt == nil {
+		return data, nil
+	}
+	if _, err := io.ReadFull(db.opts.Rand, data[ondisk.SpillHeadBytes-crypt.SaltBytes:ondisk.SpillHeadBytes]); err != nil {
+		return nil, fmt.Errorf("%w: draw a salt: %w", storage.ErrUnavailable, err)
+	}
+	sealer, err := ondisk.SpillSealer(db.crypt, data)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", storage.ErrUnavailable, err)
+	}
+	data = data[:len(data)+sealer.Overhead()]
+	sealer.Seal(data[ondisk.SpillHeadBytes:], 0, 0)
+	return data, nil
 }
 
 func (db *DB) writeSpill(w *heapWrite, s *spill, data []byte) error {

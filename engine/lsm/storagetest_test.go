@@ -25,6 +25,10 @@ func openers() map[string]Options {
 			SegmentBytes: 64 << 10, LogBytes: 256 << 10, MemtableBytes: 64 << 10, CacheBytes: 64 << 10,
 			BlockBytes: 512,
 		},
+		"encrypted": {
+			FS: vfs.NewMemFS(1), EncryptionKey: ownersKey, SegmentBytes: 64 << 10, LogBytes: 256 << 10,
+			MemtableBytes: 64 << 10, CacheBytes: 64 << 10, BlockBytes: 512,
+		},
 	}
 	if testing.Short() {
 		for _, name := range []string{"interval", "off", "tiny"} {

@@ -314,14 +314,14 @@ func (db *DB) write(ctx context.Context, u *update) (place, error) {
 		reference = spilled.Append(nil)
 		payload = len(reference)
 	}
-	p, err := db.wal.enqueue(ctx, log.FrameBytes(payload), mem, put)
+	p, err := db.wal.enqueue(ctx, log.FrameBytes(payload, db.crypt), mem, put)
 	if err != nil {
 		db.dropSpill(spilled)
 		return place{}, err
 	}
 	if p.frame != nil {
 		db.opts.hooks.afterReserve.call()
-		encodePayload(log.Payload(p.frame), u.ops, reference)
+		encodePayload(p.group.term.Payload(p.frame), u.ops, reference)
 		p.seal()
 	}
 	db.opts.hooks.afterEnqueue.call()

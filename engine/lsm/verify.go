@@ -14,6 +14,8 @@ import (
 type VerifyOptions struct {
 	// FS holds the file; nil is the operating system's. Only tests of this module can set it.
 	FS vfs.FS
+	// EncryptionKey opens an encrypted file: its manifest says where everything is.
+	EncryptionKey []byte
 	// FaultsMax bounds the list of faults; 0 means 1,000. All are counted.
 	FaultsMax int
 	// Quick leaves out the data blocks of tables: superblocks, manifest, log, extents, and of tables the
@@ -46,7 +48,7 @@ func Verify(ctx context.Context, path string, opts VerifyOptions) (VerifyReport,
 		return VerifyReport{}, fmt.Errorf("verify %s: %w", path, err)
 	}
 	report, err := verify.File(ctx, f.File, f.size, verify.Options{
-		FaultsMax: opts.FaultsMax, Quick: opts.Quick, Workers: defaultWorkers(), Progress: opts.Progress,
+		EncryptionKey: opts.EncryptionKey, FaultsMax: opts.FaultsMax, Quick: opts.Quick, Workers: defaultWorkers(), Progress: opts.Progress,
 	})
 	if err = errors.Join(err, f.Close()); err != nil {
 		return report, fmt.Errorf("verify %s: %w", path, err)

@@ -152,6 +152,6 @@ func (v *version) get(key []byte, maxLSN base.LSN) (e base.Entry, ok bool, err e
 func (db *DB) openTable(t manifest.Table) *liveTable {
 	return &liveTable{Table: t, home: db, reader: table.NewReader(table.ReaderOptions{
 		DatabaseID: table.DatabaseID(db.ident), Num: t.Meta.Num, File: db.heap.file,
-		Offset: t.Offset, Length: t.Meta.Length, Cache: db.cache, Resident: db.resident,
+		Offset: t.Offset, Length: t.Meta.Length, Keys: db.crypt, Cache: db.cache, Resident: db.resident,
 	})}
 }

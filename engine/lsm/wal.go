@@ -21,6 +21,7 @@ const markEveryBytes = 64 << 10
 // group is a group of the log from its first frame to its publication. Guarded by wal.mu.
 type group struct {
 	segment    *segment   // nil in memory
+	term       *log.Term  // that seals its frames; nil in memory
 	buf        *log.Group // of the frames; nil in memory and when they are written
 	count      int        // of frames
 	frameBytes int
@@ -114,6 +115,7 @@ type wal struct {
 	oversize   bool
 	poison     error
 	shut       bool
+	term       *log.Term // of new groups
 	next       base.LSN
 	gaps       []gap // since Open, in order
 
@@ -173,7 +175,7 @@ type place struct {
 
 // seal completes a frame whose payload is in place, and counts it.
 func (p *place) seal() {
-	log.SealFrame(p.frame, p.lsn)
+	p.group.term.SealFrame(p.frame, p.lsn)
 	p.frame = nil // the buffer is used again when the group is written
 	p.group.frames.end()
 }
@@ -259,7 +261,9 @@ func (w *wal) newGroupLocked() *group {
 	} else {
 		g = &group{frames: frames{whole: make(chan struct{}, 1)}}
 	}
-	*g = group{segment: w.current, first: w.next, last: w.next - 1, frames: frames{whole: g.frames.whole}}
+	*g = group{
+		segment: w.current, term: w.term, first: w.next, last: w.next - 1, frames: frames{whole: g.frames.whole},
+	}
 	g.frames.begin() // the leader
 	if w.file != nil {
 		g.buf = w.takeBufLocked()
@@ -433,7 +437,7 @@ func (w *wal) write(g *group, synced log.Seq) (log.Position, error) {
 		w.chain.MoveTo(g.segment.Extent)
 	}
 	at := w.chain.Position()
-	sealed := w.chain.Seal(g.buf, g.first, synced)
+	sealed := w.chain.Seal(g.buf, g.term, g.first, synced)
 	err := w.hooks.beforeWrite.call()
 	if err == nil {
 		_, err = w.file.WriteAt(sealed.Bytes, sealed.Offset)

@@ -35,7 +35,7 @@ func (r *rig) used(raw []byte) []bool {
 		h := reader.Header()
 		n := HeaderBytes
 		for i := range int(h.Count) {
-			n += FrameBytes(len(reader.Payload(i)))
+			n += r.term().FrameBytes(len(reader.Payload(i)))
 		}
 		for i := range n {
 			used[h.Position+int64(i)] = true
@@ -308,7 +308,8 @@ func FuzzHeader(f *testing.F) {
 }
 
 func FuzzFrames(f *testing.F) {
-	f.Add(AppendFrame(AppendFrame(make([]byte, HeaderBytes), 7, []byte("a")), 8, nil), uint32(2))
+	term := new(Term)
+	f.Add(term.AppendFrame(term.AppendFrame(make([]byte, HeaderBytes), 7, []byte("a")), 8, nil), uint32(2))
 	f.Fuzz(func(t *testing.T, raw []byte, count uint32) {
 		if len(raw) < HeaderBytes {
 			return
@@ -318,7 +319,7 @@ func FuzzFrames(f *testing.F) {
 		if fr.parse(&h, raw) {
 			out := make([]byte, HeaderBytes)
 			for i, p := range fr.payloads {
-				out = AppendFrame(out, 7+base.LSN(i), p)
+				out = term.AppendFrame(out, 7+base.LSN(i), p)
 			}
 			require.Equal(t, raw[HeaderBytes:len(out)], out[HeaderBytes:])
 		}

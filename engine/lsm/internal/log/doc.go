@@ -14,8 +14,7 @@
 //	       16 database   id of the database
 //	       32 epoch      in which the group was written
 //	       36 count      frames in the group; 0 in an empty group
-//	       40 salt       random, new at each open, epoch and log id; for encryption, which is not
-//	                     built yet
+//	       40 salt       random, new at each open, epoch and log id; the frames' key follows from it
 //	       56 seq        number of the group in its log, from 1, without gaps
 //	       64 position   the group's own offset in the file
 //	       72 first lsn  of frame 0; frame i carries first lsn + i
@@ -28,6 +27,9 @@
 // A frame's crc is the crc32c of its lsn, length and payload. The header's crc covers the header
 // alone, and the digest of a group stands only in its successor; so frames are encoded and summed
 // in parallel and only headers are chained. Filler is zeros when written and never read.
+//
+// In an encrypted database the payload is sealed (package crypt) and so 16 bytes longer: the key follows
+// from the salt, the number is the LSN, the context is the header's epoch. The crc is over what is on disk.
 //
 // # The successor
 //

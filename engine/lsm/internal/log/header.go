@@ -111,7 +111,7 @@ func frameAt(src []byte, lsn base.LSN) (n int, ok bool) {
 	if base.LSN(le.Uint64(src)) != lsn || payload > FramePayloadMaxBytes {
 		return 0, false
 	}
-	n = FrameBytes(int(payload))
+	n = frameBytes(int(payload))
 	if n > len(src) {
 		return 0, false
 	}

@@ -20,8 +20,10 @@ const (
 	FrameTailBytes = 4
 	// GroupTargetBytes is where a leader stops filling a group.
 	GroupTargetBytes = 1 << 20
-	// FramePayloadMaxBytes bounds a frame: larger batches are spilled to the heap.
+	// FramePayloadMaxBytes bounds the payload of a frame on disk: larger batches are spilled to the heap.
 	FramePayloadMaxBytes = 2 << 20
+	// FrameMaxBytes bounds a whole frame.
+	FrameMaxBytes = FrameHeadBytes + FramePayloadMaxBytes + FrameTailBytes
 	// FrameCountMax bounds the frames of one group.
 	FrameCountMax = 1 << 20
 )
@@ -29,7 +31,7 @@ const (
 // DatabaseID names the database in every header.
 type DatabaseID [16]byte
 
-// Salt is the random part of every header that encryption will derive its key from.
+// Salt is the random part of every header, from which the key of its frames is derived.
 type Salt [16]byte
 
 // Ident says whose groups these are.
@@ -75,8 +77,8 @@ func GroupBytes(frameBytes, align int) int64 {
 // EmptyGroupBytes is the length on disk of a group without frames: one block.
 func EmptyGroupBytes(align int) int64 { return GroupBytes(0, align) }
 
-// FrameBytes is the length of a frame with this payload.
-func FrameBytes(payload int) int { return FrameHeadBytes + payload + FrameTailBytes }
+// frameBytes is the length of a frame with this payload, as it is on disk.
+func frameBytes(payload int) int { return FrameHeadBytes + payload + FrameTailBytes }
 
 // FitsWAL says whether a group with frameBytes of frames may go to offset off of its segment: one
 // block stays free behind it for an empty group.

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
+	"github.com/keystone-db/kstone/engine/lsm/internal/crypt"
 	"github.com/keystone-db/kstone/engine/lsm/internal/vfs"
 	"github.com/keystone-db/kstone/engine/storage"
 )
@@ -33,12 +34,17 @@ type rig struct {
 	chain *Chain
 	lsn   base.LSN
 	epoch base.Epoch
+	keys  *crypt.Keys
 }
 
 func newRig(t *testing.T, segments int) *rig {
 	r := &rig{t: t, fs: vfs.NewMemFS(1), epoch: 1, lsn: base.MakeLSN(1, 1)}
 	f, err := r.fs.Open("db", vfs.OpenOptions{Role: vfs.Log, Create: true})
 	require.NoError(t, err)
+	if strings.HasPrefix(t.Name(), "TestSealed/") {
+		r.keys, err = crypt.New(testIdent.Database, strings.NewReader("a data key for tests of 32 bytes"))
+		require.NoError(t, err)
+	}
 	r.file = f
 	for i := range segments {
 		e := Extent{Offset: 8192 + int64(i)*testSegment, Length: testSegment}
@@ -50,7 +56,13 @@ func newRig(t *testing.T, segments int) *rig {
 }
 
 func (r *rig) newChain(at Position) *Chain {
-	return NewChain(testIdent, r.epoch, testSalt, vfs.SectorBytes, at)
+	return NewChain(vfs.SectorBytes, at)
+}
+
+func (r *rig) term() *Term {
+	term, err := NewTerm(testIdent, r.epoch, testSalt, r.keys)
+	require.NoError(r.t, err)
+	return term
 }
 
 // seal makes a group without writing it.
@@ -58,10 +70,10 @@ func (r *rig) seal(synced Seq, payloads ...string) (Sealed, *Group) {
 	var g Group
 	first := r.lsn
 	for _, p := range payloads {
-		g.Add(AppendFrame(nil, r.lsn, []byte(p)))
+		g.Add(r.term().AppendFrame(nil, r.lsn, []byte(p)))
 		r.lsn++
 	}
-	return r.chain.Seal(&g, first, synced), &g
+	return r.chain.Seal(&g, r.term(), first, synced), &g
 }
 
 // write appends a group whole.
@@ -86,7 +98,7 @@ func (r *rig) put(s Sealed, keep func(sector int) bool) {
 func (r *rig) config(clean *CleanMark) ReaderConfig {
 	return ReaderConfig{
 		File: r.file, Ident: testIdent, EpochMax: r.epoch, Start: Start(r.segs[0]),
-		Linked: r.segs[1:], Clean: clean, Region: "wal",
+		Linked: r.segs[1:], Clean: clean, Region: "wal", Keys: r.keys,
 	}
 }
 
@@ -140,7 +152,7 @@ func TestFormatVector(t *testing.T) {
 			shown.WriteString(strings.NewReplacer(" ", "", "\n", "").Replace(text))
 		}
 	}
-	used := HeaderBytes + FrameBytes(2)
+	used := HeaderBytes + r.term().FrameBytes(2)
 	require.Equal(t, shown.String(), hex.EncodeToString(s.Bytes[:used]))
 	require.Equal(t, make([]byte, vfs.SectorBytes-used), s.Bytes[used:], "filler")
 
@@ -156,13 +168,13 @@ func TestRoundTripOverSegments(t *testing.T) {
 	for _, align := range []int{512, 1024, 4096} {
 		t.Run(fmt.Sprint(align), func(t *testing.T) {
 			r := newRig(t, 3)
-			r.chain = NewChain(testIdent, 1, testSalt, align, Start(r.segs[0]))
+			r.chain = NewChain(align, Start(r.segs[0]))
 			var want []string
 			seg := 0
 			for i := 0; ; i++ {
 				p := strings.Repeat(string(rune('a'+i%26)), i*37%1500)
 				pos := r.chain.Position()
-				if !FitsWAL(pos.Extent, pos.Offset, FrameBytes(len(p)), align) {
+				if !FitsWAL(pos.Extent, pos.Offset, r.term().FrameBytes(len(p)), align) {
 					if seg++; seg == len(r.segs) {
 						break
 					}
@@ -294,7 +306,7 @@ func TestOldLapsAreNeverAccepted(t *testing.T) {
 	tail, seg := Start(r.segs[0]), 0
 	for i := 1; i <= 60; i++ {
 		pos := r.chain.Position()
-		if !FitsWAL(pos.Extent, pos.Offset, FrameBytes(len(payload(i))), vfs.SectorBytes) {
+		if !FitsWAL(pos.Extent, pos.Offset, r.term().FrameBytes(len(payload(i))), vfs.SectorBytes) {
 			tail = pos // a checkpoint covers everything before
 			seg = 1 - seg
 			r.chain.MoveTo(r.segs[seg])
@@ -377,8 +389,8 @@ func TestFits(t *testing.T) {
 func TestSealRefusesToLeaveItsExtent(t *testing.T) {
 	r := newRig(t, 1)
 	var g Group
-	g.Add(AppendFrame(nil, r.lsn, make([]byte, testSegment)))
-	require.Panics(t, func() { r.chain.Seal(&g, r.lsn, 0) })
+	g.Add(r.term().AppendFrame(nil, r.lsn, make([]byte, testSegment)))
+	require.Panics(t, func() { r.chain.Seal(&g, r.term(), r.lsn, 0) })
 }
 
 func TestRewriteWritesTheSameBytes(t *testing.T) {
@@ -421,17 +433,18 @@ func TestFramesFilledBesideEachOtherMakeTheSameGroup(t *testing.T) {
 		at := unsafe.SliceData(g.buf)
 		var wg sync.WaitGroup
 		for i, p := range payloads {
-			frame := g.Reserve(FrameBytes(len(p)))
+			term := r.term()
+			frame := g.Reserve(term.FrameBytes(len(p)))
 			wg.Go(func() {
-				copy(Payload(frame), p)
-				SealFrame(frame, r.lsn+base.LSN(i))
+				copy(term.Payload(frame), p)
+				term.SealFrame(frame, r.lsn+base.LSN(i))
 			})
 		}
 		wg.Wait()
 		require.Same(t, at, unsafe.SliceData(g.buf))
 		require.Equal(t, len(payloads), g.Count())
 		chain := r.newChain(Start(r.segs[0]))
-		require.Equal(t, want, chain.Seal(&g, r.lsn, 0))
+		require.Equal(t, want, chain.Seal(&g, r.term(), r.lsn, 0))
 		require.Equal(t, one.chain.Position(), chain.Position(), "the digest, too")
 	}
 	require.Panics(t, func() { g.Reserve(cap(g.buf)) }, "what Room has not made")
@@ -440,15 +453,15 @@ func TestFramesFilledBesideEachOtherMakeTheSameGroup(t *testing.T) {
 func TestGroupReusesItsBuffer(t *testing.T) {
 	r := newRig(t, 1)
 	var g Group
-	g.Add(AppendFrame(nil, 1, make([]byte, 3000)))
+	g.Add(r.term().AppendFrame(nil, 1, make([]byte, 3000)))
 	g.Reset()
 	require.Zero(t, g.Count())
 	require.Zero(t, g.FrameBytes())
-	g.Add(AppendFrame(nil, r.lsn, []byte("z")))
-	require.Equal(t, FrameBytes(1), g.FrameBytes())
-	s := r.chain.Seal(&g, r.lsn, 0)
+	g.Add(r.term().AppendFrame(nil, r.lsn, []byte("z")))
+	require.Equal(t, r.term().FrameBytes(1), g.FrameBytes())
+	s := r.chain.Seal(&g, r.term(), r.lsn, 0)
 	require.Len(t, s.Bytes, 512, "the filler of a shorter group holds no old bytes")
-	require.Equal(t, make([]byte, 512-HeaderBytes-FrameBytes(1)), s.Bytes[HeaderBytes+FrameBytes(1):])
+	require.Equal(t, make([]byte, 512-HeaderBytes-r.term().FrameBytes(1)), s.Bytes[HeaderBytes+r.term().FrameBytes(1):])
 	r.put(s, nil)
 	got, _ := r.mustRead()
 	require.Equal(t, []string{"z"}, got)

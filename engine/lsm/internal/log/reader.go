@@ -7,6 +7,7 @@ import (
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
 	"github.com/keystone-db/kstone/engine/lsm/internal/bug"
+	"github.com/keystone-db/kstone/engine/lsm/internal/crypt"
 	"github.com/keystone-db/kstone/engine/lsm/internal/vfs"
 )
 
@@ -29,6 +30,8 @@ type ReaderConfig struct {
 	Linked []Extent
 	// Clean is the mark of a clean shutdown, nil without one.
 	Clean *CleanMark
+	// Keys open the frames; nil for a plain file, or for payloads as they are on disk.
+	Keys *crypt.Keys
 	// Region names the log in errors: "wal" or "manifest".
 	Region string
 	// Until ends the reading after the group of this seq without looking for the true end, as the
@@ -68,6 +71,7 @@ type Reader struct {
 	pos     Position
 	header  Header
 	frames  frames
+	opener  opener
 	synced  Seq // the highest that an accepted header names
 	open    []placed
 	done    bool
@@ -91,7 +95,7 @@ type placed struct {
 // NewReader starts before the first group.
 func NewReader(cfg ReaderConfig) *Reader {
 	r := &Reader{
-		cfg: cfg, pos: cfg.Start,
+		cfg: cfg, pos: cfg.Start, opener: opener{keys: cfg.Keys},
 		win:     window{file: cfg.File, region: cfg.Region, ahead: windowBytes},
 		headWin: window{file: cfg.File, region: cfg.Region},
 	}
@@ -154,6 +158,9 @@ func (r *Reader) Next() bool {
 		}
 		if r.frames.parse(&c.header, group) {
 			r.accept(c, digest(group, r.frames.crcs))
+			if err := r.opener.open(&r.header, r.frames.payloads); err != nil {
+				return r.fail(r.corrupt(r.header.Position, "%v", err))
+			}
 			return true
 		}
 	}

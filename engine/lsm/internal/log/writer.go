@@ -52,7 +52,7 @@ func (g *Group) Add(frame []byte) {
 func (g *Group) sums() []byte {
 	g.crcs = g.crcs[:0]
 	for at := HeaderBytes; at < len(g.buf); {
-		at += FrameBytes(int(binary.LittleEndian.Uint32(g.buf[at+8:])))
+		at += frameBytes(int(binary.LittleEndian.Uint32(g.buf[at+8:])))
 		g.crcs = append(g.crcs, g.buf[at-FrameTailBytes:at]...)
 	}
 	return g.crcs
@@ -81,25 +81,16 @@ func (g *Group) FrameBytes() int { return max(len(g.buf)-HeaderBytes, 0) }
 // Chain seals groups: it knows seq and digest of the group before. It is used by one leader at a
 // time.
 type Chain struct {
-	ident Ident
-	epoch base.Epoch
-	salt  Salt
 	align int
 	next  Position
 }
 
 // NewChain continues a log at a position: at Start for a new log, at the end of a replay otherwise.
 // align is the alignment of groups in bytes.
-func NewChain(ident Ident, epoch base.Epoch, salt Salt, align int, at Position) *Chain {
-	return &Chain{ident: ident, epoch: epoch, salt: salt, align: align, next: at}
-}
+func NewChain(align int, at Position) *Chain { return &Chain{align: align, next: at} }
 
 // Position is where the next group would begin.
 func (c *Chain) Position() Position { return c.next }
-
-// Renew makes the groups from now on carry a new epoch and salt, as a running store needs it when
-// the counters of its epoch come to their end.
-func (c *Chain) Renew(epoch base.Epoch, salt Salt) { c.epoch, c.salt = epoch, salt }
 
 // MoveTo makes the next group begin at the first byte of a linked extent.
 func (c *Chain) MoveTo(e Extent) { c.next.Extent, c.next.Offset = e, e.Offset }
@@ -113,14 +104,14 @@ type Sealed struct {
 }
 
 // Seal chains the group, whose frames are whole: fills in its header and filler and moves the chain
-// behind it. firstLSN is
-// the LSN of frame 0, in an empty group that of the frame that would be next; synced the last group
+// behind it. term is the one that sealed the frames, not an earlier one than of the group before;
+// firstLSN the LSN of frame 0, in an empty group that of the frame that would be next; synced the last group
 // whose sync was seen to succeed. The group must fit into the rest of the current extent: a caller
 // that has not asked FitsWAL or FitsManifest has a bug, and Seal panics rather than let a group
 // reach beyond its extent.
 //
 // A sealed group counts as written: when its write fails the log is over.
-func (c *Chain) Seal(g *Group, firstLSN base.LSN, synced Seq) Sealed {
+func (c *Chain) Seal(g *Group, term *Term, firstLSN base.LSN, synced Seq) Sealed {
 	g.grow(0)
 	used := len(g.buf)
 	length := GroupBytes(used-HeaderBytes, c.align)
@@ -134,7 +125,7 @@ func (c *Chain) Seal(g *Group, firstLSN base.LSN, synced Seq) Sealed {
 		synced = c.next.Seq
 	}
 	header := Header{
-		Ident: c.ident, Epoch: c.epoch, Count: uint32(g.count), Salt: c.salt, Seq: c.next.Seq,
+		Ident: term.ident, Epoch: term.epoch, Count: uint32(g.count), Salt: term.salt, Seq: c.next.Seq,
 		Position: c.next.Offset, FirstLSN: firstLSN, Digest: c.next.Digest, Synced: synced,
 		Length: uint32(length),
 	}
@@ -143,7 +134,7 @@ func (c *Chain) Seal(g *Group, firstLSN base.LSN, synced Seq) Sealed {
 	c.next.Offset += length
 	c.next.Seq++
 	c.next.Digest = digest(buf, g.sums())
-	c.next.Epoch = c.epoch
+	c.next.Epoch = term.epoch
 	return sealed
 }
 

@@ -18,6 +18,7 @@ import (
 	"io"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
+	"github.com/keystone-db/kstone/engine/lsm/internal/crypt"
 	"github.com/keystone-db/kstone/engine/lsm/internal/log"
 	"github.com/keystone-db/kstone/engine/lsm/internal/manifest"
 	"github.com/keystone-db/kstone/engine/lsm/internal/space"
@@ -36,9 +37,11 @@ const (
 
 // Options of a new file.
 type Options struct {
-	// Database and WrappedKey are those of the tables that are copied.
+	// Database, WrappedKey and the Keys behind it are those of the tables that are copied; nil keys make
+	// a plain file.
 	Database   log.DatabaseID
 	WrappedKey []byte
+	Keys       *crypt.Keys
 	// Epoch is at least that of all numbers in the file: the first open takes the next one.
 	Epoch base.Epoch
 	// Origin says what the file is a copy of; nil for a database that begins here.
@@ -51,7 +54,7 @@ type Options struct {
 	NextObject func() base.ObjectNum
 	// TableOptions of new tables of a level; DatabaseID and Num are filled in here.
 	TableOptions func(level uint8) table.WriterOptions
-	// Rand gives the timeline's id and the salt.
+	// Rand gives the timeline's id and the salts.
 	Rand io.Reader
 	// Pace, if not nil, is called before each piece of n bytes is written.
 	Pace func(ctx context.Context, n int) error
@@ -190,6 +193,7 @@ func (f *File) Add(ctx context.Context, e base.Entry, newKey bool) error {
 		f.table.Reset()
 		opts := f.opts.TableOptions(f.level)
 		opts.DatabaseID, opts.Num = table.DatabaseID(f.opts.Database), f.opts.NextObject()
+		opts.Keys, opts.Rand = f.opts.Keys, f.opts.Rand
 		f.writer = table.NewWriter(&f.table, opts)
 	}
 	return f.writer.Add(e)
@@ -281,7 +285,7 @@ func (f *File) manifest() error {
 	records := f.state.Snapshot()
 	length := int64(manifestExtentMinBytes)
 	for _, r := range records {
-		length += log.GroupBytes(log.FrameBytes(len(r)), vfs.AlignMaxBytes)
+		length += log.GroupBytes(log.FrameBytes(len(r), f.opts.Keys), vfs.AlignMaxBytes)
 	}
 	e := log.Extent{Offset: f.at, Length: space.Round(length)}
 	if err := f.zeros(e); err != nil {
@@ -292,15 +296,19 @@ func (f *File) manifest() error {
 		return fmt.Errorf("draw a salt: %w", err)
 	}
 	id := f.opts.NextObject()
-	chain := log.NewChain(log.Ident{Log: id, Database: f.opts.Database}, f.opts.Epoch, salt, f.opts.Align, log.Start(e))
+	term, err := log.NewTerm(log.Ident{Log: id, Database: f.opts.Database}, f.opts.Epoch, salt, f.opts.Keys)
+	if err != nil {
+		return err
+	}
+	chain := log.NewChain(f.opts.Align, log.Start(e))
 	lsn := base.MakeLSN(f.opts.Epoch, 1)
 	var group log.Group
 	for _, record := range append(records, nil) { // an empty group vouches for the last record
 		group.Reset()
 		if record != nil {
-			group.Add(log.AppendFrame(nil, lsn, record))
+			group.Add(term.AppendFrame(nil, lsn, record))
 		}
-		sealed := chain.Seal(&group, lsn, chain.Position().Seq-1)
+		sealed := chain.Seal(&group, term, lsn, chain.Position().Seq-1)
 		if _, err := f.out.WriteAt(sealed.Bytes, sealed.Offset); err != nil {
 			return fmt.Errorf("write manifest: %w", err)
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
+	"github.com/keystone-db/kstone/engine/lsm/internal/crypt"
 	"github.com/keystone-db/kstone/engine/lsm/internal/log"
 	"github.com/keystone-db/kstone/engine/storage"
 )
@@ -34,8 +35,8 @@ const (
 	spillExtentsMax = UpdateMaxBytes/SpillExtentBytes + 8
 	// SpillMagic begins a spill.
 	SpillMagic = "kstnspl\x01"
-	// SpillHeadBytes precede the batch: magic 8, object number 8, database id 16, and 32 bytes for
-	// the salt of encryption, zero until there is any.
+	// SpillHeadBytes precede the batch: magic 8, object number 8, database id 16, and the salt of the
+	// spill's key, 32 bytes, zero in a plain file.
 	SpillHeadBytes = 64
 )
 
@@ -78,8 +79,8 @@ func EachOp(b []byte, fn func(kind base.Kind, key, value []byte)) error {
 }
 
 // Ops returns the op* of a frame's payload, read from file where they are spilled. offset is that of
-// the frame's group, for errors, which are *base.CorruptError.
-func Ops(file io.ReaderAt, payload []byte, offset int64) ([]byte, error) {
+// the frame's group, for errors, which are *base.CorruptError. keys are those of the superblock.
+func Ops(file io.ReaderAt, keys *crypt.Keys, payload []byte, offset int64) ([]byte, error) {
 	corrupt := func(err error) error {
 		return &base.CorruptError{Region: "wal", Offset: offset, Reason: err.Error()}
 	}
@@ -94,7 +95,7 @@ func Ops(file io.ReaderAt, payload []byte, offset int64) ([]byte, error) {
 		if err != nil {
 			return nil, corrupt(err)
 		}
-		return s.Read(file)
+		return s.Read(file, keys)
 	}
 	return nil, corrupt(errPayload)
 }
@@ -152,7 +153,7 @@ func ParseSpill(b []byte) (*Spill, error) {
 		room += e.Length
 		s.Extents = append(s.Extents, e)
 	}
-	if len(b) != 0 || s.Length < SpillHeadBytes || s.Length > min(room, UpdateMaxBytes+SpillHeadBytes) {
+	if len(b) != 0 || s.Length < SpillHeadBytes || s.Length > min(room, SpillHeadBytes+UpdateMaxBytes+crypt.TagBytes) {
 		return nil, errSpill
 	}
 	return s, nil
@@ -160,7 +161,7 @@ func ParseSpill(b []byte) (*Spill, error) {
 
 // Read reads a batch back. A spill is synced before its frame is written, so that one that does not
 // verify is corruption.
-func (s *Spill) Read(file io.ReaderAt) ([]byte, error) {
+func (s *Spill) Read(file io.ReaderAt, keys *crypt.Keys) ([]byte, error) {
 	data := make([]byte, 0, s.Length)
 	for _, e := range s.Extents {
 		piece := make([]byte, min(e.Length, s.Length-int64(len(data))))
@@ -175,5 +176,23 @@ func (s *Spill) Read(file io.ReaderAt) ([]byte, error) {
 			Region: "spill", Offset: s.Extents[0].Offset, Reason: "digest does not match",
 		}
 	}
-	return data[SpillHeadBytes:], nil
+	sealer, err := SpillSealer(keys, data)
+	if err != nil {
+		return nil, err
+	}
+	if sealer == nil {
+		return data[SpillHeadBytes:], nil
+	}
+	sealed := data[SpillHeadBytes:]
+	ops, err := sealer.Open(sealed[:0], sealed, 0, 0)
+	if err != nil {
+		return nil, &base.CorruptError{Region: "spill", Offset: s.Extents[0].Offset, Reason: err.Error()}
+	}
+	return ops, nil
+}
+
+// SpillSealer is the cipher of the spill that begins with head; nil without keys.
+func SpillSealer(keys *crypt.Keys, head []byte) (*crypt.Sealer, error) {
+	salt := head[SpillHeadBytes-crypt.SaltBytes : SpillHeadBytes]
+	return keys.Sealer(crypt.Spill, salt, binary.LittleEndian.Uint64(head[len(SpillMagic):]))
 }

@@ -30,7 +30,7 @@ type Manifest struct {
 func ManifestReader(file io.ReaderAt, s *superblock.Superblock) *log.Reader {
 	cfg := log.ReaderConfig{
 		File: file, Ident: log.Ident{Log: s.ManifestLog, Database: s.Database}, EpochMax: s.Epoch,
-		Start: log.Start(s.ManifestFirst), Region: "manifest",
+		Start: log.Start(s.ManifestFirst), Region: "manifest", Keys: s.Keys,
 	}
 	if s.Clean != nil {
 		cfg.Clean = &s.Clean.Manifest

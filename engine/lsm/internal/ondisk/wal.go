@@ -44,7 +44,7 @@ func (l *Log) useAt(offset int64) {
 func LogReader(file io.ReaderAt, s *superblock.Superblock, state *manifest.State, start log.Position, until log.Seq) *log.Reader {
 	cfg := log.ReaderConfig{
 		File: file, Ident: log.Ident{Log: log.WAL, Database: s.Database},
-		EpochMax: s.Epoch, Start: start, Region: "wal", Until: until,
+		EpochMax: s.Epoch, Start: start, Region: "wal", Until: until, Keys: s.Keys,
 	}
 	if s.Clean != nil {
 		cfg.Clean = &s.Clean.WAL

@@ -14,7 +14,7 @@
 //	        64 manifest log   8  object number of the manifest
 //	        72 manifest offset 8, length 8: its first extent
 //	        88 clean mark: WAL epoch 4, manifest epoch 4, WAL seq 8, manifest seq 8
-//	       112 wrapped data key: length 2, bytes up to 256; not used yet
+//	       112 wrapped data key: length 2, bytes up to 256; none in a plain file
 //	       512 origin: timeline 16 · base 16 · lsn 8 · group seq 8 · digest 8 · epoch 4 · zero 4 ·
 //	           time 8: a copy says of what, see Origin
 //	      4092 crc32c of bytes 0 to 4091
@@ -33,6 +33,7 @@ import (
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
 	"github.com/keystone-db/kstone/engine/lsm/internal/bug"
+	"github.com/keystone-db/kstone/engine/lsm/internal/crypt"
 	"github.com/keystone-db/kstone/engine/lsm/internal/log"
 	"github.com/keystone-db/kstone/engine/lsm/internal/vfs"
 )
@@ -108,8 +109,11 @@ type Superblock struct {
 	ManifestLog   base.ObjectNum
 	ManifestFirst log.Extent
 	// Clean is nil while the database is open or after a crash.
-	Clean      *Clean
+	Clean *Clean
+	// WrappedKey is nil in a database that is not encrypted.
 	WrappedKey []byte
+	// Keys are not on disk: Unlock sets them. Nil in a database that is not encrypted.
+	Keys *crypt.Keys
 	// Origin is nil for a database that began empty.
 	Origin *Origin
 }

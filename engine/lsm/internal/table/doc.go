@@ -11,18 +11,18 @@
 //	| magic "kstntbl\x01" 8 | version 2 | cipher 1 | zero 5 | database id 16 | table number 8 |
 //	| random 32 | zero 4 | crc 4 |
 //
-// version is 1. cipher is 0: nothing is encrypted, and random is zero. Later, the 32 random bytes
-// lead to the table's key, and each block's payload is sealed after it is compressed, its number in
-// the table being the nonce.
+// version is 1. cipher is 0 in a plain table, whose random bytes are zero. 1 is AES-256-GCM: each block's
+// payload is sealed after it is compressed (package crypt) and so 16 bytes longer. The key follows from the
+// random bytes, the number is the block's offset, the context its codec.
 //
 // # Block
 //
 //	| payload | codec 1 | crc 4 |
 //
 // codec is 0 for bytes as they are, 1 for s2, 2 for zstd: one frame that says how long its content
-// is. A block is compressed where that saves at least an eighth. Every crc in a table is CRC-32C over database id 16 · table
-// number 8 · offset of the block 8 · the bytes before the crc, so that a block which is stale, or
-// stands in another place, does not verify.
+// is. A block is compressed where that saves at least an eighth. Every crc in a table is CRC-32C over
+// database id 16 · table number 8 · offset of the block 8 · the bytes before the crc, so that a block
+// which is stale, or stands in another place, does not verify.
 //
 // # Data block, decoded
 //

@@ -10,6 +10,7 @@ import (
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
 	"github.com/keystone-db/kstone/engine/lsm/internal/cache"
+	"github.com/keystone-db/kstone/engine/lsm/internal/crypt"
 	"github.com/keystone-db/kstone/engine/storage"
 )
 
@@ -24,6 +25,8 @@ type ReaderOptions struct {
 	// File holds the table at Offset, Length bytes long.
 	File           io.ReaderAt
 	Offset, Length int64
+	// Keys open the blocks; nil for a plain table.
+	Keys *crypt.Keys
 	// Cache and Resident are shared by the tables of a database; nil means none.
 	Cache    *cache.Cache
 	Resident *Resident
@@ -35,6 +38,7 @@ type Reader struct {
 	sums     sums
 	filters  *filterShard
 	resident atomic.Pointer[resident]
+	sealer   atomic.Pointer[crypt.Sealer] // nil until needed
 }
 
 // resident is what a table keeps in memory while it is in use.
@@ -176,11 +180,16 @@ func (r *Reader) decodeProperties(f footer, end ending) (p *Properties, rawBytes
 }
 
 // unseal checks and decodes a stored block, into dst where that has room and into a new slice
-// otherwise, never into stored.
+// otherwise, never into stored, which holds the plaintext of an encrypted block afterwards.
 func (r *Reader) unseal(dst []byte, s section, stored []byte, rawMax int) ([]byte, error) {
 	payload, codec, err := r.verifyBlock(s, stored)
 	if err != nil {
 		return nil, err
+	}
+	if r.opts.Keys != nil {
+		if payload, err = r.decrypt(s, payload, codec); err != nil {
+			return nil, err
+		}
 	}
 	raw, err := decompress(dst, payload, codec, rawMax)
 	if err != nil {

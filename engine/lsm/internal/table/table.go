@@ -85,7 +85,8 @@ type footer struct {
 	digest                    uint64 // of all bytes before the footer
 }
 
-func appendHeader(dst []byte, id DatabaseID, num base.ObjectNum, s sums) []byte {
+// appendHeader writes the header; salt is nil for a plain table.
+func appendHeader(dst []byte, id DatabaseID, num base.ObjectNum, salt []byte, s sums) []byte {
 	at := len(dst)
 	dst = append(dst, headerMagic...)
 	dst = binary.LittleEndian.AppendUint16(dst, formatVersion)
@@ -93,6 +94,10 @@ func appendHeader(dst []byte, id DatabaseID, num base.ObjectNum, s sums) []byte 
 	dst = append(dst, id[:]...)
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(num))
 	dst = append(dst, make([]byte, 36)...)
+	if salt != nil {
+		dst[at+cipherAt] = cipherGCM
+		copy(dst[at+saltAt:], salt)
+	}
 	return binary.LittleEndian.AppendUint32(dst, s.of(0, dst[at:]))
 }
 
@@ -122,7 +127,7 @@ func checkHeader(b []byte, s sums) string {
 		return "header checksum"
 	case binary.LittleEndian.Uint16(b[8:]) != formatVersion:
 		return "unknown table version"
-	case b[10] != 0:
+	case b[cipherAt] > cipherGCM:
 		return "unknown cipher"
 	}
 	return ""

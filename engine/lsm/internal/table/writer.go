@@ -10,6 +10,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
+	"github.com/keystone-db/kstone/engine/lsm/internal/crypt"
 	"github.com/keystone-db/kstone/engine/storage"
 )
 
@@ -26,6 +27,9 @@ type WriterOptions struct {
 	// BlockBytes is 0 for the default.
 	BlockBytes  int
 	Compression Compression
+	// Keys encrypt the blocks; nil leaves them plain. Rand gives the salt of the table's key.
+	Keys *crypt.Keys
+	Rand io.Reader
 }
 
 // Writer builds one table into a sink. It is used by one goroutine. After an error it only repeats
@@ -36,6 +40,7 @@ type Writer struct {
 	sums   sums
 	at     int64         // bytes written
 	digest xxhash.Digest // of them
+	sealer *crypt.Sealer // nil for a plain table
 	block  blockBuilder
 	index  indexBuilder
 	props  Properties
@@ -56,7 +61,10 @@ func NewWriter(sink io.Writer, opts WriterOptions) *Writer {
 	}
 	w := &Writer{sink: sink, opts: opts, sums: newSums(opts.DatabaseID, opts.Num)}
 	w.digest.Reset()
-	w.write(appendHeader(nil, opts.DatabaseID, opts.Num, w.sums))
+	var salt []byte
+	if w.sealer, salt, w.err = opts.newSealer(); w.err == nil {
+		w.write(appendHeader(nil, opts.DatabaseID, opts.Num, salt, w.sums))
+	}
 	return w
 }
 
@@ -135,6 +143,8 @@ func (w *Writer) flushBlock() {
 func (w *Writer) seal(raw []byte, how Compression) section {
 	out, codec := compress(w.out, raw, how)
 	at := w.at
+	out = append(out, make([]byte, w.sealer.Overhead())...)
+	w.sealer.Seal(out, uint32(codec), uint64(at))
 	out = append(out, byte(codec))
 	out = binary.LittleEndian.AppendUint32(out, w.sums.of(at, out))
 	w.write(out)

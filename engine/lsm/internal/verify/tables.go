@@ -81,7 +81,7 @@ func (r *run) table(ctx context.Context, t manifest.Table, limit base.LSN, im *i
 	im.load(r.file, r.size, t.Offset, t.Meta.Length)
 	reader := table.NewReader(table.ReaderOptions{
 		DatabaseID: table.DatabaseID(r.out.Super.Database), Num: t.Meta.Num, File: im,
-		Offset: t.Offset, Length: t.Meta.Length,
+		Offset: t.Offset, Length: t.Meta.Length, Keys: r.out.Super.Keys,
 	})
 	got, err := reader.Check(ctx, table.CheckOptions{
 		Meta: &t.Meta, Quick: r.opts.Quick, Fault: say,

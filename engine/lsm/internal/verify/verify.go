@@ -100,6 +100,9 @@ type Progress struct {
 
 // Options of a verification.
 type Options struct {
+	// EncryptionKey opens an encrypted file. Its checksums need no key, but the manifest does, which says
+	// where everything is.
+	EncryptionKey []byte
 	// FaultsMax bounds the list of faults; 0 means 1,000.
 	FaultsMax int
 	// Quick leaves the data blocks of tables out.
@@ -139,6 +142,10 @@ func File(ctx context.Context, file io.ReaderAt, size int64, opts Options) (Repo
 		r.unchecked("everything behind the superblocks, since none of them holds")
 		return r.finish(), nil
 	}
+	if err := r.out.Super.Unlock(opts.EncryptionKey); err != nil {
+		return Report{}, err
+	}
+	defer r.out.Super.Keys.Clear()
 	m, err := ondisk.ReadManifest(file, r.out.Super)
 	if err != nil {
 		r.add(r.faultOf(err, ManifestOf))

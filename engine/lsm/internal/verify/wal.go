@@ -34,7 +34,7 @@ func (r *run) wal(m *ondisk.Manifest) *ondisk.Log {
 	}
 	for _, s := range l.Spills {
 		r.out.Counts.Spills++
-		if _, err := s.Read(unaligned{r.file, r.size}); err != nil {
+		if _, err := s.Read(unaligned{r.file, r.size}, r.out.Super.Keys); err != nil {
 			f := r.faultOf(err, Spill)
 			f.Length = s.Length
 			r.add(f)
@@ -56,7 +56,7 @@ func (r *run) frame(h *log.Header, i int, payload []byte) {
 	if len(payload) > 0 && payload[0] == ondisk.PayloadSpilled {
 		return
 	}
-	ops, err := ondisk.Ops(nil, payload, h.Position)
+	ops, err := ondisk.Ops(nil, nil, payload, h.Position)
 	if err == nil {
 		err = ondisk.EachOp(ops, func(base.Kind, []byte, []byte) {})
 	}
