@@ -38,6 +38,8 @@ func crashWorkloads() []crashWorkload {
 		{name: "small spills", tune: tiny, run: smallSpills},
 		{name: "manifest switches", tune: switching, run: tinyRing},
 		{name: "segments and manifests take turns", tune: takeTurns, run: extentsTakeTurns},
+		{name: "coming to rest", tune: resting, run: comingToRest},
+		{name: "coming to rest, off", tune: restingOff, run: comingToRest, every: 2},
 		{name: "writers on one counter", run: writersOnOneCounter},
 		{name: "short epochs", tune: shortEpochs, run: writersOnOneCounter, every: 2},
 		{name: "interval", tune: interval, run: tinyRing},

@@ -47,7 +47,7 @@ func (db *DB) flushLoop() {
 	ticker := time.NewTicker(tickEvery)
 	defer ticker.Stop()
 	var ticks int64
-	var rest quiet
+	rest := quiet{next: restTicks}
 	var failedAt int64
 	var failure error
 	for {
@@ -77,6 +77,7 @@ func (db *DB) flushLoop() {
 type quiet struct {
 	groups uint64 // at the last tick
 	ticks  int
+	next   int // ticks at which the store is at rest again
 }
 
 // tick closes off an idle log and gives free space back.
@@ -92,7 +93,7 @@ func (db *DB) tick(ticks int64, rest *quiet) {
 		groups = w.stats.groups
 		w.mu.Unlock()
 	} else {
-		rest.ticks = 0
+		rest.ticks, rest.next = 0, restTicks
 	}
 	rest.groups = groups
 	least := int64(space.HoleMinBytes)
@@ -102,9 +103,18 @@ func (db *DB) tick(ticks int64, rest *quiet) {
 	if err := db.heap.tidy(holesEachTick, least); err != nil {
 		db.log("a hole was not punched", err)
 	}
+	if rest.ticks > 0 && rest.ticks >= rest.next {
+		rest.next = 2 * rest.ticks
+		if err := db.rest(); err != nil {
+			db.log("a file at rest was not made smaller", err)
+		}
+		w.mu.Lock()
+		rest.groups = w.stats.groups
+		w.mu.Unlock()
+	}
 	if ticks%ageEveryTicks == 0 {
 		db.warnOfSnapshots()
-		if err := db.heap.cutTail(); err != nil {
+		if err := db.heap.cutTail(cutTailMinBytes); err != nil {
 			db.log("the end of the file was not cut", err)
 		}
 		if err := db.pass(passAge); err != nil {

@@ -287,18 +287,18 @@ func (h *heap) tidy(holesMax int, least int64) error {
 	return nil
 }
 
-// cutTailMinBytes of free space at the end of the file are worth cutting off, if they are a quarter
-// of it.
+// cutTailMinBytes of free space at the end of the file are worth cutting off while it is written, if
+// they are a quarter of it.
 const cutTailMinBytes = 32 << 20
 
-// cutTail shortens the file by a long free run at its end. The size need not be durable: nothing
-// points behind it.
-func (h *heap) cutTail() error {
+// cutTail shortens the file by a free run of at least least bytes at its end, if that is a quarter of
+// the file. The size need not be durable: nothing points behind it.
+func (h *heap) cutTail(least int64) error {
 	h.growMu.Lock()
 	defer h.growMu.Unlock()
 	h.mu.Lock()
 	end := h.space.End()
-	size, ok := h.space.CutTail(max(cutTailMinBytes, space.Round(end/4)), spareAll.bytes(end))
+	size, ok := h.space.CutTail(max(least, space.Round(end/4)), spareAll.bytes(end))
 	h.mu.Unlock()
 	if !ok {
 		return nil

@@ -29,7 +29,7 @@ const (
 	overwriteBatch   = 64
 	overwriteWriters = 4
 	// spaceFactor bounds the settled space, log and reserve included, against the data.
-	spaceFactor = 1.6
+	spaceFactor = 1.5
 	// stripeTablesMax bounds the tables of one stripe in level 0 while writers are fast.
 	stripeTablesMax = 4 * l0SlowTables
 )
@@ -113,7 +113,7 @@ func settle(t *testing.T, db *DB) Metrics {
 	require.NoError(t, db.checkpoint())
 	require.NoError(t, db.compactAll(context.Background()))
 	require.NoError(t, db.heap.tidy(all, space.HoleQuietBytes))
-	require.NoError(t, db.heap.cutTail())
+	require.NoError(t, db.heap.cutTail(cutTailMinBytes))
 	return db.Metrics()
 }
 

@@ -352,7 +352,7 @@ func TestCutTail(t *testing.T) {
 	require.NoError(t, err)
 	db.heap.free(e)
 	before := db.Metrics().FileBytes
-	require.NoError(t, db.heap.cutTail())
+	require.NoError(t, db.heap.cutTail(cutTailMinBytes))
 	assert.Less(t, db.Metrics().FileBytes, before-cutTailMinBytes)
 	mustPut(t, db, testKey(1, "big"), strings.Repeat("b", 900<<10))
 	require.NoError(t, db.Close())

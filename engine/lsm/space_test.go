@@ -99,8 +99,8 @@ func TestFreeSpaceIsWhatNobodyOwns(t *testing.T) {
 				s.Close()
 			}
 			held = nil
-			require.NoError(t, db.dropSegment())
-			require.NoError(t, db.heap.cutTail())
+			require.NoError(t, db.rest())
+			require.NoError(t, db.heap.cutTail(cutTailMinBytes))
 		}
 		clock.advance(lapFast / 100)
 		require.NoError(t, db.tend())

@@ -576,18 +576,40 @@ func (w *wal) syncAll() error {
 func (w *wal) idle() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.file == nil || w.idleDone || w.writing || w.poison != nil || w.open != nil ||
-		len(w.closed) > 0 || w.synced < w.written {
+	if w.idleDone || !w.restingLocked() {
 		return
 	}
 	if log.EmptyGroupBytes(w.align) > w.current.Extent.End()-w.pos && !w.claimLocked() {
 		return
 	}
+	w.emptyLocked()
+}
+
+// restingLocked says that every group is written and synced, and none is begun.
+func (w *wal) restingLocked() bool {
+	return w.file != nil && !w.writing && w.poison == nil && w.open == nil && len(w.closed) == 0 &&
+		w.synced >= w.written
+}
+
+// emptyLocked writes an empty group.
+func (w *wal) emptyLocked() {
 	w.idleDone = true
 	g := w.newGroupLocked()
 	w.pos += log.EmptyGroupBytes(w.align)
 	w.writing = true
 	w.writeLocked(g)
+}
+
+// moveOn leaves the current segment for the first free one, with an empty group; false when there is
+// none or somebody writes.
+func (w *wal) moveOn() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.waiting > 0 || !w.restingLocked() || !w.claimLocked() {
+		return false
+	}
+	w.emptyLocked()
+	return w.poison == nil
 }
 
 // positionLocked returns where the group that holds lsn begins, or one before it.

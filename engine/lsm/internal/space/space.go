@@ -131,6 +131,20 @@ func overlap(e log.Extent) error {
 // End is the size of the file.
 func (m *Map) End() int64 { return m.end }
 
+// UsedEnd is where the last extent ends that is not free; where the heap starts when all of it is.
+func (m *Map) UsedEnd() int64 {
+	if n := len(m.free); n > 0 && m.free[n-1].End() == m.end {
+		return m.free[n-1].Offset
+	}
+	return m.end
+}
+
+// Fits says where Alloc would take length bytes, without taking them.
+func (m *Map) Fits(length, keep int64) (offset int64, ok bool) {
+	e, _, ok := m.find(length, keep, true)
+	return e.Offset, ok
+}
+
 // FreeBytes counts everything that is free, holes included.
 func (m *Map) FreeBytes() int64 { return m.freeBytes }
 
@@ -159,6 +173,17 @@ func (m *Map) AllocSolid(length, keep int64) (e log.Extent, ok bool) {
 }
 
 func (m *Map) alloc(length, keep int64, holesToo bool) (e log.Extent, hole, ok bool) {
+	e, hole, ok = m.find(length, keep, holesToo)
+	if ok {
+		m.free.cut(e)
+		m.holes.cut(e)
+		m.freeBytes -= e.Length
+	}
+	return e, hole, ok
+}
+
+// find returns the first run that fits.
+func (m *Map) find(length, keep int64, holesToo bool) (e log.Extent, hole, ok bool) {
 	length = Round(length)
 	if length <= 0 || m.freeBytes < length {
 		return log.Extent{}, false, false
@@ -181,9 +206,6 @@ func (m *Map) alloc(length, keep int64, holesToo bool) (e log.Extent, hole, ok b
 			if solid-(length-holes) < keep {
 				continue
 			}
-			m.free.cut(e)
-			m.holes.cut(e)
-			m.freeBytes -= length
 			return e, holes > 0, true
 		}
 	}
