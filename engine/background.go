@@ -14,6 +14,7 @@ import (
 // background is the work that goes on beside the operations. It begins with Open and has ended when
 // Close returns.
 type background struct {
+	ctx  context.Context //nolint:containedctx // ends the background work of this database
 	stop context.CancelFunc
 	// stopped is closed when the database begins to close.
 	stopped <-chan struct{}
@@ -36,10 +37,11 @@ type worker struct {
 // jobsInterval is how long the worker of jobs waits for a table to leave its passing state.
 const jobsInterval = time.Second
 
-func (db *DB) startBackground() {
+// prepareBackground makes everything that operations need of the background work, which has not begun.
+func (db *core) prepareBackground() {
 	ctx, stop := context.WithCancel(context.Background())
 	db.background = &background{
-		stop: stop, stopped: ctx.Done(),
+		ctx: ctx, stop: stop, stopped: ctx.Done(),
 		jobs:    worker{name: "jobs", wake: make(chan struct{}, 1)},
 		sweeper: worker{name: "ttl", wake: make(chan struct{}, 1)},
 		streams: worker{name: "streams", wake: make(chan struct{}, 1)},
@@ -48,23 +50,27 @@ func (db *DB) startBackground() {
 	// Not at once: a database should open quickly.
 	db.counting.nextSearch = db.exec.Now().Add(countSearch)
 	db.counting.wanted, db.counting.runs = map[countID]string{}, map[countID]*tally{}
+}
+
+func (db *core) startBackground() {
 	if db.opts.NoBackground || db.opts.ReadOnly {
 		return
 	}
+	ctx := db.background.ctx
 	db.loop(ctx, &db.background.jobs, jobsInterval, db.doJobs)
 	db.loop(ctx, &db.background.sweeper, db.opts.TTLInterval, db.sweepOnce)
 	db.loop(ctx, &db.background.streams, db.tendInterval()/looksPerTend, db.tendOnce)
 	db.loop(ctx, &db.background.counts, countInterval, db.countOnce)
 }
 
-func (db *DB) stopBackground() {
+func (db *core) stopBackground() {
 	db.background.stop()
 	db.background.done.Wait()
 }
 
 // loop runs a worker again whenever it is woken and, while it has something to wait for, after the
 // interval. What fails is logged and tried again.
-func (db *DB) loop(ctx context.Context, w *worker, interval time.Duration, work func(context.Context) (waiting bool, err error)) {
+func (db *core) loop(ctx context.Context, w *worker, interval time.Duration, work func(context.Context) (waiting bool, err error)) {
 	db.background.done.Go(func() {
 		for {
 			waiting, err := work(ctx)
@@ -105,7 +111,7 @@ func (w *worker) look() {
 }
 
 // hold takes the worker's lease or renews it. One that was lost is taken anew with the next step.
-func (db *DB) hold(ctx context.Context, w *worker) (err error) {
+func (db *core) hold(ctx context.Context, w *worker) (err error) {
 	if w.lease == nil {
 		w.lease, err = lease.Take(ctx, db.store, w.name, db.newUUID(), db.exec.Now())
 		return err
@@ -117,11 +123,8 @@ func (db *DB) hold(ctx context.Context, w *worker) (err error) {
 	return err
 }
 
-// Work does all background work that is due by now, but for what another process on the same store
-// does, and returns when it is done. With
-// Options.NoBackground it is the only way to have it done. A database that is read-only has none:
-// storage.ErrReadOnly.
-func (db *DB) Work(ctx context.Context) error {
+// work is DB.Work.
+func (db *core) work(ctx context.Context) error {
 	if db.opts.ReadOnly {
 		return storage.ErrReadOnly
 	}

@@ -25,10 +25,11 @@ var errNoFile = errors.New("engine: this database has no file that could be copi
 // BackupOptions.Overwrite says otherwise. With BackupOptions.Base it is incremental: RestoreBackups makes
 // a database of it and what it is based on. A database in memory has no backup.
 func (db *DB) Backup(ctx context.Context, path string, opts BackupOptions) (CopyInfo, error) {
-	if db.file == nil {
+	file := db.served.Load().file
+	if file == nil {
 		return CopyInfo{}, errNoFile
 	}
-	return db.file.Backup(ctx, path, opts)
+	return file.Backup(ctx, path, opts)
 }
 
 // RestoreBackups makes a database file at path of a full backup and the incremental ones after it, each

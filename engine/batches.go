@@ -24,7 +24,7 @@ const batchReadMaxBytes = 16_000_000
 const tablesFew = 4
 
 // BatchGetItem reads up to 100 items of several tables.
-func (db *DB) BatchGetItem(ctx context.Context, in *api.BatchGetItemInput) (*api.BatchGetItemOutput, error) {
+func (db *core) BatchGetItem(ctx context.Context, in *api.BatchGetItemInput) (*api.BatchGetItemOutput, error) {
 	projections := make([]*expr.Projection, 0, tablesFew)
 	err := validate.BatchGetItemWith(in, db.rules, func(i int) error {
 		r := &in.RequestItems[i].Value
@@ -53,7 +53,7 @@ func (db *DB) BatchGetItem(ctx context.Context, in *api.BatchGetItemInput) (*api
 }
 
 // bindBatchGets appends the tables to gets and returns the keys.
-func (db *DB) bindBatchGets(
+func (db *core) bindBatchGets(
 	in *api.BatchGetItemInput, projections []*expr.Projection, tables *handles, gets []exec.Gets,
 ) ([]exec.Gets, [][]byte, error) {
 	n := 0
@@ -149,7 +149,7 @@ func unprocessedKey(list []api.BatchGetRequestMapEntry, r *api.BatchGetRequestMa
 }
 
 // BatchWriteItem runs up to 25 puts and deletes; each is atomic.
-func (db *DB) BatchWriteItem(ctx context.Context, in *api.BatchWriteItemInput) (*api.BatchWriteItemOutput, error) {
+func (db *core) BatchWriteItem(ctx context.Context, in *api.BatchWriteItemInput) (*api.BatchWriteItemOutput, error) {
 	if err := validate.BatchWriteItem(in, db.rules); err != nil {
 		return nil, err
 	}
@@ -202,7 +202,7 @@ func batchWriteOutput(
 }
 
 // bindBatch looks up all tables, then binds: nothing is written unless every request is sound.
-func (db *DB) bindBatch(in *api.BatchWriteItemInput, tables *handles) ([]exec.Action, error) {
+func (db *core) bindBatch(in *api.BatchWriteItemInput, tables *handles) ([]exec.Action, error) {
 	n := 0
 	for i := range in.RequestItems {
 		r := &in.RequestItems[i]

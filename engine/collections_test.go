@@ -24,13 +24,13 @@ func kilo(n int) string { return strings.Repeat("x", n<<10) }
 // the items and their entries in the local index count.
 func (d *testDB) collections() (rows, counted map[string]int64) {
 	d.t.Helper()
-	held, err := d.catalog.Enter("orders", 0)
+	held, err := d.served.Load().catalog.Enter("orders", 0)
 	require.NoError(d.t, err)
 	defer held.Leave(0)
 	rows, counted = map[string]int64{}, map[string]int64{}
 	value := func(k string) []byte {
 		var v storage.Value
-		settled(d.t, func() (err error) { v, err = d.store.Get(context.Background(), []byte(k)); return err })
+		settled(d.t, func() (err error) { v, err = d.served.Load().store.Get(context.Background(), []byte(k)); return err })
 		return v.Data
 	}
 	id := held.Table.ID
@@ -207,7 +207,7 @@ func TestCollectionJustFits(t *testing.T) {
 func TestCollectionMetrics(t *testing.T) {
 	d := openTest(t, Options{})
 	d.orders()
-	held, err := d.catalog.Enter("orders", 0)
+	held, err := d.served.Load().catalog.Enter("orders", 0)
 	require.NoError(t, err)
 	sub := held.Table.CollectionSub
 	held.Leave(0)
@@ -216,7 +216,7 @@ func TestCollectionMetrics(t *testing.T) {
 	require.True(t, ok)
 	var batch storage.Batch
 	batch.Put(key.AppendCollection(nil, sub, k), []byte{0, 0, 0, 0, 0xC0, 0, 0, 0}) // 3 GiB
-	require.NoError(t, d.store.Apply(t.Context(), &batch, storage.UpdateOptions{}))
+	require.NoError(t, d.served.Load().store.Apply(t.Context(), &batch, storage.UpdateOptions{}))
 	want := api.ItemCollectionMetrics{
 		ItemCollectionKey: d.build(attr.NewItem().S("pk", "a")), SizeEstimateRangeGB: []float64{3, 4},
 	}

@@ -19,7 +19,7 @@ const (
 )
 
 // small says whether so much is counted one by one.
-func (db *DB) small(keys, bytes int64) bool {
+func (db *core) small(keys, bytes int64) bool {
 	return keys <= db.opts.countMax && bytes <= db.opts.countBytes
 }
 
@@ -110,7 +110,7 @@ func decodeTally(b []byte) (*tally, error) {
 }
 
 // loadTally reads a row of counts; without one the tally is empty.
-func (db *DB) loadTally(ctx context.Context, id countID, table string) (*tally, error) {
+func (db *core) loadTally(ctx context.Context, id countID, table string) (*tally, error) {
 	v, err := db.store.Get(ctx, id.row())
 	if err != nil {
 		return nil, err
@@ -124,7 +124,7 @@ func (db *DB) loadTally(ctx context.Context, id countID, table string) (*tally, 
 // count returns the number of items of a table or index and the sum of their accounted sizes. Small
 // ones are counted one by one, so that a test sees what it wrote. Of large ones the last count of the
 // background stands, moved by what storage says; before there is one, storage's figures.
-func (db *DB) count(ctx context.Context, t *catalog.Table, sub uint32) (items, size int64, err error) {
+func (db *core) count(ctx context.Context, t *catalog.Table, sub uint32) (items, size int64, err error) {
 	if t.Status == catalog.StatusDeleting || t.Status == catalog.StatusCreating {
 		return 0, 0, nil
 	}
@@ -141,7 +141,7 @@ func (db *DB) count(ctx context.Context, t *catalog.Table, sub uint32) (items, s
 	return n.Items, n.Size, err
 }
 
-func (db *DB) countNow(ctx context.Context, id countID, table string) (sums, error) {
+func (db *core) countNow(ctx context.Context, id countID, table string) (sums, error) {
 	stats, err := db.store.Stats(ctx, id.keys())
 	if err != nil {
 		return sums{}, err
@@ -176,7 +176,7 @@ func (db *DB) countNow(ctx context.Context, id countID, table string) (sums, err
 
 // lastCount returns what the last count says when storage says s, zeros before there is one, and asks
 // for the next one if it is due.
-func (db *DB) lastCount(ctx context.Context, id countID, table string, s storage.Stats) (sums, error) {
+func (db *core) lastCount(ctx context.Context, id countID, table string, s storage.Stats) (sums, error) {
 	c, err := db.loadTally(ctx, id, table)
 	if err != nil {
 		return sums{}, err
@@ -192,7 +192,7 @@ func (db *DB) lastCount(ctx context.Context, id countID, table string, s storage
 
 // countFew counts one by one, and reports whether that came to the end before there was more than so
 // many times what is small.
-func (db *DB) countFew(ctx context.Context, id countID, times int64) (n sums, end bool, err error) {
+func (db *core) countFew(ctx context.Context, id countID, times int64) (n sums, end bool, err error) {
 	err = storage.Fresh(ctx, func() error {
 		n, end = sums{}, false
 		snap, err := db.store.Snapshot(ctx, storage.SnapshotOptions{Owner: "count of keys"})

@@ -122,7 +122,7 @@ func (d *testDB) read() map[string][2]int64 {
 func (d *testDB) countRows() (list []countTask) {
 	d.t.Helper()
 	settled(d.t, func() (err error) {
-		list, err = d.countedTables(context.Background())
+		list, err = d.served.Load().countedTables(context.Background())
 		return err
 	})
 	return list
@@ -131,7 +131,7 @@ func (d *testDB) countRows() (list []countTask) {
 // storedCounts are the keys of such rows, those of tables that are gone included.
 func (d *testDB) storedCounts() (keys []string) {
 	d.t.Helper()
-	snap, err := d.store.Snapshot(context.Background(), storage.SnapshotOptions{})
+	snap, err := d.served.Load().store.Snapshot(context.Background(), storage.SnapshotOptions{})
 	require.NoError(d.t, err)
 	defer snap.Close()
 	it, err := snap.Iter(context.Background(), storage.Range(key.CatalogRange(key.SubCount)), storage.IterOptions{})
@@ -157,11 +157,11 @@ func TestCountsOfALargeTable(t *testing.T) {
 	d.orderRange(0, 200)
 	before := d.described()
 	require.NotEqual(t, d.read(), before, "as storage says")
-	require.Len(t, d.counting.wanted, 3)
+	require.Len(t, d.served.Load().counting.wanted, 3)
 	d.work()
 	require.Equal(t, d.read(), d.described())
 	require.Equal(t, [2]int64{133, d.read()["byG"][1]}, d.described()["byG"])
-	require.Empty(t, d.counting.wanted, "nothing has changed")
+	require.Empty(t, d.served.Load().counting.wanted, "nothing has changed")
 
 	d.orderRange(200, 300)
 	d.work()
@@ -207,7 +207,7 @@ func TestCountWhereStorageIsExact(t *testing.T) {
 // TestCountOfLargeItems: few keys are many bytes, and then they are not read for every DescribeTable.
 func TestCountOfLargeItems(t *testing.T) {
 	d, _ := openVague(t)
-	d.opts.countBytes = 10_000
+	d.served.Load().opts.countBytes = 10_000
 	d.orders()
 	for i := range 20 {
 		d.put(attr.NewItem().S("pk", "p").Int("sk", int64(i)).S("x", strings.Repeat("x", 1000)))
@@ -276,16 +276,16 @@ func TestCountThatMissedAWrite(t *testing.T) {
 	d.orders()
 	d.orderRange(0, 100)
 	d.described()
-	task := d.takeWanted(nil)[0]
+	task := d.served.Load().takeWanted(nil)[0]
 	task.sub = key.TableSub
 	for done := false; !done; {
 		var err error
-		done, err = d.countStep(t.Context(), task)
+		done, err = d.served.Load().countStep(t.Context(), task)
 		require.NoError(t, err)
 		d.orderRange(100, 140)
 	}
 	row := func() counted {
-		c, err := d.loadTally(t.Context(), task.countID, "")
+		c, err := d.served.Load().loadTally(t.Context(), task.countID, "")
 		require.NoError(t, err)
 		return *c.Last
 	}
@@ -308,31 +308,31 @@ func TestCountGoesOn(t *testing.T) {
 	mem, err := memstore.Open(memstore.Options{})
 	require.NoError(t, err)
 	d := openCounting(t, mem)
-	d.opts.countStep = 1
+	d.served.Load().opts.countStep = 1
 	d.orders()
 	d.orderRange(0, 100)
-	held, err := d.catalog.Enter("orders", 0)
+	held, err := d.served.Load().catalog.Enter("orders", 0)
 	require.NoError(t, err)
 	task := countTask{countID{held.Table.ID, key.TableSub}, "orders"}
 	held.Leave(0)
 	for range 80 {
-		done, err := d.countStep(t.Context(), task)
+		done, err := d.served.Load().countStep(t.Context(), task)
 		require.NoError(t, err)
 		require.False(t, done)
 	}
 	again := openCounting(t, mem)
-	again.opts.countStep = 1
+	again.served.Load().opts.countStep = 1
 	steps := 0
 	for done := false; !done; steps++ {
-		done, err = again.countStep(t.Context(), task)
+		done, err = again.served.Load().countStep(t.Context(), task)
 		require.NoError(t, err)
 	}
 	require.Equal(t, 100-countSave+1, steps)
 	for err == nil {
-		_, err = d.countStep(t.Context(), task)
+		_, err = d.served.Load().countStep(t.Context(), task)
 	}
 	require.ErrorIs(t, err, lease.ErrLost, "the work has another owner")
-	c, err := again.loadTally(t.Context(), task.countID, "")
+	c, err := again.served.Load().loadTally(t.Context(), task.countID, "")
 	require.NoError(t, err)
 	require.Nil(t, c.Run)
 	require.Equal(t, again.read()[""], [2]int64{c.Last.Items, c.Last.Size})
@@ -343,17 +343,17 @@ func TestCountGoesOn(t *testing.T) {
 // the next table of that name has nothing to do with it.
 func TestCountOfWhatGoesAway(t *testing.T) {
 	d, _ := openVague(t)
-	d.opts.countStep = 1
+	d.served.Load().opts.countStep = 1
 	d.orders()
 	d.orderRange(0, 200)
 	d.described()
-	list := d.takeWanted(nil)
+	list := d.served.Load().takeWanted(nil)
 	require.Len(t, list, 3)
 	step := func(n int) (done []bool) {
 		for range n {
 			done = done[:0]
 			for _, task := range list {
-				end, err := d.countStep(t.Context(), task)
+				end, err := d.served.Load().countStep(t.Context(), task)
 				require.NoError(t, err)
 				done = append(done, end)
 			}
@@ -368,16 +368,16 @@ func TestCountOfWhatGoesAway(t *testing.T) {
 		},
 	})
 	require.NoError(t, err)
-	_, err = d.doJobs(t.Context())
+	_, err = d.served.Load().doJobs(t.Context())
 	require.NoError(t, err)
 	step(1)
-	require.Len(t, d.counting.runs, 2)
+	require.Len(t, d.served.Load().counting.runs, 2)
 	require.Len(t, d.storedCounts(), 2)
 	_, err = d.DeleteTable(t.Context(), &api.DeleteTableInput{TableName: api.Some("orders")})
 	require.NoError(t, err)
 	require.Empty(t, d.storedCounts(), "deleted with the table")
 	require.Equal(t, []bool{true, true, true}, step(1))
-	require.Empty(t, d.counting.runs)
+	require.Empty(t, d.served.Load().counting.runs)
 	d.orders()
 	d.orderRange(0, 60)
 	d.described()
@@ -391,7 +391,7 @@ func TestRowLeftByATable(t *testing.T) {
 	d, _ := openVague(t)
 	var batch storage.Batch
 	batch.Put(key.AppendCount(nil, 77, 0), []byte(`{"table":"gone"}`))
-	require.NoError(t, d.store.Apply(t.Context(), &batch, storage.UpdateOptions{}))
+	require.NoError(t, d.served.Load().store.Apply(t.Context(), &batch, storage.UpdateOptions{}))
 	d.work()
 	require.Empty(t, d.storedCounts())
 }
@@ -406,7 +406,7 @@ func TestDamagedCount(t *testing.T) {
 	put := func(k []byte) {
 		var batch storage.Batch
 		batch.Put(k, []byte("no tally"))
-		require.NoError(t, d.store.Apply(t.Context(), &batch, storage.UpdateOptions{}))
+		require.NoError(t, d.served.Load().store.Apply(t.Context(), &batch, storage.UpdateOptions{}))
 	}
 	rows := d.countRows()
 	put(key.AppendCatalog(nil, key.SubCount, "short"))

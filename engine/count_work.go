@@ -76,7 +76,7 @@ func (c *tally) due(s storage.Stats, now time.Time) bool {
 }
 
 // wantCount asks the worker to look at a table or index.
-func (db *DB) wantCount(id countID, table string) {
+func (db *core) wantCount(id countID, table string) {
 	c := &db.counting
 	c.mu.Lock()
 	c.wanted[id] = table
@@ -85,7 +85,7 @@ func (db *DB) wantCount(id countID, table string) {
 }
 
 // takeWanted adds to a list what was asked for since the last call.
-func (db *DB) takeWanted(list []countTask) []countTask {
+func (db *core) takeWanted(list []countTask) []countTask {
 	c := &db.counting
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -115,7 +115,7 @@ type pace func(context.Context)
 func unpaced(context.Context) {}
 
 // countOnce is the work of the worker, which has nothing to wait for without tables.
-func (db *DB) countOnce(ctx context.Context) (waiting bool, err error) {
+func (db *core) countOnce(ctx context.Context) (waiting bool, err error) {
 	err = db.countDue(ctx, func(ctx context.Context) {
 		if db.opts.After == nil {
 			return
@@ -129,7 +129,7 @@ func (db *DB) countOnce(ctx context.Context) (waiting bool, err error) {
 }
 
 // countDue does all counts that are due by now, step by step in turn.
-func (db *DB) countDue(ctx context.Context, pause pace) error {
+func (db *core) countDue(ctx context.Context, pause pace) error {
 	list, err := db.countedTables(ctx)
 	if err != nil {
 		return err
@@ -157,7 +157,7 @@ func (db *DB) countDue(ctx context.Context, pause pace) error {
 }
 
 // countedTables are those that have been counted. Rows that a table has left are deleted.
-func (db *DB) countedTables(ctx context.Context) (list []countTask, err error) {
+func (db *core) countedTables(ctx context.Context) (list []countTask, err error) {
 	var left storage.Batch
 	err = storage.Fresh(ctx, func() error {
 		list, left = nil, storage.Batch{}
@@ -204,7 +204,7 @@ func (db *DB) countedTables(ctx context.Context) (list []countTask, err error) {
 // searchLarge finds the tables and indexes that have become large, every countSearch. It asks storage
 // about many tables at once and parts them while they are large together, so that it asks once where
 // nothing is large.
-func (db *DB) searchLarge(ctx context.Context, pause pace) (list []countTask, err error) {
+func (db *core) searchLarge(ctx context.Context, pause pace) (list []countTask, err error) {
 	if !db.searchDue() {
 		return nil, nil
 	}
@@ -238,7 +238,7 @@ func (db *DB) searchLarge(ctx context.Context, pause pace) (list []countTask, er
 }
 
 // searchDue says whether to search now, and when the next time is.
-func (db *DB) searchDue() bool {
+func (db *core) searchDue() bool {
 	db.background.counts.mu.Lock()
 	defer db.background.counts.mu.Unlock()
 	now := db.exec.Now()
@@ -250,7 +250,7 @@ func (db *DB) searchDue() bool {
 }
 
 // searchTable adds what of a table is large.
-func (db *DB) searchTable(ctx context.Context, t *catalog.Table, list []countTask) ([]countTask, error) {
+func (db *core) searchTable(ctx context.Context, t *catalog.Table, list []countTask) ([]countTask, error) {
 	subs := []uint32{key.TableSub}
 	for i := range t.Table.Indexes {
 		subs = append(subs, t.Table.Indexes[i].Sub)
@@ -269,7 +269,7 @@ func (db *DB) searchTable(ctx context.Context, t *catalog.Table, list []countTas
 }
 
 // tablesByID are all tables in the order of their keys.
-func (db *DB) tablesByID(ctx context.Context) ([]*catalog.Table, error) {
+func (db *core) tablesByID(ctx context.Context) ([]*catalog.Table, error) {
 	names, _, err := db.catalog.Names(ctx, "", db.catalog.Count())
 	if err != nil {
 		return nil, err
@@ -286,7 +286,7 @@ func (db *DB) tablesByID(ctx context.Context) ([]*catalog.Table, error) {
 
 // countStep does one step of the count of a table or index, if one is due, and reports whether nothing
 // is left to do. The table is kept from being removed meanwhile.
-func (db *DB) countStep(ctx context.Context, task countTask) (done bool, err error) {
+func (db *core) countStep(ctx context.Context, task countTask) (done bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
@@ -332,7 +332,7 @@ func (db *DB) countStep(ctx context.Context, task countTask) (done bool, err err
 
 // beginCount returns the count that is on its way, for the next step to change, or a new one; nil when
 // none is due.
-func (db *DB) beginCount(ctx context.Context, task countTask) (*tally, error) {
+func (db *core) beginCount(ctx context.Context, task countTask) (*tally, error) {
 	c := db.counting.runs[task.countID]
 	if c == nil {
 		var err error
@@ -355,7 +355,7 @@ func (db *DB) beginCount(ctx context.Context, task countTask) (*tally, error) {
 }
 
 // countOn reads the next keys of a count and reports whether there are no more.
-func (db *DB) countOn(ctx context.Context, id countID, run *countRun) (end bool, err error) {
+func (db *core) countOn(ctx context.Context, id countID, run *countRun) (end bool, err error) {
 	before := *run
 	err = storage.Fresh(ctx, func() error {
 		*run, end = before, false
@@ -390,7 +390,7 @@ func (db *DB) countOn(ctx context.Context, id countID, run *countRun) (end bool,
 }
 
 // endCount makes a run that has come to its end the last count.
-func (db *DB) endCount(ctx context.Context, id countID, c *tally) error {
+func (db *core) endCount(ctx context.Context, id countID, c *tally) error {
 	stats, err := db.store.Stats(ctx, id.keys())
 	if err != nil {
 		return err
@@ -405,7 +405,7 @@ func (db *DB) endCount(ctx context.Context, id countID, c *tally) error {
 
 // storeTally writes the row of a tally under the lease of the work. What turned out to be small needs
 // none.
-func (db *DB) storeTally(ctx context.Context, id countID, c *tally, l *lease.Lease) error {
+func (db *core) storeTally(ctx context.Context, id countID, c *tally, l *lease.Lease) error {
 	b, err := json.Marshal(c)
 	if err != nil {
 		return fmt.Errorf("engine: count of a table: %w", err)

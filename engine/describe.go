@@ -17,7 +17,7 @@ const (
 
 // describe renders a table as of now. A table that goes away shows neither counts nor global
 // indexes: DynamoDB does this (TestDeleteTableAnswer).
-func (db *DB) describe(ctx context.Context, t *catalog.Table) (*api.TableDescription, error) {
+func (db *core) describe(ctx context.Context, t *catalog.Table) (*api.TableDescription, error) {
 	arn, now := db.tableARN(t.Table.Name), db.exec.Now().UnixMilli()
 	d := &api.TableDescription{
 		TableName: api.Some(t.Table.Name), TableArn: api.Some(arn), TableId: api.Some(t.UUID),
@@ -133,7 +133,7 @@ func warmStatus(t *catalog.Table) string {
 	return catalog.StatusActive.String()
 }
 
-func (db *DB) describeIndexes(ctx context.Context, d *api.TableDescription, t *catalog.Table, arn string) error {
+func (db *core) describeIndexes(ctx context.Context, d *api.TableDescription, t *catalog.Table, arn string) error {
 	now := db.exec.Now().UnixMilli()
 	for i := range t.Table.Indexes {
 		ix := &t.Table.Indexes[i]

@@ -13,12 +13,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/keystone-db/kstone/engine/api"
 	"github.com/keystone-db/kstone/engine/attr"
-	"github.com/keystone-db/kstone/engine/build"
 	"github.com/keystone-db/kstone/engine/capacity"
 	"github.com/keystone-db/kstone/engine/catalog"
 	"github.com/keystone-db/kstone/engine/exec"
@@ -31,12 +30,12 @@ import (
 	"github.com/keystone-db/kstone/partiql"
 )
 
-// DB is one open database. It implements api.Service and is safe for concurrent use.
-type DB struct {
-	api.Base
+// core serves the operations on one state of a database: its store and what is known of it in memory.
+// Reset puts another one in its place.
+type core struct {
 	opts     Options
 	store    storage.Store
-	file     *lsm.DB // nil for a store that the caller has opened
+	file     *lsm.DB // the same; nil for a store that the caller has opened
 	catalog  *catalog.Catalog
 	exec     *exec.Executor
 	compiler *plan.Compiler
@@ -44,52 +43,13 @@ type DB struct {
 	statements partiql.Cache
 	rules      validate.Options
 	buckets    *capacity.Buckets // nil without Options.Throttle
-	randMu     sync.Mutex        // serializes reads of opts.Rand
 	tending    tending
 	counting   counting
-	client     *build.Client
 
 	background *background
-}
-
-var (
-	_ api.Service = (*DB)(nil)
-	_ api.Admin   = (*DB)(nil)
-	_ api.Feeder  = (*DB)(nil)
-)
-
-// Open opens the database file at path, creating it when it is absent and Options.ReadOnly is not set, or
-// a database in memory.
-// Errors of a damaged file wrap storage.ErrCorrupt.
-func Open(path string, opts Options) (*DB, error) {
-	opts = opts.withDefaults()
-	if err := opts.validate(path); err != nil {
-		return nil, err
-	}
-	store, err := lsm.Open(path, opts.lsm())
-	if err != nil {
-		return nil, err
-	}
-	opts.EncryptionKey = nil
-	db, err := newDB(store, opts)
-	if err != nil {
-		return nil, closeAfter(store, err)
-	}
-	db.file = store
-	return db, nil
-}
-
-// OpenStore serves a store that the caller has opened; Close closes it. Options of the file are
-// ignored; Options.ReadOnly says that the store takes no writes.
-func OpenStore(store storage.Store, opts Options) (*DB, error) {
-	return newDB(store, opts.withDefaults())
-}
-
-func closeAfter(store storage.Store, err error) error {
-	if e := store.Close(); e != nil {
-		return fmt.Errorf("%w (and closing failed: %w)", err, e)
-	}
-	return err
+	retired    atomic.Bool   // another one takes its place
+	next       chan struct{} // closed when that has happened
+	gaps       []gap         // of its streams
 }
 
 func (o Options) lsm() lsm.Options {
@@ -102,18 +62,26 @@ func (o Options) lsm() lsm.Options {
 	}
 }
 
-func newDB(store storage.Store, opts Options) (*DB, error) {
+func closeAfter(store storage.Store, err error) error {
+	if e := store.Close(); e != nil {
+		return fmt.Errorf("%w (and closing failed: %w)", err, e)
+	}
+	return err
+}
+
+// openCore makes ready to serve a store. Background work begins with startBackground.
+func openCore(store storage.Store, opts Options) (*core, error) {
 	ctx := context.Background()
+	file, _ := store.(*lsm.DB)
 	store = storage.Retrying(store)
-	db := &DB{
-		opts: opts, store: store, compiler: plan.NewCompiler(),
+	db := &core{
+		opts: opts, store: store, file: file, next: make(chan struct{}), compiler: plan.NewCompiler(),
 		rules: validate.Options{ClassicErrors: opts.ClassicErrors, Account: opts.Account},
 	}
 	if opts.Throttle {
 		db.buckets = new(capacity.Buckets)
 	}
 	db.tending.meters = map[string]*stream.Meter{}
-	db.client = build.New(db)
 	var err error
 	if db.exec, err = exec.New(ctx, store, opts.Clock); err != nil {
 		return nil, err
@@ -133,13 +101,13 @@ func newDB(store storage.Store, opts Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db.startBackground()
+	db.prepareBackground()
 	return db, nil
 }
 
-// Close ends background work, checkpoints and closes the store. Operations that run or come later
+// close ends background work, checkpoints and closes the store. Operations that run or come later
 // fail.
-func (db *DB) Close() error {
+func (db *core) close() error {
 	db.stopBackground()
 	if !db.opts.ReadOnly {
 		// As good as can be: a store that takes no writes any more is closed all the same.
@@ -157,16 +125,15 @@ const (
 
 // keepTime stores the time if what is stored is older than age. Where nothing expires and no stream has
 // records there is nothing that time could take back.
-func (db *DB) keepTime(ctx context.Context, age time.Duration) error {
+func (db *core) keepTime(ctx context.Context, age time.Duration) error {
 	if len(db.catalog.WithTTL()) == 0 && len(db.catalog.Streams()) == 0 {
 		return nil
 	}
 	return db.exec.KeepTime(ctx, age)
 }
 
-// Ready says whether the database takes writes, now or, when the disk is full, once there is room. After
-// a failed write of the log it never does again: it must be closed and opened.
-func (db *DB) Ready(ctx context.Context) bool {
+// ready is DB.Ready.
+func (db *core) ready(ctx context.Context) bool {
 	named := []storage.Named{{Key: key.AppendLease(nil, "ready"), Shared: true}}
 	err := db.store.Update(ctx, named, storage.UpdateOptions{}, func(storage.Tx) error { return nil })
 	return err == nil || errors.Is(err, storage.ErrFull) || errors.Is(err, storage.ErrConflict)
@@ -176,11 +143,9 @@ func (db *DB) Ready(ctx context.Context) bool {
 const uuidBytes = 16
 
 // newUUID makes a version 4 UUID. Rand failing leaves zeros: ids are for people, not for security.
-func (db *DB) newUUID() string {
+func (db *core) newUUID() string {
 	var b [uuidBytes]byte
-	db.randMu.Lock()
 	_, err := io.ReadFull(db.opts.Rand, b[:])
-	db.randMu.Unlock()
 	if err != nil {
 		db.opts.Logger.Error().Err(err).Msg("no randomness for a table id")
 	}
@@ -198,7 +163,7 @@ type handle struct {
 func (h handle) leave() { h.Leave(h.shard) }
 
 // enter finds the table of a data operation. The item only spreads the count of running operations.
-func (db *DB) enter(name string, item attr.Item) (handle, error) {
+func (db *core) enter(name string, item attr.Item) (handle, error) {
 	var shard uint32
 	if n := len(item); n > 0 {
 		shard = uint32(item[n-1]) ^ uint32(item[n/2])
@@ -220,7 +185,7 @@ func tableName(ref string) string {
 }
 
 // tableARN is the ARN of a table of this database.
-func (db *DB) tableARN(name string) string {
+func (db *core) tableARN(name string) string {
 	return "arn:aws:dynamodb:" + db.opts.Region + ":" + db.opts.Account + ":table/" + name
 }
 

@@ -15,7 +15,7 @@ import (
 // feed is one Subscribe that runs. It sleeps at the bell of its stream (stream.Bell), without a timer and
 // without looking at the watermark, which every update moves.
 type feed struct {
-	db       *DB
+	db       *core
 	path     string
 	merge    *stream.Merge
 	listener *stream.Listener
@@ -28,8 +28,8 @@ type feed struct {
 	born    storage.Seq
 }
 
-// Subscribe implements api.Feeder. It learns of the writes of this process only.
-func (db *DB) Subscribe(ctx context.Context, in *api.SubscribeInput, deliver func(*api.SubscribeOutput) error) error {
+// subscribe is DB.Subscribe.
+func (db *core) subscribe(ctx context.Context, in *api.SubscribeInput, deliver func(*api.SubscribeOutput) error) error {
 	if err := validate.Subscribe(in); err != nil {
 		return err
 	}
@@ -63,7 +63,7 @@ func (db *DB) Subscribe(ctx context.Context, in *api.SubscribeInput, deliver fun
 }
 
 // feedStream finds the stream that a request names: by its ARN, or the newest one of a table.
-func (db *DB) feedStream(ctx context.Context, in *api.SubscribeInput) (*schema.Stream, error) {
+func (db *core) feedStream(ctx context.Context, in *api.SubscribeInput) (*schema.Stream, error) {
 	if in.StreamArn.Set {
 		return db.stream(in.StreamArn.Value)
 	}
@@ -84,7 +84,7 @@ func (db *DB) feedStream(ctx context.Context, in *api.SubscribeInput) (*schema.S
 }
 
 // feedStart is where a request begins, given a watermark.
-func (db *DB) feedStart(ctx context.Context, s *schema.Stream, sh *schema.Shard, in *api.SubscribeInput, mark storage.Seq) (stream.Position, error) {
+func (db *core) feedStart(ctx context.Context, s *schema.Stream, sh *schema.Shard, in *api.SubscribeInput, mark storage.Seq) (stream.Position, error) {
 	first, last, ended := feedBounds(s, sh)
 	behind := stream.Position{Seq: storage.Seq(last + 1)}
 	latest := stream.Position{Seq: mark + 1}
@@ -113,6 +113,8 @@ func (db *DB) feedStart(ctx context.Context, s *schema.Stream, sh *schema.Shard,
 	switch {
 	case !ok || ended && behind.Less(at):
 		return at, api.Errorf(api.Validation, api.MsgSequenceInvalid)
+	case db.undone(at):
+		return at, api.Errorf(api.TrimmedDataAccess, api.MsgTrimmed)
 	case !at.Less(first):
 		return at, nil
 	case uint64(at.Seq) <= s.Trimmed:

@@ -50,14 +50,14 @@ func sequences(records []api.FeedRecord) []string {
 // byNumber is all that GetRecords has of a stream, merged.
 func byNumber(t *testing.T, db *DB, arn string) (all []api.FeedRecord) {
 	t.Helper()
-	s, err := db.stream(arn)
+	s, err := db.served.Load().stream(arn)
 	require.NoError(t, err)
 	for i := range s.Shards {
 		it := stream.Iterator{ARN: arn, Shard: s.Shards[i].ID}
 		for end := false; !end; {
-			page, err := db.readShard(t.Context(), &it, 50)
+			page, err := db.served.Load().readShard(t.Context(), &it, 50)
 			require.NoError(t, err)
-			for _, r := range db.describeRecords(&page, arn) {
+			for _, r := range db.served.Load().describeRecords(&page, arn) {
 				all = append(all, api.FeedRecord{Record: r, ShardId: it.Shard})
 			}
 			end, it.At = page.End, page.Next
@@ -90,7 +90,7 @@ func subscribed(t *testing.T, db *DB) (arn string) {
 func unsubscribe(t *testing.T, db *DB, arn string) {
 	t.Helper()
 	settled(t, func() error {
-		s, err := db.stream(arn)
+		s, err := db.served.Load().stream(arn)
 		if err != nil || s.ClosedMs != 0 {
 			return err
 		}
@@ -111,7 +111,7 @@ func TestSubscribeOrder(t *testing.T) {
 			ctx := t.Context()
 			db := openSerialWith(t, open(t, 7), Options{StreamShards: 3}).DB
 			arn := subscribed(t, db)
-			s, err := db.stream(arn)
+			s, err := db.served.Load().stream(arn)
 			require.NoError(t, err)
 			var feeds sync.WaitGroup
 			follow := func(in *api.SubscribeInput) *diary {

@@ -177,7 +177,7 @@ func TestIdleSubscribersSleep(t *testing.T) {
 		d := openFeeds(t, Options{StreamShards: 16})
 		arn := d.events("KEYS_ONLY")
 		d.put(item1("a", "1"))
-		s, err := d.stream(arn)
+		s, err := d.served.Load().stream(arn)
 		require.NoError(t, err)
 		home := d.all(arn)[0]
 		var all, others []*subscription
@@ -471,7 +471,7 @@ func TestSubscribeTrimmed(t *testing.T) {
 		number := idle.page().Records[0].Dynamodb.SequenceNumber
 		synctest.Wait() // slow has the first record in hand, and one shard its only one
 		d.later(2 * time.Hour)
-		s, err := d.stream(arn)
+		s, err := d.served.Load().stream(arn)
 		require.NoError(t, err)
 		require.NotZero(t, s.Trimmed)
 		for i := range items {
@@ -493,7 +493,7 @@ func TestSubscribeTrimmed(t *testing.T) {
 			d.put(item1("b", fmt.Sprint(d.now.Load())))
 			idle.take(1)
 		}
-		now, err := d.stream(arn)
+		now, err := d.served.Load().stream(arn)
 		require.NoError(t, err)
 		require.Nil(t, now.Shard(s.Shards[0].ID))
 	})
@@ -543,7 +543,7 @@ func TestSubscribeWaitsForOlderUpdates(t *testing.T) {
 		begun, goOn := make(chan struct{}), make(chan struct{})
 		go func() {
 			named := []storage.Named{{Key: []byte("a key of other work")}}
-			_ = d.store.Update(t.Context(), named, storage.UpdateOptions{}, func(tx storage.Tx) error {
+			_ = d.served.Load().store.Update(t.Context(), named, storage.UpdateOptions{}, func(tx storage.Tx) error {
 				tx.Seq()
 				close(begun)
 				<-goOn
@@ -624,7 +624,7 @@ func TestSubscribePositions(t *testing.T) {
 func TestSubscribeResumesAtTheEnd(t *testing.T) {
 	d := openFeeds(t, Options{})
 	in := from(d.events("NEW_IMAGE"), api.StartLatest)
-	in.ShardId = api.Some(d.catalog.Streams()[0].Shards[0].ID)
+	in.ShardId = api.Some(d.served.Load().catalog.Streams()[0].Shards[0].ID)
 	position := ""
 	records := 0
 	deliver := func(out *api.SubscribeOutput) error {

@@ -41,7 +41,7 @@ type (
 )
 
 // GetItem reads one item.
-func (db *DB) GetItem(ctx context.Context, in *api.GetItemInput) (*api.GetItemOutput, error) {
+func (db *core) GetItem(ctx context.Context, in *api.GetItemInput) (*api.GetItemOutput, error) {
 	if err := validate.GetItem(in, db.rules); err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func (db *DB) GetItem(ctx context.Context, in *api.GetItemInput) (*api.GetItemOu
 
 // projection compiles the projection of a point read, or makes it of AttributesToGet; nil when there is
 // none.
-func (db *DB) projection(text api.Opt[string], names []api.Name, attributesToGet []string) (*expr.Projection, error) {
+func (db *core) projection(text api.Opt[string], names []api.Name, attributesToGet []string) (*expr.Projection, error) {
 	if !text.Set {
 		return plan.Attributes(attributesToGet), nil
 	}
@@ -131,7 +131,7 @@ type written struct {
 }
 
 // write compiles, binds and runs a single-item write.
-func (db *DB) write(ctx context.Context, q *writeRequest) (written, error) {
+func (db *core) write(ctx context.Context, q *writeRequest) (written, error) {
 	x := q.legacy
 	if q.texts.Any() {
 		var err error
@@ -162,7 +162,7 @@ func (db *DB) write(ctx context.Context, q *writeRequest) (written, error) {
 }
 
 // runWrite runs a bound single-item write.
-func (db *DB) runWrite(ctx context.Context, t handle, w *plan.Write, q *writeRequest) (written, error) {
+func (db *core) runWrite(ctx context.Context, t handle, w *plan.Write, q *writeRequest) (written, error) {
 	w.ReturnOnFailure = q.onFailure.Value == api.ReturnValuesOnConditionCheckFailureAllOld
 	metered := wantsCapacity(q.capacity) || db.throttled()
 	needOld := metered || q.returns.Value == api.ReturnValueAllOld ||
@@ -229,7 +229,7 @@ func collectionMetrics(t *schema.Table, item attr.Item, bytes int64) *api.ItemCo
 }
 
 // PutItem replaces one item.
-func (db *DB) PutItem(ctx context.Context, in *api.PutItemInput) (*api.PutItemOutput, error) {
+func (db *core) PutItem(ctx context.Context, in *api.PutItemInput) (*api.PutItemOutput, error) {
 	if err := validate.PutItem(in, db.rules); err != nil {
 		return nil, err
 	}
@@ -259,7 +259,7 @@ func (db *DB) PutItem(ctx context.Context, in *api.PutItemInput) (*api.PutItemOu
 }
 
 // DeleteItem removes one item.
-func (db *DB) DeleteItem(ctx context.Context, in *api.DeleteItemInput) (*api.DeleteItemOutput, error) {
+func (db *core) DeleteItem(ctx context.Context, in *api.DeleteItemInput) (*api.DeleteItemOutput, error) {
 	if err := validate.DeleteItem(in, db.rules); err != nil {
 		return nil, err
 	}
@@ -288,7 +288,7 @@ func (db *DB) DeleteItem(ctx context.Context, in *api.DeleteItemInput) (*api.Del
 }
 
 // UpdateItem changes one item in place, creating it when it is absent.
-func (db *DB) UpdateItem(ctx context.Context, in *api.UpdateItemInput) (*api.UpdateItemOutput, error) {
+func (db *core) UpdateItem(ctx context.Context, in *api.UpdateItemInput) (*api.UpdateItemOutput, error) {
 	if err := validate.UpdateItem(in, db.rules); err != nil {
 		return nil, err
 	}

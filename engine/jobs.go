@@ -16,7 +16,7 @@ import (
 const progressItems = 100_000
 
 // doJobs does the jobs of all tables. waiting says that some cannot begin yet.
-func (db *DB) doJobs(ctx context.Context) (waiting bool, err error) {
+func (db *core) doJobs(ctx context.Context) (waiting bool, err error) {
 	db.background.jobs.mu.Lock()
 	defer db.background.jobs.mu.Unlock()
 	names, err := db.catalog.Busy(ctx)
@@ -50,7 +50,7 @@ func unlessGone(err error) error {
 }
 
 // doJob does all steps of one job.
-func (db *DB) doJob(ctx context.Context, name string, id uint64, sub uint32) error {
+func (db *core) doJob(ctx context.Context, name string, id uint64, sub uint32) error {
 	for {
 		done, err := db.jobStep(ctx, name, id, sub)
 		if done || err != nil {
@@ -61,7 +61,7 @@ func (db *DB) doJob(ctx context.Context, name string, id uint64, sub uint32) err
 
 // jobStep does one step of a job and reports whether it was the last, or the job is gone. The next
 // one goes on where it ended, in this process or another one.
-func (db *DB) jobStep(ctx context.Context, name string, id uint64, sub uint32) (bool, error) {
+func (db *core) jobStep(ctx context.Context, name string, id uint64, sub uint32) (bool, error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
@@ -97,7 +97,7 @@ func (db *DB) jobStep(ctx context.Context, name string, id uint64, sub uint32) (
 
 // backfillStep does one step while the table cannot change. end is reported when there are no more
 // items, or no job any more.
-func (db *DB) backfillStep(ctx context.Context, name string, id uint64, sub uint32) (end bool, c exec.Cursor, err error) {
+func (db *core) backfillStep(ctx context.Context, name string, id uint64, sub uint32) (end bool, c exec.Cursor, err error) {
 	t, err := db.catalog.Enter(name, 0)
 	if err != nil {
 		return true, c, nil // deleted meanwhile
@@ -125,7 +125,7 @@ func (db *DB) backfillStep(ctx context.Context, name string, id uint64, sub uint
 
 // filling begins a line of the log about a backfill: that of an index, or without one of the times at
 // which items expire.
-func (db *DB) filling(t *catalog.Table, sub uint32, c *exec.Cursor) *zerolog.Event {
+func (db *core) filling(t *catalog.Table, sub uint32, c *exec.Cursor) *zerolog.Event {
 	line := db.opts.Logger.Info().Str("table", t.Table.Name)
 	for i := range t.Table.Indexes {
 		if ix := &t.Table.Indexes[i]; ix.Sub == sub {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -172,6 +173,8 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Rand == nil {
 		o.Rand = rand.Reader
+	} else if _, ok := o.Rand.(*lockedReader); !ok {
+		o.Rand = &lockedReader{r: o.Rand}
 	}
 	if o.countMax == 0 {
 		o.countMax = countExactMax
@@ -219,4 +222,17 @@ func (o Options) validate(path string) error {
 		errs = append(errs, errors.New("engine: a size is negative"))
 	}
 	return errors.Join(errs...)
+}
+
+// lockedReader is read by one at a time: a database, its store and its forks share it.
+type lockedReader struct {
+	mu sync.Mutex
+	r  io.Reader
+}
+
+// Read implements io.Reader.
+func (l *lockedReader) Read(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.r.Read(p)
 }

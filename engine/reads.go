@@ -38,7 +38,7 @@ func (q *readRequest) bind(x *plan.Expressions) (plan.Read, error) {
 }
 
 // read compiles, binds and runs a Query or Scan.
-func (db *DB) read(ctx context.Context, q *readRequest) (exec.Page, *api.ConsumedCapacity, error) {
+func (db *core) read(ctx context.Context, q *readRequest) (exec.Page, *api.ConsumedCapacity, error) {
 	x := q.legacy
 	if q.texts.Any() {
 		var err error
@@ -101,7 +101,7 @@ type queryCall struct {
 }
 
 // Query reads one partition of a table or an index in the order of the sort key.
-func (db *DB) Query(ctx context.Context, in *api.QueryInput) (*api.QueryOutput, error) {
+func (db *core) Query(ctx context.Context, in *api.QueryInput) (*api.QueryOutput, error) {
 	if err := validate.Query(in, db.rules); err != nil {
 		return nil, err
 	}
@@ -141,7 +141,7 @@ func (db *DB) Query(ctx context.Context, in *api.QueryInput) (*api.QueryOutput, 
 }
 
 // Scan reads a table, an index or one segment of it in the order of the partition keys' hashes.
-func (db *DB) Scan(ctx context.Context, in *api.ScanInput) (*api.ScanOutput, error) {
+func (db *core) Scan(ctx context.Context, in *api.ScanInput) (*api.ScanOutput, error) {
 	if err := validate.Scan(in, db.rules); err != nil {
 		return nil, err
 	}

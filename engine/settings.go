@@ -28,7 +28,7 @@ func kmsARN(tableARN, id string) string {
 }
 
 // tagged finds the table of a tag operation by its ARN; text is the operation's word for none.
-func (db *DB) tagged(ctx context.Context, arn, text string) (*catalog.Table, error) {
+func (db *core) tagged(ctx context.Context, arn, text string) (*catalog.Table, error) {
 	t, err := db.catalog.Lookup(ctx, tableName(arn))
 	if err == nil || api.CodeOf(notFound(err, arn)) != api.ResourceNotFound {
 		return t, err
@@ -37,7 +37,7 @@ func (db *DB) tagged(ctx context.Context, arn, text string) (*catalog.Table, err
 }
 
 // TagResource adds tags to a table, replacing those of the same keys.
-func (db *DB) TagResource(ctx context.Context, in *api.TagResourceInput) (*api.TagResourceOutput, error) {
+func (db *core) TagResource(ctx context.Context, in *api.TagResourceInput) (*api.TagResourceOutput, error) {
 	if err := validate.TagResource(in, db.rules); err != nil {
 		return nil, err
 	}
@@ -63,7 +63,7 @@ func (db *DB) TagResource(ctx context.Context, in *api.TagResourceInput) (*api.T
 }
 
 // UntagResource removes tags; unknown keys are no error.
-func (db *DB) UntagResource(ctx context.Context, in *api.UntagResourceInput) (*api.UntagResourceOutput, error) {
+func (db *core) UntagResource(ctx context.Context, in *api.UntagResourceInput) (*api.UntagResourceOutput, error) {
 	if err := validate.UntagResource(in, db.rules); err != nil {
 		return nil, err
 	}
@@ -84,7 +84,7 @@ func (db *DB) UntagResource(ctx context.Context, in *api.UntagResourceInput) (*a
 const tagsPage = 10
 
 // ListTagsOfResource answers a table's tags in pages. The token is the number of tags before.
-func (db *DB) ListTagsOfResource(ctx context.Context, in *api.ListTagsOfResourceInput) (*api.ListTagsOfResourceOutput, error) {
+func (db *core) ListTagsOfResource(ctx context.Context, in *api.ListTagsOfResourceInput) (*api.ListTagsOfResourceOutput, error) {
 	if err := validate.ListTagsOfResource(in, db.rules); err != nil {
 		return nil, err
 	}
@@ -112,7 +112,7 @@ func (db *DB) ListTagsOfResource(ctx context.Context, in *api.ListTagsOfResource
 // UpdateTimeToLive stores the setting; from then on expired items are absent. The service refuses a
 // second change within the hour, here only with Options.StrictLimits, and otherwise while the first is
 // under way, which takes Options.TableDelay.
-func (db *DB) UpdateTimeToLive(ctx context.Context, in *api.UpdateTimeToLiveInput) (*api.UpdateTimeToLiveOutput, error) {
+func (db *core) UpdateTimeToLive(ctx context.Context, in *api.UpdateTimeToLiveInput) (*api.UpdateTimeToLiveOutput, error) {
 	if err := validate.UpdateTimeToLive(in, db.rules); err != nil {
 		return nil, err
 	}
@@ -151,7 +151,7 @@ func (db *DB) UpdateTimeToLive(ctx context.Context, in *api.UpdateTimeToLiveInpu
 }
 
 // DescribeTimeToLive answers the setting.
-func (db *DB) DescribeTimeToLive(ctx context.Context, in *api.DescribeTimeToLiveInput) (*api.DescribeTimeToLiveOutput, error) {
+func (db *core) DescribeTimeToLive(ctx context.Context, in *api.DescribeTimeToLiveInput) (*api.DescribeTimeToLiveOutput, error) {
 	if err := validate.DescribeTimeToLive(in, db.rules); err != nil {
 		return nil, err
 	}
@@ -182,7 +182,7 @@ const (
 )
 
 // DescribeLimits answers the quotas of an account.
-func (db *DB) DescribeLimits(_ context.Context, _ *api.DescribeLimitsInput) (*api.DescribeLimitsOutput, error) {
+func (db *core) DescribeLimits(_ context.Context, _ *api.DescribeLimitsInput) (*api.DescribeLimitsOutput, error) {
 	return &api.DescribeLimitsOutput{
 		AccountMaxReadCapacityUnits:  api.Some[int64](accountUnitsMax),
 		AccountMaxWriteCapacityUnits: api.Some[int64](accountUnitsMax),
@@ -195,7 +195,7 @@ func (db *DB) DescribeLimits(_ context.Context, _ *api.DescribeLimitsInput) (*ap
 const endpointCacheMinutes = 1440
 
 // DescribeEndpoints answers where this database listens, since clients will connect to it.
-func (db *DB) DescribeEndpoints(_ context.Context, _ *api.DescribeEndpointsInput) (*api.DescribeEndpointsOutput, error) {
+func (db *core) DescribeEndpoints(_ context.Context, _ *api.DescribeEndpointsInput) (*api.DescribeEndpointsOutput, error) {
 	address := db.opts.Endpoint
 	if address == "" {
 		address = "dynamodb." + db.opts.Region + ".amazonaws.com"

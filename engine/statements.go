@@ -13,7 +13,7 @@ import (
 )
 
 // bindStatement parses a statement and gives it its parameters.
-func (db *DB) bindStatement(text string, params []attr.Value) (*partiql.Bound, error) {
+func (db *core) bindStatement(text string, params []attr.Value) (*partiql.Bound, error) {
 	p, err := db.statements.Parse(text)
 	if err != nil {
 		return nil, statementError(err)
@@ -45,7 +45,7 @@ func spread(params []attr.Value) attr.Item {
 }
 
 // ExecuteStatement runs one statement of PartiQL.
-func (db *DB) ExecuteStatement(ctx context.Context, in *api.ExecuteStatementInput) (*api.ExecuteStatementOutput, error) {
+func (db *core) ExecuteStatement(ctx context.Context, in *api.ExecuteStatementInput) (*api.ExecuteStatementOutput, error) {
 	if err := validate.ExecuteStatement(in); err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func (db *DB) ExecuteStatement(ctx context.Context, in *api.ExecuteStatementInpu
 }
 
 // executeWrite runs an INSERT, UPDATE or DELETE.
-func (db *DB) executeWrite(ctx context.Context, t handle, b *partiql.Bound, in *api.ExecuteStatementInput) (*api.ExecuteStatementOutput, error) {
+func (db *core) executeWrite(ctx context.Context, t handle, b *partiql.Bound, in *api.ExecuteStatementInput) (*api.ExecuteStatementOutput, error) {
 	q := writeRequest{
 		table: b.Statement.Source().Table, capacity: in.ReturnConsumedCapacity,
 		onFailure: in.ReturnValuesOnConditionCheckFailure,
@@ -89,7 +89,7 @@ func (db *DB) executeWrite(ctx context.Context, t handle, b *partiql.Bound, in *
 }
 
 // statementWrite binds and runs one write. The item is what RETURNING asks for.
-func (db *DB) statementWrite(ctx context.Context, t handle, b *partiql.Bound, q *writeRequest) (attr.Item, *api.ConsumedCapacity, error) {
+func (db *core) statementWrite(ctx context.Context, t handle, b *partiql.Bound, q *writeRequest) (attr.Item, *api.ConsumedCapacity, error) {
 	var room plan.Room
 	w, err := b.Write(&room, &t.Table.Table)
 	if err != nil {

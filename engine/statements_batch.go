@@ -16,7 +16,7 @@ import (
 
 // batching is one BatchExecuteStatement on its way.
 type batching struct {
-	db     *DB
+	db     *core
 	in     *api.BatchExecuteStatementInput
 	bound  []*partiql.Bound // nil where the statement is bad
 	keys   [][]byte         // of the writes so far, so that none comes twice
@@ -26,7 +26,7 @@ type batching struct {
 
 // BatchExecuteStatement runs up to 25 statements, all reads or all writes, each on its own: what is
 // wrong with one is the error of that one.
-func (db *DB) BatchExecuteStatement(ctx context.Context, in *api.BatchExecuteStatementInput) (*api.BatchExecuteStatementOutput, error) {
+func (db *core) BatchExecuteStatement(ctx context.Context, in *api.BatchExecuteStatementInput) (*api.BatchExecuteStatementOutput, error) {
 	if err := validate.BatchExecuteStatement(in); err != nil {
 		return nil, err
 	}

@@ -29,7 +29,7 @@ const explainPageBytes = 1 << 20
 
 // explain answers EXPLAIN, an extension: a row for each operation that the statement becomes, which
 // is not run. The capacity is that of one page, estimated by what storage knows of the range.
-func (db *DB) explain(ctx context.Context, t handle, b *partiql.Bound, in *api.ExecuteStatementInput) (*api.ExecuteStatementOutput, error) {
+func (db *core) explain(ctx context.Context, t handle, b *partiql.Bound, in *api.ExecuteStatementInput) (*api.ExecuteStatementOutput, error) {
 	out := &api.ExecuteStatementOutput{Items: []attr.Item{}}
 	if !b.IsRead() {
 		row, err := db.explainWrite(ctx, t, b)
@@ -66,7 +66,7 @@ func (db *DB) explain(ctx context.Context, t handle, b *partiql.Bound, in *api.E
 }
 
 // explainRead adds the row of one Query or Scan.
-func (db *DB) explainRead(ctx context.Context, t handle, sel *partiql.Selection, i int, out *api.ExecuteStatementOutput) error {
+func (db *core) explainRead(ctx context.Context, t handle, sel *partiql.Selection, i int, out *api.ExecuteStatementOutput) error {
 	r := &sel.Reads[i]
 	row := explainRow("Scan", t)
 	if sel.Query {
@@ -93,7 +93,7 @@ var writeNames = map[plan.WriteKind]string{
 	plan.WriteCheck: "ConditionCheck",
 }
 
-func (db *DB) explainWrite(ctx context.Context, t handle, b *partiql.Bound) (attr.Item, error) {
+func (db *core) explainWrite(ctx context.Context, t handle, b *partiql.Bound) (attr.Item, error) {
 	var room plan.Room
 	w, err := b.Write(&room, &t.Table.Table)
 	if err != nil {
@@ -136,7 +136,7 @@ func explained(out *api.ExecuteStatementOutput, row *attr.Builder, units float64
 }
 
 // estimate is about how many bytes of items one page of a range reads.
-func (db *DB) estimate(ctx context.Context, r storage.Range) (int, error) {
+func (db *core) estimate(ctx context.Context, r storage.Range) (int, error) {
 	s, err := db.store.Stats(ctx, r)
 	if err != nil {
 		return 0, err

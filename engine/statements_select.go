@@ -22,7 +22,7 @@ const statementPageUnits = 256
 
 // selecting is one SELECT on its way.
 type selecting struct {
-	db    *DB
+	db    *core
 	table handle
 	bound *partiql.Bound
 	in    *api.ExecuteStatementInput

@@ -17,7 +17,7 @@ import (
 
 // transacting is one ExecuteTransaction on its way.
 type transacting struct {
-	db     *DB
+	db     *core
 	in     *api.ExecuteTransactionInput
 	bound  []*partiql.Bound
 	tables handles
@@ -25,7 +25,7 @@ type transacting struct {
 }
 
 // ExecuteTransaction runs up to 100 statements, all reads or all writes and checks, all or none.
-func (db *DB) ExecuteTransaction(ctx context.Context, in *api.ExecuteTransactionInput) (*api.ExecuteTransactionOutput, error) {
+func (db *core) ExecuteTransaction(ctx context.Context, in *api.ExecuteTransactionInput) (*api.ExecuteTransactionOutput, error) {
 	if err := validate.ExecuteTransaction(in); err != nil {
 		return nil, err
 	}

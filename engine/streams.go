@@ -34,12 +34,12 @@ const (
 )
 
 // streamARN is the ARN of a stream of this database.
-func (db *DB) streamARN(s *schema.Stream) string {
+func (db *core) streamARN(s *schema.Stream) string {
 	return db.tableARN(catalog.StreamPath(s.Table, s.Label))
 }
 
 // stream finds the stream of an ARN that was checked.
-func (db *DB) stream(arn string) (*schema.Stream, error) {
+func (db *core) stream(arn string) (*schema.Stream, error) {
 	path, _ := validate.Stream(arn)
 	s := db.catalog.Stream(path)
 	if s == nil {
@@ -50,7 +50,7 @@ func (db *DB) stream(arn string) (*schema.Stream, error) {
 
 // ListStreams answers all streams, or those of one table, by ARN. A table that is not there has
 // none: unsure, the sheet does not say.
-func (db *DB) ListStreams(ctx context.Context, in *api.ListStreamsInput) (*api.ListStreamsOutput, error) {
+func (db *core) ListStreams(ctx context.Context, in *api.ListStreamsInput) (*api.ListStreamsOutput, error) {
 	if err := validate.ListStreams(in, db.rules); err != nil {
 		return nil, err
 	}
@@ -76,7 +76,7 @@ func (db *DB) ListStreams(ctx context.Context, in *api.ListStreamsInput) (*api.L
 }
 
 // DescribeStream answers a stream and its shards, in order of their ids.
-func (db *DB) DescribeStream(ctx context.Context, in *api.DescribeStreamInput) (*api.DescribeStreamOutput, error) {
+func (db *core) DescribeStream(ctx context.Context, in *api.DescribeStreamInput) (*api.DescribeStreamOutput, error) {
 	if err := validate.DescribeStream(in, db.rules); err != nil {
 		return nil, err
 	}
@@ -107,7 +107,7 @@ func (db *DB) DescribeStream(ctx context.Context, in *api.DescribeStreamInput) (
 }
 
 // streamStatus lingers in its passing states as tables do. The stream works meanwhile.
-func (db *DB) streamStatus(s *schema.Stream) string {
+func (db *core) streamStatus(s *schema.Stream) string {
 	passing := func(sinceMs int64) bool {
 		return db.exec.Now().UnixMilli()-sinceMs < db.opts.TableDelay.Milliseconds()
 	}
@@ -147,7 +147,7 @@ func describeShard(s *schema.Stream, sh *schema.Shard) api.Shard {
 }
 
 // GetShardIterator answers a place to read from.
-func (db *DB) GetShardIterator(ctx context.Context, in *api.GetShardIteratorInput) (*api.GetShardIteratorOutput, error) {
+func (db *core) GetShardIterator(ctx context.Context, in *api.GetShardIteratorInput) (*api.GetShardIteratorOutput, error) {
 	if err := validate.GetShardIterator(in, db.rules); err != nil {
 		return nil, err
 	}
@@ -171,7 +171,7 @@ func (db *DB) GetShardIterator(ctx context.Context, in *api.GetShardIteratorInpu
 }
 
 // startAt is the place that a request for an iterator means.
-func (db *DB) startAt(ctx context.Context, s *schema.Stream, sh *schema.Shard, in *api.GetShardIteratorInput) (stream.Position, error) {
+func (db *core) startAt(ctx context.Context, s *schema.Stream, sh *schema.Shard, in *api.GetShardIteratorInput) (stream.Position, error) {
 	switch in.ShardIteratorType.Value {
 	case api.ShardIteratorTypeTrimHorizon:
 		return stream.Position{}, nil
@@ -189,11 +189,14 @@ func (db *DB) startAt(ctx context.Context, s *schema.Stream, sh *schema.Shard, i
 	if in.ShardIteratorType.Value == api.ShardIteratorTypeAfterSequenceNumber {
 		at = at.Next()
 	}
+	if db.undone(at) {
+		return at, api.Errorf(api.TrimmedDataAccess, api.MsgTrimmed)
+	}
 	return at, nil
 }
 
 // GetRecords answers the records of a shard from an iterator on, and where to read on.
-func (db *DB) GetRecords(ctx context.Context, in *api.GetRecordsInput) (*api.GetRecordsOutput, error) {
+func (db *core) GetRecords(ctx context.Context, in *api.GetRecordsInput) (*api.GetRecordsOutput, error) {
 	if err := validate.GetRecords(in, db.rules); err != nil {
 		return nil, err
 	}
@@ -220,8 +223,14 @@ func (db *DB) GetRecords(ctx context.Context, in *api.GetRecordsInput) (*api.Get
 
 // readShard reads a page at an iterator. Records may be trimmed meanwhile, which would look like a
 // gap, so what was trimmed is looked at afterwards; an iterator at the oldest record begins again.
-func (db *DB) readShard(ctx context.Context, it *stream.Iterator, limit int) (stream.Page, error) {
+func (db *core) readShard(ctx context.Context, it *stream.Iterator, limit int) (stream.Page, error) {
 	path, _ := validate.Stream(it.ARN)
+	if db.undone(it.At) {
+		if _, err := db.stream(it.ARN); err != nil {
+			return stream.Page{}, err
+		}
+		return stream.Page{}, api.Errorf(api.TrimmedDataAccess, api.MsgTrimmed)
+	}
 	source := stream.Source{Store: db.store, Find: func(ctx context.Context, snap storage.Snapshot) (*schema.Stream, *schema.Shard, error) {
 		s, err := db.catalog.StreamIn(ctx, snap, path)
 		if err != nil {
@@ -254,7 +263,7 @@ func (db *DB) readShard(ctx context.Context, it *stream.Iterator, limit int) (st
 
 // describeRecords turns the records of a page into the service's form. A page has thousands of small
 // parts, so those of one kind lie side by side in one piece of memory.
-func (db *DB) describeRecords(page *stream.Page, arn string) []api.Record {
+func (db *core) describeRecords(page *stream.Page, arn string) []api.Record {
 	names := recordNames(page.Records, arn)
 	out := make([]api.Record, len(page.Records))
 	details := make([]api.StreamRecord, len(page.Records))
@@ -298,8 +307,8 @@ func recordNames(records []stream.Record, arn string) string {
 	return string(b)
 }
 
-// RollStreamShards implements api.Admin.
-func (db *DB) RollStreamShards(ctx context.Context, streamArn string, children int) error {
+// rollStreamShards is DB.RollStreamShards.
+func (db *core) rollStreamShards(ctx context.Context, streamArn string, children int) error {
 	if children < 1 || children > shardChildrenMax {
 		return fmt.Errorf("engine: %d children of a shard: want 1 or %d", children, shardChildrenMax)
 	}

@@ -221,13 +221,13 @@ func TestStreamOrder(t *testing.T) {
 func finish(t *testing.T, db *DB, arn string) {
 	t.Helper()
 	settled(t, func() error { return db.RollStreamShards(t.Context(), arn, 1) })
-	s, err := db.stream(arn)
+	s, err := db.served.Load().stream(arn)
 	require.NoError(t, err)
 	var last uint64
 	for i := range s.Shards {
 		last = max(last, s.Shards[i].Last)
 	}
-	_, err = db.store.Watermark(t.Context(), storage.Seq(last-1))
+	_, err = db.served.Load().store.Watermark(t.Context(), storage.Seq(last-1))
 	require.NoError(t, err)
 }
 
@@ -372,11 +372,11 @@ func TestStreamTrimsBesideReaders(t *testing.T) {
 				})
 				require.NoError(t, err)
 				now.Add(3)
-				require.NoError(t, db.tendStreams(ctx))
+				require.NoError(t, db.served.Load().tendStreams(ctx))
 			}
 			close(done)
 			wg.Wait()
-			s, err := db.stream(arn)
+			s, err := db.served.Load().stream(arn)
 			require.NoError(t, err)
 			require.NotZero(t, s.Trimmed)
 		})

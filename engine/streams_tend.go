@@ -24,10 +24,10 @@ const (
 const looksPerTend = 4
 
 // tendInterval is the time from one look at all streams to the next.
-func (db *DB) tendInterval() time.Duration { return db.opts.StreamRetention / tendsPerRetention }
+func (db *core) tendInterval() time.Duration { return db.opts.StreamRetention / tendsPerRetention }
 
 // tendOnce is the work of the streams' worker, which has nothing to wait for without any.
-func (db *DB) tendOnce(ctx context.Context) (waiting bool, err error) {
+func (db *core) tendOnce(ctx context.Context) (waiting bool, err error) {
 	err = errors.Join(db.tendStreams(ctx), db.keepTime(ctx, timeKeptEvery))
 	return len(db.catalog.Streams()) > 0, err
 }
@@ -40,7 +40,7 @@ type tending struct {
 }
 
 // holdTending is what a change of a stream needs that nobody asked for.
-func (db *DB) holdTending(ctx context.Context) (catalog.Fence, error) {
+func (db *core) holdTending(ctx context.Context) (catalog.Fence, error) {
 	w := &db.background.streams
 	if err := db.hold(ctx, w); err != nil {
 		return nil, err
@@ -52,13 +52,13 @@ func (db *DB) holdTending(ctx context.Context) (catalog.Fence, error) {
 // that were kept long enough, and bounds the bytes that are kept. It does nothing until it is due by
 // the injected clock; operations of streams call it too, so that a test needs no timer. On a shared
 // store one process does it, and the others look again when it would be due.
-func (db *DB) tendStreams(ctx context.Context) error {
+func (db *core) tendStreams(ctx context.Context) error {
 	db.background.streams.mu.Lock()
 	defer db.background.streams.mu.Unlock()
 	return db.tendStreamsLocked(ctx)
 }
 
-func (db *DB) tendStreamsLocked(ctx context.Context) error {
+func (db *core) tendStreamsLocked(ctx context.Context) error {
 	now := db.exec.Now().UnixMilli()
 	if now < db.tending.nextMs.Load() {
 		return nil
@@ -81,7 +81,7 @@ func (db *DB) tendStreamsLocked(ctx context.Context) error {
 	return nil
 }
 
-func (db *DB) tendStream(ctx context.Context, s *schema.Stream, now int64) error {
+func (db *core) tendStream(ctx context.Context, s *schema.Stream, now int64) error {
 	path, before := catalog.StreamPath(s.Table, s.Label), now-db.opts.StreamRetention.Milliseconds()
 	if s.ClosedMs != 0 && s.ClosedMs <= before {
 		delete(db.tending.meters, path)
@@ -114,7 +114,7 @@ func (db *DB) tendStream(ctx context.Context, s *schema.Stream, now int64) error
 }
 
 // lookAfterStreams tends streams on the way of an operation, unless somebody does.
-func (db *DB) lookAfterStreams(ctx context.Context) {
+func (db *core) lookAfterStreams(ctx context.Context) {
 	if db.exec.Now().UnixMilli() < db.tending.nextMs.Load() || !db.background.streams.mu.TryLock() {
 		return
 	}

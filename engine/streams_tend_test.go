@@ -21,7 +21,7 @@ func (d *testDB) later(by time.Duration) { d.clock.now = d.clock.now.Add(by) }
 // kept counts the keys and bytes of all streams in the store.
 func (d *testDB) kept() storage.Stats {
 	d.t.Helper()
-	st, err := d.store.Stats(context.Background(), storage.Range{
+	st, err := d.served.Load().store.Stats(context.Background(), storage.Range{
 		Start: key.WholeSpace(key.StreamSpace(0)).Start, End: key.WholeSpace(key.TokenSpace(0)).Start,
 	})
 	require.NoError(d.t, err)
@@ -258,14 +258,14 @@ func TestOneTendsAtATime(t *testing.T) {
 	b := openSecond()
 	shards := func(d *testDB) int {
 		require.NoError(t, d.Work(t.Context()))
-		s, err := d.stream(arn)
+		s, err := d.served.Load().stream(arn)
 		require.NoError(t, err)
 		return len(s.Shards)
 	}
 	c.now = c.now.Add(shardAge)
 	require.Equal(t, 2, shards(a))
 	require.Equal(t, 1, shards(b), "it is not b's turn")
-	c.now = c.now.Add(b.tendInterval())
+	c.now = c.now.Add(b.served.Load().tendInterval())
 	require.Equal(t, 2, shards(b), "a is silent; b takes over, and finds it done")
 	c.now = c.now.Add(shardAge)
 	require.Equal(t, 3, shards(b))

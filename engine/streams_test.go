@@ -574,11 +574,11 @@ func TestSplitsAreBounded(t *testing.T) {
 	for range 8 {
 		require.NoError(t, d.RollStreamShards(ctx, arn, 2))
 	}
-	s, err := d.stream(arn)
+	s, err := d.served.Load().stream(arn)
 	require.NoError(t, err)
 	before := len(s.Shards)
 	require.ErrorContains(t, d.RollStreamShards(ctx, arn, 2), "too many shards")
-	s, err = d.stream(arn)
+	s, err = d.served.Load().stream(arn)
 	require.NoError(t, err)
 	require.Len(t, s.Shards, before)
 	var bounds [][2]uint64

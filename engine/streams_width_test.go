@@ -23,7 +23,7 @@ func TestTheWidestStreamGrowsOld(t *testing.T) {
 	for range 3 * 24 {
 		d.later(time.Hour)
 		require.NoError(t, d.Work(t.Context()))
-		s, err := d.stream(arn)
+		s, err := d.served.Load().stream(arn)
 		require.NoError(t, err)
 		most = max(most, len(s.Shards))
 		var oldest int64 = math.MaxInt64

@@ -13,7 +13,7 @@ const sweepBatch = 64
 
 // sweepOnce removes what is past its time, no more than the rate allows for one interval. waiting says
 // that there are tables with time to live.
-func (db *DB) sweepOnce(ctx context.Context) (waiting bool, err error) {
+func (db *core) sweepOnce(ctx context.Context) (waiting bool, err error) {
 	budget := max(sweepBatch, int(float64(db.opts.TTLRate)*db.opts.TTLInterval.Seconds()))
 	names := db.catalog.WithTTL()
 	_, err = db.sweepTables(ctx, names, budget)
@@ -21,7 +21,7 @@ func (db *DB) sweepOnce(ctx context.Context) (waiting bool, err error) {
 }
 
 // sweepAll removes everything that is past its time.
-func (db *DB) sweepAll(ctx context.Context) error {
+func (db *core) sweepAll(ctx context.Context) error {
 	for {
 		gone, err := db.sweepTables(ctx, db.catalog.WithTTL(), sweepBatch*key.ExpiryBuckets)
 		if gone == 0 || err != nil {
@@ -31,7 +31,7 @@ func (db *DB) sweepAll(ctx context.Context) error {
 }
 
 // sweepTables removes up to budget items, from all tables alike.
-func (db *DB) sweepTables(ctx context.Context, names []string, budget int) (gone int, err error) {
+func (db *core) sweepTables(ctx context.Context, names []string, budget int) (gone int, err error) {
 	db.background.sweeper.mu.Lock()
 	defer db.background.sweeper.mu.Unlock()
 	now := db.exec.Now()
@@ -45,7 +45,7 @@ func (db *DB) sweepTables(ctx context.Context, names []string, budget int) (gone
 }
 
 // sweepTable goes round the buckets of a table until nothing is due or the budget is spent.
-func (db *DB) sweepTable(ctx context.Context, name string, budget int, now time.Time) (gone int, err error) {
+func (db *core) sweepTable(ctx context.Context, name string, budget int, now time.Time) (gone int, err error) {
 	var after [key.ExpiryBuckets][]byte
 	for more := true; more && gone < budget; {
 		more = false
@@ -68,7 +68,7 @@ func (db *DB) sweepTable(ctx context.Context, name string, budget int, now time.
 }
 
 // sweepBucket handles the next rows of a bucket and returns them and how many are gone.
-func (db *DB) sweepBucket(
+func (db *core) sweepBucket(
 	ctx context.Context, name string, bucket, limit int, after []byte, now time.Time,
 ) (rows [][]byte, gone int, err error) {
 	t, err := db.catalog.Enter(name, uint32(bucket))

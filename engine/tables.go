@@ -12,7 +12,7 @@ import (
 )
 
 // lookup finds a table for the control plane, in any state.
-func (db *DB) lookup(ctx context.Context, name string) (*catalog.Table, error) {
+func (db *core) lookup(ctx context.Context, name string) (*catalog.Table, error) {
 	name = tableName(name)
 	t, err := db.catalog.Lookup(ctx, name)
 	if err == nil && len(t.Jobs) > 0 {
@@ -30,7 +30,7 @@ func notFound(err error, name string) error {
 }
 
 // CreateTable registers a table with its indexes.
-func (db *DB) CreateTable(ctx context.Context, in *api.CreateTableInput) (*api.CreateTableOutput, error) {
+func (db *core) CreateTable(ctx context.Context, in *api.CreateTableInput) (*api.CreateTableOutput, error) {
 	if err := validate.CreateTable(in, db.rules); err != nil {
 		return nil, err
 	}
@@ -53,7 +53,7 @@ func (db *DB) CreateTable(ctx context.Context, in *api.CreateTableInput) (*api.C
 }
 
 // newRecord turns a validated request into a catalog record.
-func (db *DB) newRecord(in *api.CreateTableInput, name string) catalog.Record {
+func (db *core) newRecord(in *api.CreateTableInput, name string) catalog.Record {
 	types := make(map[string]attr.Type, len(in.AttributeDefinitions))
 	r := catalog.Record{Table: schema.Table{Name: name}}
 	for _, d := range in.AttributeDefinitions {
@@ -176,7 +176,7 @@ func warm(w *api.WarmThroughput) *catalog.Throughput {
 }
 
 // DeleteTable removes a table and everything in it.
-func (db *DB) DeleteTable(ctx context.Context, in *api.DeleteTableInput) (*api.DeleteTableOutput, error) {
+func (db *core) DeleteTable(ctx context.Context, in *api.DeleteTableInput) (*api.DeleteTableOutput, error) {
 	if err := validate.DeleteTable(in, db.rules); err != nil {
 		return nil, err
 	}
@@ -217,7 +217,7 @@ func busy(r *catalog.Record) error {
 }
 
 // DescribeTable answers definition, settings, counts and state.
-func (db *DB) DescribeTable(ctx context.Context, in *api.DescribeTableInput) (*api.DescribeTableOutput, error) {
+func (db *core) DescribeTable(ctx context.Context, in *api.DescribeTableInput) (*api.DescribeTableOutput, error) {
 	if err := validate.DescribeTable(in, db.rules); err != nil {
 		return nil, err
 	}
@@ -233,7 +233,7 @@ func (db *DB) DescribeTable(ctx context.Context, in *api.DescribeTableInput) (*a
 const listTablesDefault = 100
 
 // ListTables answers the names of all tables, in byte order.
-func (db *DB) ListTables(ctx context.Context, in *api.ListTablesInput) (*api.ListTablesOutput, error) {
+func (db *core) ListTables(ctx context.Context, in *api.ListTablesInput) (*api.ListTablesOutput, error) {
 	if err := validate.ListTables(in, db.rules); err != nil {
 		return nil, err
 	}

@@ -23,7 +23,7 @@ const (
 )
 
 // throttled says whether requests are held to the throughput of their tables.
-func (db *DB) throttled() bool { return db.buckets != nil }
+func (db *core) throttled() bool { return db.buckets != nil }
 
 // limitOf is what a table, or its global index, may consume a second; false when it has no limit:
 // on-demand tables have one only where a maximum is set.
@@ -48,7 +48,7 @@ func limitOf(t *catalog.Table, index string, write bool) (float64, bool) {
 
 // admit refuses a request when the table, or with a name its index, has less left than the request
 // costs at least.
-func (db *DB) admit(t *catalog.Table, index string, write bool, least float64) error {
+func (db *core) admit(t *catalog.Table, index string, write bool, least float64) error {
 	if !db.throttled() {
 		return nil
 	}
@@ -61,7 +61,7 @@ func (db *DB) admit(t *catalog.Table, index string, write bool, least float64) e
 }
 
 // admitRead admits a read of a table or an index. Local indexes live on the table's throughput.
-func (db *DB) admitRead(t *catalog.Table, ix *schema.Index, consistent bool) error {
+func (db *core) admitRead(t *catalog.Table, ix *schema.Index, consistent bool) error {
 	index := ""
 	if ix != nil && !ix.Local {
 		index = ix.Name
@@ -71,7 +71,7 @@ func (db *DB) admitRead(t *catalog.Table, ix *schema.Index, consistent bool) err
 
 // admitWrite admits a write. An index without capacity refuses all writes, also those that will not
 // touch it: unsure; which do is known only once the item is read.
-func (db *DB) admitWrite(t *catalog.Table, least float64) error {
+func (db *core) admitWrite(t *catalog.Table, least float64) error {
 	if !db.throttled() {
 		return nil
 	}
@@ -89,7 +89,7 @@ func (db *DB) admitWrite(t *catalog.Table, least float64) error {
 }
 
 // throttling is the error of a refused request.
-func (db *DB) throttling(t *catalog.Table, index string, write bool) *api.Error {
+func (db *core) throttling(t *catalog.Table, index string, write bool) *api.Error {
 	reason, resource := reasonTable, db.tableARN(t.Table.Name)
 	provisioned, onDemand := api.MsgThroughputTable, api.MsgThrottledTable
 	if index != "" {
@@ -113,7 +113,7 @@ func (db *DB) throttling(t *catalog.Table, index string, write bool) *api.Error 
 }
 
 // charge takes what a request consumed.
-func (db *DB) charge(t *catalog.Table, m *capacity.Meter, write bool) {
+func (db *core) charge(t *catalog.Table, m *capacity.Meter, write bool) {
 	if !db.throttled() {
 		return
 	}
@@ -135,7 +135,7 @@ func (db *DB) charge(t *catalog.Table, m *capacity.Meter, write bool) {
 }
 
 // chargeAll takes what a request consumed of several tables, which the meters name as it did.
-func (db *DB) chargeAll(tables *handles, m meters, write bool) {
+func (db *core) chargeAll(tables *handles, m meters, write bool) {
 	if !db.throttled() {
 		return
 	}
@@ -150,7 +150,7 @@ func (db *DB) chargeAll(tables *handles, m meters, write bool) {
 
 // chargeRefused takes the unit of a write whose condition failed. What it costs is the size of the
 // stored item, which is not known any more here: unsure.
-func (db *DB) chargeRefused(t *catalog.Table, err error) {
+func (db *core) chargeRefused(t *catalog.Table, err error) {
 	if db.throttled() && api.CodeOf(err) == api.ConditionalCheckFailed {
 		db.charge(t, &capacity.Meter{Table: capacity.WriteUnits(0, 0)}, true)
 	}
@@ -181,7 +181,7 @@ func cancelThrottled(refusals []error) error {
 }
 
 // admitActions admits the writes of a transaction, all or none.
-func (db *DB) admitActions(actions []exec.Action) error {
+func (db *core) admitActions(actions []exec.Action) error {
 	if !db.throttled() {
 		return nil
 	}
@@ -193,7 +193,7 @@ func (db *DB) admitActions(actions []exec.Action) error {
 }
 
 // admitGets admits the reads of a transaction, all or none. Each entry is one read.
-func (db *DB) admitGets(gets []exec.Gets) error {
+func (db *core) admitGets(gets []exec.Gets) error {
 	if !db.throttled() {
 		return nil
 	}
@@ -206,7 +206,7 @@ func (db *DB) admitGets(gets []exec.Gets) error {
 
 // throttleGets says which keys of a batch are left unprocessed, and charges the others one by one. It
 // is an error when none is left. The items are read already: what they cost is known.
-func (db *DB) throttleGets(in *api.BatchGetItemInput, gets []exec.Gets, items []attr.Item) (skip []bool, err error) {
+func (db *core) throttleGets(in *api.BatchGetItemInput, gets []exec.Gets, items []attr.Item) (skip []bool, err error) {
 	if !db.throttled() {
 		return nil, nil
 	}
@@ -233,7 +233,7 @@ func (db *DB) throttleGets(in *api.BatchGetItemInput, gets []exec.Gets, items []
 // batchWrite runs the writes of a batch for which there is capacity; the others are unprocessed. It is
 // an error when there is none for any. The writes are charged one by one by what is known of them
 // before, so that one batch does not use up what is not there, and set right afterwards.
-func (db *DB) batchWrite(ctx context.Context, actions []exec.Action, needOld bool) ([]exec.Result, []int, error) {
+func (db *core) batchWrite(ctx context.Context, actions []exec.Action, needOld bool) ([]exec.Result, []int, error) {
 	if !db.throttled() {
 		return db.exec.BatchWrite(ctx, actions, needOld)
 	}

@@ -27,7 +27,7 @@ type namedHandle struct {
 }
 
 // enter returns the table of that name, entering it at its first use.
-func (h *handles) enter(db *DB, name string, item attr.Item) (handle, error) {
+func (h *handles) enter(db *core, name string, item attr.Item) (handle, error) {
 	for i := range h.list {
 		if h.list[i].name == name {
 			return h.list[i].handle, nil
@@ -109,7 +109,7 @@ func actionOf(x *api.TransactWriteItem) action {
 }
 
 // TransactWriteItems runs up to 100 actions, all or none.
-func (db *DB) TransactWriteItems(ctx context.Context, in *api.TransactWriteItemsInput) (*api.TransactWriteItemsOutput, error) {
+func (db *core) TransactWriteItems(ctx context.Context, in *api.TransactWriteItemsInput) (*api.TransactWriteItemsOutput, error) {
 	actions := make([]action, len(in.TransactItems))
 	err := validate.TransactWriteItemsWith(in, db.rules, func(i int) error {
 		a := &actions[i]
@@ -151,7 +151,7 @@ func (db *DB) TransactWriteItems(ctx context.Context, in *api.TransactWriteItems
 }
 
 // bindActions looks up all tables before it binds, and refuses two actions on one item.
-func (db *DB) bindActions(actions []action, tables *handles, x *exec.Transaction) error {
+func (db *core) bindActions(actions []action, tables *handles, x *exec.Transaction) error {
 	for i := range actions {
 		t, err := tables.enter(db, actions[i].table, actions[i].item)
 		if err != nil {
@@ -275,7 +275,7 @@ func addMetrics(list []api.ItemCollectionMetricsPerTableEntry, table string, m *
 const transactReadMaxBytes = 4 << 20
 
 // TransactGetItems reads up to 100 items at one moment.
-func (db *DB) TransactGetItems(ctx context.Context, in *api.TransactGetItemsInput) (*api.TransactGetItemsOutput, error) {
+func (db *core) TransactGetItems(ctx context.Context, in *api.TransactGetItemsInput) (*api.TransactGetItemsOutput, error) {
 	projections := make([]*expr.Projection, len(in.TransactItems))
 	err := validate.TransactGetItemsWith(in, db.rules, func(i int) error {
 		g := in.TransactItems[i].Get
@@ -315,7 +315,7 @@ func (db *DB) TransactGetItems(ctx context.Context, in *api.TransactGetItemsInpu
 	return out, nil
 }
 
-func (db *DB) bindGets(in *api.TransactGetItemsInput, projections []*expr.Projection, tables *handles) ([][]byte, []exec.Gets, error) {
+func (db *core) bindGets(in *api.TransactGetItemsInput, projections []*expr.Projection, tables *handles) ([][]byte, []exec.Gets, error) {
 	gets := make([]exec.Gets, len(in.TransactItems))
 	for i := range gets {
 		g := in.TransactItems[i].Get

@@ -35,7 +35,7 @@ func setTTL(ctx context.Context, db *DB, table, attribute string, on bool) error
 // expiryRows counts the expiry rows of a table, those of disabled settings too.
 func expiryRows(t *testing.T, db *DB, table string) int {
 	t.Helper()
-	held, err := db.catalog.Enter(table, 0)
+	held, err := db.served.Load().catalog.Enter(table, 0)
 	require.NoError(t, err)
 	defer held.Leave(0)
 	n := 0
@@ -52,7 +52,7 @@ func subRows(t *testing.T, db *DB, table uint64, sub uint32) (keys []string) {
 	t.Helper()
 	settled(t, func() error {
 		keys = nil
-		snap, err := db.store.Snapshot(t.Context(), storage.SnapshotOptions{})
+		snap, err := db.served.Load().store.Snapshot(t.Context(), storage.SnapshotOptions{})
 		if err != nil {
 			return err
 		}
@@ -126,11 +126,11 @@ func TestSweepLooksAgain(t *testing.T) {
 		d.put(d.mortal(pk, 5))
 	}
 	d.clock.now = d.clock.now.Add(10 * time.Second)
-	held, err := d.catalog.Enter("orders", 0)
+	held, err := d.served.Load().catalog.Enter("orders", 0)
 	require.NoError(t, err)
 	var rows [][]byte
 	for bucket := range key.ExpiryBuckets {
-		due, err := d.exec.Due(t.Context(), held, bucket, 10, nil, d.clock.now)
+		due, err := d.served.Load().exec.Due(t.Context(), held, bucket, 10, nil, d.clock.now)
 		require.NoError(t, err)
 		rows = append(rows, due...)
 	}
@@ -143,9 +143,9 @@ func TestSweepLooksAgain(t *testing.T) {
 	})
 	require.NoError(t, err)
 	d.put(d.mortal("ended before", -7))
-	sweeper := &d.background.sweeper
-	require.NoError(t, d.hold(t.Context(), sweeper))
-	_, err = d.exec.Sweep(t.Context(), held, rows, d.clock.now, sweeper.lease)
+	sweeper := &d.served.Load().background.sweeper
+	require.NoError(t, d.served.Load().hold(t.Context(), sweeper))
+	_, err = d.served.Load().exec.Sweep(t.Context(), held, rows, d.clock.now, sweeper.lease)
 	held.Leave(0)
 	require.NoError(t, err)
 	require.Nil(t, d.get("ends", "1"))
@@ -166,7 +166,7 @@ func TestSweepRate(t *testing.T) {
 		d.put(d.mortal(fmt.Sprint(i), -1))
 	}
 	for _, left := range []int64{150, 50, 0, 0} {
-		waiting, err := d.sweepOnce(t.Context())
+		waiting, err := d.served.Load().sweepOnce(t.Context())
 		require.NoError(t, err)
 		require.True(t, waiting)
 		require.Equal(t, [2]int64{left, 0}, d.scanned(""))
@@ -342,7 +342,7 @@ func TestExpiryRowsFollowTheItem(t *testing.T) {
 			now.Add(1000)
 			settled(t, func() error { return db.Work(t.Context()) })
 			require.Zero(t, expiryRows(t, db, "items"))
-			held, err := db.catalog.Enter("items", 0)
+			held, err := db.served.Load().catalog.Enter("items", 0)
 			require.NoError(t, err)
 			defer held.Leave(0)
 			for _, k := range subRows(t, db, held.Table.ID, key.TableSub) {

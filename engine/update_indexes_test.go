@@ -74,13 +74,13 @@ func shownIndex(t *testing.T, db *DB, table, name string) (string, *api.GlobalSe
 
 // rebuilt returns what an index holds and what one that is made anew from the items would hold.
 func rebuilt(ctx context.Context, db *DB, table, name string) (got, want map[string]string, err error) {
-	held, err := db.catalog.Enter(table, 0)
+	held, err := db.served.Load().catalog.Enter(table, 0)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer held.Leave(0)
 	got, want = map[string]string{}, map[string]string{}
-	snap, err := db.store.Snapshot(ctx, storage.SnapshotOptions{})
+	snap, err := db.served.Load().store.Snapshot(ctx, storage.SnapshotOptions{})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -203,7 +203,7 @@ func TestDeleteIndex(t *testing.T) {
 	_, err := d.UpdateTable(t.Context(), creating("orders", "late", "ALL"))
 	require.NoError(t, err)
 	require.NoError(t, d.Work(t.Context()))
-	held, err := d.catalog.Enter("orders", 0)
+	held, err := d.served.Load().catalog.Enter("orders", 0)
 	require.NoError(t, err)
 	sub := held.Table.Index("late").Sub
 	held.Leave(0)
@@ -227,7 +227,7 @@ func TestDeleteIndex(t *testing.T) {
 	require.NoError(t, d.Work(t.Context()))
 	_, ix = shownIndex(t, d.DB, "orders", "late")
 	require.Nil(t, ix)
-	stats, err := d.store.Stats(t.Context(), storage.Range(key.SpaceRange(key.TableSpace(held.Table.ID), sub)))
+	stats, err := d.served.Load().store.Stats(t.Context(), storage.Range(key.SpaceRange(key.TableSpace(held.Table.ID), sub)))
 	require.NoError(t, err)
 	require.Zero(t, stats.Keys)
 	out, err := d.DescribeTable(t.Context(), &api.DescribeTableInput{TableName: api.Some("orders")})
@@ -311,13 +311,13 @@ func TestBackfillGoesOnWhereItStopped(t *testing.T) {
 	resume := func() {
 		last := int64(0)
 		for {
-			tb, err := db.catalog.Lookup(t.Context(), "items")
+			tb, err := db.served.Load().catalog.Lookup(t.Context(), "items")
 			require.NoError(t, err)
 			require.Len(t, tb.Jobs, 1)
 			sub := tb.Jobs[0].Sub
-			done, err := db.jobStep(t.Context(), "items", tb.Table.ID, sub)
+			done, err := db.served.Load().jobStep(t.Context(), "items", tb.Table.ID, sub)
 			require.NoError(t, err)
-			c, err := db.exec.LoadCursor(t.Context(), tb.Cursor(sub))
+			c, err := db.served.Load().exec.LoadCursor(t.Context(), tb.Cursor(sub))
 			require.NoError(t, err)
 			if done {
 				require.Zero(t, c.Items, "the cursor is gone")

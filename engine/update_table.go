@@ -14,7 +14,7 @@ import (
 // UpdateTable changes settings of a table: throughput, billing mode, deletion protection, table
 // class, encryption, stream, global indexes. Changes of replicas are refused by validation in this
 // version.
-func (db *DB) UpdateTable(ctx context.Context, in *api.UpdateTableInput) (*api.UpdateTableOutput, error) {
+func (db *core) UpdateTable(ctx context.Context, in *api.UpdateTableInput) (*api.UpdateTableOutput, error) {
 	if err := validate.UpdateTable(in, db.rules); err != nil {
 		return nil, err
 	}

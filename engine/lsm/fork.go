@@ -115,6 +115,9 @@ func (w *wal) resumeLocked() {
 	}
 }
 
+// LastSeq is the largest Seq that was given, used or not.
+func (db *DB) LastSeq() storage.Seq { return storage.Seq(db.seqs.lastIssued()) }
+
 // SkipSeq makes every Seq from now on larger than after, so that a database that takes the place of
 // another goes on with the order of its streams.
 func (db *DB) SkipSeq(after storage.Seq) {

@@ -1,0 +1,175 @@
+package engine
+
+import (
+	"context"
+	"errors"
+
+	"github.com/keystone-db/kstone/engine/api"
+	"github.com/keystone-db/kstone/engine/storage"
+)
+
+// serve runs an operation on the state that the database has now. When Reset takes that away under its
+// hands it runs on the new one: what it did before is gone with the old.
+func serve[In, Out any](ctx context.Context, db *DB, in In, op func(*core, context.Context, In) (Out, error)) (Out, error) {
+	for {
+		c := db.served.Load()
+		out, err := op(c, ctx, in)
+		if err == nil || !c.replaced(err) {
+			return out, err
+		}
+	}
+}
+
+// replaced says whether an error comes from Reset having closed the store; the new one is there then.
+func (db *core) replaced(err error) bool {
+	if !db.retired.Load() || !errors.Is(err, storage.ErrClosed) {
+		return false
+	}
+	<-db.next
+	return true
+}
+
+// BatchExecuteStatement runs up to 25 PartiQL statements, each on its own.
+func (db *DB) BatchExecuteStatement(ctx context.Context, in *api.BatchExecuteStatementInput) (*api.BatchExecuteStatementOutput, error) {
+	return serve(ctx, db, in, (*core).BatchExecuteStatement)
+}
+
+// BatchGetItem reads up to 100 items of one or more tables.
+func (db *DB) BatchGetItem(ctx context.Context, in *api.BatchGetItemInput) (*api.BatchGetItemOutput, error) {
+	return serve(ctx, db, in, (*core).BatchGetItem)
+}
+
+// BatchWriteItem puts and deletes up to 25 items, each on its own.
+func (db *DB) BatchWriteItem(ctx context.Context, in *api.BatchWriteItemInput) (*api.BatchWriteItemOutput, error) {
+	return serve(ctx, db, in, (*core).BatchWriteItem)
+}
+
+// CreateTable makes a table with its indexes and settings.
+func (db *DB) CreateTable(ctx context.Context, in *api.CreateTableInput) (*api.CreateTableOutput, error) {
+	return serve(ctx, db, in, (*core).CreateTable)
+}
+
+// DeleteItem removes one item, on a condition if one is given.
+func (db *DB) DeleteItem(ctx context.Context, in *api.DeleteItemInput) (*api.DeleteItemOutput, error) {
+	return serve(ctx, db, in, (*core).DeleteItem)
+}
+
+// DeleteTable removes a table with all its items and indexes.
+func (db *DB) DeleteTable(ctx context.Context, in *api.DeleteTableInput) (*api.DeleteTableOutput, error) {
+	return serve(ctx, db, in, (*core).DeleteTable)
+}
+
+// DescribeEndpoints names the host that clients should call.
+func (db *DB) DescribeEndpoints(ctx context.Context, in *api.DescribeEndpointsInput) (*api.DescribeEndpointsOutput, error) {
+	return serve(ctx, db, in, (*core).DescribeEndpoints)
+}
+
+// DescribeLimits tells the throughput limits of the account and of a table.
+func (db *DB) DescribeLimits(ctx context.Context, in *api.DescribeLimitsInput) (*api.DescribeLimitsOutput, error) {
+	return serve(ctx, db, in, (*core).DescribeLimits)
+}
+
+// DescribeStream tells the state and the shards of a change stream.
+func (db *DB) DescribeStream(ctx context.Context, in *api.DescribeStreamInput) (*api.DescribeStreamOutput, error) {
+	return serve(ctx, db, in, (*core).DescribeStream)
+}
+
+// DescribeTable tells the schema, state, size and settings of a table.
+func (db *DB) DescribeTable(ctx context.Context, in *api.DescribeTableInput) (*api.DescribeTableOutput, error) {
+	return serve(ctx, db, in, (*core).DescribeTable)
+}
+
+// DescribeTimeToLive tells whether items expire and by which attribute.
+func (db *DB) DescribeTimeToLive(ctx context.Context, in *api.DescribeTimeToLiveInput) (*api.DescribeTimeToLiveOutput, error) {
+	return serve(ctx, db, in, (*core).DescribeTimeToLive)
+}
+
+// ExecuteStatement runs one PartiQL statement.
+func (db *DB) ExecuteStatement(ctx context.Context, in *api.ExecuteStatementInput) (*api.ExecuteStatementOutput, error) {
+	return serve(ctx, db, in, (*core).ExecuteStatement)
+}
+
+// ExecuteTransaction runs PartiQL statements, all or none of them.
+func (db *DB) ExecuteTransaction(ctx context.Context, in *api.ExecuteTransactionInput) (*api.ExecuteTransactionOutput, error) {
+	return serve(ctx, db, in, (*core).ExecuteTransaction)
+}
+
+// GetItem reads one item by its key.
+func (db *DB) GetItem(ctx context.Context, in *api.GetItemInput) (*api.GetItemOutput, error) {
+	return serve(ctx, db, in, (*core).GetItem)
+}
+
+// GetRecords reads changes from the position of an iterator.
+func (db *DB) GetRecords(ctx context.Context, in *api.GetRecordsInput) (*api.GetRecordsOutput, error) {
+	return serve(ctx, db, in, (*core).GetRecords)
+}
+
+// GetShardIterator returns a reading position in a shard of a stream.
+func (db *DB) GetShardIterator(ctx context.Context, in *api.GetShardIteratorInput) (*api.GetShardIteratorOutput, error) {
+	return serve(ctx, db, in, (*core).GetShardIterator)
+}
+
+// ListStreams lists change streams, of one table or all.
+func (db *DB) ListStreams(ctx context.Context, in *api.ListStreamsInput) (*api.ListStreamsOutput, error) {
+	return serve(ctx, db, in, (*core).ListStreams)
+}
+
+// ListTables lists the names of all tables in order.
+func (db *DB) ListTables(ctx context.Context, in *api.ListTablesInput) (*api.ListTablesOutput, error) {
+	return serve(ctx, db, in, (*core).ListTables)
+}
+
+// ListTagsOfResource lists the tags of a table.
+func (db *DB) ListTagsOfResource(ctx context.Context, in *api.ListTagsOfResourceInput) (*api.ListTagsOfResourceOutput, error) {
+	return serve(ctx, db, in, (*core).ListTagsOfResource)
+}
+
+// PutItem stores an item in place of any with the same key.
+func (db *DB) PutItem(ctx context.Context, in *api.PutItemInput) (*api.PutItemOutput, error) {
+	return serve(ctx, db, in, (*core).PutItem)
+}
+
+// Query reads the items of one partition in sort order, by pages.
+func (db *DB) Query(ctx context.Context, in *api.QueryInput) (*api.QueryOutput, error) {
+	return serve(ctx, db, in, (*core).Query)
+}
+
+// Scan reads all items of a table or index, by pages.
+func (db *DB) Scan(ctx context.Context, in *api.ScanInput) (*api.ScanOutput, error) {
+	return serve(ctx, db, in, (*core).Scan)
+}
+
+// TagResource sets tags of a table.
+func (db *DB) TagResource(ctx context.Context, in *api.TagResourceInput) (*api.TagResourceOutput, error) {
+	return serve(ctx, db, in, (*core).TagResource)
+}
+
+// TransactGetItems reads up to 100 items as of one moment.
+func (db *DB) TransactGetItems(ctx context.Context, in *api.TransactGetItemsInput) (*api.TransactGetItemsOutput, error) {
+	return serve(ctx, db, in, (*core).TransactGetItems)
+}
+
+// TransactWriteItems runs up to 100 writes and checks, all or none of them.
+func (db *DB) TransactWriteItems(ctx context.Context, in *api.TransactWriteItemsInput) (*api.TransactWriteItemsOutput, error) {
+	return serve(ctx, db, in, (*core).TransactWriteItems)
+}
+
+// UntagResource removes tags of a table.
+func (db *DB) UntagResource(ctx context.Context, in *api.UntagResourceInput) (*api.UntagResourceOutput, error) {
+	return serve(ctx, db, in, (*core).UntagResource)
+}
+
+// UpdateItem changes attributes of one item, or makes it.
+func (db *DB) UpdateItem(ctx context.Context, in *api.UpdateItemInput) (*api.UpdateItemOutput, error) {
+	return serve(ctx, db, in, (*core).UpdateItem)
+}
+
+// UpdateTable changes settings, indexes or replicas of a table.
+func (db *DB) UpdateTable(ctx context.Context, in *api.UpdateTableInput) (*api.UpdateTableOutput, error) {
+	return serve(ctx, db, in, (*core).UpdateTable)
+}
+
+// UpdateTimeToLive sets by which attribute items expire.
+func (db *DB) UpdateTimeToLive(ctx context.Context, in *api.UpdateTimeToLiveInput) (*api.UpdateTimeToLiveOutput, error) {
+	return serve(ctx, db, in, (*core).UpdateTimeToLive)
+}
