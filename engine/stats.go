@@ -15,8 +15,8 @@ type Stats struct {
 // Stats tells the figures. It costs some microseconds, does no I/O and reads no items, so that it may
 // be asked every second. Of a store that OpenStore was given and that is no LSM all are zero.
 func (db *DB) Stats() Stats {
-	if db.file == nil {
+	if db.served.Load().file == nil {
 		return Stats{}
 	}
-	return Stats{Metrics: db.file.Metrics()}
+	return Stats{Metrics: db.served.Load().file.Metrics()}
 }
