@@ -8,7 +8,7 @@
 //	kstone tables, describe            what tables there are
 //	kstone backup, restore    copy a database while it is in use, and make one of copies
 //	kstone verify     check a database file for damage
-//	kstone stats      print figures of a database
+//	kstone stats, inspect     print figures of a database, and what stands in its file
 //	kstone health     ask a running server whether it is well, for container health checks
 //	kstone version    print the version
 //
@@ -92,7 +92,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(newServe(), newHealth(), newVersion(), newCreate(), newPut(), newGet(), newDelete(),
 		newUpdate(), newScan(), newQuery(), newSQL(), newTables(), newDescribe(), newBackup(), newRestore(),
 		newVerify())
-	root.AddCommand(newStats())
+	root.AddCommand(newStats(), newInspect())
 	return root
 }
 

@@ -62,7 +62,8 @@ var importTable = map[string][]string{
 	"engine/lsm/internal/ondisk":     lsmParts("base", "crypt", "log", "manifest", "space", "superblock"),
 	"engine/lsm/internal/newfile": lsmParts("base", "bug", "crypt", "invariants", "vfs", "log", "space", "superblock",
 		"manifest", "table"),
-	"engine/lsm/internal/verify": lsmParts("base", "log", "manifest", "ondisk", "space", "superblock", "table", "vfs"),
+	"engine/lsm/internal/verify":  lsmParts("base", "log", "manifest", "ondisk", "space", "superblock", "table", "vfs"),
+	"engine/lsm/internal/inspect": lsmParts("base", "log", "manifest", "ondisk", "superblock", "table", "vfs"),
 	"engine/lsm/internal/manifest": lsmParts("base", "bug", "invariants", "vfs", "log", "space",
 		"superblock", "table"),
 
