@@ -57,8 +57,8 @@ func (o Options) lsm() lsm.Options {
 		InMemory: o.InMemory, ReadOnly: o.ReadOnly, Sync: o.Sync, SyncInterval: o.SyncInterval, Clock: o.Clock, Rand: o.Rand,
 		EncryptionKey: o.EncryptionKey,
 		MemtableBytes: o.MemtableBytes, CacheBytes: o.CacheBytes, LogBytes: o.LogBytes,
-		Compression: o.Compression,
-		Logger:      func(message string, err error) { o.Logger.Warn().Err(err).Msg(message) },
+		Compression: o.Compression, MmapReads: o.MmapReads,
+		Logger: func(message string, err error) { o.Logger.Warn().Err(err).Msg(message) },
 	}
 }
 

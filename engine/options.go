@@ -99,6 +99,10 @@ type Options struct {
 	StrictLimits bool
 	// CacheBytes bounds the block cache, MemtableBytes the memtables; 0 means 64 MiB each.
 	CacheBytes, MemtableBytes int64
+	// MmapReads reads tables through read-only mappings of the file, where the system has them: quicker
+	// while the pages are in memory, worse when they come from the disk. A page that cannot be read is an
+	// error, as without. Default: nothing of the file is mapped.
+	MmapReads bool
 	// LogBytes is the target size of the write-ahead log; 0 means 192 MiB.
 	LogBytes int64
 	// Compression of what is written from now on; blocks of every kind are read.

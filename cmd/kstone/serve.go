@@ -50,6 +50,7 @@ func newServe() *cobra.Command {
 	f.DurationVar(&c.SyncInterval, "sync-interval", engine.DefaultSyncInterval, "time between syncs with --sync interval")
 	f.StringVar(&compression, "compression", "s2", "how the file is compressed from now on: s2, zstd (smaller, and several times\n"+
 		"the work when it is written and read) or none")
+	f.BoolVar(&c.MmapReads, "mmap-reads", false, "read the file through memory mappings: quicker while it stays in memory")
 	f.Int64Var(&c.LogBytes, "log-bytes", 0, "most bytes of the write-ahead log; may change at any start; 0 for 192 MiB")
 	f.StringVar(&c.Region, "region", engine.DefaultRegion, "region in ARNs")
 	f.StringVar(&c.Account, "account", engine.DefaultAccount, "account in ARNs")

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/bug"
@@ -56,6 +57,8 @@ func (s spare) bytes(fileEnd int64) int64 {
 // function that syncs it.
 type heap struct {
 	file vfs.File
+	// blocks is where tables are read: file, or its mappings.
+	blocks io.ReaderAt
 
 	mu    sync.Mutex // guards space and noHoles
 	space *space.Map

@@ -88,6 +88,7 @@ func (db *DB) openDescriptors(path string, alignMax int) error {
 	if db.heap.file, err = open(vfs.Heap); err != nil {
 		return err
 	}
+	db.mapBlocks()
 	if db.man.file, err = open(vfs.Log); err != nil {
 		return err
 	}
@@ -108,6 +109,21 @@ func (db *DB) letGo() error {
 		return nil
 	}
 	return db.closeFiles()
+}
+
+// mapBlocks lets tables be read through mappings, if that is wanted and can be.
+func (db *DB) mapBlocks() {
+	db.heap.blocks = db.heap.file
+	if !db.opts.MmapReads {
+		return
+	}
+	m, err := vfs.Map(db.heap.file)
+	if err != nil {
+		db.log("the file is read without mappings", err)
+		return
+	}
+	db.heap.blocks = m
+	db.files = append(db.files, m)
 }
 
 func (db *DB) closeFiles() error {

@@ -122,6 +122,11 @@ type Options struct {
 	MemtableBytes int64
 	// CacheBytes bounds decoded blocks, ResidentBytes filters and indexes of tables; 0 means 64 MiB.
 	CacheBytes, ResidentBytes int64
+	// MmapReads reads tables through read-only mappings of the file, where the system has them: quicker
+	// as long as the pages are in memory. One that is not stops a whole processor of the Go scheduler for
+	// as long as the disk takes, and mapped pages count as memory of the process. A page that cannot be
+	// read is an error as ever.
+	MmapReads bool
 	// LogBytes is the size that the log may grow to when it laps quickly; 0 means 192 MiB.
 	LogBytes int64
 	// SegmentBytes is the size of a new log segment, a multiple of 4096; 0 means 4 MiB.

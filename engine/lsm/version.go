@@ -151,7 +151,7 @@ func (v *version) get(key []byte, maxLSN base.LSN) (e base.Entry, ok bool, err e
 // openTable makes a reader; it does no I/O.
 func (db *DB) openTable(t manifest.Table) *liveTable {
 	return &liveTable{Table: t, home: db, reader: table.NewReader(table.ReaderOptions{
-		DatabaseID: table.DatabaseID(db.ident), Num: t.Meta.Num, File: db.heap.file,
+		DatabaseID: table.DatabaseID(db.ident), Num: t.Meta.Num, File: db.heap.blocks,
 		Offset: t.Offset, Length: t.Meta.Length, Keys: db.crypt, Cache: db.cache, Resident: db.resident,
 	})}
 }

@@ -51,6 +51,8 @@ type Config struct {
 	SyncInterval time.Duration
 	// Compression of the tables that are written.
 	Compression engine.Compression
+	// MmapReads reads tables through mappings of the file.
+	MmapReads bool
 	// LogBytes is the target size of the write-ahead log; 0 means the default.
 	LogBytes int64
 	// Region and Account go into ARNs.

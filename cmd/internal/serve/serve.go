@@ -125,7 +125,7 @@ func open(c Config, key []byte, l net.Listener, logger zerolog.Logger) (*engine.
 	db, err := engine.Open(path, engine.Options{
 		StreamRetention: c.StreamRetention, StreamBytes: c.StreamBytes,
 		InMemory: c.InMemory, EncryptionKey: key,
-		Sync: c.Sync, SyncInterval: c.SyncInterval, Compression: c.Compression, LogBytes: c.LogBytes,
+		Sync: c.Sync, SyncInterval: c.SyncInterval, Compression: c.Compression, MmapReads: c.MmapReads, LogBytes: c.LogBytes,
 		Region: c.Region, Account: c.Account, TableDelay: c.TableDelay, ClassicErrors: c.ClassicErrors,
 		Throttle: c.Throttle, StrictLimits: c.StrictLimits,
 		StreamShards: c.StreamShards, WaitOnConflict: c.WaitOnConflict,
