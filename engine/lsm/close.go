@@ -52,6 +52,7 @@ func (db *DB) Close() error {
 }
 
 func (db *DB) closeClean() error {
+	db.archiver.finish()
 	if err := db.checkpoint(); isFull(err) {
 		db.log("the log is not empty after closing", err) // the next open replays it
 	} else if err != nil {

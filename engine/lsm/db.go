@@ -41,11 +41,13 @@ type DB struct {
 	objects  atomic.Uint64
 	figures  figures
 	compact  compactions
+	archiver *archiver // nil without one
 
 	// home is whose file a fork reads; nil without.
 	home *DB
 
 	// The file; all zero in memory.
+	path      string
 	holders   atomic.Int32 // of the descriptors: whoever opened it, and its forks
 	lock      io.Closer
 	files     []io.Closer
@@ -134,6 +136,7 @@ func newShell(opts Options) *DB {
 		w.counterMax = opts.counterMax
 	}
 	w.relaxed, w.syncFile = opts.Sync != SyncAlways, db.syncLog
+	w.claimed = func() { db.archiver.poke() }
 	w.poisons = func(err error) {
 		db.log("the store takes no more writes until it is opened again", err)
 		db.seqs.fail(fmt.Errorf("%w: the log has failed: %w", storage.ErrUnavailable, err))

@@ -38,6 +38,9 @@ func (db *DB) DropRange(ctx context.Context, r storage.Range) error {
 		db.dropInMemory(r)
 		return nil
 	}
+	if err := db.noteDrop(ctx, r); err != nil {
+		return err
+	}
 	// What made the caller drop the range must not vanish when the drop does not.
 	visible := db.wal.visibleLSN()
 	if err := db.wal.syncThrough(visible); err != nil {

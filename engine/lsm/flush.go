@@ -145,6 +145,7 @@ func (db *DB) newTail(visible base.LSN, chosen []frozenStripe) (base.LSN, log.Po
 		}
 		s.mu.RUnlock()
 	}
+	tail = min(tail, db.archiver.holdLSN()) // read after visible: see startBase
 	db.wal.mu.Lock()
 	defer db.wal.mu.Unlock()
 	return tail, db.wal.positionLocked(tail)
@@ -245,13 +246,14 @@ func (db *DB) installPass(tables []manifest.Table, chosen []frozenStripe) {
 	db.memBytes.Add(-freed)
 }
 
-// checkpoint passes until everything that is visible is in tables.
+// checkpoint passes until everything that is visible is in tables and, but for what an archive waits for,
+// the log is empty.
 func (db *DB) checkpoint() error {
 	for {
 		if err := db.pass(passAll); err != nil {
 			return err
 		}
-		if db.tailLSN() > db.wal.visibleLSN() {
+		if !db.tailMoves() {
 			return nil
 		}
 	}

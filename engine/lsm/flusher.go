@@ -13,6 +13,7 @@ import (
 
 // start begins the background work.
 func (db *DB) start() {
+	db.startArchive()
 	if db.opts.manual || db.opts.InMemory || db.opts.ReadOnly {
 		return
 	}
@@ -166,13 +167,19 @@ func (db *DB) tend() error {
 // the tail is below visible + 1.
 func (db *DB) neededPass() (passKind, bool) {
 	use, total, waiting := db.ringUse()
-	if waiting && db.tailLSN() <= db.wal.visibleLSN() {
+	if waiting && db.tailMoves() {
 		return passLog, true
 	}
-	if use > total/2 && db.tailLSN() <= db.wal.visibleLSN() && total > 0 {
+	if use > total/2 && total > 0 && db.tailMoves() {
 		return passLog, true
 	}
 	return passBudget, db.memBytes.Load() > db.opts.MemtableBytes
+}
+
+// tailMoves says whether a pass could move the tail of the log.
+func (db *DB) tailMoves() bool {
+	tail := db.tailLSN()
+	return tail <= db.wal.visibleLSN() && tail < db.archiver.holdLSN()
 }
 
 // ringUse counts the bytes of segments that are not free, spills included, against all.
@@ -248,8 +255,14 @@ func (db *DB) tendRing() error {
 		w.lapBegan, w.lapClaims = w.now(), 0
 	}
 	spare := len(w.free) > 1 && count > 2
+	waiting := w.waiting > 0 && len(w.free) == 0
 	w.mu.Unlock()
 	target := int(db.opts.LogBytes / db.opts.SegmentBytes)
+	held := db.archiver.holdLSN() <= db.tailLSN()
+	if held && waiting && count < target {
+		return db.addSegments(min(count, target-count, ringStepMax))
+	}
+	db.archiver.press(held && (waiting || db.spillBytes() > db.opts.LogBytes))
 	switch {
 	case ended && took < lapFast && count < target:
 		return db.addSegments(min(count, target-count, ringStepMax))

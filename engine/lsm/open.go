@@ -51,6 +51,7 @@ func openError(path string, err error) error {
 }
 
 func (db *DB) openFile(path string) error {
+	db.path = path
 	db.wal.memCap = db.opts.MemtableBytes * 3 / 2
 	if !db.opts.ReadOnly {
 		err := db.create(path)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/keystone-db/kstone/engine/lsm/archive"
 	"github.com/keystone-db/kstone/engine/lsm/internal/ondisk"
 	"github.com/keystone-db/kstone/engine/lsm/internal/table"
 	"github.com/keystone-db/kstone/engine/lsm/internal/vfs"
@@ -143,6 +144,14 @@ type Options struct {
 	// FlushAge is how long an idle stripe may keep writes in its memtable only; 0 means 5 minutes.
 	FlushAge time.Duration
 
+	// Archive keeps the log and base backups; nil keeps none. It needs a Clock. While the archive cannot
+	// be reached the log grows up to LogBytes; then it goes on without the archive, which is told to the
+	// Logger, and a new base backup is made when the archive is back.
+	Archive archive.Store
+	// ArchiveEvery is how long a write waits at most before it is shipped; 0 means 10 s.
+	// ArchiveBaseEvery is the time between base backups; 0 means a day.
+	ArchiveEvery, ArchiveBaseEvery time.Duration
+
 	// hooks are set by tests of this package only.
 	hooks *hooks
 	// counterMax, when not 0, replaces base.CounterMax in tests of epoch renewal.
@@ -172,6 +181,8 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.SegmentBytes, min(SegmentBytesDefault, max(o.LogBytes/2/vfs.AlignMaxBytes*vfs.AlignMaxBytes, segmentBytesMin)))
 	setDefault(&o.LockWait, LockWaitDefault)
 	setDefault(&o.FlushAge, FlushAgeDefault)
+	setDefault(&o.ArchiveEvery, ArchiveEveryDefault)
+	setDefault(&o.ArchiveBaseEvery, ArchiveBaseEveryDefault)
 	if o.Workers == 0 {
 		o.Workers = defaultWorkers()
 	}
@@ -201,6 +212,12 @@ func (o Options) validate(path string) error {
 		bad("a database in memory cannot be read-only")
 	}
 	errs = append(errs, o.checkKey())
+	if o.Archive != nil && (o.InMemory || o.ReadOnly || o.Clock == nil) {
+		bad("an archive is of a file that is written, and needs a Clock")
+	}
+	if o.ArchiveEvery < 0 || o.ArchiveBaseEvery < 0 {
+		bad("a time between shipments to the archive is negative")
+	}
 	if o.Sync > SyncOff {
 		bad("unknown sync mode %d", o.Sync)
 	}

@@ -217,9 +217,13 @@ func (db *DB) applyFrame(lsn base.LSN, payload []byte, offset int64) error {
 	if err != nil {
 		return err
 	}
-	// Nobody reads yet, and the frame is accepted: it counts as visible.
+	return db.applyOps(lsn, body, offset)
+}
+
+// applyOps applies the ops of a batch. Nobody reads yet, and the frame is accepted: it counts as visible.
+func (db *DB) applyOps(lsn base.LSN, body []byte, offset int64) error {
 	n := 0
-	err = ondisk.EachOp(body, func(kind base.Kind, key, value []byte) {
+	err := ondisk.EachOp(body, func(kind base.Kind, key, value []byte) {
 		if n++; n == 2 && bug.Enabled(bug.ReplayHalf) {
 			return
 		}

@@ -99,6 +99,7 @@ type wal struct {
 	mem        *atomic.Int64 // reserved and used by memtables
 	stalls     stalls
 	wanted     func()      // tells the flusher that somebody waits for room
+	claimed    func()      // tells the archiver that a segment is full; with mu held
 	poisons    func(error) // told once, with mu held
 
 	mu         sync.Mutex
@@ -316,6 +317,7 @@ func (w *wal) claimLocked() bool {
 	w.pos = w.current.Extent.Offset
 	w.lapClaims++
 	w.stats.claims++
+	w.claimed()
 	if len(w.free) == 0 || len(w.live) > len(w.free) {
 		w.wanted()
 	}

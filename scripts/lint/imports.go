@@ -44,7 +44,8 @@ var importTable = map[string][]string{
 	"engine/storage":             {},
 	"engine/storage/storagetest": {"engine/storage"},
 	"engine/storage/memstore":    {"engine/storage"},
-	"engine/lsm":                 {"engine/storage", "engine/lsm/internal/..."},
+	"engine/lsm":                 {"engine/storage", "engine/lsm/archive", "engine/lsm/internal/..."},
+	"engine/lsm/archive":         {},
 
 	// inside the LSM: each part only the ones below it
 	"engine/lsm/internal/bug":        {},
@@ -60,6 +61,7 @@ var importTable = map[string][]string{
 	"engine/lsm/internal/superblock": lsmParts("base", "bug", "crypt", "invariants", "vfs", "log"),
 	"engine/lsm/internal/space":      lsmParts("base", "bug", "invariants", "vfs", "log"),
 	"engine/lsm/internal/ondisk":     lsmParts("base", "crypt", "log", "manifest", "space", "superblock"),
+	"engine/lsm/internal/archived":   lsmParts("base", "crypt", "log"),
 	"engine/lsm/internal/newfile": lsmParts("base", "bug", "crypt", "invariants", "vfs", "log", "space", "superblock",
 		"manifest", "table"),
 	"engine/lsm/internal/verify":  lsmParts("base", "log", "manifest", "ondisk", "space", "superblock", "table", "vfs"),

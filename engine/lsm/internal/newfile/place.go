@@ -105,6 +105,22 @@ func (p *Place) create() (vfs.File, error) {
 	return open()
 }
 
+// Lend leaves the file to somebody who opens it by its temporary name. TakeBack must follow before Commit.
+func (p *Place) Lend() error {
+	err := errors.Join(p.file.Close(), p.lock.Close())
+	p.file, p.lock = nil, nil
+	return err
+}
+
+// TakeBack takes the file again.
+func (p *Place) TakeBack() (err error) {
+	if p.lock, err = p.fs.Lock(p.Temporary(), vfs.LockExclusive); err != nil {
+		return err
+	}
+	p.file, err = p.fs.Open(p.Temporary(), vfs.OpenOptions{Role: vfs.Heap})
+	return err
+}
+
 // Commit makes the file durable under its name. After an error there is no file, or the one that was
 // there before.
 func (p *Place) Commit() error {
@@ -138,5 +154,7 @@ func (p *Place) Abandon() {
 		p.file = nil
 	}
 	_ = p.fs.Remove(p.Temporary())
-	_ = p.lock.Close()
+	if p.lock != nil {
+		_ = p.lock.Close()
+	}
 }

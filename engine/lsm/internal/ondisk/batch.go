@@ -17,6 +17,8 @@ import (
 //
 //	payload = kind 1 · body
 //	kind 1 (inline)   body = op*
+//	kind 3 (mark)     body = milliseconds since 1970 8
+//	kind 4 (drop)     body = length uvarint · start · 0 | 1 · length uvarint · end
 //	kind 2 (spilled)  body = length 8 · digest 8 · count uvarint · (offset uvarint · length uvarint)*
 //	op = op kind 1 · key length uvarint · key [· value length uvarint · value]
 //
@@ -24,6 +26,9 @@ import (
 const (
 	PayloadInline  = 1
 	PayloadSpilled = 2
+	// PayloadMark and PayloadDrop change nothing in a replay: an archive of the log needs them.
+	PayloadMark = 3
+	PayloadDrop = 4
 )
 
 const (
@@ -90,6 +95,8 @@ func Ops(file io.ReaderAt, keys *crypt.Keys, payload []byte, offset int64) ([]by
 	switch payload[0] {
 	case PayloadInline:
 		return payload[1:], nil
+	case PayloadMark, PayloadDrop:
+		return nil, nil
 	case PayloadSpilled:
 		s, err := ParseSpill(payload[1:])
 		if err != nil {

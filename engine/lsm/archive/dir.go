@@ -1,0 +1,148 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// dirMode and fileMode keep an archive to its owner.
+const (
+	dirMode  fs.FileMode = 0o700
+	fileMode fs.FileMode = 0o600
+	// partial ends the name of a file that is being written; what a crash has left is written over.
+	partial = ".partial"
+)
+
+// Dir is a Store in a folder of the file system.
+type Dir struct{ root string }
+
+// OpenDir makes the folder if it is not there; the one above it must be.
+func OpenDir(root string) (*Dir, error) {
+	if err := os.Mkdir(root, dirMode); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	info, err := os.Stat(root)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return nil, fmt.Errorf("%s is no folder", root)
+	}
+	return &Dir{root}, nil
+}
+
+func (d *Dir) path(name string) (string, error) {
+	if !fs.ValidPath(name) || strings.HasSuffix(name, partial) {
+		return "", fmt.Errorf("archive: bad name %q: %w", name, fs.ErrInvalid)
+	}
+	return filepath.Join(d.root, filepath.FromSlash(name)), nil
+}
+
+// Put implements Store.
+func (d *Dir) Put(ctx context.Context, name string, body io.ReadSeeker, replace bool) error {
+	path, err := d.path(name)
+	if err != nil {
+		return err
+	}
+	if err := d.makeDirs(filepath.Dir(path)); err != nil {
+		return err
+	}
+	if _, err := os.Lstat(path); err == nil && !replace {
+		return &fs.PathError{Op: "put", Path: path, Err: fs.ErrExist}
+	}
+	if err := writeSynced(ctx, path+partial, body); err != nil {
+		return errors.Join(err, os.Remove(path+partial))
+	}
+	if err := os.Rename(path+partial, path); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// makeDirs makes a folder below the root and those on the way to it, each durably.
+func (d *Dir) makeDirs(dir string) error {
+	if info, err := os.Stat(dir); err == nil && info.IsDir() {
+		return nil
+	}
+	if dir != d.root {
+		if err := d.makeDirs(filepath.Dir(dir)); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(dir, dirMode); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return syncDir(filepath.Dir(dir))
+}
+
+// readerOf ends a copy when its context does.
+type readerOf struct {
+	ctx context.Context //nolint:containedctx // of one call
+	io.Reader
+}
+
+func (r readerOf) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.Reader.Read(p)
+}
+
+func writeSynced(ctx context.Context, path string, body io.Reader) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, fileMode)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, readerOf{ctx, body})
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+// Get implements Store.
+func (d *Dir) Get(_ context.Context, name string) (io.ReadCloser, error) {
+	path, err := d.path(name)
+	if err != nil {
+		return nil, err
+	}
+	return os.Open(path)
+}
+
+// List implements Store.
+func (d *Dir) List(ctx context.Context, prefix, after string) ([]string, error) {
+	var names []string
+	from := d.root
+	if i := strings.LastIndexByte(prefix, '/'); i >= 0 {
+		from = filepath.Join(d.root, filepath.FromSlash(prefix[:i]))
+	}
+	err := filepath.WalkDir(from, func(path string, e fs.DirEntry, err error) error {
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && path == from:
+			return nil
+		case err != nil:
+			return err
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case e.IsDir() || strings.HasSuffix(path, partial):
+			return nil
+		}
+		rel, err := filepath.Rel(d.root, path)
+		if err != nil {
+			return err
+		}
+		if name := filepath.ToSlash(rel); strings.HasPrefix(name, prefix) && name > after {
+			names = append(names, name)
+		}
+		return nil
+	})
+	slices.Sort(names)
+	return names, err
+}

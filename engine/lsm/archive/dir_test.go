@@ -1,0 +1,66 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestDir(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "archive")
+	d, err := OpenDir(root)
+	require.NoError(t, err)
+	ctx := t.Context()
+	put := func(name, text string, replace bool) error {
+		return d.Put(ctx, name, strings.NewReader(text), replace)
+	}
+	names, err := d.List(ctx, "a/", "")
+	require.NoError(t, err)
+	require.Empty(t, names)
+	for _, name := range []string{"a/log/2", "a/log/1", "b/log/1"} {
+		require.NoError(t, put(name, "text of "+name, false))
+	}
+	require.ErrorIs(t, put("a/log/1", "other", false), fs.ErrExist)
+	require.NoError(t, put("a/log/2", "replaced", true))
+	for name, want := range map[string]string{"a/log/1": "text of a/log/1", "a/log/2": "replaced"} {
+		r, err := d.Get(ctx, name)
+		require.NoError(t, err)
+		got, err := io.ReadAll(r)
+		require.NoError(t, errors.Join(err, r.Close()))
+		assert.Equal(t, want, string(got))
+	}
+	_, err = d.Get(ctx, "a/log/3")
+	require.ErrorIs(t, err, fs.ErrNotExist)
+
+	// What a crash left is neither listed nor in the way.
+	require.NoError(t, os.WriteFile(filepath.Join(root, "a", "log", "3"+partial), []byte("half and more"), 0o600))
+	names, err = d.List(ctx, "a/log/", "")
+	require.NoError(t, err)
+	assert.Equal(t, []string{"a/log/1", "a/log/2"}, names)
+	names, err = d.List(ctx, "", "a/log/1")
+	require.NoError(t, err)
+	assert.Equal(t, []string{"a/log/2", "b/log/1"}, names)
+	require.NoError(t, put("a/log/3", "whole", false))
+
+	for _, bad := range []string{"../x", "/x", "a//b", "", "x" + partial} {
+		require.ErrorIs(t, put(bad, "", true), fs.ErrInvalid)
+	}
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	require.ErrorIs(t, d.Put(ended, "a/log/4", strings.NewReader("x"), false), context.Canceled)
+	_, err = d.Get(ctx, "a/log/4")
+	require.ErrorIs(t, err, fs.ErrNotExist)
+
+	_, err = OpenDir(filepath.Join(root, "no", "where"))
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	_, err = OpenDir(filepath.Join(root, "a", "log", "1"))
+	require.ErrorContains(t, err, "is no folder")
+}

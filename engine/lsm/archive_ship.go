@@ -1,0 +1,258 @@
+package lsm
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"time"
+
+	"github.com/keystone-db/kstone/engine/lsm/internal/archived"
+	"github.com/keystone-db/kstone/engine/lsm/internal/base"
+	"github.com/keystone-db/kstone/engine/lsm/internal/log"
+	"github.com/keystone-db/kstone/engine/lsm/internal/vfs"
+)
+
+// chunkTargetBytes is where a chunk ends before its segment does.
+const chunkTargetBytes = 32 << 20
+
+// ship stores all groups that are synced and visible, in chunks of at most a segment.
+func (a *archiver) ship(ctx context.Context) error {
+	db := a.db
+	if db.wal.relaxed {
+		if err := db.wal.syncThrough(db.wal.visibleLSN()); err != nil {
+			return err
+		}
+	}
+	until := db.millis()
+	epoch := db.epoch()
+	w := &db.wal
+	w.mu.Lock()
+	synced, lsn := w.synced, w.syncedLSN
+	segments := w.segmentsLocked()
+	w.mu.Unlock()
+	a.seen = db.millis()
+	if err := w.waitVisible(ctx, lsn); err != nil {
+		return err
+	}
+	if err := a.put(ctx, a.pending); err != nil {
+		return err
+	}
+	if synced < a.next.Seq {
+		return a.covered(ctx, until)
+	}
+	r := log.NewReader(a.config(segments, epoch, synced))
+	for r.Next() {
+		if err := a.group(ctx, r, segments, epoch); err != nil {
+			return err
+		}
+	}
+	if err := r.Err(); err != nil {
+		return a.unreadable(err)
+	}
+	c := a.pending
+	if c == nil {
+		return a.unreadable(errors.New("its groups are not where they were"))
+	}
+	c.End, c.Until = r.End().Position, until
+	return a.put(ctx, c)
+}
+
+// config reads from the first group that is not shipped on.
+func (a *archiver) config(segments []log.Extent, epoch base.Epoch, until log.Seq) log.ReaderConfig {
+	cfg := log.ReaderConfig{
+		File: a.db.man.file, Ident: log.Ident{Log: log.WAL, Database: a.db.ident}, EpochMax: epoch,
+		Start: a.next, Region: "wal", Until: until,
+	}
+	gone := true
+	for _, e := range segments {
+		if e != a.next.Extent {
+			cfg.Linked = append(cfg.Linked, e)
+		} else {
+			gone = false
+		}
+	}
+	if gone { // all of it is shipped, and the next group begins another segment
+		cfg.Start.Offset = cfg.Start.Extent.End()
+	}
+	return cfg
+}
+
+// unreadable: the log has gone on in the meantime, or is damaged.
+func (a *archiver) unreadable(err error) error {
+	a.pending = nil
+	if a.gap.Load() {
+		return nil
+	}
+	return fmt.Errorf("read the log for its archive: %w", err)
+}
+
+// segmentsLocked are all segments of the ring.
+func (w *wal) segmentsLocked() []log.Extent {
+	var list []log.Extent
+	for _, s := range w.live {
+		list = append(list, s.Extent)
+	}
+	for _, s := range w.free {
+		list = append(list, s.Extent)
+	}
+	return list
+}
+
+// group adds the reader's group to the chunk at hand, and stores the chunk before it if the group begins
+// another one.
+func (a *archiver) group(ctx context.Context, r *log.Reader, segments []log.Extent, epoch base.Epoch) error {
+	h := r.Header()
+	c := a.pending
+	if c != nil && (h.Position != c.End.Offset || c.End.Offset-c.Start.Offset >= chunkTargetBytes) {
+		c.End.Digest = h.Digest
+		if err := a.put(ctx, c); err != nil {
+			return err
+		}
+		c = nil
+	}
+	if c == nil {
+		c = &archived.Chunk{
+			Database: a.db.ident, Timeline: a.timeline(), EpochMax: epoch, FirstLSN: h.FirstLSN, LastLSN: a.nextLSN - 1,
+			Seen:  a.seen,
+			Start: log.Position{Offset: h.Position, Seq: h.Seq, Digest: h.Digest, Epoch: a.next.Epoch},
+		}
+		for _, e := range segments {
+			if h.Position >= e.Offset && h.Position < e.End() {
+				c.Start.Extent = e
+			}
+		}
+		c.End = c.Start
+		a.pending = c
+	}
+	c.End.Offset, c.End.Seq, c.End.Epoch = h.Position+int64(h.Length), h.Seq+1, h.Epoch
+	if h.Count > 0 {
+		c.LastLSN = max(c.LastLSN, h.FirstLSN+base.LSN(h.Count-1))
+	}
+	return nil
+}
+
+func (db *DB) epoch() base.Epoch {
+	db.man.mu.Lock()
+	defer db.man.mu.Unlock()
+	return db.super.Epoch
+}
+
+func (a *archiver) timeline() [16]byte {
+	a.db.man.mu.Lock()
+	defer a.db.man.mu.Unlock()
+	return a.db.super.Timeline
+}
+
+// fill reads what a chunk holds.
+func (a *archiver) fill(c *archived.Chunk) error {
+	if len(c.Pieces) > 0 {
+		return nil
+	}
+	groups := vfs.AlignedBuffer(int(c.End.Offset - c.Start.Offset))
+	if _, err := a.db.man.file.ReadAt(groups, c.Start.Offset); err != nil {
+		return fmt.Errorf("read the log for its archive: %w", err)
+	}
+	pieces := []archived.Piece{{Offset: c.Start.Offset, Data: groups}}
+	for _, s := range a.db.spillsBetween(c.FirstLSN, c.LastLSN) {
+		left := s.Length
+		for _, e := range s.Extents {
+			data := make([]byte, min(e.Length, left))
+			if _, err := a.db.heap.file.ReadAt(data, e.Offset); err != nil {
+				return fmt.Errorf("read a spill for the archive: %w", err)
+			}
+			left -= int64(len(data))
+			pieces = append(pieces, archived.Piece{Offset: e.Offset, Data: data})
+		}
+	}
+	c.Pieces = pieces
+	return nil
+}
+
+func (db *DB) spillsBetween(first, last base.LSN) []*spill {
+	db.spillMu.Lock()
+	defer db.spillMu.Unlock()
+	var list []*spill
+	for _, s := range db.spills {
+		if s.LSN >= first && s.LSN <= last {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// put stores a chunk, or finds that it is there already, and lets go of the log behind it.
+func (a *archiver) put(ctx context.Context, c *archived.Chunk) error {
+	if c == nil {
+		return nil
+	}
+	if err := a.fill(c); err != nil {
+		return a.unreadable(err)
+	}
+	if a.gap.Load() {
+		a.pending = nil // the log may have gone on while it was read
+		return nil
+	}
+	data := c.Append(nil)
+	err := a.store.Put(ctx, c.Name(), bytes.NewReader(data), false)
+	if errors.Is(err, fs.ErrExist) {
+		err = a.same(ctx, c.Name(), data)
+	}
+	if err != nil {
+		return err
+	}
+	a.pending = nil
+	a.next, a.nextLSN = c.End, c.LastLSN+1
+	if !a.gap.Load() {
+		a.hold.Store(uint64(a.nextLSN))
+	}
+	a.tell(c.LastLSN, c.Until)
+	a.db.wake() // there may be writers that wait for the room
+	return nil
+}
+
+func (a *archiver) tell(lsn base.LSN, until int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.status.LSN = uint64(lsn)
+	if until != 0 {
+		a.status.Covered = time.UnixMilli(until)
+	}
+}
+
+// errForeignLog: a copy of this file, with the same timeline, writes to the same archive.
+var errForeignLog = errors.New("the archive has another history of this timeline: " +
+	"is a copy of the database file in use with it?")
+
+// same says whether an object is what was to be stored: then an earlier try has stored it.
+func (a *archiver) same(ctx context.Context, name string, data []byte) error {
+	r, err := a.store.Get(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	got, err := io.ReadAll(io.LimitReader(r, int64(len(data))+1))
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(got, data) {
+		return fmt.Errorf("%s: %w", name, errForeignLog)
+	}
+	return nil
+}
+
+// covered notes that there is no more than what was shipped.
+func (a *archiver) covered(ctx context.Context, until int64) error {
+	if a.gap.Load() {
+		return nil
+	}
+	name := archived.CoveredName(a.timeline(), a.next.Seq)
+	err := a.store.Put(ctx, name, bytes.NewReader(binary.LittleEndian.AppendUint64(nil, uint64(until))), true)
+	if err == nil {
+		a.tell(a.nextLSN-1, until)
+	}
+	return err
+}
