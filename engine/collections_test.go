@@ -237,4 +237,9 @@ func TestCollectionMetrics(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Equal(t, []api.ItemCollectionMetrics{want}, all.ItemCollectionMetrics[0].Value)
+	// The size was a lie.
+	batch = storage.Batch{}
+	batch.Delete(k)
+	batch.Delete(key.AppendCollection(nil, sub, k))
+	require.NoError(t, d.served.Load().store.Apply(t.Context(), &batch, storage.UpdateOptions{}))
 }

@@ -37,7 +37,10 @@ func openTest(t *testing.T, opts Options) *testDB {
 	opts.Clock, opts.NoBackground = c.Now, true
 	db, err := OpenStore(store, opts)
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	t.Cleanup(func() {
+		require.NoError(t, consistent(context.Background(), store, c.now))
+		require.NoError(t, db.Close())
+	})
 	return &testDB{DB: db, t: t, clock: c}
 }
 

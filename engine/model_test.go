@@ -184,7 +184,7 @@ func (p *program) run(steps int) error {
 			return fmt.Errorf("after %d steps, %s: %w", steps, p.did, err)
 		}
 	}
-	return nil
+	return consistent(p.ctx, p.db.served.Load().store, p.clock.now())
 }
 
 func (p *program) step() error {

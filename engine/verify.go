@@ -3,9 +3,13 @@ package engine
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"time"
 
+	"github.com/keystone-db/kstone/engine/crossref"
 	"github.com/keystone-db/kstone/engine/lsm"
+	"github.com/keystone-db/kstone/engine/storage"
 )
 
 // ErrInUse: Verify and Salvage found the file open for writing, here or elsewhere.
@@ -20,6 +24,9 @@ type VerifyOptions struct {
 	Quick bool
 	// FaultsMax bounds the list of faults; 0 means 1,000. All are counted.
 	FaultsMax int
+	// Clock tells which items ended so long ago that they stay without a row that says when they end;
+	// default time.Now.
+	Clock func() time.Time
 	// Progress, if not nil, is called now and then, by one goroutine at a time.
 	Progress func(VerifyProgress)
 }
@@ -37,7 +44,9 @@ type VerifyFault struct {
 	// Severity is "error" where something is lost, wrong, or cannot be believed, and "warning" where
 	// nothing is lost and nothing wrong is read.
 	Severity string `json:"severity"`
-	// Region is where: "superblock", "manifest", "wal", "spill", "table" or "space" of the file.
+	// Region is where: "superblock", "manifest", "wal", "spill", "table" or "space" of the file, or among
+	// what is stored in it "catalog", "items", "index", "expiry", "collections", "stream", "tokens",
+	// "keys" that belong to nothing, or "storage".
 	Region string `json:"region"`
 	// Part of the region, such as "data block" or "footer".
 	Part string `json:"part,omitempty"`
@@ -45,8 +54,13 @@ type VerifyFault struct {
 	// where it is not known.
 	Offset int64 `json:"offset"`
 	Length int64 `json:"length,omitempty"`
-	// Table is the number of the table of the file, with its stripe and level; nil for none.
+	// Table is the table of the file, with its stripe and level; nil for none.
 	Table *VerifyTable `json:"table,omitempty"`
+	// Name of the table of items, and Index, of what is stored.
+	Name  string `json:"name,omitempty"`
+	Index string `json:"index,omitempty"`
+	// Key in the store, in hexadecimal.
+	Key string `json:"key,omitempty"`
 	// What is wrong, in words.
 	What string `json:"what"`
 	// Lost keys, in hexadecimal, are from First to Last, both included: they cannot be read.
@@ -76,7 +90,17 @@ func (f VerifyFault) String() string {
 	if f.Part != "" {
 		s += ", " + f.Part
 	}
-	return s + ": " + f.What
+	if f.Name != "" {
+		s += " of " + f.Name
+	}
+	if f.Index != "" {
+		s += ", index " + f.Index
+	}
+	s += ": " + f.What
+	if f.Key != "" {
+		s += ": key " + f.Key
+	}
+	return s
 }
 
 // VerifyCounts is how much was looked at.
@@ -90,6 +114,17 @@ type VerifyCounts struct {
 	Blocks         int64 `json:"blocks"`
 	// Entries are versions in tables, tombstones included.
 	Entries int64 `json:"entries"`
+
+	CatalogRows   int64 `json:"catalogRows"`
+	ItemTables    int64 `json:"itemTables"`
+	Items         int64 `json:"items"`
+	IndexEntries  int64 `json:"indexEntries"`
+	ExpiryRows    int64 `json:"expiryRows"`
+	Collections   int64 `json:"collections"`
+	StreamRecords int64 `json:"streamRecords"`
+	Tokens        int64 `json:"tokens"`
+	// Skipped references could not be followed, since one end of them cannot be read.
+	Skipped int64 `json:"skipped"`
 }
 
 // VerifyBytes is how much was read.
@@ -117,7 +152,8 @@ type VerifyReport struct {
 	Clean    bool   `json:"clean"`
 }
 
-// Verify checks a database file: every byte that has a checksum, and every cross-reference. It writes
+// Verify checks a database file: every byte that has a checksum, and every cross-reference, from the
+// owners of its extents to the entries of indexes. It writes
 // nothing, goes beside readers but not beside a writer (ErrInUse), needs little memory however large
 // the file is, and goes on behind what is damaged, so that the report lists all that is wrong. The
 // error says that the file could not be opened or is no database, or is the context's; faults are
@@ -134,16 +170,67 @@ func Verify(ctx context.Context, path string, opts VerifyOptions) (VerifyReport,
 		return VerifyReport{}, err
 	}
 	report := fileReport(&file)
+	if !opts.Quick {
+		err = report.crossref(ctx, path, opts, file.Lost)
+	}
 	report.OK = report.Errors == 0 && len(report.Unchecked) == 0
-	return report, nil
+	return report, err
+}
+
+// crossref checks what is stored in a file.
+func (r *VerifyReport) crossref(ctx context.Context, path string, opts VerifyOptions, lost []storage.Range) error {
+	store, err := lsm.Open(path, lsm.Options{ReadOnly: true, EncryptionKey: opts.EncryptionKey})
+	if err != nil {
+		r.Unchecked = append(r.Unchecked, "what is stored in the file, which cannot be opened: "+err.Error())
+		return ctx.Err()
+	}
+	if opts.Clock == nil {
+		opts.Clock = time.Now //nolint:clock // as in Options
+	}
+	c := crossref.Options{FaultsMax: opts.FaultsMax, Lost: lost, Now: opts.Clock()}
+	if opts.Progress != nil {
+		c.Progress = func(step string, done, total int64) { opts.Progress(VerifyProgress{step, done, total}) }
+	}
+	got, err := crossref.Check(ctx, store, c)
+	if err = errors.Join(err, store.Close()); err != nil {
+		return fmt.Errorf("verify %s: %w", path, err)
+	}
+	r.add(&got)
+	return nil
+}
+
+// add takes in what was found among what is stored.
+func (r *VerifyReport) add(c *crossref.Report) {
+	r.Errors += c.Errors
+	r.Warnings += c.Warnings
+	r.Unchecked = append(r.Unchecked, c.Unchecked...)
+	n, from := &r.Counts, &c.Counts
+	n.CatalogRows, n.ItemTables, n.Items, n.IndexEntries = from.CatalogRows, from.Tables, from.Items, from.IndexEntries
+	n.ExpiryRows, n.Collections, n.StreamRecords, n.Tokens = from.ExpiryRows, from.Collections, from.StreamRecords, from.Tokens
+	n.Skipped = c.Skipped
+	for i := range c.Faults {
+		f := &c.Faults[i]
+		v := VerifyFault{
+			Severity: "error", Region: f.Region, Offset: -1, Name: f.Table, Index: f.Index, What: f.What,
+			Key: hex.EncodeToString(f.Key),
+		}
+		if f.Warning {
+			v.Severity = "warning"
+		}
+		r.Faults = append(r.Faults, v)
+	}
 }
 
 // fileReport is the report of the storage level.
 func fileReport(r *lsm.VerifyReport) VerifyReport {
 	out := VerifyReport{
 		Errors: r.Errors, Warnings: r.Warnings, Faults: []VerifyFault{}, Unchecked: append([]string{}, r.Unchecked...),
-		Counts: VerifyCounts(r.Counts),
-		Bytes:  VerifyBytes{File: r.FileBytes, Checked: r.CheckedBytes, Free: r.FreeBytes},
+		Counts: VerifyCounts{
+			Superblocks: r.Counts.Superblocks, ManifestGroups: r.Counts.ManifestGroups, LogGroups: r.Counts.LogGroups,
+			LogFrames: r.Counts.LogFrames, Spills: r.Counts.Spills, Tables: r.Counts.Tables, Blocks: r.Counts.Blocks,
+			Entries: r.Counts.Entries,
+		},
+		Bytes: VerifyBytes{File: r.FileBytes, Checked: r.CheckedBytes, Free: r.FreeBytes},
 	}
 	if s := r.Super; s != nil {
 		out.Database, out.Clean = hex.EncodeToString(s.Database[:]), s.Clean != nil

@@ -1,14 +1,11 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,12 +21,13 @@ const exitFaults = 5
 var errFaults = errors.New("the file has faults")
 
 const verifyHelp = `Every byte of the file that has a checksum is read and checked, and every cross-reference: which part
-of the file belongs to whom, the order of keys, filters, counts. Nothing is written. The file may be
+of the file belongs to whom, the order of keys, filters, counts; then each index entry against its
+item and each item against its entries, expiry, streams, request tokens. Nothing is written. The file may be
 open for reading meanwhile, not for writing: a server checks its own file in the background
 (kstone serve --scrub-rate).
 
---json prints one object: ok, errors, warnings, faults (severity, region, part, offset, length, table, what,
-first and last key that are lost), unchecked (what could not be looked at), counts, bytes,
+--json prints one object: ok, errors, warnings, faults (severity, region, part, offset, length, table, name,
+index, key, what, first and last key that are lost), unchecked (what could not be looked at), counts, bytes,
 durationMs.
 
 The exit code is 0 if there is no error, 5 if there is one, 1 if the file cannot be opened or read as
@@ -47,7 +45,7 @@ func newVerify() *cobra.Command {
 		Example: "  kstone verify my.keystone\n  kstone verify my.keystone --json",
 		Args:    onePath("verify"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+			ctx, stop := interruptible(cmd)
 			defer stop()
 			if bar := newProgress(cmd.ErrOrStderr(), progress); bar != nil {
 				opts.Progress = func(p engine.VerifyProgress) { bar.show(p.Step, p.Done, p.Total) }
@@ -131,8 +129,10 @@ func printReport(out io.Writer, path string, r *engine.VerifyReport, asJSON bool
 		fmt.Fprintln(out, "not checked:", u)
 	}
 	c := &r.Counts
-	_, err := fmt.Fprintf(out, "%s: %d errors, %d warnings; %d tables with %d entries, %d groups of the log, "+
-		"%d of the manifest; %d of %d bytes read in %v\n", path, r.Errors, r.Warnings, c.Tables, c.Entries, c.LogGroups,
-		c.ManifestGroups, r.Bytes.Checked, r.Bytes.File, took.Round(time.Millisecond))
+	fmt.Fprintf(out, "file: %d tables, %d blocks, %d entries; %d groups of the log, %d of the manifest; %d of %d bytes read\n",
+		c.Tables, c.Blocks, c.Entries, c.LogGroups, c.ManifestGroups, r.Bytes.Checked, r.Bytes.File)
+	fmt.Fprintf(out, "stored: %d tables, %d items, %d index entries, %d stream records, %d tokens\n",
+		c.ItemTables, c.Items, c.IndexEntries, c.StreamRecords, c.Tokens)
+	_, err := fmt.Fprintf(out, "%s: %d errors, %d warnings, in %v\n", path, r.Errors, r.Warnings, took.Round(time.Millisecond))
 	return err
 }

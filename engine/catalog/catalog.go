@@ -41,8 +41,8 @@ var (
 // firstTableID leaves room for tables of our own.
 const firstTableID = 16
 
-// metaNextTable is the row that holds the next table id, eight bytes big-endian.
-const metaNextTable = "next-table"
+// NextTable is the row that holds the next table id, eight bytes big-endian.
+const NextTable = "next-table"
 
 // Options of a catalog. All are required but TableDelay.
 type Options struct {
@@ -127,7 +127,7 @@ func (c *Catalog) load(ctx context.Context) error {
 	}
 	defer it.Close()
 	for it.Next() {
-		r, err := decodeRecord(it.Value())
+		r, err := DecodeRecord(it.Value())
 		if err != nil {
 			return err
 		}
@@ -150,7 +150,7 @@ func (c *Catalog) put(r *Record, g *gate) *Table {
 }
 
 func (c *Catalog) newTable(r *Record, g *gate) *Table {
-	t := &Table{Record: *r, gate: g, projected: projections(&r.Table)}
+	t := &Table{Record: *r, gate: g, projected: Projections(&r.Table)}
 	if !c.opts.TTLLag {
 		t.hideBy = r.Table.TTL
 	}
@@ -187,7 +187,9 @@ func (c *Catalog) publish(tables map[string]*Table) {
 	c.transient.Store(transient)
 }
 
-func projections(t *schema.Table) [][]string {
+// Projections gives, for each index, the sorted names of the attributes of its entries; nil for an index
+// that projects all.
+func Projections(t *schema.Table) [][]string {
 	out := make([][]string, len(t.Indexes))
 	for i := range t.Indexes {
 		ix := &t.Indexes[i]
@@ -327,7 +329,7 @@ func (c *Catalog) Create(ctx context.Context, r Record) (*Table, error) {
 // it returns.
 func (c *Catalog) storeNew(ctx context.Context, r *Record, s *schema.Stream) (streamBytes []byte, err error) {
 	row := key.AppendCatalog(nil, key.SubTable, r.Table.Name)
-	next := key.AppendCatalog(nil, key.SubMeta, metaNextTable)
+	next := key.AppendCatalog(nil, key.SubMeta, NextTable)
 	named := []storage.Named{{Key: next}, {Key: row}}
 	if s != nil {
 		named = append(named, storage.Named{Key: streamRow(s.ID)})

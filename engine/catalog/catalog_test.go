@@ -403,7 +403,7 @@ func TestRecordsOfNewerOrBrokenForm(t *testing.T) {
 func TestNextTableIDMustBeWhole(t *testing.T) {
 	e, ctx := newEnv(t), context.Background()
 	var b storage.Batch
-	b.Put(key.AppendCatalog(nil, key.SubMeta, metaNextTable), []byte("short"))
+	b.Put(key.AppendCatalog(nil, key.SubMeta, NextTable), []byte("short"))
 	require.NoError(t, e.store.Apply(ctx, &b, storage.UpdateOptions{}))
 	_, err := e.open(e.store).Create(ctx, record("a"))
 	require.ErrorIs(t, err, storage.ErrCorrupt)

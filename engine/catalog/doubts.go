@@ -65,7 +65,7 @@ func (c *Catalog) stored(ctx context.Context, name string) (r *Record, err error
 			return nil
 		}
 		var err error
-		if r, err = decodeRecord(v.Data); err != nil {
+		if r, err = DecodeRecord(v.Data); err != nil {
 			return err
 		}
 		b, err := r.encode()
@@ -115,7 +115,7 @@ func (c *Catalog) adoptStream(ctx context.Context, r *Record) (*schema.Stream, e
 	if err != nil || !v.Present {
 		return nil, err
 	}
-	s, err := decodeStream(v.Data)
+	s, err := DecodeStream(v.Data)
 	if err == nil {
 		c.putStream(s, v.Data)
 	}

@@ -208,7 +208,8 @@ func (r *Record) encode() ([]byte, error) {
 	return b, nil
 }
 
-func decodeRecord(b []byte) (*Record, error) {
+// DecodeRecord reads the row of a table. What does not parse wraps storage.ErrCorrupt.
+func DecodeRecord(b []byte) (*Record, error) {
 	r := new(Record)
 	if err := json.Unmarshal(b, r); err != nil {
 		return nil, fmt.Errorf("catalog: table record: %w: %w", storage.ErrCorrupt, err)

@@ -22,8 +22,8 @@ import (
 // ErrNoStream: no stream of that path.
 var ErrNoStream = errors.New("catalog: no such stream")
 
-// metaNextStream is the row that holds the next stream id, eight bytes big-endian.
-const metaNextStream = "next-stream"
+// NextStream is the row that holds the next stream id, eight bytes big-endian.
+const NextStream = "next-stream"
 
 // streamInfix stands between table and label in the path of a stream, as in its ARN.
 const streamInfix = "/stream/"
@@ -48,7 +48,8 @@ func storeStream(tx storage.Tx, s *schema.Stream) ([]byte, error) {
 	return b, nil
 }
 
-func decodeStream(b []byte) (*schema.Stream, error) {
+// DecodeStream reads the row of a stream. What does not parse wraps storage.ErrCorrupt.
+func DecodeStream(b []byte) (*schema.Stream, error) {
 	s := new(schema.Stream)
 	if err := json.Unmarshal(b, s); err != nil {
 		return nil, fmt.Errorf("catalog: stream record: %w: %w", storage.ErrCorrupt, err)
@@ -71,7 +72,7 @@ func (c *Catalog) openStreams(ctx context.Context, snap storage.Snapshot) error 
 	}
 	defer it.Close()
 	for it.Next() {
-		s, err := decodeStream(it.Value())
+		s, err := DecodeStream(it.Value())
 		if err != nil {
 			return err
 		}
@@ -101,7 +102,7 @@ func (c *Catalog) StreamIn(ctx context.Context, snap storage.Snapshot, path stri
 	case bytes.Equal(v.Data, cached.row):
 		return cached.Stream, nil
 	}
-	return decodeStream(v.Data)
+	return DecodeStream(v.Data)
 }
 
 // Streams returns all streams, those of tables that are gone included, by table and label.
@@ -159,7 +160,7 @@ func (c *Catalog) newStream(ctx context.Context, r *Record) (*schema.Stream, err
 }
 
 func (c *Catalog) takeStreamID(ctx context.Context) (id uint64, err error) {
-	row := key.AppendCatalog(nil, key.SubMeta, metaNextStream)
+	row := key.AppendCatalog(nil, key.SubMeta, NextStream)
 	named := []storage.Named{{Key: row}}
 	err = c.store.Update(ctx, named, storage.UpdateOptions{}, func(tx storage.Tx) error {
 		var err error
@@ -230,7 +231,7 @@ func (c *Catalog) storeBoth(ctx context.Context, f Fence, r *Record, s *schema.S
 		stored = s.Clone()
 		if v := tx.Value(0); v.Present {
 			var err error
-			if stored, err = decodeStream(v.Data); err != nil {
+			if stored, err = DecodeStream(v.Data); err != nil {
 				return err
 			}
 		}

@@ -157,3 +157,13 @@ func (c *tokenClock) drop(ctx context.Context, store storage.Store, window uint6
 	c.dropped = oldest
 	return nil
 }
+
+// CheckToken says what is wrong with a stored request token.
+func CheckToken(k, value []byte) error {
+	n := storage.HeadBytes + 2
+	if len(k) < n || int(binary.BigEndian.Uint16(k[storage.HeadBytes:])) != len(k)-n || key.HashOf(k) != key.Hash(k[n:]) {
+		return fmt.Errorf("exec: key of a request token: %w", storage.ErrCorrupt)
+	}
+	_, err := decodeToken(value)
+	return err
+}

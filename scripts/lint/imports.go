@@ -34,6 +34,8 @@ var importTable = map[string][]string{
 	"engine/exec": {"engine/plan", "expr", "engine/schema", "engine/attr", "engine/number",
 		"engine/key", "engine/index", "engine/ttl", "engine/lease", "engine/capacity", "engine/storage", "engine/catalog",
 		"engine/stream", "engine/api"},
+	"engine/crossref": {"engine/storage", "engine/schema", "engine/attr", "engine/key", "engine/index", "engine/ttl",
+		"engine/catalog", "engine/stream", "engine/exec"},
 	"engine": {"engine/...", "expr", "partiql"},
 	// for people, over any api.Service
 	"engine/build": {"engine/api", "engine/attr", "engine/number"},
