@@ -8,6 +8,7 @@
 //	kstone tables, describe            what tables there are
 //	kstone backup, restore    copy a database while it is in use, and make one of copies
 //	kstone verify     check a database file for damage
+//	kstone rekey      change the encryption key of a database file
 //	kstone stats, inspect     print figures of a database, and what stands in its file
 //	kstone health     ask a running server whether it is well, for container health checks
 //	kstone version    print the version
@@ -92,7 +93,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(newServe(), newHealth(), newVersion(), newCreate(), newPut(), newGet(), newDelete(),
 		newUpdate(), newScan(), newQuery(), newSQL(), newTables(), newDescribe(), newBackup(), newRestore(),
 		newVerify())
-	root.AddCommand(newStats(), newInspect())
+	root.AddCommand(newStats(), newInspect(), newRekey())
 	return root
 }
 

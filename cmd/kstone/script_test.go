@@ -166,7 +166,7 @@ func get(ts *testscript.TestScript, neg bool, args []string) {
 // environment is the script's own: testscript gives no list of it.
 func environment(ts *testscript.TestScript) []string {
 	env := []string{"PATH=" + ts.Getenv("PATH"), "HOME=" + ts.Getenv("HOME"), "KSTONE_GRPC_PORT=0"}
-	for _, name := range []string{"HOST", "PORT", "PORT_FILE", "DB", "IN_MEMORY", "SYNC", "REGION", "NO_AUTH", "LOG_LEVEL", "GRPC_PORT"} {
+	for _, name := range []string{"HOST", "PORT", "PORT_FILE", "DB", "IN_MEMORY", "SYNC", "REGION", "NO_AUTH", "LOG_LEVEL", "ENCRYPTION_KEY", "GRPC_PORT"} {
 		if v := ts.Getenv("KSTONE_" + name); v != "" {
 			env = append(env, "KSTONE_"+name+"="+v)
 		}

@@ -16,10 +16,11 @@ import (
 	"github.com/keystone-db/kstone/engine/storage"
 )
 
-// ownersKey and strangersKey are the keys of users.
+// Keys of users.
 var (
 	ownersKey    = []byte("a user's key, which is no secret")
 	strangersKey = []byte("the key of somebody else, 32 b..")
+	thirdKey     = []byte("a third key, which opens nothing")
 )
 
 func putOne(t testing.TB, db *DB, key, value string) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"runtime"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/vfs"
 )
@@ -22,6 +23,10 @@ var (
 // Place is a file that gets its name when it is whole and durable. Until then it stands beside it, with
 // the ending ".partial"; what a crash has left there is removed by the next who writes to the same name.
 type Place struct {
+	// Last, if not nil, is asked at Commit while nobody else can open the file that is replaced, whether
+	// to go on.
+	Last func() error
+
 	fs      vfs.FS
 	path    string
 	replace bool
@@ -33,10 +38,13 @@ type Place struct {
 // never replaced.
 func Open(fsys vfs.FS, path string, replace bool) (*Place, error) {
 	p := &Place{fs: fsys, path: path, replace: replace}
-	if err := p.vacant(); err != nil {
+	held, err := p.vacant()
+	if err != nil {
 		return nil, err
 	}
-	var err error
+	if err := closeIf(held); err != nil {
+		return nil, err
+	}
 	if p.file, err = p.create(); err != nil {
 		return nil, err
 	}
@@ -61,26 +69,33 @@ func (p *Place) Align() (int, error) {
 	return f.Align(), f.Close()
 }
 
-// vacant says whether the name may be taken.
-func (p *Place) vacant() error {
+func closeIf(c io.Closer) error {
+	if c == nil {
+		return nil
+	}
+	return c.Close()
+}
+
+// vacant says whether the name may be taken. It returns the lock of the file that has it, nil for none.
+func (p *Place) vacant() (io.Closer, error) {
 	f, err := p.fs.Open(p.path, vfs.OpenOptions{ReadOnly: true})
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil
+		return nil, nil //nolint:nilnil // there is no file and so no lock
 	case !p.replace:
 		if f != nil {
 			_ = f.Close()
 		}
-		return &fs.PathError{Op: "create", Path: p.path, Err: ErrExists}
+		return nil, &fs.PathError{Op: "create", Path: p.path, Err: ErrExists}
 	case err != nil:
-		return err
+		return nil, err
 	}
 	_ = f.Close()
 	lock, err := p.fs.Lock(p.path, vfs.LockExclusive)
 	if err != nil {
-		return &fs.PathError{Op: "replace", Path: p.path, Err: err}
+		return nil, &fs.PathError{Op: "replace", Path: p.path, Err: err}
 	}
-	return lock.Close()
+	return lock, nil
 }
 
 // create takes the temporary name; what an earlier try left there goes.
@@ -134,17 +149,25 @@ func (p *Place) Commit() error {
 
 // rename gives a closed and durable file its name, or ends the try because of an error.
 func (p *Place) rename(err error) error {
+	var held io.Closer
 	if err == nil {
-		err = p.vacant()
+		held, err = p.vacant()
+	}
+	if err == nil && p.Last != nil {
+		err = p.Last()
+	}
+	if held != nil && runtime.GOOS == "windows" { // which renames nothing onto an open file
+		err = errors.Join(err, held.Close())
+		held = nil
 	}
 	if err == nil {
 		err = p.fs.Rename(p.Temporary(), p.path)
 	}
 	if err != nil {
 		p.Abandon()
-		return err
+		return errors.Join(err, closeIf(held))
 	}
-	return errors.Join(p.fs.SyncDir(p.path), p.lock.Close())
+	return errors.Join(p.fs.SyncDir(p.path), p.lock.Close(), closeIf(held))
 }
 
 // Abandon removes what was written. It does nothing after a Commit.
