@@ -38,7 +38,11 @@ func Open(path string, opts Options) (*DB, error) {
 	if err := opts.validate(path); err != nil {
 		return nil, err
 	}
-	store, err := lsm.Open(path, opts.lsm())
+	open := lsm.Open
+	if opts.Load != "" {
+		open, path = lsm.Load, opts.Load
+	}
+	store, err := open(path, opts.lsm())
 	if err != nil {
 		return nil, err
 	}

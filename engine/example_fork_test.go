@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"github.com/keystone-db/kstone/engine"
 )
@@ -69,4 +71,24 @@ func ExampleDB_DropCheckpoint() {
 	check(db.DropCheckpoint("seeded"))
 	fmt.Println(errors.Is(db.DropCheckpoint("seeded"), engine.ErrNoCheckpoint))
 	// Output: true
+}
+
+// What is in memory can be saved to a file, and another database in memory begin with it.
+func ExampleDB_Save() {
+	dir, err := os.MkdirTemp("", "kstone")
+	check(err)
+	defer func() { _ = os.RemoveAll(dir) }()
+	path, ctx := filepath.Join(dir, "shop.kstone"), context.Background()
+
+	db := shop()
+	check(db.Save(ctx, path, engine.SaveOptions{}))
+	check(db.Close())
+
+	again, err := engine.OpenInMemory(engine.Options{Load: path})
+	check(err)
+	n, err := again.Table("orders").Scan().Count(ctx)
+	check(err)
+	fmt.Println(n)
+	check(again.Close())
+	// Output: 3
 }

@@ -71,6 +71,9 @@ const accountDigits = 12
 type Options struct {
 	// InMemory keeps everything in memory and no file; the path must be empty.
 	InMemory bool
+	// Load is a database file with whose content a database in memory begins. It is read whole, with
+	// EncryptionKey when it is encrypted, and let go of: DB.Save may replace it. Empty begins empty.
+	Load string
 	// ReadOnly opens a file that is there for reading, beside other readers but not beside a writer, and
 	// writes nothing to it, so the right to read it is enough. What would write fails with
 	// InternalServerError (storage.ErrReadOnly), and there is no background work.
@@ -200,6 +203,9 @@ func (o Options) validate(path string) error {
 	var errs []error
 	if o.InMemory && path != "" {
 		errs = append(errs, errors.New("engine: an in-memory database has no path"))
+	}
+	if !o.InMemory && o.Load != "" {
+		errs = append(errs, errors.New("engine: only an in-memory database is loaded"))
 	}
 	if o.InMemory && o.ReadOnly {
 		errs = append(errs, errors.New("engine: an in-memory database cannot be read-only"))

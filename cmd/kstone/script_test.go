@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/require"
 )
 
 func TestMain(m *testing.M) {
@@ -27,6 +28,13 @@ const terminals = "/dev/ptmx"
 
 // TestScripts runs testdata/script: the command line as a person meets it.
 func TestScripts(t *testing.T) {
+	scripts, err := filepath.Glob(filepath.Join("testdata", "script", "*.txt"))
+	require.NoError(t, err)
+	for _, name := range scripts {
+		text, err := os.ReadFile(name)
+		require.NoError(t, err)
+		require.NotRegexp(t, `(?m)^stop`, string(text), "%s: stop ends a script as passed: use halt", name)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "script"),
 		Setup: func(env *testscript.Env) error {
@@ -45,7 +53,7 @@ func TestScripts(t *testing.T) {
 			return true, f.Close()
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"start": start, "stop": stop, "get": get, "exits": exits, "flip": flip,
+			"start": start, "halt": halt, "get": get, "exits": exits, "flip": flip,
 		},
 	})
 }
@@ -97,12 +105,12 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 // running holds the last server of each script; scripts run in parallel.
 var running sync.Map // *testscript.TestScript → *child
 
-// stop [SIGNAL]: end the server that start began, with TERM or INT, which must exit 0. Its logs are in
+// halt [SIGNAL]: end the server that start began, with TERM or INT, which must exit 0. Its logs are in
 // the file stderr then.
-func stop(ts *testscript.TestScript, neg bool, args []string) {
+func halt(ts *testscript.TestScript, neg bool, args []string) {
 	value, ok := running.LoadAndDelete(ts)
 	if !ok || neg {
-		ts.Fatalf("stop: no server")
+		ts.Fatalf("halt: no server")
 	}
 	c := value.(*child)
 	signal := syscall.SIGTERM

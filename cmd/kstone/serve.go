@@ -39,6 +39,9 @@ func newServe() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&c.Path, "db", "./"+databaseFile, "database file, created when absent")
 	f.BoolVar(&c.InMemory, "in-memory", false, "keep everything in memory and nothing on disk")
+	f.StringVar(&c.Load, "load", "", "begin with what this database file holds, with --in-memory; it may be absent when it\n"+
+		"is the file of --save")
+	f.StringVar(&c.Save, "save", "", "write everything to this file when the server is stopped, with --in-memory")
 	c.Key.AddFlags(f)
 	f.StringVar(&c.Host, "host", serve.HostDefault, "address to listen on; localhost is 127.0.0.1 and ::1")
 	f.Uint16Var(&c.Port, "port", serve.PortDefault, "port to listen on; 0 picks a free one")

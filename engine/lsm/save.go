@@ -169,4 +169,3 @@ func (db *DB) absorb(s *stripe) error {
 	db.release(old)
 	return nil
 }
-

@@ -33,6 +33,9 @@ type Config struct {
 	// Path is the database file; unused with InMemory.
 	Path     string
 	InMemory bool
+	// Load and Save are files with what a server in memory begins, and that it leaves when it is
+	// stopped; empty for none.
+	Load, Save string
 	// Key is where the encryption key of the file comes from.
 	Key filekey.Source
 	// Host is an address or a name. "localhost" stands for 127.0.0.1 and, where there is one, ::1.
@@ -137,8 +140,11 @@ func (c Config) check() error {
 		errs = append(errs, fmt.Errorf("--region %q: want letters, digits and hyphens, such as %s", c.Region, engine.DefaultRegion))
 	}
 	errs = append(errs, c.checkNumbers()...)
-	if c.InMemory && c.Key.Given() {
+	if c.InMemory && c.Key.Given() && c.Load == "" && c.Save == "" {
 		errs = append(errs, errors.New("an encryption key is for a file and --in-memory has none: leave one out"))
+	}
+	if !c.InMemory && (c.Load != "" || c.Save != "") {
+		errs = append(errs, errors.New("--load and --save are for a server in memory: add --in-memory"))
 	}
 	if !c.InMemory && c.Path == "" {
 		errs = append(errs, errors.New("--db is empty: give a file, or --in-memory"))

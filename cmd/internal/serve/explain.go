@@ -48,6 +48,42 @@ func checkPath(path string) error {
 	return nil
 }
 
+// checkFiles looks at the files that a server will use. A file to load may be absent when it is the one
+// to save to: then the server has not run before.
+func checkFiles(c *Config) error {
+	if !c.InMemory {
+		return checkPath(c.Path)
+	}
+	if c.Save != "" {
+		if err := checkPath(c.Save); err != nil {
+			return err
+		}
+	}
+	if c.Load == "" {
+		return nil
+	}
+	if err := checkPath(c.Load); err != nil {
+		return err
+	}
+	_, err := os.Stat(c.Load)
+	switch {
+	case !errors.Is(err, fs.ErrNotExist):
+	case c.Load == c.Save:
+		c.Load = ""
+	default:
+		return fmt.Errorf("--load %s: there is no such file: give another, or --save with the same name to begin without it", c.Load)
+	}
+	return nil
+}
+
+// explainSave says in one line why the database could not be saved.
+func explainSave(path string, err error) error {
+	if errors.Is(err, engine.ErrLocked) {
+		err = errors.New("another kstone has it open")
+	}
+	return fmt.Errorf("what was in memory is lost, and %s is as it was: %w", path, err)
+}
+
 // explainOpen says in one line why the database cannot be opened, and the remedy.
 func explainOpen(path string, err error) error {
 	if text := filekey.Explain(path, err); text != nil {

@@ -95,7 +95,10 @@ func accessText(c Config) string {
 }
 
 func dataText(c Config) string {
-	if c.InMemory {
+	switch {
+	case c.InMemory && c.Save != "":
+		return fmt.Sprintf("in memory: saved to %s when it is stopped, lost when it is killed", c.Save)
+	case c.InMemory:
 		return "in memory: nothing outlives the process"
 	}
 	return fmt.Sprintf("data in %s, sync %s", c.Path, c.Sync)

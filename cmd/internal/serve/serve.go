@@ -30,10 +30,8 @@ func Run(ctx context.Context, c Config, stdout, stderr io.Writer) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	if !c.InMemory {
-		if err := checkPath(c.Path); err != nil {
-			return err
-		}
+	if err := checkFiles(&c); err != nil {
+		return err
 	}
 	defer holdBallast()()
 	began := time.Now()
@@ -57,7 +55,7 @@ func Run(ctx context.Context, c Config, stdout, stderr io.Writer) error {
 	if err != nil {
 		return errors.Join(err, at.close())
 	}
-	s := &servers{db: db, logger: logger, grace: c.ShutdownGrace, grpc: newGRPC(c, db, door, at.grpc, logger)}
+	s := &servers{db: db, logger: logger, grace: c.ShutdownGrace, save: c.Save, key: key, grpc: newGRPC(c, db, door, at.grpc, logger)}
 	if s.http, err = newServer(c, db, door.verifier, logger); err != nil {
 		return errors.Join(err, db.Close(), at.close())
 	}
@@ -99,6 +97,8 @@ type servers struct {
 	grpc   *grpcapi.Server // nil without listeners
 	grace  time.Duration
 	logger zerolog.Logger
+	save   string // where what is in memory goes in the end; empty for nowhere
+	key    []byte // of that
 }
 
 // serve begins to serve. The channel gets the error of a listener that fails.
@@ -121,10 +121,13 @@ func open(c Config, key []byte, l net.Listener, logger zerolog.Logger) (*engine.
 	path := c.Path
 	if c.InMemory {
 		path = ""
+		if c.Load == "" {
+			key = nil // it is for the file to save to
+		}
 	}
 	db, err := engine.Open(path, engine.Options{
 		StreamRetention: c.StreamRetention, StreamBytes: c.StreamBytes,
-		InMemory: c.InMemory, EncryptionKey: key,
+		InMemory: c.InMemory, Load: c.Load, EncryptionKey: key,
 		Sync: c.Sync, SyncInterval: c.SyncInterval, Compression: c.Compression, MmapReads: c.MmapReads, LogBytes: c.LogBytes,
 		Region: c.Region, Account: c.Account, TableDelay: c.TableDelay, ClassicErrors: c.ClassicErrors,
 		Throttle: c.Throttle, StrictLimits: c.StrictLimits,
@@ -133,7 +136,7 @@ func open(c Config, key []byte, l net.Listener, logger zerolog.Logger) (*engine.
 		Clock:    time.Now, After: time.After, CollectionBytes: c.CollectionBytes, TTLLag: c.TTLLag, TTLInterval: c.TTLInterval, Logger: logger,
 	})
 	if err != nil {
-		return nil, explainOpen(path, err)
+		return nil, explainOpen(path+c.Load, err) // one of them
 	}
 	return db, nil
 }
@@ -223,6 +226,12 @@ func (s *servers) stop() error {
 	}
 	if <-cut || err != nil {
 		s.logger.Warn().Err(ctx.Err()).Msg("requests still running were cut off")
+	}
+	if s.save != "" {
+		if err := s.db.Save(context.Background(), s.save, engine.SaveOptions{EncryptionKey: s.key}); err != nil {
+			return errors.Join(explainSave(s.save, err), s.db.Close())
+		}
+		s.logger.Info().Str("file", s.save).Msg("saved")
 	}
 	if err := s.db.Close(); err != nil {
 		return fmt.Errorf("closing the database: %w", err)
