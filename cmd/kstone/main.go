@@ -9,6 +9,7 @@
 //	kstone backup, restore    copy a database while it is in use, and make one of copies
 //	kstone verify     check a database file for damage
 //	kstone rekey      change the encryption key of a database file
+//	kstone dump, load         all tables and items as text, and back
 //	kstone stats, inspect     print figures of a database, and what stands in its file
 //	kstone health     ask a running server whether it is well, for container health checks
 //	kstone version    print the version
@@ -93,7 +94,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(newServe(), newHealth(), newVersion(), newCreate(), newPut(), newGet(), newDelete(),
 		newUpdate(), newScan(), newQuery(), newSQL(), newTables(), newDescribe(), newBackup(), newRestore(),
 		newVerify())
-	root.AddCommand(newStats(), newInspect(), newRekey())
+	root.AddCommand(newStats(), newInspect(), newDump(), newLoad(), newRekey())
 	return root
 }
 

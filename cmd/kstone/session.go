@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -36,6 +37,8 @@ type session struct {
 	// output and form are the flags of those names; out and json what they say.
 	output, form string
 	out          show.Options
+	// keep says that a file that the command has made is worth something, though it failed.
+	keep bool
 }
 
 // dataCommand describes a command on data.
@@ -46,9 +49,10 @@ type dataCommand struct {
 	least, most int
 	short, long string
 	example     string // a line or several
-	// create makes a file where there is none; reads opens it for reading.
-	create, reads bool
-	run           func(*session, []string) error
+	// create makes a file where there is none, makes opens the one that is there or makes one; reads
+	// opens it for reading.
+	create, makes, reads bool
+	run                  func(*session, []string) error
 }
 
 // dataHelp ends the help of every command on data.
@@ -115,7 +119,12 @@ func (s *session) run(d dataCommand, args []string) (err error) {
 	}
 	defer clear(s.target.Key)
 	open := s.target.Open
-	if d.create {
+	fresh := d.create
+	if d.makes && s.target.Endpoint == "" {
+		_, err := os.Lstat(s.target.Path)
+		fresh = errors.Is(err, fs.ErrNotExist)
+	}
+	if fresh {
 		open = s.target.Create
 	}
 	svc, err := open(s.ctx())
@@ -127,7 +136,7 @@ func (s *session) run(d dataCommand, args []string) (err error) {
 	if e := svc.Close(); err == nil && e != nil {
 		err = fmt.Errorf("closing %s: %w", s.target.Path, e)
 	}
-	if err != nil && d.create && s.target.Path != "" {
+	if err != nil && fresh && !s.keep && s.target.Path != "" {
 		// This command made the file, and not with the tables that were asked for.
 		err = errors.Join(err, os.Remove(s.target.Path))
 	}

@@ -77,6 +77,7 @@ var importTable = map[string][]string{
 	"dynamowire": {"dynamowire/codec", "dynamowire/sigv4", "engine/api", "engine/attr",
 		"engine/number"},
 	"dynamowire/client":   {"dynamowire/codec", "engine/api", "engine/attr"},
+	"dynamowire/dump":     {"dynamowire/codec", "engine/api", "engine/attr", "engine/number"},
 	"dynamowire/awslocal": {"dynamowire", "engine", "engine/api"},
 	// grpcapi serves any operation as dynamowire.Call does, and knows its access keys
 	"grpcapi": {"dynamowire", "dynamowire/codec", "dynamowire/sigv4", "engine/api", "engine/attr", "engine/number",
@@ -119,7 +120,7 @@ var moduleTable = map[string][]string{
 	"golang.org/x/term":                   {"cmd/..."},
 	"google.golang.org/grpc":              {"grpcapi/...", "cmd/..."},
 	"google.golang.org/protobuf":          {"grpcapi/..."},
-	"github.com/klauspost/compress/":      {"engine/lsm/...", "dynamowire"},
+	"github.com/klauspost/compress/":      {"engine/lsm/...", "dynamowire", "dynamowire/dump"},
 	"github.com/rs/zerolog":               {"engine", "dynamowire", "grpcapi", "cmd/..."},
 	"github.com/cockroachdb/apd":          {"engine/number"},
 	"golang.org/x/sys":                    {"engine/lsm/internal/vfs", "cmd/..."},
