@@ -139,7 +139,8 @@ type Options struct {
 	After func(time.Duration) <-chan time.Time
 	// NoBackground leaves all background work to calls of DB.Work.
 	NoBackground bool
-	// Rand gives ids; default crypto/rand.
+	// Rand gives ids and, to encrypted files, keys; default crypto/rand. It is read by one goroutine at a
+	// time.
 	Rand io.Reader
 	// Logger gets what an operator should know; default none.
 	Logger zerolog.Logger

@@ -96,13 +96,14 @@ func (h failHook) call() error {
 
 // hooks let tests stand between the steps of the protocol.
 type hooks struct {
-	afterReserve hook     // a frame has its place in the log and is not in it
-	afterEnqueue hook     // between steps 5 and 6
-	beforeFrames hook     // the leader must wait for frames of its group
-	beforeSeal   hook     // the leader has taken a group
-	beforeWrite  failHook // sealed, not written; an error is the write's
-	afterWrite   hook     // written, not published
-	beforeRecord hook     // a pass has synced its tables, the record is not written
+	afterReserve hook            // a frame has its place in the log and is not in it
+	afterEnqueue hook            // between steps 5 and 6
+	beforeFrames hook            // the leader must wait for frames of its group
+	beforeSeal   hook            // the leader has taken a group
+	beforeWrite  failHook        // sealed, not written; an error is the write's
+	afterWrite   hook            // written, not published
+	sealed       func(crypt.Use) // everything that is encrypted
+	beforeRecord hook            // a pass has synced its tables, the record is not written
 }
 
 func defaultWorkers() int { return min(max(1, runtime.GOMAXPROCS(0)/2), WorkersMax) }
@@ -159,6 +160,14 @@ func (db *DB) begin(epoch base.Epoch) {
 }
 
 func (db *DB) nextObject() base.ObjectNum { return base.ObjectNum(db.objects.Add(1)) }
+
+// useKeys takes the keys of the superblock, which is unlocked.
+func (db *DB) useKeys() {
+	db.crypt = db.super.Keys
+	if db.crypt != nil && db.opts.hooks.sealed != nil {
+		db.crypt.Watch(db.opts.hooks.sealed)
+	}
+}
 
 // newTerm draws a salt for a log.
 func (db *DB) newTerm(id base.ObjectNum, epoch base.Epoch) (*log.Term, error) {

@@ -176,7 +176,7 @@ func (db *DB) create(path string) error {
 	if err := db.super.Lock(db.opts.EncryptionKey, db.opts.Rand); err != nil {
 		return err
 	}
-	db.crypt = db.super.Keys
+	db.useKeys()
 	db.setAlign(max(db.wal.file.Align(), db.man.file.Align()))
 	db.super.Epoch, db.super.Generation = 1, 1
 	db.begin(1)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/keystone-db/kstone/engine/lsm/archive"
@@ -110,7 +111,7 @@ type Options struct {
 	// Clock tells the time for ages and rates; nil counts the ticks of the background goroutine.
 	// Nothing on disk depends on it.
 	Clock func() time.Time
-	// Rand gives ids and salts; nil is crypto/rand.
+	// Rand gives ids, keys and salts; nil is crypto/rand. It is read by one goroutine at a time.
 	Rand io.Reader
 	// Logger gets rare events with what happened in words; nil drops them.
 	Logger func(message string, err error)
@@ -171,6 +172,8 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Rand == nil {
 		o.Rand = rand.Reader
+	} else {
+		o.Rand = &lockedReader{r: o.Rand}
 	}
 	o.EncryptionKey = bytes.Clone(o.EncryptionKey)
 	setDefault(&o.SyncInterval, SyncIntervalDefault)
@@ -190,6 +193,18 @@ func (o Options) withDefaults() Options {
 		o.hooks = &hooks{}
 	}
 	return o
+}
+
+// lockedReader lets goroutines take turns.
+type lockedReader struct {
+	mu sync.Mutex
+	r  io.Reader
+}
+
+func (l *lockedReader) Read(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.r.Read(p)
 }
 
 func setDefault[T int64 | time.Duration](field *T, value T) {

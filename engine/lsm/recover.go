@@ -33,7 +33,8 @@ func (db *DB) recover(path string) error {
 	if err := db.super.Unlock(db.opts.EncryptionKey); err != nil {
 		return err
 	}
-	db.ident, db.crypt = db.super.Database, db.super.Keys
+	db.ident = db.super.Database
+	db.useKeys()
 	db.setAlign(db.super.Align)
 	m, err := ondisk.ReadManifest(db.man.file, &db.super)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
+	"github.com/keystone-db/kstone/engine/lsm/internal/crypt"
 	"github.com/keystone-db/kstone/engine/lsm/internal/manifest"
 	"github.com/keystone-db/kstone/engine/lsm/internal/newfile"
 	"github.com/keystone-db/kstone/engine/lsm/internal/superblock"
@@ -24,6 +25,7 @@ type RestoreOptions struct {
 	// EncryptionKey opens encrypted backups, and later the restored database. It is enough that it opens
 	// one of a chain, the others may be older than the last rekey.
 	EncryptionKey []byte
+	watch         func(crypt.Use) // set by tests of this package only
 	// Overwrite replaces an existing file, unless somebody has it open.
 	Overwrite bool
 	// Progress, if not nil, is told after each table how many bytes are done of how many in all.
@@ -52,6 +54,9 @@ func restoreBackups(ctx context.Context, path string, chain []string, opts Resto
 		return CopyInfo{}, err
 	}
 	defer key.Keys.Clear()
+	if key.Keys != nil && opts.watch != nil {
+		key.Keys.Watch(opts.watch)
+	}
 	var files []*copyFile
 	defer func() {
 		for _, c := range files {
