@@ -666,20 +666,13 @@ func modelStores(t *testing.T) map[string]func(uint64, *modelClock) (*DB, func()
 		}
 	}
 	small := lsm.Options{MemtableBytes: 64 << 10, CacheBytes: 256 << 10, LogBytes: 1 << 20, Sync: lsm.SyncOff}
-	return map[string]func(uint64, *modelClock) (*DB, func() (*DB, error)){
-		"hostile":   memory(func(*memstore.Options) {}),
-		"conflicts": memory(func(o *memstore.Options) { o.Conflict, o.ConflictMulti = 0.02, 0.5 }),
-		"lsm": func(_ uint64, c *modelClock) (*DB, func() (*DB, error)) {
+	file := func(key []byte) func(uint64, *modelClock) (*DB, func() (*DB, error)) {
+		return func(_ uint64, c *modelClock) (*DB, func() (*DB, error)) {
 			opts := small
-			opts.InMemory = true
-			s, err := lsm.Open("", opts)
-			require.NoError(t, err)
-			return openModel(t, s, c), nil
-		},
-		"file": func(_ uint64, c *modelClock) (*DB, func() (*DB, error)) {
+			opts.EncryptionKey = key
 			path := filepath.Join(t.TempDir(), "model")
 			open := func() *DB {
-				s, err := lsm.Open(path, small)
+				s, err := lsm.Open(path, opts)
 				require.NoError(t, err)
 				return openModel(t, s, c)
 			}
@@ -691,7 +684,20 @@ func modelStores(t *testing.T) map[string]func(uint64, *modelClock) (*DB, func()
 				db = open()
 				return db, nil
 			}
+		}
+	}
+	return map[string]func(uint64, *modelClock) (*DB, func() (*DB, error)){
+		"hostile":   memory(func(*memstore.Options) {}),
+		"conflicts": memory(func(o *memstore.Options) { o.Conflict, o.ConflictMulti = 0.02, 0.5 }),
+		"lsm": func(_ uint64, c *modelClock) (*DB, func() (*DB, error)) {
+			opts := small
+			opts.InMemory = true
+			s, err := lsm.Open("", opts)
+			require.NoError(t, err)
+			return openModel(t, s, c), nil
 		},
+		"file":      file(nil),
+		"encrypted": file([]byte("the key of the model's file, 32b")),
 	}
 }
 

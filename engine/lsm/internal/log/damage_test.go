@@ -46,7 +46,10 @@ func (r *rig) used(raw []byte) []bool {
 }
 
 func damageRig(t *testing.T) (*rig, []string) {
-	r := newRig(t, 2)
+	return toBeDamaged(newRig(t, 2))
+}
+
+func toBeDamaged(r *rig) (*rig, []string) {
 	r.write(0, "alpha", "", "beta")
 	r.write(1)
 	r.write(2, strings.Repeat("gamma", 150))
@@ -259,8 +262,9 @@ func FuzzReader(f *testing.F) {
 	f.Add(uint16(0), []byte{1}, uint8(0))
 	f.Add(uint16(96), []byte{0xff, 0xff, 0xff, 0x7f}, uint8(1))
 	f.Add(uint16(36), []byte{0xff, 0xff, 0xff, 0xff}, uint8(3))
+	f.Add(uint16(130), []byte{1}, uint8(4))
 	f.Fuzz(func(t *testing.T, at uint16, patch []byte, fix uint8) {
-		r, want := damageRig(t)
+		r, want := toBeDamaged(newRigWith(t, 2, fix&4 != 0))
 		raw := r.image()
 		off := int(r.segs[0].Offset) + int(at)%(2*testSegment)
 		n := copy(raw[off:], patch)
@@ -277,7 +281,7 @@ func FuzzReader(f *testing.F) {
 		}
 		cfg.File = bytes.NewReader(raw)
 		got, _, err := read(cfg)
-		if err == nil && fix == 2 && n > 0 {
+		if err == nil && fix&3 == 2 && n > 0 {
 			require.Equal(t, want, got, "damage below a clean mark is found or is filler")
 		}
 	})

@@ -38,10 +38,14 @@ type rig struct {
 }
 
 func newRig(t *testing.T, segments int) *rig {
+	return newRigWith(t, segments, strings.HasPrefix(t.Name(), "TestSealed/"))
+}
+
+func newRigWith(t *testing.T, segments int, sealed bool) *rig {
 	r := &rig{t: t, fs: vfs.NewMemFS(1), epoch: 1, lsn: base.MakeLSN(1, 1)}
 	f, err := r.fs.Open("db", vfs.OpenOptions{Role: vfs.Log, Create: true})
 	require.NoError(t, err)
-	if strings.HasPrefix(t.Name(), "TestSealed/") {
+	if sealed {
 		r.keys, err = crypt.New(testIdent.Database, strings.NewReader("a data key for tests of 32 bytes"))
 		require.NoError(t, err)
 	}

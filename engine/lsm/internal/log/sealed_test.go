@@ -9,7 +9,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/crypt"
-	"github.com/keystone-db/kstone/engine/lsm/internal/vfs"
 )
 
 // TestSealed runs the tests of a log again, with encryption: newRig looks at the test's name.
@@ -35,15 +34,6 @@ func TestSealed(t *testing.T) {
 	}
 }
 
-func image(r *rig) []byte {
-	raw := make([]byte, r.segs[len(r.segs)-1].End())
-	heap, err := r.fs.Open("db", vfs.OpenOptions{})
-	require.NoError(r.t, err)
-	_, err = heap.ReadAt(raw, 0)
-	require.NoError(r.t, err)
-	return raw
-}
-
 func aSealedLogShowsNothing(t *testing.T) {
 	r := newRig(t, 2)
 	secrets := []string{"a payload that nobody else may read", "another one, in the same group"}
@@ -52,7 +42,7 @@ func aSealedLogShowsNothing(t *testing.T) {
 	got, _ := r.mustRead()
 	require.Equal(t, secrets, got)
 	for _, secret := range secrets {
-		require.NotContains(t, string(image(r)), secret[:8])
+		require.NotContains(t, string(r.image()), secret[:8])
 	}
 }
 
@@ -74,7 +64,7 @@ func aFrameThatIsForgedOrMovedIsCorrupt(t *testing.T) {
 			r := newRig(t, 1)
 			s := r.write(0, "one", "two")
 			cfg := r.config(nil)
-			raw := image(r)
+			raw := r.image()
 			group := raw[s.Offset:][:len(s.Bytes)]
 			forge(group)
 			n := frameBytes(3 + crypt.TagBytes)

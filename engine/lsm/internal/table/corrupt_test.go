@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
+	"github.com/keystone-db/kstone/engine/lsm/internal/crypt"
 	"github.com/keystone-db/kstone/engine/storage"
 )
 
@@ -129,6 +130,7 @@ func TestVectors(t *testing.T) {
 		// How well s2 and zstd compress may change with their version; what they wrote must stay readable.
 		{"testdata/s2.hex", WriterOptions{}, false},
 		{"testdata/zstd.hex", WriterOptions{Compression: CompressZstd}, false},
+		{"testdata/sealed.hex", sealedOptions(t, WriterOptions{Compression: CompressNone, BlockBytes: 340}), true},
 	} {
 		t.Run(c.file, func(t *testing.T) {
 			file, _ := build(t, vectorEntries(), c.opts)
@@ -142,7 +144,7 @@ func TestVectors(t *testing.T) {
 			if c.write {
 				require.Equal(t, string(text), hexLines(file))
 			}
-			rd := open(want, nil, nil)
+			rd := openWith(want, c.opts.Keys, nil, nil)
 			require.NoError(t, rd.Verify(context.Background()))
 			require.NoError(t, readAll(t, rd, vectorEntries()))
 		})
@@ -164,15 +166,20 @@ func FuzzReader(f *testing.F) {
 		file, _ := build(f, vectorEntries(), WriterOptions{Compression: how})
 		f.Add(file)
 	}
+	sealed := sealedOptions(f, WriterOptions{})
+	file, _ := build(f, vectorEntries(), sealed)
+	f.Add(file)
 	f.Add([]byte{})
-	f.Fuzz(func(t *testing.T, b []byte) {
-		rd := open(b, nil, nil)
-		_ = rd.Verify(context.Background())
-		_, _, _ = rd.Get(itemKey(1, 2, "a"), 1<<60)
-		it := rd.NewIter()
-		for ok := it.First(); ok; ok = it.Next() {
-		}
-		for ok := it.Last(); ok; ok = it.Prev() {
+	f.Fuzz(func(_ *testing.T, b []byte) {
+		for _, keys := range []*crypt.Keys{nil, sealed.Keys} {
+			rd := openWith(b, keys, nil, nil)
+			_ = rd.Verify(context.Background())
+			_, _, _ = rd.Get(itemKey(1, 2, "a"), 1<<60)
+			it := rd.NewIter()
+			for ok := it.First(); ok; ok = it.Next() {
+			}
+			for ok := it.Last(); ok; ok = it.Prev() {
+			}
 		}
 	})
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
 	"github.com/keystone-db/kstone/engine/lsm/internal/cache"
+	"github.com/keystone-db/kstone/engine/lsm/internal/crypt"
 	"github.com/keystone-db/kstone/engine/storage"
 )
 
@@ -72,11 +73,13 @@ func build(t testing.TB, es []base.Entry, opts WriterOptions) ([]byte, Meta) {
 // fileOffset is where the tests put the table in its file.
 const fileOffset = 4096
 
-func open(file []byte, c *cache.Cache, res *Resident) *Reader {
+func open(file []byte, c *cache.Cache, res *Resident) *Reader { return openWith(file, nil, c, res) }
+
+func openWith(file []byte, keys *crypt.Keys, c *cache.Cache, res *Resident) *Reader {
 	at := append(make([]byte, fileOffset, fileOffset+len(file)), file...)
 	return NewReader(ReaderOptions{
 		DatabaseID: testID, Num: testNum, File: bytes.NewReader(at),
-		Offset: fileOffset, Length: int64(len(file)), Cache: c, Resident: res,
+		Offset: fileOffset, Length: int64(len(file)), Keys: keys, Cache: c, Resident: res,
 	})
 }
 
