@@ -58,6 +58,9 @@ func (db *DB) closeClean() error {
 	} else if err != nil {
 		return err
 	}
+	if err := db.leaveSmall(); err != nil {
+		db.log("the file stays larger than it need be", err)
+	}
 	if err := db.wal.syncAll(); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package lsm
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/log"
@@ -335,26 +336,35 @@ func (db *DB) vouchManifest() error {
 }
 
 // dropSegment gives one spare segment back to the heap, once its drop is durable.
-func (db *DB) dropSegment() error {
+func (db *DB) dropSegment() error { return db.dropSegments(1) }
+
+// dropSegments is dropSegment for the last so many free segments, with one record; one stays.
+func (db *DB) dropSegments(n int) error {
 	w := &db.wal
 	w.mu.Lock()
-	if len(w.free) < 2 {
+	n = min(n, len(w.free)-1)
+	if n < 1 {
 		w.mu.Unlock()
 		return nil
 	}
-	s := w.free[len(w.free)-1]
-	w.free = w.free[:len(w.free)-1]
+	rest := len(w.free) - n
+	dropped := slices.Clone(w.free[rest:])
+	w.free = w.free[:rest]
 	w.mu.Unlock()
 	e := &manifest.Edit{}
-	e.SegmentDrop = append(e.SegmentDrop, s.Num)
+	for _, s := range dropped {
+		e.SegmentDrop = append(e.SegmentDrop, s.Num)
+	}
 	if err := db.edit(e, nil); err != nil {
-		if isFull(err) { // not written: it is still part of the ring
+		if isFull(err) { // not written: they are still part of the ring
 			w.mu.Lock()
-			w.free = append(w.free, s)
+			w.free = append(w.free, dropped...)
 			w.mu.Unlock()
 		}
 		return err
 	}
-	db.freeExtent(s.Extent)
+	for _, s := range dropped {
+		db.freeExtent(s.Extent)
+	}
 	return nil
 }

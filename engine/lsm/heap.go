@@ -60,10 +60,12 @@ type heap struct {
 	// blocks is where tables are read: file, or its mappings.
 	blocks io.ReaderAt
 
-	mu    sync.Mutex // guards space and noHoles
+	mu    sync.Mutex // guards space, noHoles and freed
 	space *space.Map
 	// noHoles: a hole could not be punched. That loses space only, and is not tried before the next open.
 	noHoles bool
+	// freed: something was given back since the open, so that there may be new holes to punch.
+	freed bool
 
 	growMu sync.Mutex // one growth at a time; held during I/O
 
@@ -246,6 +248,7 @@ func (h *heap) free(e log.Extent) {
 	if err := h.space.Free(e); err != nil {
 		panic(fmt.Sprintf("lsm: an extent is freed twice: %v", err))
 	}
+	h.freed = true
 }
 
 // scribbleFreed spoils what is given back, so that tests notice whoever still needs it.

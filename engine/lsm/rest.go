@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/log"
+	"github.com/keystone-db/kstone/engine/lsm/internal/space"
 )
 
 const (
@@ -17,6 +18,10 @@ const (
 	// restMovesMax bounds the segments and manifests that are moved at one time.
 	restMovesMax = 4
 )
+
+// closeHolesMax bounds the holes that are punched before a file is closed: less than a tenth of a
+// second.
+const closeHolesMax = 256
 
 // rest gives back what a store that is written to keeps: spare segments of the log, and the end of the
 // file, from where the log and the manifest move away. The flusher calls it.
@@ -36,6 +41,24 @@ func (db *DB) rest() error {
 	return db.heap.cutTail(growStepMinBytes)
 }
 
+// leaveSmall makes a file that is about to be closed smaller, as far as that is quickly done. The log
+// is empty. An error has cost nothing but space, unless it is that of the manifest too.
+func (db *DB) leaveSmall() error {
+	err := db.shrinkRing()
+	if err == nil {
+		err = db.heap.cutTail(growStepMinBytes)
+	}
+	db.heap.mu.Lock()
+	freed := db.heap.freed
+	db.heap.mu.Unlock()
+	for _, least := range []int64{space.HoleMinBytes, space.HoleQuietBytes} {
+		if err == nil && freed {
+			err = db.heap.tidy(closeHolesMax/2, least)
+		}
+	}
+	return err
+}
+
 // shrinkRing drops spare segments down to what a store at rest has, those at the end of the file
 // first.
 func (db *DB) shrinkRing() error {
@@ -49,29 +72,24 @@ func (db *DB) shrinkRing() error {
 		s.mu.RUnlock()
 	}
 	w := &db.wal
-	for {
-		w.mu.Lock()
-		ring := int64(0)
-		for _, s := range slices.Concat(w.live, w.free) {
-			ring += s.Extent.Length
-		}
-		slices.SortFunc(w.free, func(a, b *segment) int { return cmp.Compare(a.Extent.Offset, b.Extent.Offset) })
-		drop := len(w.free) > 1 && ring > tables/restShare
-		count := len(w.free)
-		w.mu.Unlock()
-		if !drop {
-			return nil
-		}
-		if err := db.dropSegment(); err != nil {
-			return err
-		}
-		w.mu.Lock()
-		dropped := len(w.free) < count
-		w.mu.Unlock()
-		if !dropped {
-			return nil // somebody writes
-		}
+	w.mu.Lock()
+	var ring int64
+	for _, s := range slices.Concat(w.live, w.free) {
+		ring += s.Extent.Length
 	}
+	sortSegments(w.free)
+	n := 0
+	for n < len(w.free)-1 && ring > tables/restShare {
+		n++
+		ring -= w.free[len(w.free)-n].Extent.Length
+	}
+	w.mu.Unlock()
+	return db.dropSegments(n)
+}
+
+// sortSegments puts those at the beginning of the file first.
+func sortSegments(list []*segment) {
+	slices.SortFunc(list, func(a, b *segment) int { return cmp.Compare(a.Extent.Offset, b.Extent.Offset) })
 }
 
 // moveFromEnd moves what the used part of the file ends with, a segment of the log or the manifest, to
@@ -120,7 +138,7 @@ func (db *DB) replaceSegment(end int64) (done bool, err error) {
 	w.mu.Lock()
 	added := len(w.live)+len(w.free) > count
 	// The new one is the next, and the one to go is the last.
-	slices.SortFunc(w.free, func(a, b *segment) int { return cmp.Compare(a.Extent.Offset, b.Extent.Offset) })
+	sortSegments(w.free)
 	isLive := slices.ContainsFunc(w.live, func(s *segment) bool { return s.Extent.End() == end })
 	w.mu.Unlock()
 	if !added {
@@ -131,7 +149,7 @@ func (db *DB) replaceSegment(end int64) (done bool, err error) {
 			return false, err
 		}
 		w.mu.Lock()
-		slices.SortFunc(w.free, func(a, b *segment) int { return cmp.Compare(a.Extent.Offset, b.Extent.Offset) })
+		sortSegments(w.free)
 		w.mu.Unlock()
 	}
 	return true, db.dropSegment()
