@@ -167,6 +167,17 @@ func (s *Stats) workSamples(out *samples) {
 	out.time("flush", "Time in passes.", s.FlushTime)
 	out.counter("compactions", "Compactions that wrote.", s.Compactions)
 	out.counter("compaction_moves", "Tables that went down unwritten.", s.Moves)
+	why := []SamplePoint{}
+	for _, r := range []struct {
+		name  string
+		count uint64
+	}{
+		{"writes", s.CompactFor.Writes}, {"reads", s.CompactFor.Reads}, {"size", s.CompactFor.Size},
+		{"space", s.CompactFor.Space}, {"dead", s.CompactFor.Dead}, {"room", s.CompactFor.Room},
+	} {
+		why = append(why, SamplePoint{Label: "reason", LabelValue: r.name, Value: float64(r.count)})
+	}
+	out.add(Counter, "compactions_by_reason_total", "Compactions and moves, by what they were made for.", why...)
 	out.counter("compaction_failures", "Compactions that did not end well.", s.CompactFailures)
 	out.counter("compaction_read_bytes", "Bytes of tables that compactions read.", s.CompactRead)
 	out.counter("compaction_written_bytes", "Bytes of tables that compactions wrote.", s.CompactWritten)

@@ -19,16 +19,6 @@ const (
 	// compactTick is how often an idle worker looks whether the database has become idle. After an
 	// error, too, it waits that long.
 	compactTick = time.Second
-	// levelFanout is the ratio of the sizes of neighbouring levels.
-	levelFanout = 8
-	// levelMinBytes is the size below which a level is not worth another one above it.
-	levelMinBytes = 8 << 20
-	// l0Start is the number of level 0 tables of a stripe at which compaction begins; l0SlowTables
-	// is where the gate slows writers.
-	l0Start = 4
-	// idleShare: once nothing is written, level 0 goes down when it is more than 1/idleShare of
-	// what lies below, so that the space wasted stays under 1/4 + 1/8 + 1/64.
-	idleShare = 4
 	// moveMinBytes is the smallest table that may move down unwritten: small ones are joined with
 	// others when there are any to join.
 	moveMinBytes = 64 << 10
@@ -115,6 +105,7 @@ type compaction struct {
 	version *version // pinned
 	inputs  []input
 	to      int
+	why     reason
 	move    bool // the one input only changes its level
 }
 
@@ -194,6 +185,7 @@ func (db *DB) compactOnce(ctx context.Context, idle bool) (worked bool, err erro
 	defer db.release(c.version)
 	if c.move {
 		db.figures.moves.Add(1)
+		db.figures.compactWhy[c.why].Add(1)
 		return true, db.moveDown(c)
 	}
 	err = db.rewrite(ctx, c)
@@ -237,21 +229,22 @@ func (db *DB) pickCompaction(idle bool) (*compaction, error) {
 		s.mu.RLock()
 		v := s.tables.acquire()
 		s.mu.RUnlock()
-		score, level := v.score(idle)
-		if full && score < 1 && len(v.levels[0]) > 0 {
-			score, level = 1, 0 // deletes make room when they meet what they delete
+		due := v.due(n, idle, s.asked.Load())
+		if full && due.score < 1 && len(v.levels[0]) > 0 {
+			due = dueCompaction{score: 1, why: forRoom} // deletes make room when they meet what they delete
 		}
-		if score < 1 || score <= bestScore {
+		if due.score < 1 || due.score <= bestScore {
 			db.release(v)
 			continue
 		}
-		c := v.job(n, level, &db.opts)
+		c := v.job(n, due.level, &db.opts)
 		if c == nil || !db.claimCurrent(c) {
 			db.release(v)
 			continue
 		}
 		drop()
-		best, bestScore = c, score
+		c.why = due.why
+		best, bestScore = c, due.score
 	}
 	if best != nil {
 		return best, nil
@@ -274,55 +267,6 @@ func (v *version) levelEntries(l int) (n int64) {
 	return n
 }
 
-// baseLevel is where level 0 goes: the last level, until that is so large that levels above it
-// spare work; never below a level that has tables.
-func (v *version) baseLevel() int {
-	l := levelLast
-	for target := v.levelBytes(levelLast) / levelFanout; target > levelMinBytes && l > 1; l-- {
-		target /= levelFanout
-	}
-	for above := 1; above < l; above++ {
-		if len(v.levels[above]) > 0 {
-			return above
-		}
-	}
-	return l
-}
-
-// score says how urgent a stripe is, from 1 on, and which level has to go down.
-func (v *version) score(idle bool) (score float64, level int) {
-	if v.count == 0 {
-		return 0, 0
-	}
-	score = float64(len(v.levels[0])) / l0Start
-	if idle && score < 1 && len(v.levels[0]) > 0 {
-		var size, entries int64
-		for l := 1; l <= levelLast; l++ {
-			size += v.levelBytes(l)
-			entries += v.levelEntries(l)
-		}
-		if idleShare*v.levelBytes(0) > size || idleShare*v.levelEntries(0) > entries {
-			score = 1
-		}
-	}
-	target := v.levelBytes(levelLast) / levelFanout
-	for l := levelLast - 1; l > 0; l-- {
-		if s := float64(v.levelBytes(l)) / float64(max(target, levelMinBytes)); s > 1 && s > score {
-			score, level = s, l
-		}
-		target /= levelFanout
-	}
-	// Levels that a shrunk last level has left too high go down at leisure.
-	if idle && score < 1 {
-		for l := 1; l < levelLast; l++ {
-			if n := v.levelBytes(l); n > 0 && idleShare*n > v.levelBytes(levelLast) {
-				return 1, l
-			}
-		}
-	}
-	return score, level
-}
-
 // job returns what takes tables of a level one down; nil when there are none. The caller's
 // reference of the version goes to the job.
 func (v *version) job(stripe, level int, opts *Options) *compaction {
@@ -331,10 +275,10 @@ func (v *version) job(stripe, level int, opts *Options) *compaction {
 	}
 	c := &compaction{span: span{stripe: stripe}, version: v, to: level + 1}
 	if level == 0 {
-		c.to = v.baseLevel()
 		// The oldest, and whatever overlaps it: newer versions must not go below older ones.
 		c.add(v.levels[0][len(v.levels[0])-1], 0)
 		c.expand(v.levels[0], 0)
+		c.to = v.baseLevel(c)
 	} else {
 		c.add(v.pickTable(level), level)
 	}
@@ -461,6 +405,9 @@ func (db *DB) installTables(e *manifest.Edit, stripe int, add func() []*liveTabl
 		old = s.tables
 		s.tables = old.with(added, drop, old.dead)
 		s.l0.Store(int32(len(s.tables.levels[0])))
+		if len(s.tables.levels[0]) < len(old.levels[0]) {
+			s.asked.Store(0)
+		}
 		s.mu.Unlock()
 	})
 	if old != nil {

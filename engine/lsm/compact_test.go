@@ -304,9 +304,9 @@ func TestDisjointRangesRunInParallel(t *testing.T) {
 func TestPace(t *testing.T) {
 	require.Zero(t, pressure(0, 0))
 	require.Zero(t, pressure(l0Start, logPressLow))
-	require.InDelta(t, 0.5, pressure(8, 0), 1e-9)
+	require.InDelta(t, 0.5, pressure((l0Start+l0SlowTables)/2, 0), 1e-9)
 	require.InDelta(t, 0.5, pressure(0, 0.625), 1e-9)
-	require.InDelta(t, 1, pressure(12, 0), 1e-9)
+	require.InDelta(t, 1, pressure(l0SlowTables, 0), 1e-9)
 	require.InDelta(t, 1, pressure(0, 0.9), 1e-9)
 	require.Equal(t, time.Second, paceFor(64_000_000, 0))
 	require.Equal(t, time.Second/2, paceFor(64_000_000, 0.5))

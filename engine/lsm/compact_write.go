@@ -52,6 +52,7 @@ func (db *DB) rewrite(ctx context.Context, c *compaction) error {
 	}
 	db.compact.setClean(r.tables, c.inputs, c.version.dead)
 	db.figures.compactions.Add(1)
+	db.figures.compactWhy[c.why].Add(1)
 	db.figures.compactWrote.Add(uint64(r.bytes))
 	for _, in := range c.inputs {
 		db.figures.compactRead.Add(uint64(in.Meta.Length))

@@ -360,6 +360,7 @@ func (db *DB) deadJob(v *version, stripe int) (*compaction, error) {
 				c.add(t, l)
 				c.expand(level, l)
 			}
+			c.why = forDead
 			if db.claimCurrent(c) {
 				return c, nil
 			}

@@ -13,6 +13,7 @@ type figures struct {
 	passes, flushedBytes, flushNanos     atomic.Uint64
 	compactions, moves, compactNanos     atomic.Uint64
 	compactRead, compactWrote            atomic.Uint64
+	compactWhy                           [reasonCount]atomic.Uint64
 	flushFailures, compactFailures       atomic.Uint64
 	spillCount, spilledBytes             atomic.Uint64
 	manifest                             atomic.Pointer[manifestFigures]

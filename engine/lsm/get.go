@@ -43,6 +43,7 @@ func (db *DB) get(key []byte, at base.LSN) (storage.Value, error) {
 	}
 	tables := s.tables.acquire()
 	s.mu.RUnlock()
+	s.ask(tables, 1)
 	defer db.release(tables)
 	e, ok, err := tables.get(key, at)
 	if err != nil || !ok {

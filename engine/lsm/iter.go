@@ -175,6 +175,7 @@ func (it *iter) add(s *stripe) {
 	active, frozen, tables := s.active, s.frozen, s.tables.acquire()
 	empty := active.Empty()
 	s.mu.RUnlock()
+	s.ask(tables, scanAsks)
 	it.held = append(it.held, tables)
 	switch {
 	case empty:

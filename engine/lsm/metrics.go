@@ -169,6 +169,22 @@ type FilterMetrics struct {
 	PrefixNegative uint64 `json:"prefix_negative"`
 }
 
+// CompactReasons count compactions by what they were made for.
+type CompactReasons struct {
+	// Writes: level 0 of a stripe had as many tables as it takes.
+	Writes uint64 `json:"writes"`
+	// Reads have paid for fewer tables: asking them all was about to cost more than joining them.
+	Reads uint64 `json:"reads"`
+	// Size: a level was larger than its share of the one below.
+	Size uint64 `json:"size"`
+	// Space: nothing was written, and superseded versions took too much.
+	Space uint64 `json:"space"`
+	// Dead: a dropped range had keys in a table.
+	Dead uint64 `json:"dead"`
+	// Room: the disk was full.
+	Room uint64 `json:"room"`
+}
+
 // WorkMetrics are those of the background.
 type WorkMetrics struct {
 	// Passes of the flusher wrote FlushedBytes and took FlushTime; FlushFailures of them did not end
@@ -186,6 +202,8 @@ type WorkMetrics struct {
 	CompactTime     time.Duration `json:"compact_nanos"`
 	CompactFailures uint64        `json:"compact_failures"`
 	CompactRunning  int           `json:"compact_running"`
+	// CompactFor counts Compactions and Moves by their reasons.
+	CompactFor CompactReasons `json:"compact_for"`
 	// CorruptStripes are left alone by compaction, since a table of theirs does not verify.
 	CorruptStripes int `json:"corrupt_stripes"`
 }
@@ -347,6 +365,11 @@ func (db *DB) workMetrics(m *Metrics) {
 	m.Compactions, m.Moves, m.CompactTime = f.compactions.Load(), f.moves.Load(), duration(&f.compactNanos)
 	m.CompactRead, m.CompactWritten = f.compactRead.Load(), f.compactWrote.Load()
 	m.CompactFailures = f.compactFailures.Load()
+	m.CompactFor = CompactReasons{
+		Writes: f.compactWhy[forWrites].Load(), Reads: f.compactWhy[forReads].Load(),
+		Size: f.compactWhy[forSize].Load(), Space: f.compactWhy[forSpace].Load(),
+		Dead: f.compactWhy[forDead].Load(), Room: f.compactWhy[forRoom].Load(),
+	}
 	db.compact.mu.Lock()
 	m.CompactRunning, m.CorruptStripes = len(db.compact.running), len(db.compact.corrupt)
 	db.compact.mu.Unlock()

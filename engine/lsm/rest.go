@@ -14,7 +14,7 @@ const (
 	restTicks = 600
 	// restShare: at rest the log takes no more than a restShare-th of what the tables take. It grows
 	// again within a few laps.
-	restShare = 4
+	restShare = 2
 	// restMovesMax bounds the segments and manifests that are moved at one time.
 	restMovesMax = 4
 )

@@ -25,13 +25,7 @@ func (db *DB) Settled(idle bool) bool {
 		c.mu.Lock()
 		_, corrupt := c.corrupt[i]
 		c.mu.Unlock()
-		s := &db.stripes[i]
-		s.mu.RLock()
-		v := s.tables.acquire()
-		s.mu.RUnlock()
-		score, _ := v.score(idle)
-		db.release(v)
-		if score >= 1 && !corrupt {
+		if db.due(i, idle).score >= 1 && !corrupt {
 			return false
 		}
 	}

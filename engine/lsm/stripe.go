@@ -19,8 +19,9 @@ type stripe struct {
 	since  int64 // of the first write into active, in nanoseconds of the clock
 	graves graves
 
-	l0 atomic.Int32 // tables of level 0, for the gate
-	_  [32]byte     // keeps neighbours off a busy lock's cache line
+	l0    atomic.Int32 // tables of level 0, for the gate
+	asked atomic.Int64 // reads that may have asked level 0 since it was compacted
+	_     [32]byte     // keeps neighbours off a busy lock's cache line
 }
 
 // newestLocked returns the newest version of a key in the memtables at or below maxLSN.
