@@ -239,7 +239,7 @@ func (it *iter) leave() {
 
 // tableOptions are the options of iterators over tables.
 func (it *iter) tableOptions() table.IterOptions {
-	return table.IterOptions{NoFill: it.opts.Once, KeepValues: it.opts.KeepValues}
+	return table.IterOptions{NoFill: it.opts.Once, KeepValues: it.opts.KeepValues, Limit: it.opts.LimitHint}
 }
 
 // Key of the entry; valid until the next call of Next or Close.

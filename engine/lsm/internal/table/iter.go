@@ -13,6 +13,8 @@ type IterOptions struct {
 	// KeepValues keeps values valid and unchanged for as long as they are referenced. Without it they
 	// are valid until the iterator moves.
 	KeepValues bool
+	// Limit is how many entries the caller expects to take; 0 means unknown.
+	Limit int
 }
 
 // iter walks the versions of a table in both directions.
@@ -23,6 +25,7 @@ type iter struct {
 	err  error
 
 	lender  lender // of the block, if it is lent
+	ahead   int    // blocks to read with the next one that follows on the last
 	valid   bool
 	blockAt int // index of the block that is loaded, -1 without
 	b       block
@@ -74,19 +77,30 @@ func (it *iter) ready() bool {
 	return true
 }
 
-// load makes block i the current one.
-func (it *iter) load(i int) bool {
+// load makes block i the current one; the next ones will follow in the direction dir, 1 or -1.
+func (it *iter) load(i, dir int) bool {
 	it.interval = -1
 	if it.blockAt == i {
 		return true
 	}
-	b, _, err := it.r.dataBlock(it.m, i, &it.lender, it.upkeep())
+	if it.blockAt >= 0 && i == it.blockAt+dir {
+		it.ahead = min(2*it.ahead+1, aheadMax-1)
+	} else {
+		it.ahead = it.expected()
+	}
+	b, _, err := it.r.dataBlock(it.m, i, &it.lender, it.upkeep(), dir*it.ahead)
 	if err != nil {
 		it.blockAt = -1
 		return it.fail(err)
 	}
 	it.b, it.blockAt = b, i
 	return true
+}
+
+// expected is how many blocks the caller will want behind the first, as far as is known.
+func (it *iter) expected() int {
+	perBlock := max(1, int(it.m.props.Entries)/it.m.fences.len())
+	return min(it.opts.Limit/perBlock, aheadMax-1)
 }
 
 func (it *iter) upkeep() (how upkeep) {
@@ -115,7 +129,7 @@ func (it *iter) begin(i int) bool {
 		it.valid = false
 		return false
 	}
-	if !it.load(i) {
+	if !it.load(i, 1) {
 		return false
 	}
 	it.key = it.key[:0]
@@ -134,7 +148,7 @@ func (it *iter) SeekGE(key []byte) bool {
 	if i == it.m.fences.len() {
 		return false
 	}
-	if !it.load(i) {
+	if !it.load(i, 1) {
 		return false
 	}
 	r, ok := it.b.seekRestart(key)
@@ -170,7 +184,7 @@ func (it *iter) end(i int) bool {
 		it.valid = false
 		return false
 	}
-	return it.load(i) && it.collect(it.b.n-1, len(it.b.data)) && it.pop()
+	return it.load(i, -1) && it.collect(it.b.n-1, len(it.b.data)) && it.pop()
 }
 
 // SeekLT moves to the last version whose key is before key.
@@ -182,7 +196,7 @@ func (it *iter) SeekLT(key []byte) bool {
 	if i == it.m.fences.len() {
 		return it.end(i - 1)
 	}
-	if !it.load(i) {
+	if !it.load(i, -1) {
 		return false
 	}
 	r, ok := it.b.seekRestart(key)

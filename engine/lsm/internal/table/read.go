@@ -13,6 +13,8 @@ import (
 type lender struct {
 	cache *cache.Cache
 	have  *cache.Buffers
+	// have.Stored holds the table from at on; of that, lo to hi is as it was read and of use still.
+	at, lo, hi int64
 }
 
 func (l *lender) buffers() *cache.Buffers {
@@ -31,7 +33,7 @@ func (l *lender) giveBack() {
 		clear(l.have.Raw[:cap(l.have.Raw)]) // spoil it for whoever still refers to it
 	}
 	l.cache.Return(l.have)
-	l.have = nil
+	l.have, l.lo, l.hi = nil, 0, 0
 }
 
 // upkeep says what becomes of a block that is read from the file.
@@ -45,15 +47,42 @@ const (
 	own
 )
 
+const (
+	// aheadMax blocks are read at once at most, and aheadBytesMax bytes unless one block is longer.
+	aheadMax      = 8
+	aheadBytesMax = 64 << 10
+)
+
+// span is what to read when block i is: it and up to ahead blocks behind it, or -ahead before it.
+func (m *resident) span(i, ahead int) section {
+	s := m.fences.block(i)
+	from, to := int64(s.offset), s.end()
+	for j := i + 1; j <= i+ahead && j < m.fences.len(); j++ {
+		if end := m.fences.block(j).end(); end-from <= aheadBytesMax {
+			to = end
+		}
+	}
+	for j := i - 1; j >= i+ahead && j >= 0; j-- {
+		if at := int64(m.fences.starts[j]); to-at <= aheadBytesMax {
+			from = at
+		}
+	}
+	return section{offset: uint32(from), length: uint32(to - from)}
+}
+
 // dataBlock returns the i-th data block. Unless lent it is never changed, and whoever refers to it
-// keeps it.
-func (r *Reader) dataBlock(m *resident, i int, l *lender, how upkeep) (b block, lent bool, err error) {
+// keeps it. Where it must be read from the file, up to ahead blocks behind it, or -ahead before it, are
+// read with it.
+func (r *Reader) dataBlock(m *resident, i int, l *lender, how upkeep, ahead int) (b block, lent bool, err error) {
 	s := m.fences.block(i)
 	key := cache.Key{Table: r.opts.Num, Offset: s.offset}
 	raw := r.opts.Cache.Get(key)
 	if raw == nil {
 		keep := how&fill != 0 && r.opts.Cache.Wants(key)
 		lent = !keep && how&own == 0
+		if ahead != 0 && (int64(s.offset) < l.lo || s.end() > l.hi) {
+			r.readAhead(m.span(i, ahead), l)
+		}
 		if raw, err = r.readBlock(s, l, lent); err != nil {
 			return block{}, false, err
 		}
@@ -72,13 +101,39 @@ func (r *Reader) malformed(m *resident, i int) error {
 	return r.corrupt(int64(m.fences.starts[i]), "malformed data block")
 }
 
+// readAhead fills the lender's memory. Where it cannot, each block is read when it is asked for.
+func (r *Reader) readAhead(s section, l *lender) {
+	l.lo, l.hi = 0, 0
+	if r.readAt(l.buffers().StoredRoom(int(s.length)), int64(s.offset)) == nil {
+		l.at, l.lo, l.hi = int64(s.offset), int64(s.offset), s.end()
+	}
+}
+
+// stored returns a block as the file has it, in the lender's memory, where it may be changed.
+func (r *Reader) stored(s section, l *lender) ([]byte, error) {
+	b := l.buffers()
+	at, end := int64(s.offset), s.end()
+	if at < l.lo || end > l.hi {
+		l.lo, l.hi = 0, 0
+		stored := b.StoredRoom(int(s.length))
+		return stored, r.readAt(stored, at)
+	}
+	// Of use is now what lies behind the block, or before it where that is the end.
+	if at == l.lo {
+		l.lo = end
+	} else {
+		l.hi = at
+	}
+	return b.Stored[at-l.at : end-l.at], nil
+}
+
 // readBlock reads and decodes a data block from the file: into the lender's memory, or new memory.
 func (r *Reader) readBlock(s section, l *lender, lent bool) ([]byte, error) {
-	b := l.buffers()
-	stored := b.StoredRoom(int(s.length))
-	if err := r.readAt(stored, int64(s.offset)); err != nil {
+	stored, err := r.stored(s, l)
+	if err != nil {
 		return nil, err
 	}
+	b := l.have
 	if !lent {
 		return r.unseal(nil, s, stored, blockRawMaxBytes)
 	}
@@ -107,7 +162,7 @@ func (r *Reader) Get(key []byte, maxLSN base.LSN) (e base.Entry, ok bool, err er
 	l := lender{cache: r.opts.Cache}
 	var be blockEntry
 	for i := m.fences.find(key); i < m.fences.len(); i++ {
-		b, lent, err := r.dataBlock(m, i, &l, fill)
+		b, lent, err := r.dataBlock(m, i, &l, fill, 0)
 		if err != nil {
 			l.giveBack()
 			return base.Entry{}, false, err
