@@ -57,6 +57,7 @@ func (o Options) lsm() lsm.Options {
 		InMemory: o.InMemory, ReadOnly: o.ReadOnly, Sync: o.Sync, SyncInterval: o.SyncInterval, Clock: o.Clock, Rand: o.Rand,
 		EncryptionKey: o.EncryptionKey,
 		MemtableBytes: o.MemtableBytes, CacheBytes: o.CacheBytes, LogBytes: o.LogBytes,
+		SnapshotMaxAge: o.SnapshotMaxAge, SnapshotMaxBytes: o.SnapshotMaxBytes,
 		Compression: o.Compression, MmapReads: o.MmapReads,
 		Logger: func(message string, err error) { o.Logger.Warn().Err(err).Msg(message) },
 	}

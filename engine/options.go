@@ -53,6 +53,7 @@ const (
 	DefaultStreamShards    = 1
 	// DefaultStreamRetention is the service's.
 	DefaultStreamRetention = 24 * time.Hour
+	DefaultSnapshotMaxAge  = 24 * time.Hour
 )
 
 // EncryptionKeyBytes is the length of Options.EncryptionKey.
@@ -106,6 +107,11 @@ type Options struct {
 	// while the pages are in memory, worse when they come from the disk. A page that cannot be read is an
 	// error, as without. Default: nothing of the file is mapped.
 	MmapReads bool
+	// SnapshotMaxAge and SnapshotMaxBytes bound how long a snapshot may be open, and how much may be
+	// written meanwhile: until then the database keeps what it reads. An index that is filled, or a count,
+	// begins its step anew when its snapshot ends. Default 24 h, and no bound of bytes. Backups have no bounds.
+	SnapshotMaxAge   time.Duration
+	SnapshotMaxBytes int64
 	// LogBytes is the target size of the write-ahead log; 0 means 192 MiB.
 	LogBytes int64
 	// Compression of what is written from now on; blocks of every kind are read.
@@ -160,6 +166,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.SyncInterval == 0 {
 		o.SyncInterval = DefaultSyncInterval
+	}
+	if o.SnapshotMaxAge == 0 {
+		o.SnapshotMaxAge = DefaultSnapshotMaxAge
 	}
 	if o.StreamShards == 0 {
 		o.StreamShards = DefaultStreamShards
@@ -219,6 +228,9 @@ func (o Options) validate(path string) error {
 	}
 	if o.TableDelay < 0 || o.SyncInterval < 0 || o.TTLInterval < 0 {
 		errs = append(errs, errors.New("engine: a duration is negative"))
+	}
+	if o.SnapshotMaxAge < 0 || o.SnapshotMaxBytes < 0 {
+		errs = append(errs, errors.New("engine: a bound of snapshots is negative"))
 	}
 	if o.StreamRetention < 0 || o.StreamBytes < 0 {
 		errs = append(errs, errors.New("engine: a bound of streams is negative"))

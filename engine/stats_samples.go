@@ -185,6 +185,8 @@ func (s *Stats) workSamples(out *samples) {
 	out.gauge("snapshots", "Open snapshots.", float64(s.Snapshots))
 	out.gauge("snapshot_oldest_seconds", "How long the oldest snapshot has been open.", s.OldestSnapshotAge.Seconds())
 	out.gauge("snapshot_oldest_behind", "Batches since the oldest snapshot.", float64(s.OldestSnapshot))
+	out.gauge("snapshot_oldest_bytes", "Keys and values written since the oldest snapshot.", float64(s.OldestSnapshotBytes))
+	out.counter("snapshots_ended", "Snapshots that were past a limit.", s.SnapshotsEnded)
 }
 
 // AppendPrometheus appends the samples in the text format of Prometheus, version 0.0.4.

@@ -72,6 +72,9 @@ func newServe() *cobra.Command {
 	f.IntVar(&c.StreamShards, "stream-shards", engine.DefaultStreamShards, "open shards of a stream, as of its enabling")
 	f.DurationVar(&c.StreamRetention, "stream-retention", engine.DefaultStreamRetention, "how long a stream keeps a record")
 	f.Int64Var(&c.StreamBytes, "stream-bytes", 0, "most bytes of records that a stream keeps, whatever their age; 0 for no bound")
+	f.DurationVar(&c.SnapshotMaxAge, "snapshot-max-age", engine.DefaultSnapshotMaxAge, "how long work that reads one state of the database may keep that state")
+	f.Int64Var(&c.SnapshotMaxBytes, "snapshot-max-bytes", 0, "most bytes that are written before such work begins anew with a newer state; 0\n"+
+		"for no bound")
 	f.Int64Var(&c.CollectionBytes, "collection-bytes", engine.DefaultCollectionBytes, "largest item collection of a table with local indexes")
 	f.BoolVar(&c.TTLLag, "ttl-lag", false, "show items that are past their time to live until they are swept")
 	f.DurationVar(&c.TTLInterval, "ttl-interval", engine.DefaultTTLInterval, "time between two sweeps of items past their time to live")

@@ -14,7 +14,7 @@ import (
 type copyView struct {
 	db      *DB
 	lsn     base.LSN
-	pin     pin
+	pin     *pin
 	stripes [base.StripeCount]stripeView
 	dead    []storage.Range
 	super   superblock.Superblock
@@ -35,7 +35,7 @@ func (db *DB) view(owner string) *copyView {
 	v := &copyView{db: db}
 	db.man.mu.Lock()
 	defer db.man.mu.Unlock()
-	v.lsn, v.pin = db.pin(owner)
+	v.lsn, v.pin = db.pin(owner, true)
 	for i := range db.stripes {
 		s := &db.stripes[i]
 		s.mu.RLock()

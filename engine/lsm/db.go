@@ -209,5 +209,6 @@ func (db *DB) Presplit(context.Context, [][]byte) error { return nil }
 func (db *DB) Limits() storage.Limits {
 	return storage.Limits{
 		MaxKey: storage.KeyMaxBytes, MaxValue: storage.ValueMaxBytes, MaxUpdate: UpdateMaxBytes,
+		MaxSnapshotAge: db.opts.SnapshotMaxAge,
 	}
 }

@@ -115,6 +115,7 @@ func (db *DB) tick(ticks int64, rest *quiet) {
 		w.mu.Unlock()
 	}
 	if ticks%ageEveryTicks == 0 {
+		db.endSnapshots()
 		db.warnOfSnapshots()
 		if err := db.heap.cutTail(cutTailMinBytes); err != nil {
 			db.log("the end of the file was not cut", err)

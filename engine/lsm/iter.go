@@ -105,6 +105,15 @@ func isSuccessor(end, prefix []byte) bool {
 
 // Next moves to the next entry of the walk.
 func (it *iter) Next() bool {
+	ok := it.step()
+	if it.snap.gone() && it.err == nil {
+		it.err = storage.ErrSnapshotGone
+		return false
+	}
+	return ok
+}
+
+func (it *iter) step() bool {
 	if it.err != nil || it.done && !it.scanning {
 		return false
 	}

@@ -225,8 +225,13 @@ type SnapshotMetrics struct {
 	// OldestSnapshotAge is how long it has been open; 0 in memory without a Clock, where nothing
 	// counts the time.
 	OldestSnapshotAge time.Duration `json:"oldest_age_nanos"`
+	// OldestSnapshotBytes are the keys and values written since: what it keeps from being dropped makes
+	// the database larger by no more than that. Options.SnapshotMaxBytes bounds it.
+	OldestSnapshotBytes int64 `json:"oldest_bytes"`
 	// OldestSnapshotOwner is the Owner of its SnapshotOptions.
 	OldestSnapshotOwner string `json:"oldest_owner"`
+	// SnapshotsEnded were past a limit.
+	SnapshotsEnded uint64 `json:"ended"`
 }
 
 // Amplification is what is written, stored and read for each byte or question of the user.
@@ -251,12 +256,7 @@ func (db *DB) Metrics() Metrics {
 	db.workMetrics(&m)
 	db.cacheMetrics(&m)
 	db.spaceMetrics(&m)
-	m.OldestSnapshotOwner, m.OldestSnapshotAge, m.OldestSnapshot = db.oldestSnapshot()
-	db.snaps.mu.Lock()
-	for i := range db.snaps.pins {
-		m.Snapshots += db.snaps.pins[i].count
-	}
-	db.snaps.mu.Unlock()
+	m.SnapshotMetrics = db.snapshotMetrics()
 	if user := m.PayloadBytes + m.SpilledBytes; user > 0 {
 		all := m.LogBytes + m.SpilledBytes + m.ManifestWritten + m.FlushedBytes + m.CompactWritten
 		m.WriteAmplification = float64(all) / float64(user)

@@ -142,6 +142,12 @@ type Options struct {
 	Workers int
 	// LockWait bounds the wait for a key; then the update ends with a Conflict. 0 means 10 s.
 	LockWait time.Duration
+	// SnapshotMaxAge is how long a snapshot may be open, SnapshotMaxBytes how much may be written
+	// meanwhile, keys and values: each keeps what it may still read from being dropped. Then it ends with
+	// storage.ErrSnapshotGone. 0 means no limit. Backups have none. In memory ages need a Clock, and are
+	// looked at when something is written or a snapshot opened.
+	SnapshotMaxAge   time.Duration
+	SnapshotMaxBytes int64
 	// FlushAge is how long an idle stripe may keep writes in its memtable only; 0 means 5 minutes.
 	FlushAge time.Duration
 
@@ -250,8 +256,11 @@ func (o Options) validate(path string) error {
 		bad("CacheBytes %d and ResidentBytes %d: want at least %d",
 			o.CacheBytes, o.ResidentBytes, cacheBytesMin)
 	}
-	if o.SyncInterval < 0 || o.LockWait < 0 || o.FlushAge < 0 {
+	if o.SyncInterval < 0 || o.LockWait < 0 || o.FlushAge < 0 || o.SnapshotMaxAge < 0 {
 		bad("negative duration")
+	}
+	if o.SnapshotMaxBytes < 0 {
+		bad("negative SnapshotMaxBytes")
 	}
 	if o.Workers < 0 || o.Workers > WorkersMax {
 		bad("Workers %d: want 0 to %d", o.Workers, WorkersMax)

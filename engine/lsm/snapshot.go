@@ -15,7 +15,7 @@ import (
 type snapshot struct {
 	db     *DB
 	lsn    base.LSN
-	pin    pin
+	pin    *pin
 	closed atomic.Bool
 }
 
@@ -28,7 +28,10 @@ func (db *DB) Snapshot(ctx context.Context, opts storage.SnapshotOptions) (stora
 		return nil, storage.ErrClosed
 	}
 	s := &snapshot{db: db}
-	s.lsn, s.pin = db.pin(opts.Owner)
+	if db.opts.InMemory && db.snaps.oldest.Load() != noPin { // nobody else looks while nothing is written
+		db.endSnapshots()
+	}
+	s.lsn, s.pin = db.pin(opts.Owner, false)
 	return s, nil
 }
 
@@ -39,6 +42,9 @@ func (s *snapshot) check(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// gone says, after something was read, whether it may have been taken away meanwhile.
+func (s *snapshot) gone() bool { return s.pin.gone.Load() }
+
 // at is the LSN to read at. A snapshot of an empty database reads at the smallest LSN, which
 // nothing has, since 0 stands for the newest.
 func (s *snapshot) at() base.LSN { return max(s.lsn, 1) }
@@ -48,7 +54,11 @@ func (s *snapshot) Get(ctx context.Context, key []byte) (storage.Value, error) {
 	if err := s.check(ctx); err != nil {
 		return storage.Value{}, err
 	}
-	return s.db.get(key, s.at())
+	v, err := s.db.get(key, s.at())
+	if s.gone() {
+		return storage.Value{}, storage.ErrSnapshotGone
+	}
+	return v, err
 }
 
 const (
@@ -86,6 +96,9 @@ func (s *snapshot) GetMany(ctx context.Context, keys [][]byte) ([]storage.Value,
 		if err != nil {
 			return nil, err
 		}
+	}
+	if s.gone() {
+		return nil, storage.ErrSnapshotGone
 	}
 	return values, nil
 }
@@ -126,41 +139,51 @@ func (s *snapshot) Close() {
 // that it may still read, and the file grows with what is written meanwhile.
 const snapshotOldAge = 10 * time.Minute
 
-// oldestSnapshot says whose the oldest snapshot is, how long it has been open and by how many batches
-// it is behind.
-func (db *DB) oldestSnapshot() (owner string, age time.Duration, behind uint64) {
+// snapshotMetrics says whose the oldest snapshot is, how long it has been open, and by how many batches
+// and bytes it is behind.
+func (db *DB) snapshotMetrics() (m SnapshotMetrics) {
 	w := &db.wal
 	s := &db.snaps
+	now := db.clock()
 	s.mu.Lock()
+	m.SnapshotsEnded = s.ended
+	for _, p := range s.pins {
+		m.Snapshots += p.count
+	}
 	if len(s.pins) == 0 {
 		s.mu.Unlock()
-		return "", 0, 0
+		return m
 	}
-	oldest := s.pins[0]
+	p := s.pins[0]
+	lsn, since, written := p.lsn, p.since, p.written
+	m.OldestSnapshotOwner = p.owner
 	s.mu.Unlock()
 	w.mu.Lock()
-	behind = w.framesBetweenLocked(oldest.lsn, w.visibleLSN())
+	m.OldestSnapshot = w.framesBetweenLocked(lsn, w.visibleLSN())
 	w.mu.Unlock()
-	return oldest.owner, time.Duration(db.clock() - oldest.since), behind
+	m.OldestSnapshotAge, m.OldestSnapshotBytes = max(0, time.Duration(now-since)), w.taken.Load()-written
+	return m
+}
+
+func snapshotError(owner string, age time.Duration, written int64) error {
+	return fmt.Errorf("lsm: its owner is %q; it is open for %v, and %d bytes were written since",
+		owner, age.Round(time.Second), written)
 }
 
 // warnOfSnapshots logs the oldest snapshot once, when it has been open for too long.
 func (db *DB) warnOfSnapshots() {
-	owner, age, behind := db.oldestSnapshot()
-	if age < snapshotOldAge {
-		return
-	}
 	s := &db.snaps
+	now := db.clock()
 	s.mu.Lock()
-	warn := len(s.pins) > 0 && s.pins[0].owner == owner && !s.pins[0].warned &&
-		time.Duration(db.clock()-s.pins[0].since) >= snapshotOldAge
-	if warn {
-		s.pins[0].warned = true
+	var old *pin
+	var err error
+	if len(s.pins) > 0 && !s.pins[0].warned && time.Duration(now-s.pins[0].since) >= snapshotOldAge {
+		old = s.pins[0]
+		old.warned = true
+		err = snapshotError(old.owner, time.Duration(now-old.since), db.wal.taken.Load()-old.written)
 	}
 	s.mu.Unlock()
-	if warn {
-		db.log("a snapshot that is open for long keeps space from being used again",
-			fmt.Errorf("lsm: its owner is %q; it is open for %v and %d batches behind",
-				owner, age.Round(time.Second), behind))
+	if old != nil {
+		db.log("a snapshot that is open for long keeps space from being used again", err)
 	}
 }

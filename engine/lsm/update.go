@@ -327,6 +327,7 @@ func (db *DB) write(ctx context.Context, u *update) (place, error) {
 	}
 	db.opts.hooks.afterEnqueue.call()
 	db.keepSpill(spilled, p.lsn)
+	db.tendSnapshots()
 	horizon := db.horizon()
 	var grown int64
 	for i := range u.ops {

@@ -84,6 +84,7 @@ type mark struct {
 // same groups, pending counts and waits, without segments and writes.
 type wal struct {
 	visible atomic.Uint64 // last LSN of the last finished group; written under mu
+	taken   atomic.Int64  // keys and values of all frames, as memtables count them; written under mu
 	ill     atomic.Bool   // poison is set
 	full    atomic.Bool   // flushes fail for space: only deletes are taken; written under mu
 
@@ -199,6 +200,7 @@ func (w *wal) enqueue(ctx context.Context, n int, memBytes int64, put bool) (pla
 			}
 			w.oversize = w.oversize || oversize
 			w.mem.Add(memBytes)
+			w.taken.Store(w.taken.Load() + memBytes)
 			return w.reserveLocked(n, oversize), nil
 		}
 		if w.full.Load() && w.held == 0 {

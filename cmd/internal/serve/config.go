@@ -81,6 +81,9 @@ type Config struct {
 	// no bound.
 	StreamRetention time.Duration
 	StreamBytes     int64
+	// SnapshotMaxAge and SnapshotMaxBytes bound snapshots; 0 means the engine's defaults.
+	SnapshotMaxAge   time.Duration
+	SnapshotMaxBytes int64
 	// CollectionBytes bounds the item collections of tables with local indexes.
 	CollectionBytes int64
 	// TTLLag shows items that are past their time until they are swept, every TTLInterval.
@@ -180,6 +183,12 @@ func (c Config) checkNumbers() []error {
 	}
 	if c.LogBytes != 0 && c.LogBytes < engine.LogBytesMin {
 		errs = append(errs, fmt.Errorf("--log-bytes %d: want at least %d", c.LogBytes, engine.LogBytesMin))
+	}
+	if c.SnapshotMaxAge < 0 {
+		errs = append(errs, fmt.Errorf("--snapshot-max-age %s: want no negative one", c.SnapshotMaxAge))
+	}
+	if c.SnapshotMaxBytes < 0 {
+		errs = append(errs, fmt.Errorf("--snapshot-max-bytes %d: want no negative one", c.SnapshotMaxBytes))
 	}
 	if c.StreamBytes < 0 {
 		errs = append(errs, fmt.Errorf("--stream-bytes %d: want no negative one", c.StreamBytes))

@@ -127,6 +127,7 @@ func open(c Config, key []byte, l net.Listener, logger zerolog.Logger) (*engine.
 	}
 	db, err := engine.Open(path, engine.Options{
 		StreamRetention: c.StreamRetention, StreamBytes: c.StreamBytes,
+		SnapshotMaxAge: c.SnapshotMaxAge, SnapshotMaxBytes: c.SnapshotMaxBytes,
 		InMemory: c.InMemory, Load: c.Load, EncryptionKey: key,
 		Sync: c.Sync, SyncInterval: c.SyncInterval, Compression: c.Compression, MmapReads: c.MmapReads, LogBytes: c.LogBytes,
 		Region: c.Region, Account: c.Account, TableDelay: c.TableDelay, ClassicErrors: c.ClassicErrors,
