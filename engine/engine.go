@@ -52,6 +52,14 @@ type core struct {
 	gaps       []gap         // of its streams
 }
 
+// scrubRate is none for whoever wants no background work.
+func (o Options) scrubRate() int64 {
+	if o.NoBackground {
+		return -1
+	}
+	return o.ScrubRate
+}
+
 func (o Options) lsm() lsm.Options {
 	return lsm.Options{
 		InMemory: o.InMemory, ReadOnly: o.ReadOnly, Sync: o.Sync, SyncInterval: o.SyncInterval, Clock: o.Clock, Rand: o.Rand,
@@ -59,7 +67,8 @@ func (o Options) lsm() lsm.Options {
 		MemtableBytes: o.MemtableBytes, CacheBytes: o.CacheBytes, LogBytes: o.LogBytes,
 		SnapshotMaxAge: o.SnapshotMaxAge, SnapshotMaxBytes: o.SnapshotMaxBytes,
 		Compression: o.Compression, MmapReads: o.MmapReads,
-		Logger: func(message string, err error) { o.Logger.Warn().Err(err).Msg(message) },
+		ScrubRate: o.scrubRate(),
+		Logger:    func(message string, err error) { o.Logger.Warn().Err(err).Msg(message) },
 	}
 }
 

@@ -116,6 +116,9 @@ type Options struct {
 	LogBytes int64
 	// Compression of what is written from now on; blocks of every kind are read.
 	Compression Compression
+	// ScrubRate is how many bytes a second of the file are read and checked in the background; 0 means so
+	// many that a pass takes a week, negative none. What is found is logged and counted in Stats.
+	ScrubRate int64
 	// StreamShards is the number of open shards of a stream, as of its enabling; default 1.
 	StreamShards int
 	// StreamRetention is how long a stream keeps a record; default 24 h.

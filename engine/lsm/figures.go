@@ -16,6 +16,7 @@ type figures struct {
 	compactWhy                           [reasonCount]atomic.Uint64
 	flushFailures, compactFailures       atomic.Uint64
 	spillCount, spilledBytes             atomic.Uint64
+	scrubPasses, scrubBytes, scrubFaults atomic.Uint64
 	manifest                             atomic.Pointer[manifestFigures]
 	readOnlyFileBytes, readOnlyFreeBytes int64 // set by an open for reading
 }

@@ -22,6 +22,7 @@ func (db *DB) start() {
 		db.flushLoop()
 	})
 	db.startCompaction()
+	db.startScrub()
 	if db.opts.Sync == SyncInterval {
 		db.background.Go(func() {
 			db.syncLoop()

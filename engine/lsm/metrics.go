@@ -204,6 +204,11 @@ type WorkMetrics struct {
 	CompactRunning  int           `json:"compact_running"`
 	// CompactFor counts Compactions and Moves by their reasons.
 	CompactFor CompactReasons `json:"compact_for"`
+	// ScrubPasses of the background check came to their end since Open, and it read ScrubBytes;
+	// ScrubFaults is how many times it met something wrong, once in each pass.
+	ScrubPasses uint64 `json:"scrub_passes"`
+	ScrubBytes  uint64 `json:"scrub_bytes"`
+	ScrubFaults uint64 `json:"scrub_faults"`
 	// CorruptStripes are left alone by compaction, since a table of theirs does not verify.
 	CorruptStripes int `json:"corrupt_stripes"`
 }
@@ -362,6 +367,7 @@ func (db *DB) workMetrics(m *Metrics) {
 	f := &db.figures
 	m.Passes, m.FlushedBytes, m.FlushTime = f.passes.Load(), f.flushedBytes.Load(), duration(&f.flushNanos)
 	m.FlushFailures = f.flushFailures.Load()
+	m.ScrubPasses, m.ScrubBytes, m.ScrubFaults = f.scrubPasses.Load(), f.scrubBytes.Load(), f.scrubFaults.Load()
 	m.Compactions, m.Moves, m.CompactTime = f.compactions.Load(), f.moves.Load(), duration(&f.compactNanos)
 	m.CompactRead, m.CompactWritten = f.compactRead.Load(), f.compactWrote.Load()
 	m.CompactFailures = f.compactFailures.Load()

@@ -159,6 +159,11 @@ type Options struct {
 	// ArchiveBaseEvery is the time between base backups; 0 means a day.
 	ArchiveEvery, ArchiveBaseEvery time.Duration
 
+	// ScrubRate is how many bytes a second of the file are read and checked in the background, at most
+	// and on average; 0 means so many that a pass takes a week, negative none. There is no pass more
+	// often than once an hour. Commits that go on slow it to an eighth.
+	ScrubRate int64
+
 	// hooks are set by tests of this package only.
 	hooks *hooks
 	// counterMax, when not 0, replaces base.CounterMax in tests of epoch renewal.

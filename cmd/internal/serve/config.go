@@ -52,6 +52,8 @@ type Config struct {
 	// Sync and SyncInterval say when a write is acknowledged.
 	Sync         engine.SyncMode
 	SyncInterval time.Duration
+	// ScrubRate is that of engine.Options.
+	ScrubRate int64
 	// Compression of the tables that are written.
 	Compression engine.Compression
 	// MmapReads reads tables through mappings of the file.
