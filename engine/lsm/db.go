@@ -111,8 +111,12 @@ func defaultWorkers() int { return min(max(1, runtime.GOMAXPROCS(0)/2), WorkersM
 // newDB is a database with nothing in it, not yet open.
 func newDB(opts Options) *DB {
 	db := newShell(opts)
+	empty := memtable.NewPacked
+	if opts.InMemory {
+		empty = memtable.New
+	}
 	for i := range db.stripes {
-		db.stripes[i].active = memtable.New()
+		db.stripes[i].active = empty()
 		db.stripes[i].tables = newVersion(version{}.levels, merge.Dead{})
 	}
 	db.cache = cache.New(opts.CacheBytes)

@@ -115,7 +115,7 @@ func (db *DB) freeze(kind passKind) []frozenStripe {
 		old := kind != passAge || now-s.since >= int64(db.opts.FlushAge)
 		if !s.active.Empty() && s.active.Bytes() >= least && old {
 			s.frozen = slices.Insert(slices.Clone(s.frozen), 0, s.active)
-			s.active = memtable.New()
+			s.active = memtable.NewPacked()
 		}
 		if len(s.frozen) > 0 {
 			out = append(out, frozenStripe{index: i, tables: s.frozen})

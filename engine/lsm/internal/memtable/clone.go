@@ -19,6 +19,7 @@ func newOwner() owner { return owner(owners.Add(1)) }
 func (m *Memtable) Clone() *Memtable {
 	m.shared = true
 	c := *m
+	c.packs, c.room = false, nil // a clone may live for ever, and what is left of the piece is ours
 	m.owner, c.owner = newOwner(), newOwner()
 	return &c
 }

@@ -50,10 +50,15 @@ type Memtable struct {
 
 	owner  owner
 	shared bool // trees and marks belong to a clone, too
+	packs  bool
+	room   []byte // left of the newest piece
 }
 
 // New returns an empty memtable.
 func New() *Memtable { return &Memtable{owner: newOwner()} }
+
+// NewPacked returns an empty memtable for a stripe that flushes: see pack.
+func NewPacked() *Memtable { return &Memtable{owner: newOwner(), packs: true} }
 
 func prefixOf(key []byte) []byte { return key[:min(len(key), storage.PrefixBytes)] }
 
@@ -129,18 +134,18 @@ func (m *Memtable) Insert(e base.Entry, multi bool, horizon base.LSN) int64 {
 		e.Value = nil
 	}
 	before := m.bytes
-	v := newVersion(e, multi)
 	t := m.addTree(e.Key)
 	var p place
 	found := t.locate(&p, e.Key)
 	m.own(t, &p)
 	if found {
 		old := p.leaf.heads[p.index]
-		c := m.chained(v, old, horizon)
+		c := m.chained(newVersion(e, multi), old, horizon)
 		p.leaf.heads[p.index] = c
 		t.count(old.head, -1)
 		t.count(c.head, 1)
 	} else {
+		v := m.pack(e, multi)
 		t.add(&p, v)
 		t.count(v, 1)
 		m.bytes += v.cost()
@@ -232,7 +237,9 @@ func (m *Memtable) release(c *chain) {
 }
 
 func (m *Memtable) forget(v *Version) {
-	m.bytes -= v.cost()
+	if !v.packed {
+		m.bytes -= v.cost()
+	}
 	m.versions--
 }
 
@@ -261,7 +268,8 @@ func (m *Memtable) Newest(key []byte) *Version {
 // if there is none.
 func (m *Memtable) Get(key []byte, maxLSN base.LSN) *Version { return m.find(key).at(maxLSN) }
 
-// Bytes held: keys, values and EntryOverheadBytes for each version.
+// Bytes held: keys, values and EntryOverheadBytes for each version, dropped ones included whose
+// memory is packed with others'.
 func (m *Memtable) Bytes() int64 { return m.bytes }
 
 // Versions held.

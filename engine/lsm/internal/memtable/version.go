@@ -10,19 +10,24 @@ import (
 //
 // Key and value lie behind it in the same object, which holds no pointers: that is one allocation
 // for a version, nothing for the collector to scan, and one line of the cache for a search that
-// compares keys. A Version must therefore not be copied, and only newVersion makes one.
+// compares keys. A Version must therefore not be copied, and only newVersion and pack make one.
 type Version struct {
 	lsn              base.LSN
 	keyLen, valueLen uint32
 	kind             base.Kind
 	multi            bool
+	packed           bool // its memory is freed with the memtable only: see pack
 }
 
 const versionBytes = int(unsafe.Sizeof(Version{}))
 
 func newVersion(e base.Entry, multi bool) *Version {
 	// The allocator aligns what has the size of a Version, or more, as a Version needs it.
-	p := make([]byte, versionBytes+len(e.Key)+len(e.Value))
+	return fillVersion(make([]byte, versionBytes+len(e.Key)+len(e.Value)), e, multi)
+}
+
+// fillVersion makes a version of zero bytes that have its size and alignment.
+func fillVersion(p []byte, e base.Entry, multi bool) *Version {
 	v := (*Version)(unsafe.Pointer(unsafe.SliceData(p)))
 	*v = Version{
 		lsn: e.LSN, keyLen: uint32(len(e.Key)), valueLen: uint32(len(e.Value)), kind: e.Kind, multi: multi,
