@@ -29,6 +29,7 @@ const (
 type compactions struct {
 	wake chan struct{}
 	idle atomic.Bool // nothing became visible for a tick
+	calm atomic.Bool // no group was written for some ticks of the flusher
 	// idleAt is visible when idle was set: it holds only until something is committed.
 	idleAt atomic.Uint64
 

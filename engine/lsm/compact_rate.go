@@ -32,7 +32,7 @@ func paceFor(n int, press float64) time.Duration {
 
 // pace waits before a piece is written, or until the context ends.
 func (db *DB) pace(ctx context.Context, stripe, n int) {
-	if db.opts.manual || db.isIdle() {
+	if db.opts.manual || db.compact.calm.Load() || db.isIdle() {
 		return
 	}
 	use, total, _ := db.ringUse()

@@ -1,7 +1,9 @@
 package lsm
 
 import (
+	"cmp"
 	"errors"
+	"math"
 	"slices"
 	"time"
 
@@ -17,8 +19,9 @@ import (
 type passKind uint8
 
 const (
-	passBudget  passKind = iota // memory: stripes below a quarter of the mean are left out
-	passLog                     // the tail must move: nobody who pins it is left out
+	passBudget  passKind = iota // memory: some stripes, those with the oldest writes; small ones are left out
+	passTail                    // the tail shall move: whoever pins the older half of the log
+	passLog                     // somebody waits for room in the log: nobody who pins the tail is left out
 	passAge                     // stripes that have been idle for long
 	passAll                     // everything
 	passReserve                 // on a full disk: a few stripes, those with many deletes first
@@ -96,24 +99,17 @@ func (db *DB) tailLSN() base.LSN {
 // freeze makes the chosen active memtables frozen and returns all stripes that have frozen ones,
 // those of an earlier pass that failed included.
 func (db *DB) freeze(kind passKind) []frozenStripe {
-	least := int64(1)
-	if kind == passBudget {
-		least = max(1, db.memBytes.Load()/base.StripeCount/4)
-	}
-	var few map[int]bool
-	if kind == passReserve {
-		few = db.deletedMost()
-	}
+	chosen := db.choose(kind)
 	now := db.clock()
 	var out []frozenStripe
 	for i := range db.stripes {
-		if few != nil && !few[i] {
+		if kind == passReserve && !chosen[i] {
 			continue
 		}
 		s := &db.stripes[i]
 		s.mu.Lock()
 		old := kind != passAge || now-s.since >= int64(db.opts.FlushAge)
-		if !s.active.Empty() && s.active.Bytes() >= least && old {
+		if chosen[i] && !s.active.Empty() && old {
 			s.frozen = slices.Insert(slices.Clone(s.frozen), 0, s.active)
 			s.active = memtable.NewPacked()
 		}
@@ -123,6 +119,58 @@ func (db *DB) freeze(kind passKind) []frozenStripe {
 		s.mu.Unlock()
 	}
 	return out
+}
+
+// passPartMinBytes is the least that a pass for the budget takes, if there is as much: each costs a
+// sync and a record.
+const passPartMinBytes = 8 << 20
+
+// choose says which stripes a pass is about. One for the budget takes a quarter of it, the oldest
+// writes first: writers wait for nothing as long as the rest lasts, and the log's tail follows.
+func (db *DB) choose(kind passKind) (chosen [base.StripeCount]bool) {
+	if kind == passReserve {
+		for i := range db.deletedMost() {
+			chosen[i] = true
+		}
+		return chosen
+	}
+	type candidate struct {
+		index  int
+		oldest base.LSN
+		bytes  int64
+	}
+	var list []candidate
+	least := int64(1)
+	if kind == passBudget {
+		least = max(1, db.memBytes.Load()/base.StripeCount/4)
+	}
+	last := base.LSN(math.MaxUint64)
+	if kind == passTail {
+		tail := db.tailLSN()
+		last = tail + (db.wal.visibleLSN()-tail)/2
+	}
+	for i := range db.stripes {
+		s := &db.stripes[i]
+		s.mu.RLock()
+		c := candidate{i, s.active.MinLSN(), s.active.Bytes()}
+		s.mu.RUnlock()
+		if c.bytes >= least && c.oldest <= last {
+			list = append(list, c)
+		}
+	}
+	part := int64(math.MaxInt64)
+	if kind == passBudget {
+		part = max(db.opts.MemtableBytes/4, passPartMinBytes)
+		slices.SortFunc(list, func(a, b candidate) int { return cmp.Compare(a.oldest, b.oldest) })
+	}
+	for _, c := range list {
+		if part <= 0 {
+			break
+		}
+		chosen[c.index] = true
+		part -= c.bytes
+	}
+	return chosen
 }
 
 // newTail is min(visible + 1, the smallest LSN in any memtable that is not in this pass). visible
@@ -269,6 +317,8 @@ const (
 	ageEveryTicks = 100
 	// holesEachTick is how many holes are punched between two ticks: 40 a second.
 	holesEachTick = 2
+	// calmTicks without a log group, 100 ms, let compaction write as fast as it can.
+	calmTicks = 2
 	// quietTicks without a log group make the store quiet: 2 s.
 	quietTicks = 40
 )

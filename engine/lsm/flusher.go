@@ -99,6 +99,7 @@ func (db *DB) tick(ticks int64, rest *quiet) {
 		rest.ticks, rest.next = 0, restTicks
 	}
 	rest.groups = groups
+	db.compact.calm.Store(rest.ticks >= calmTicks)
 	least := int64(space.HoleMinBytes)
 	if rest.ticks >= quietTicks {
 		least = space.HoleQuietBytes
@@ -147,6 +148,9 @@ func (db *DB) tend() error {
 			db.setPressure(nil)
 			return db.tendRing()
 		}
+		if kind == passTail && db.growsRing() {
+			continue
+		}
 		passes := db.figures.passes.Load()
 		err := db.pass(kind)
 		db.setPressure(err)
@@ -170,13 +174,20 @@ func (db *DB) tend() error {
 // the tail is below visible + 1.
 func (db *DB) neededPass() (passKind, bool) {
 	use, total, waiting := db.ringUse()
-	if waiting && db.tailMoves() {
-		return passLog, true
+	w := &db.wal
+	w.mu.Lock()
+	forMemory := w.waitingMem
+	waiting = waiting && w.waiting > forMemory
+	w.mu.Unlock()
+	if total > 0 && db.tailMoves() {
+		switch {
+		case waiting:
+			return passLog, true
+		case use > total/2:
+			return passTail, true
+		}
 	}
-	if use > total/2 && total > 0 && db.tailMoves() {
-		return passLog, true
-	}
-	return passBudget, db.memBytes.Load() > db.opts.MemtableBytes
+	return passBudget, forMemory > 0 || db.memBytes.Load() > db.opts.MemtableBytes
 }
 
 // tailMoves says whether a pass could move the tail of the log.
@@ -246,6 +257,26 @@ const (
 	ringStepMax = 8
 )
 
+// growsRing prepares segments instead of a pass that the log asks for, while the lap under way will
+// be a quick one: the small log of a new database would be flushed in many small tables. It says
+// whether the log has grown.
+func (db *DB) growsRing() bool {
+	w := &db.wal
+	w.mu.Lock()
+	count := len(w.live) + len(w.free)
+	took := time.Duration(w.now() - w.lapBegan)
+	w.mu.Unlock()
+	target := int(db.opts.LogBytes / db.opts.SegmentBytes)
+	if took >= lapFast/2 || count >= target {
+		return false
+	}
+	// A failure is seen again where it is told: by the pass, or when the lap ends.
+	err := db.addSegments(min(count, target-count, ringStepMax))
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return err == nil && len(w.live)+len(w.free) > count
+}
+
 // tendRing prepares segments up to the target while laps are quick, and drops spare ones when they
 // are slow.
 func (db *DB) tendRing() error {
@@ -254,10 +285,10 @@ func (db *DB) tendRing() error {
 	count := len(w.live) + len(w.free)
 	took := time.Duration(w.now() - w.lapBegan)
 	ended := w.lapClaims >= count
-	if ended {
+	drops := took > lapSlow && len(w.free) > 1 && count > 2
+	if ended && !drops { // a lap that becomes shorter meanwhile has not ended
 		w.lapBegan, w.lapClaims = w.now(), 0
 	}
-	spare := len(w.free) > 1 && count > 2
 	waiting := w.waiting > 0 && len(w.free) == 0
 	w.mu.Unlock()
 	target := int(db.opts.LogBytes / db.opts.SegmentBytes)
@@ -269,7 +300,7 @@ func (db *DB) tendRing() error {
 	switch {
 	case ended && took < lapFast && count < target:
 		return db.addSegments(min(count, target-count, ringStepMax))
-	case took > lapSlow && spare:
+	case drops:
 		return db.dropSegment()
 	}
 	return nil

@@ -323,6 +323,7 @@ func TestTheRingFollowsTheTimeOfALap(t *testing.T) {
 	require.Equal(t, target, db.Metrics().Segments, "laps are quick")
 	before := usedBytes(db)
 	clock.advance(2 * lapSlow)
+	require.NoError(t, db.pass(passAge))
 	for range 2 * target {
 		require.NoError(t, db.tend())
 	}

@@ -60,7 +60,7 @@ func TestDeletingEverythingMakesTheFileSmall(t *testing.T) {
 				}
 				db, err := Open(path, opts)
 				require.NoError(t, err)
-				keys := fillForRest(t, db, 1, 24<<20)
+				keys := fillForRest(t, db, 1, 32<<20)
 				largest := db.Metrics()
 				require.Greater(t, largest.Segments, 8, "the log has grown")
 				way(t, db, keys)

@@ -113,6 +113,7 @@ type wal struct {
 	writing    bool
 	lastFrames int // of the last group
 	waiting    int // writers that wait for room
+	waitingMem int // those of them that wait for room in the memtables
 	held       int // forks that wait until everything is published: nothing gets a number
 	oversize   bool
 	poison     error
@@ -214,9 +215,15 @@ func (w *wal) enqueue(ctx context.Context, n int, memBytes int64, put bool) (pla
 			defer stop()
 		}
 		w.waiting++
+		if !ok {
+			w.waitingMem++
+		}
 		w.wanted()
 		w.cond.Wait()
 		w.waiting--
+		if !ok {
+			w.waitingMem--
+		}
 	}
 }
 

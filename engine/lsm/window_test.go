@@ -204,8 +204,12 @@ func tendUntil(t *testing.T, db *DB, done chan struct{}) {
 			return
 		default:
 		}
-		if _, _, waiting := db.ringUse(); waiting {
-			visible := db.wal.visibleLSN()
+		w := &db.wal
+		w.mu.Lock()
+		waiting := w.waiting > 0 && len(w.free) == 0 // and not just woken
+		visible := w.visibleLSN()
+		w.mu.Unlock()
+		if waiting {
 			require.NoError(t, db.tend())
 			require.Greater(t, db.tailLSN(), visible, "a writer waits, and the tail stands still")
 		}
