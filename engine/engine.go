@@ -63,7 +63,7 @@ func (o Options) scrubRate() int64 {
 func (o Options) lsm() lsm.Options {
 	return lsm.Options{
 		InMemory: o.InMemory, ReadOnly: o.ReadOnly, Sync: o.Sync, SyncInterval: o.SyncInterval, Clock: o.Clock, Rand: o.Rand,
-		EncryptionKey: o.EncryptionKey,
+		EncryptionKey: o.EncryptionKey, Archive: o.Archive, ArchiveEvery: o.ArchiveEvery, ArchiveBaseEvery: o.ArchiveBaseEvery,
 		MemtableBytes: o.MemtableBytes, CacheBytes: o.CacheBytes, LogBytes: o.LogBytes,
 		SnapshotMaxAge: o.SnapshotMaxAge, SnapshotMaxBytes: o.SnapshotMaxBytes,
 		Compression: o.Compression, MmapReads: o.MmapReads,

@@ -10,6 +10,40 @@ import (
 	"github.com/keystone-db/kstone/engine/build"
 )
 
+// An archive has the log of a database. A restore brings back the state of any second, here of the last one.
+func ExampleRestoreArchive() {
+	dir, err := os.MkdirTemp("", "kstone")
+	check(err)
+	defer func() { _ = os.RemoveAll(dir) }()
+	at, ctx := func(name string) string { return filepath.Join(dir, name) }, context.Background()
+
+	to, err := engine.OpenArchive(at("archive"))
+	check(err)
+	db, err := engine.Open(at("shop.kstone"), engine.Options{Archive: to})
+	check(err)
+	_, err = db.Client().Create("orders").PK(build.StringKey("pk")).SK(build.StringKey("sk")).Run(ctx)
+	check(err)
+	check(db.Table("orders").Put(Order{Customer: "c#1", Date: "2026-01-02", Total: 7}).Run(ctx))
+	check(db.Close()) // ships what is left
+	fmt.Println(db.ArchiveStatus().Err)
+
+	from, err := engine.OpenExistingArchive(at("archive"))
+	check(err)
+	// PointInTime{Time: …} restores the state of that second.
+	_, err = engine.RestoreArchive(ctx, at("restored.kstone"), from, engine.PointInTime{}, engine.RestoreOptions{})
+	check(err)
+	restored, err := engine.Open(at("restored.kstone"), engine.Options{})
+	check(err)
+	var order Order
+	_, err = restored.Table("orders").Get("c#1", "2026-01-02").Into(ctx, &order)
+	check(err)
+	fmt.Println(order.Total)
+	check(restored.Close())
+	// Output:
+	// <nil>
+	// 7
+}
+
 // A backup is an ordinary database file, made while the database is in use. Incremental ones hold only
 // what has changed since another backup.
 func ExampleDB_Backup() {

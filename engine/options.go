@@ -47,7 +47,11 @@ const (
 	DefaultAccount      = "123456789012"
 	DefaultSyncInterval = 100 * time.Millisecond
 	DefaultTTLInterval  = time.Second
-	DefaultTTLRate      = 5000
+	// DefaultArchiveEvery and DefaultArchiveBaseEvery are those of Options.ArchiveEvery and
+	// Options.ArchiveBaseEvery.
+	DefaultArchiveEvery     = lsm.ArchiveEveryDefault
+	DefaultArchiveBaseEvery = lsm.ArchiveBaseEveryDefault
+	DefaultTTLRate          = 5000
 	// DefaultCollectionBytes is the service's limit on an item collection.
 	DefaultCollectionBytes = exec.CollectionLimitDefault
 	DefaultStreamShards    = 1
@@ -119,6 +123,13 @@ type Options struct {
 	// ScrubRate is how many bytes a second of the file are read and checked in the background; 0 means so
 	// many that a pass takes a week, negative none. What is found is logged and counted in Stats.
 	ScrubRate int64
+	// Archive keeps the log of the file and base backups, so that RestoreArchive can bring back the state of
+	// any second; default none. While it cannot be reached the log of the file grows up to LogBytes; then
+	// it goes on without it, and the archive has a gap up to its next base backup. ArchiveEvery is how long
+	// a write waits at most before it is in the archive, by default 10 s; ArchiveBaseEvery is the time
+	// between base backups, by default a day.
+	Archive                        Archive
+	ArchiveEvery, ArchiveBaseEvery time.Duration
 	// StreamShards is the number of open shards of a stream, as of its enabling; default 1.
 	StreamShards int
 	// StreamRetention is how long a stream keeps a record; default 24 h.
@@ -225,6 +236,12 @@ func (o Options) validate(path string) error {
 	}
 	if !o.InMemory && path == "" {
 		errs = append(errs, errors.New("engine: path is empty"))
+	}
+	if o.Archive != nil && (o.InMemory || o.ReadOnly) {
+		errs = append(errs, errors.New("engine: an archive is of a file that is written"))
+	}
+	if o.ArchiveEvery < 0 || o.ArchiveBaseEvery < 0 {
+		errs = append(errs, errors.New("engine: a time between shipments to the archive is negative"))
 	}
 	if len(o.Account) != accountDigits {
 		errs = append(errs, fmt.Errorf("engine: account %q: want %d digits", o.Account, accountDigits))

@@ -9,6 +9,7 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
+	"github.com/keystone-db/kstone/cmd/internal/archives"
 	"github.com/keystone-db/kstone/cmd/internal/flags"
 	"github.com/keystone-db/kstone/cmd/internal/serve"
 	"github.com/keystone-db/kstone/engine"
@@ -55,6 +56,9 @@ func newServe() *cobra.Command {
 		"the work when it is written and read) or none")
 	f.BoolVar(&c.MmapReads, "mmap-reads", false, "read the file through memory mappings: quicker while it stays in memory")
 	f.Int64Var(&c.LogBytes, "log-bytes", 0, "most bytes of the write-ahead log; may change at any start; 0 for 192 MiB")
+	f.StringVar(&c.Archive, "archive", "", "keep the log of the database and base backups here, for kstone restore --archive:\n"+archives.Help)
+	f.DurationVar(&c.ArchiveInterval, "archive-interval", engine.DefaultArchiveEvery, "how long a write waits at most before it is in the archive")
+	f.DurationVar(&c.ArchiveBaseInterval, "archive-base-interval", engine.DefaultArchiveBaseEvery, "time between base backups in the archive")
 	f.StringVar(&c.Region, "region", engine.DefaultRegion, "region in ARNs")
 	f.StringVar(&c.Account, "account", engine.DefaultAccount, "account in ARNs")
 	f.BoolVar(&c.NoAuth, "no-auth", false, "accept any credentials from other machines too")

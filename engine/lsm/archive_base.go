@@ -35,6 +35,7 @@ func (a *archiver) begin(ctx context.Context) error {
 		return nil
 	}
 	newest := bases[len(bases)-1]
+	a.based.Store(true)
 	done, err := readDone(ctx, a.store, newest)
 	if err != nil {
 		return err
@@ -148,16 +149,7 @@ func (db *DB) newTimeline() error {
 // startBase begins a base backup. With anew the log is shipped from there on, as at the beginning and
 // after a gap.
 func (a *archiver) startBase(ctx context.Context, anew bool) {
-	if anew {
-		a.hold.Store(uint64(a.db.tailLSN())) // before the view's LSN is read: no pass moves the tail past it
-	}
-	v := a.db.view("archive")
-	if anew {
-		a.pending = nil
-		a.next, a.nextLSN = v.next, v.lsn+1
-		a.hold.Store(uint64(a.nextLSN))
-		a.gap.Store(false)
-	}
+	v := a.takeView(anew)
 	a.baseAt = a.db.millis()
 	a.working = make(chan error, 1)
 	done := a.working
@@ -172,6 +164,20 @@ func (a *archiver) startBase(ctx context.Context, anew bool) {
 		return
 	}
 	a.db.background.Go(work)
+}
+
+// takeView fixes what a base backup holds. With anew the log is shipped from there on.
+func (a *archiver) takeView(anew bool) *copyView {
+	if !anew {
+		return a.db.view("archive")
+	}
+	a.hold.Store(uint64(a.db.tailLSN())) // before the view's LSN is read: no pass moves the tail past it
+	v := a.db.view("archive")
+	a.pending = nil
+	a.next, a.nextLSN = v.next, v.lsn+1
+	a.hold.Store(uint64(a.nextLSN))
+	a.gap.Store(false)
+	return v
 }
 
 // makeBase writes a backup beside the database, stores it and removes it.
@@ -210,6 +216,7 @@ func (a *archiver) makeBase(ctx context.Context, v *copyView) error {
 	if err != nil {
 		return fmt.Errorf("base backup: %w", err)
 	}
+	a.based.Store(true)
 	a.mu.Lock()
 	a.status.Base = timeOf(millis)
 	a.mu.Unlock()

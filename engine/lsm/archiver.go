@@ -29,7 +29,7 @@ const (
 	// archivePatience is how long writers wait for a slow archive before the log goes on without it.
 	archivePatience = 5 * time.Second
 	// archiveLastTry bounds the last shipment, when the database is closed.
-	archiveLastTry = 5 * time.Second
+	archiveLastTry = 3 * time.Second
 	// baseRetry is the time until a base backup that failed is tried again.
 	baseRetry = time.Minute
 	// noHold: the tail of the log is not held back.
@@ -48,6 +48,7 @@ type archiver struct {
 	hold    atomic.Uint64
 	gap     atomic.Bool // the log went on without the archive
 	failing atomic.Bool // the last shipment failed
+	based   atomic.Bool // there is a base backup
 	pressed int64       // since when writers wait for the archive; used by the flusher
 
 	// Used by the loop alone.
@@ -182,6 +183,25 @@ func (a *archiver) round(ctx context.Context) error {
 	return errors.Join(err, a.ship(ctx))
 }
 
+// catchUp ships everything, with a first base backup if there is none yet.
+func (a *archiver) catchUp(ctx context.Context) error {
+	if !a.begun {
+		if err := a.begin(ctx); err != nil {
+			return err
+		}
+		a.begun = true
+	}
+	if a.gap.Load() || !a.based.Load() {
+		v := a.takeView(a.gap.Load())
+		err := a.makeBase(ctx, v)
+		v.close()
+		if err != nil {
+			return err
+		}
+	}
+	return a.ship(ctx)
+}
+
 // report logs the first failure of a row of them, and the end of the row.
 func (a *archiver) report(err error) {
 	if a.db.stopped.Err() != nil {
@@ -304,12 +324,12 @@ func (db *DB) noteDrop(ctx context.Context, r storage.Range) error {
 
 // finish ships what is left before the database is closed.
 func (a *archiver) finish() {
-	if a == nil || !a.begun || a.gap.Load() {
+	if a == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), archiveLastTry)
 	defer cancel()
-	if err := a.ship(ctx); err != nil {
+	if err := a.catchUp(ctx); err != nil {
 		a.db.log("the end of the log is not in the archive yet: the next open ships it", err)
 	}
 }

@@ -60,6 +60,10 @@ type Config struct {
 	MmapReads bool
 	// LogBytes is the target size of the write-ahead log; 0 means the default.
 	LogBytes int64
+	// Archive, if not empty, is where the log and base backups are kept, see package archives. ArchiveInterval
+	// is how long a write waits at most before it is there, ArchiveBaseInterval the time between base backups.
+	Archive                              string
+	ArchiveInterval, ArchiveBaseInterval time.Duration
 	// Region and Account go into ARNs.
 	Region, Account string
 	// NoAuth allows to listen on addresses that other machines reach.
@@ -111,6 +115,7 @@ func Defaults() Config {
 	return Config{
 		Host: HostDefault, Port: PortDefault, GRPCPort: GRPCPort{Port: GRPCPortDefault},
 		Region: engine.DefaultRegion, Account: engine.DefaultAccount, SyncInterval: engine.DefaultSyncInterval,
+		ArchiveInterval: engine.DefaultArchiveEvery, ArchiveBaseInterval: engine.DefaultArchiveBaseEvery,
 		MaxConnections: MaxConnectionsDefault, ShutdownGrace: ShutdownGraceDefault,
 		StreamShards: engine.DefaultStreamShards, StreamRetention: engine.DefaultStreamRetention,
 		CollectionBytes: engine.DefaultCollectionBytes, TTLInterval: engine.DefaultTTLInterval,
@@ -151,6 +156,9 @@ func (c Config) check() error {
 	if !c.InMemory && (c.Load != "" || c.Save != "") {
 		errs = append(errs, errors.New("--load and --save are for a server in memory: add --in-memory"))
 	}
+	if c.InMemory && c.Archive != "" {
+		errs = append(errs, errors.New("--archive keeps the log of a file and --in-memory has none: leave one out"))
+	}
 	if !c.InMemory && c.Path == "" {
 		errs = append(errs, errors.New("--db is empty: give a file, or --in-memory"))
 	}
@@ -163,7 +171,8 @@ func (c Config) checkNumbers() []error {
 	for _, d := range []struct {
 		flag  string
 		value time.Duration
-	}{{"sync-interval", c.SyncInterval}, {"ttl-interval", c.TTLInterval}, {"stream-retention", c.StreamRetention}} {
+	}{{"sync-interval", c.SyncInterval}, {"ttl-interval", c.TTLInterval}, {"stream-retention", c.StreamRetention},
+		{"archive-interval", c.ArchiveInterval}, {"archive-base-interval", c.ArchiveBaseInterval}} {
 		if d.value <= 0 {
 			errs = append(errs, fmt.Errorf("--%s %s: want a positive duration such as 100ms", d.flag, d.value))
 		}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/keystone-db/kstone/cmd/internal/archives"
 	"github.com/keystone-db/kstone/dynamowire"
 	"github.com/keystone-db/kstone/dynamowire/sigv4"
 	"github.com/keystone-db/kstone/engine"
@@ -125,7 +126,12 @@ func open(c Config, key []byte, l net.Listener, logger zerolog.Logger) (*engine.
 			key = nil // it is for the file to save to
 		}
 	}
+	archive, err := openArchive(c)
+	if err != nil {
+		return nil, err
+	}
 	db, err := engine.Open(path, engine.Options{
+		Archive: archive, ArchiveEvery: c.ArchiveInterval, ArchiveBaseEvery: c.ArchiveBaseInterval,
 		StreamRetention: c.StreamRetention, StreamBytes: c.StreamBytes,
 		SnapshotMaxAge: c.SnapshotMaxAge, SnapshotMaxBytes: c.SnapshotMaxBytes,
 		InMemory: c.InMemory, Load: c.Load, EncryptionKey: key,
@@ -141,6 +147,14 @@ func open(c Config, key []byte, l net.Listener, logger zerolog.Logger) (*engine.
 		return nil, explainOpen(path+c.Load, err) // one of them
 	}
 	return db, nil
+}
+
+// openArchive opens what --archive names; nil when it names nothing.
+func openArchive(c Config) (engine.Archive, error) {
+	if c.Archive == "" {
+		return nil, nil
+	}
+	return archives.Open(context.Background(), c.Archive, false)
 }
 
 func newServer(c Config, db *engine.DB, v *sigv4.Verifier, logger zerolog.Logger) (*http.Server, error) {

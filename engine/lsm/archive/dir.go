@@ -23,10 +23,12 @@ const (
 // Dir is a Store in a folder of the file system.
 type Dir struct{ root string }
 
-// OpenDir makes the folder if it is not there; the one above it must be.
-func OpenDir(root string) (*Dir, error) {
-	if err := os.Mkdir(root, dirMode); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, err
+// OpenDir opens a folder. With create it is made if it is not there; the one above it must be.
+func OpenDir(root string, create bool) (*Dir, error) {
+	if create {
+		if err := os.Mkdir(root, dirMode); err != nil && !errors.Is(err, fs.ErrExist) {
+			return nil, err
+		}
 	}
 	info, err := os.Stat(root)
 	if err != nil {

@@ -16,7 +16,9 @@ import (
 
 func TestDir(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "archive")
-	d, err := OpenDir(root)
+	_, err := OpenDir(root, false)
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	d, err := OpenDir(root, true)
 	require.NoError(t, err)
 	ctx := t.Context()
 	put := func(name, text string, replace bool) error {
@@ -59,8 +61,8 @@ func TestDir(t *testing.T) {
 	_, err = d.Get(ctx, "a/log/4")
 	require.ErrorIs(t, err, fs.ErrNotExist)
 
-	_, err = OpenDir(filepath.Join(root, "no", "where"))
+	_, err = OpenDir(filepath.Join(root, "no", "where"), true)
 	require.ErrorIs(t, err, fs.ErrNotExist)
-	_, err = OpenDir(filepath.Join(root, "a", "log", "1"))
+	_, err = OpenDir(filepath.Join(root, "a", "log", "1"), true)
 	require.ErrorContains(t, err, "is no folder")
 }

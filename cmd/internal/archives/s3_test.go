@@ -1,0 +1,143 @@
+package archives
+
+import (
+	"encoding/xml"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// fakeS3 answers the few calls that an archive makes, for a bucket "shop".
+type fakeS3 struct {
+	mu      sync.Mutex
+	objects map[string]string
+	// plain refuses conditional puts, as older services do.
+	plain bool
+	page  int // names of one list
+}
+
+type listAnswer struct {
+	XMLName               xml.Name `xml:"ListBucketResult"`
+	IsTruncated           bool
+	NextContinuationToken string
+	Contents              []struct{ Key string }
+}
+
+func (f *fakeS3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	key, ok := strings.CutPrefix(r.URL.Path, "/shop/")
+	if key == "" || !ok {
+		f.list(w, r)
+		return
+	}
+	old, ok := f.objects[key]
+	switch {
+	case !strings.Contains(r.Header.Get("Authorization"), "Credential=id/"):
+		w.WriteHeader(http.StatusForbidden)
+	case r.Method == http.MethodPut && r.Header.Get("If-None-Match") != "" && f.plain:
+		w.WriteHeader(http.StatusNotImplemented)
+	case r.Method == http.MethodPut && r.Header.Get("If-None-Match") != "" && ok:
+		w.WriteHeader(http.StatusPreconditionFailed)
+	case r.Method == http.MethodPut:
+		data, _ := io.ReadAll(r.Body)
+		f.objects[key] = string(data)
+	case !ok:
+		w.WriteHeader(http.StatusNotFound)
+		if r.Method == http.MethodGet {
+			_, _ = io.WriteString(w, "<Error><Code>NoSuchKey</Code></Error>")
+		}
+	case r.Method == http.MethodGet:
+		_, _ = io.WriteString(w, old)
+	}
+}
+
+func (f *fakeS3) list(w http.ResponseWriter, r *http.Request) {
+	after := max(r.URL.Query().Get("start-after"), r.URL.Query().Get("continuation-token"))
+	var keys []string
+	for key := range f.objects {
+		if strings.HasPrefix(key, r.URL.Query().Get("prefix")) && key > after {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	var a listAnswer
+	if len(keys) > f.page {
+		keys = keys[:f.page]
+		a.IsTruncated, a.NextContinuationToken = true, keys[f.page-1]
+	}
+	for _, key := range keys {
+		a.Contents = append(a.Contents, struct{ Key string }{key})
+	}
+	_ = xml.NewEncoder(w).Encode(a)
+}
+
+func TestS3(t *testing.T) {
+	for name, plain := range map[string]bool{"conditions": false, "without": true} {
+		t.Run(name, func(t *testing.T) {
+			fake := &fakeS3{objects: map[string]string{"other/a": "x"}, plain: plain, page: 2}
+			server := httptest.NewServer(fake)
+			defer server.Close()
+			b := newBucket(aws.Config{
+				Region: "us-east-1", BaseEndpoint: &server.URL,
+				Credentials:      credentials.NewStaticCredentialsProvider("id", "secret", ""),
+				RetryMaxAttempts: 1,
+			}, "shop", "my/archive")
+			ctx := t.Context()
+			put := func(name, text string, replace bool) error {
+				return b.Put(ctx, name, strings.NewReader(text), replace)
+			}
+			for _, n := range []string{"t/log/3", "t/log/1", "t/log/2", "u/log/1"} {
+				require.NoError(t, put(n, "text of "+n, false))
+			}
+			require.ErrorIs(t, put("t/log/1", "other", false), fs.ErrExist)
+			require.NoError(t, put("t/log/2", "replaced", true))
+			assert.Equal(t, "text of t/log/1", fake.objects["my/archive/t/log/1"])
+			r, err := b.Get(ctx, "t/log/2")
+			require.NoError(t, err)
+			got, err := io.ReadAll(r)
+			require.NoError(t, err)
+			require.NoError(t, r.Close())
+			assert.Equal(t, "replaced", string(got))
+			_, err = b.Get(ctx, "t/log/4")
+			require.ErrorIs(t, err, fs.ErrNotExist)
+			names, err := b.List(ctx, "t/log/", "")
+			require.NoError(t, err)
+			assert.Equal(t, []string{"t/log/1", "t/log/2", "t/log/3"}, names)
+			names, err = b.List(ctx, "t/", "t/log/1")
+			require.NoError(t, err)
+			assert.Equal(t, []string{"t/log/2", "t/log/3"}, names)
+			server.Close()
+			require.ErrorContains(t, put("t/log/5", "x", false), "s3://shop/my/archive/t/log/5")
+		})
+	}
+}
+
+func TestOpen(t *testing.T) {
+	for _, bad := range []string{"http://bucket/x", "s3://", "s3:///x", "s3://b/x?y=1"} {
+		_, err := Open(t.Context(), bad, false)
+		require.ErrorContains(t, err, "--archive")
+	}
+	dir := t.TempDir()
+	_, err := Open(t.Context(), dir+"/a", true)
+	require.ErrorContains(t, err, "there is no folder")
+	_, err = Open(t.Context(), dir+"/a", false)
+	require.NoError(t, err)
+	_, err = Open(t.Context(), dir+"/a", true)
+	require.NoError(t, err)
+	_, err = Open(t.Context(), dir+"/no/where", false)
+	require.ErrorContains(t, err, "mkdir -p")
+	b, err := Open(t.Context(), "s3://shop/a/b/", false)
+	require.NoError(t, err)
+	assert.Equal(t, "a/b/", b.(*bucket).prefix)
+}
