@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"io"
 
 	"github.com/keystone-db/kstone/engine/lsm"
 )
@@ -30,6 +31,22 @@ func (db *DB) Backup(ctx context.Context, path string, opts BackupOptions) (Copy
 		return CopyInfo{}, errNoFile
 	}
 	return file.Backup(ctx, path, opts)
+}
+
+// BackupTo writes a full backup as a stream, from which ReceiveBackup makes the file: for another process or
+// machine. An error after the first byte is in the stream, too. BackupOptions.Base must be empty.
+func (db *DB) BackupTo(ctx context.Context, w io.Writer, opts BackupOptions) (CopyInfo, error) {
+	file := db.served.Load().file
+	if file == nil {
+		return CopyInfo{}, errNoFile
+	}
+	return file.BackupTo(ctx, w, opts)
+}
+
+// ReceiveBackup makes the file of a stream of DB.BackupTo at path, or leaves nothing there. Of the options
+// Overwrite and Progress count; the total is not known and 0.
+func ReceiveBackup(ctx context.Context, path string, r io.Reader, opts RestoreOptions) (CopyInfo, error) {
+	return lsm.ReceiveBackup(ctx, path, r, opts)
 }
 
 // RestoreBackups makes a database file at path of a full backup and the incremental ones after it, each

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -42,6 +43,25 @@ func ExampleRestoreArchive() {
 	// Output:
 	// <nil>
 	// 7
+}
+
+// A backup goes to another machine as a stream.
+func ExampleDB_BackupTo() {
+	dir, err := os.MkdirTemp("", "kstone")
+	check(err)
+	defer func() { _ = os.RemoveAll(dir) }()
+	at, ctx := func(name string) string { return filepath.Join(dir, name) }, context.Background()
+
+	db, err := engine.Open(at("shop.kstone"), engine.Options{})
+	check(err)
+	var connection bytes.Buffer
+	sent, err := db.BackupTo(ctx, &connection, engine.BackupOptions{})
+	check(err)
+	received, err := engine.ReceiveBackup(ctx, at("copy.kstone"), &connection, engine.RestoreOptions{})
+	check(err)
+	fmt.Println(sent == received)
+	check(db.Close())
+	// Output: true
 }
 
 // A backup is an ordinary database file, made while the database is in use. Incremental ones hold only

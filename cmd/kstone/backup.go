@@ -23,12 +23,13 @@ type backupCommand struct {
 	noCheck      bool
 	rate         int64
 	key          filekey.Source
+	from         target.Target
 }
 
 func newBackup() *cobra.Command {
 	var b backupCommand
 	cmd := &cobra.Command{
-		Use:   "backup DB FILE",
+		Use:   "backup {DB | --endpoint URL} FILE",
 		Short: "Copy a database into FILE",
 		Long: `Copy a database into FILE.
 
@@ -38,23 +39,38 @@ blocks between files it does, so that the copy takes no time and no space.
 
 With --incremental-from BASE, a backup of DB that nobody has opened for writing since, FILE holds only the
 tables that BASE has not. kstone restore makes a database of BASE and FILE. The next incremental backup is
-made from FILE. A backup of an encrypted database has the key that DB has now.`,
+made from FILE.
+
+A server has its database for itself: with --endpoint it is asked for the backup, which comes over the
+connection while it serves. Where access keys are verified, that takes one that is not restricted. A
+backup of an encrypted database has the key that DB has now.`,
 		Example: `  kstone backup my.keystone monday.keystone
+  kstone backup --endpoint http://localhost:8000 monday.keystone
   kstone backup --incremental-from monday.keystone my.keystone tuesday.backup`,
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 2 {
-				return errors.New("want kstone backup DB FILE: see kstone backup --help")
+			want := 2
+			if b.from.Endpoint != "" {
+				want = 1
+			}
+			if len(args) != want {
+				return errors.New("want kstone backup DB FILE, or kstone backup --endpoint URL FILE: see kstone backup --help")
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := interruptible(cmd)
 			defer stop()
+			if b.from.Endpoint != "" {
+				return b.ask(ctx, args[0], cmd.OutOrStdout(), cmd.ErrOrStderr())
+			}
 			return b.run(ctx, args[0], args[1], cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	f := cmd.Flags()
 	b.key.AddFlags(f)
+	f.StringVar(&b.from.Endpoint, "endpoint", "", "URL of a server, in place of DB")
+	f.StringVar(&b.from.Region, "region", "", "region in the signature to --endpoint, as for other commands")
+	f.StringVar(&b.from.Profile, "profile", "", "profile of ~/.aws with the keys for --endpoint, as for other commands")
 	f.StringVar(&b.base, "incremental-from", "", "backup that the new one goes on from")
 	f.BoolVar(&b.force, "force", false, "replace FILE if it is there")
 	f.Int64Var(&b.rate, "rate", 0, "most bytes a second; 0 for no bound")
@@ -97,6 +113,28 @@ func (b *backupCommand) run(ctx context.Context, path, file string, stdout, stde
 	return tellCopy(stdout, "backup", file, b.quiet, info)
 }
 
+// ask has the backup come from a server.
+func (b *backupCommand) ask(ctx context.Context, file string, stdout, stderr io.Writer) error {
+	switch {
+	case b.rate < 0:
+		return usage(fmt.Errorf("--rate %d: want no negative one", b.rate))
+	case b.base != "" || b.key.Flagged() || b.noCheck:
+		return usage(errors.New("--incremental-from, --no-check and encryption keys are for a file: leave them or --endpoint out"))
+	}
+	stream, err := b.from.Backup(ctx, b.rate)
+	if err != nil {
+		return explainCopy(ctx, err)
+	}
+	defer stream.Close()
+	p := progressOn(stderr)
+	info, err := engine.ReceiveBackup(ctx, file, stream, engine.RestoreOptions{Overwrite: b.force, Progress: p.show})
+	p.end()
+	if err != nil {
+		return explainCopy(ctx, err)
+	}
+	return tellCopy(stdout, "backup", file, b.quiet, info)
+}
+
 // explainCopy tells what to do about a backup or restored copy that failed.
 func explainCopy(ctx context.Context, err error) error {
 	switch {
@@ -123,7 +161,7 @@ func tellCopy(out io.Writer, what, file string, quiet bool, info engine.CopyInfo
 // progress is one line on a terminal.
 type progress struct {
 	out   io.Writer // nil shows nothing
-	shown int64     // per cent
+	shown int64     // per cent, or MiB of an unknown total
 }
 
 func progressOn(stderr io.Writer) *progress {
@@ -137,6 +175,13 @@ func progressOn(stderr io.Writer) *progress {
 const perCent = 100
 
 func (p *progress) show(done, total int64) {
+	if total == 0 {
+		if at := done >> 20; p.out != nil && at != p.shown {
+			p.shown = at
+			fmt.Fprintf(p.out, "\r%d MiB", at)
+		}
+		return
+	}
 	if part := done * perCent / max(total, 1); p.out != nil && part != p.shown {
 		p.shown = part
 		fmt.Fprintf(p.out, "\r%3d %% of %d bytes", part, total)

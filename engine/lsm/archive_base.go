@@ -188,7 +188,12 @@ func (a *archiver) makeBase(ctx context.Context, v *copyView) error {
 	}
 	defer place.Abandon()
 	millis := a.db.millis()
-	if _, err := a.db.writeCopy(ctx, place, v, nil, BackupOptions{BytesPerSecond: compactRateBytes}); err != nil {
+	align, err := place.Align()
+	if err != nil {
+		return fmt.Errorf("base backup: %w", err)
+	}
+	opts := BackupOptions{BytesPerSecond: compactRateBytes}
+	if _, err := a.db.writeCopy(ctx, place.File(), align, v, nil, opts); err != nil {
 		return fmt.Errorf("base backup: %w", err)
 	}
 	size, err := place.File().Size()

@@ -11,6 +11,7 @@ import (
 	"github.com/keystone-db/kstone/engine/lsm/internal/manifest"
 	"github.com/keystone-db/kstone/engine/lsm/internal/newfile"
 	"github.com/keystone-db/kstone/engine/lsm/internal/superblock"
+	"github.com/keystone-db/kstone/engine/lsm/internal/vfs"
 	"github.com/keystone-db/kstone/engine/storage"
 )
 
@@ -56,54 +57,61 @@ func (db *DB) Backup(ctx context.Context, path string, opts BackupOptions) (Copy
 }
 
 func (db *DB) backup(ctx context.Context, path string, opts BackupOptions) (info CopyInfo, err error) {
+	err = db.whileOpen(ctx, func(ctx context.Context) (err error) {
+		var have *copyFile
+		if opts.Base != "" {
+			if have, err = db.openBase(opts.Base); err != nil {
+				return fmt.Errorf("base %s: %w", opts.Base, err)
+			}
+			defer have.close()
+		}
+		place, err := newfile.Open(db.opts.FS, path, opts.Overwrite)
+		if err != nil {
+			return err
+		}
+		align, err := place.Align()
+		if err == nil {
+			v := db.view("backup")
+			info, err = db.writeCopy(ctx, place.File(), align, v, have, opts)
+			v.close()
+		}
+		if err != nil {
+			place.Abandon()
+			return err
+		}
+		return place.Commit()
+	})
+	return info, err
+}
+
+// whileOpen runs fn with the file open, and ends its context when the database is closed.
+func (db *DB) whileOpen(ctx context.Context, fn func(context.Context) error) error {
 	if db.opts.InMemory {
-		return info, errors.New("a database in memory has no file: save it")
+		return errors.New("a database in memory has no file: save it")
 	}
 	db.inFlight.RLock()
 	defer db.inFlight.RUnlock()
 	if db.closed.Load() {
-		return info, storage.ErrClosed
+		return storage.ErrClosed
 	}
 	ctx, stop := db.untilClose(ctx)
 	defer stop()
-	defer func() {
-		if err != nil && db.closed.Load() {
-			err = storage.ErrClosed
-		}
-	}()
-	var have *copyFile
-	if opts.Base != "" {
-		if have, err = db.openBase(opts.Base); err != nil {
-			return info, fmt.Errorf("base %s: %w", opts.Base, err)
-		}
-		defer have.close()
+	err := fn(ctx)
+	if err != nil && db.closed.Load() {
+		return storage.ErrClosed
 	}
-	place, err := newfile.Open(db.opts.FS, path, opts.Overwrite)
-	if err != nil {
-		return info, err
-	}
-	v := db.view("backup")
-	defer v.close()
-	if info, err = db.writeCopy(ctx, place, v, have, opts); err != nil {
-		place.Abandon()
-		return info, err
-	}
-	return info, place.Commit()
+	return err
 }
 
 // writeCopy writes the view.
 func (db *DB) writeCopy(
-	ctx context.Context, place *newfile.Place, v *copyView, have *copyFile, opts BackupOptions,
+	ctx context.Context, out vfs.File, align int, v *copyView, have *copyFile, opts BackupOptions,
 ) (CopyInfo, error) {
 	// What the copy has must not be lost by the original: they share their history.
 	if !db.opts.ReadOnly {
 		if err := db.wal.syncThrough(v.lsn); err != nil {
 			return CopyInfo{}, err
 		}
-	}
-	align, err := place.Align()
-	if err != nil {
-		return CopyInfo{}, err
 	}
 	origin := &superblock.Origin{
 		Timeline: v.super.Timeline, LSN: v.lsn, Seq: v.next.Seq, Digest: v.next.Digest, Epoch: v.next.Epoch,
@@ -114,7 +122,7 @@ func (db *DB) writeCopy(
 	if have != nil {
 		origin.Base = have.super.Timeline
 	}
-	f, err := newfile.New(place.File(), newfile.Options{
+	f, err := newfile.New(out, newfile.Options{
 		Database: db.ident, WrappedKey: v.super.WrappedKey, Keys: db.crypt, Epoch: v.super.Epoch, Origin: origin,
 		Align: align, SegmentBytes: db.opts.SegmentBytes, NextObject: db.copyNumbers(v.super.Epoch),
 		TableOptions: db.opts.blocks, Rand: db.opts.Rand, Pace: paceAt(opts.BytesPerSecond), Check: !opts.NoCheck,
@@ -122,8 +130,7 @@ func (db *DB) writeCopy(
 	if err != nil {
 		return CopyInfo{}, err
 	}
-	n, err := v.copyTables(ctx, f, have, opts.Progress)
-	if err != nil {
+	if err := v.copyTables(ctx, f, have, opts.Progress); err != nil {
 		return CopyInfo{}, err
 	}
 	if err := v.writeMemtables(ctx, f); err != nil {
@@ -134,24 +141,22 @@ func (db *DB) writeCopy(
 	}
 	return CopyInfo{
 		Timeline: hexID(f.Timeline()), Origin: hexID(origin.Timeline), LSN: uint64(v.lsn),
-		Tables: n, Bytes: f.Bytes(),
+		Tables: f.Tables(), Bytes: f.Bytes(),
 	}, nil
 }
 
-// copyTables copies, in the order of the file, the tables that the base has not. It returns how many
-// there are in all.
+// copyTables copies, in the order of the file, the tables that the base has not.
 func (v *copyView) copyTables(
 	ctx context.Context, f *newfile.File, have *copyFile, progress func(done, total int64),
-) (n int, err error) {
+) error {
 	var tables []manifest.Table
 	var total, done int64
 	for i := range v.stripes {
 		for _, level := range v.stripes[i].tables.levels {
 			for _, t := range level {
-				n++
 				if have.has(t.Table) {
 					if err := f.Refer(t.Table); err != nil {
-						return n, err
+						return err
 					}
 					continue
 				}
@@ -163,14 +168,14 @@ func (v *copyView) copyTables(
 	slices.SortFunc(tables, func(a, b manifest.Table) int { return cmpUint(uint64(a.Offset), uint64(b.Offset)) })
 	for _, t := range tables {
 		if err := f.Copy(ctx, v.db.heap.file, t); err != nil {
-			return n, err
+			return err
 		}
 		done += t.Meta.Length
 		if progress != nil {
 			progress(done, total)
 		}
 	}
-	return n, nil
+	return nil
 }
 
 // writeMemtables makes a table of level 0 of what each stripe has in memory.

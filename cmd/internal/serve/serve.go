@@ -167,7 +167,7 @@ func newServer(c Config, db *engine.DB, v *sigv4.Verifier, logger zerolog.Logger
 		Account: c.Account, Verifier: v, StatementAccess: statementAccess, Ready: db.Ready,
 		Metrics: figures(c, db),
 	})
-	server := dynamowire.NewServer(handler)
+	server := dynamowire.NewServer(withBackups(handler, &backups{db, v, logger}))
 	server.ErrorLog = errorLog(logger)
 	return server, nil
 }

@@ -58,7 +58,7 @@ type Options struct {
 	Rand io.Reader
 	// Pace, if not nil, is called before each piece of n bytes is written.
 	Pace func(ctx context.Context, n int) error
-	// Check reads back every table that was copied and verifies it.
+	// Check reads back every table that was copied and verifies it; for a stream, the original.
 	Check bool
 }
 
@@ -109,6 +109,9 @@ func New(out vfs.File, opts Options) (*File, error) {
 // Timeline of the file.
 func (f *File) Timeline() [16]byte { return f.super.Timeline }
 
+// Tables so far, those of the base included.
+func (f *File) Tables() int { return len(f.state.Tables) }
+
 // Bytes of tables so far.
 func (f *File) Bytes() int64 { return f.bytes }
 
@@ -134,10 +137,16 @@ func (f *File) Copy(ctx context.Context, src vfs.File, t manifest.Table) error {
 		f.copiers[src] = c
 	}
 	n := space.Round(t.Meta.Length)
+	_, streamed := f.out.(*Stream)
+	if streamed && f.opts.Check { // it cannot be read back
+		if err := table.CheckDigest(ctx, src, table.DatabaseID(f.opts.Database), t.Offset, t.Meta); err != nil {
+			return err
+		}
+	}
 	if err := c.Copy(ctx, f.at, t.Offset, n); err != nil {
 		return fmt.Errorf("copy table %v: %w", t.Meta.Num, err)
 	}
-	if f.opts.Check {
+	if f.opts.Check && !streamed {
 		if err := f.check(ctx, src, t); err != nil {
 			return err
 		}
