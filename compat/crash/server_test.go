@@ -51,13 +51,13 @@ type server struct {
 	client *http.Client
 }
 
-// start runs the binary on a file and waits until it says where it listens.
-func start(t *testing.T, bin, file string) *server {
+// start runs the binary on a file, with more flags, and waits until it says where it listens.
+func start(t *testing.T, bin, file string, more ...string) *server {
 	t.Helper()
 	portFile := filepath.Join(t.TempDir(), "port")
 	s := &server{exited: make(chan struct{}), log: &bytes.Buffer{}}
-	s.cmd = exec.Command(bin, "serve", "--db", file, "--host", "127.0.0.1", "--port", "0", "--grpc-port", "off",
-		"--port-file", portFile, "--sync", "always", "--log-level", "warn")
+	s.cmd = exec.Command(bin, append([]string{"serve", "--db", file, "--host", "127.0.0.1", "--port", "0", "--grpc-port", "off",
+		"--port-file", portFile, "--sync", "always", "--log-level", "warn"}, more...)...)
 	s.cmd.Stderr = s.log
 	require.NoError(t, s.cmd.Start())
 	go func() {
