@@ -316,6 +316,12 @@ func TestIncrementalBackups(t *testing.T) {
 		require.Equal(t, states[i], got)
 		require.NoError(t, restored.Close())
 	}
+	for _, path := range append(chain, "dir/restored3") {
+		report, err := Verify(t.Context(), path, VerifyOptions{FS: fsys})
+		require.NoError(t, err)
+		require.Empty(t, report.Faults, path)
+		require.NotZero(t, report.Counts.Tables)
+	}
 	_, err := Open(chain[1], faultOptions(fsys))
 	require.ErrorIs(t, err, superblock.ErrIncremental)
 }

@@ -154,10 +154,28 @@ func File(ctx context.Context, file io.ReaderAt, size int64, opts Options) (Repo
 	}
 	r.out.Counts.ManifestGroups = m.Groups
 	r.out.CheckedBytes += m.Bytes
-	l := r.wal(m)
+	l := new(ondisk.Log)
+	if r.out.Super.Origin.Incremental() {
+		r.leaveBase(m)
+	} else {
+		l = r.wal(m)
+	}
 	r.space(m, l)
 	err = r.tables(ctx, m, l)
 	return r.finish(), err
+}
+
+// leaveBase leaves out what an incremental backup does not hold: it has no log, and its manifest names
+// tables of its base, at offset 0.
+func (r *run) leaveBase(m *ondisk.Manifest) {
+	n := 0
+	for num, t := range m.State.Tables {
+		if t.Offset == 0 {
+			delete(m.State.Tables, num)
+			n++
+		}
+	}
+	r.unchecked(fmt.Sprintf("%d tables that are in the backup that this one goes on from", n))
 }
 
 // superblocks checks both copies.

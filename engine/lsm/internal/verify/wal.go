@@ -130,7 +130,7 @@ func (r *run) space(m *ondisk.Manifest, l *ondisk.Log) {
 		}
 	}
 	r.out.FreeBytes += max(0, r.size-end)
-	if n := len(m.State.Segments); n < segmentsMin {
+	if n := len(m.State.Segments); n < segmentsMin && !r.out.Super.Origin.Incremental() {
 		r.add(Fault{
 			Severity: Error, Region: ManifestOf, Offset: r.out.Super.ManifestFirst.Offset,
 			What: fmt.Sprintf("the log has %d segments", n),
