@@ -190,6 +190,20 @@ func (s *Stats) workSamples(out *samples) {
 	out.gauge("snapshot_oldest_behind", "Batches since the oldest snapshot.", float64(s.OldestSnapshot))
 	out.gauge("snapshot_oldest_bytes", "Keys and values written since the oldest snapshot.", float64(s.OldestSnapshotBytes))
 	out.counter("snapshots_ended", "Snapshots that were past a limit.", s.SnapshotsEnded)
+	if s.Archived {
+		out.gauge("archive_covered_timestamp_seconds", "Up to when the archive has everything.", unixSeconds(s.ArchiveCovered))
+		out.gauge("archive_base_timestamp_seconds", "When the newest base backup in the archive was made.", unixSeconds(s.ArchiveBase))
+		out.counter("archive_gaps", "Times the log went on without its archive.", uint64(s.ArchiveGaps))
+		out.gauge("archive_failing", "1 when the last shipment to the archive failed.", flag(s.ArchiveFailing))
+	}
+}
+
+// unixSeconds is 0 for no time.
+func unixSeconds(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.UnixMilli()) / 1000
 }
 
 // AppendPrometheus appends the samples in the text format of Prometheus, version 0.0.4.

@@ -201,6 +201,16 @@ func TestAnIdleDatabaseIsCovered(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, diffOf(a.points[0].state, state))
 	require.Equal(t, a.clock.read().UnixMilli(), a.lsm().ArchiveStatus().Covered.UnixMilli())
+	m := a.lsm().Metrics().ArchiveMetrics
+	require.Equal(t, ArchiveMetrics{
+		Archived: true, ArchiveLSN: a.points[0].lsn, ArchiveCovered: a.lsm().ArchiveStatus().Covered,
+		ArchiveBase: a.lsm().ArchiveStatus().Base,
+	}, m)
+	a.to.set(errInjected, nil)
+	a.lsm().archiver.report(a.round())
+	require.True(t, a.lsm().Metrics().ArchiveFailing)
+	require.ErrorIs(t, a.lsm().ArchiveStatus().Err, errInjected)
+	a.to.set(nil, nil)
 }
 
 // TestALostAnswerOfAnArchive is asked for again, and what was stored is not stored twice.

@@ -89,6 +89,32 @@ func (db *DB) ArchiveStatus() ArchiveStatus {
 	return a.status
 }
 
+// ArchiveMetrics say how far the archive is; zero without one.
+type ArchiveMetrics struct {
+	// Archived says that there is an archive.
+	Archived bool `json:"is_there"`
+	// ArchiveLSN is the last batch in it, ArchiveCovered the time up to which it has everything.
+	ArchiveLSN     uint64    `json:"lsn"`
+	ArchiveCovered time.Time `json:"covered"`
+	// ArchiveBase is when the newest base backup was made.
+	ArchiveBase time.Time `json:"base"`
+	// ArchiveGaps counts how often the log went on without it.
+	ArchiveGaps int `json:"gaps"`
+	// ArchiveFailing says that the last shipment or base backup failed; it is tried again.
+	ArchiveFailing bool `json:"failing"`
+}
+
+func (db *DB) archiveMetrics() ArchiveMetrics {
+	if db.archiver == nil {
+		return ArchiveMetrics{}
+	}
+	s := db.ArchiveStatus()
+	return ArchiveMetrics{
+		Archived: true, ArchiveLSN: s.LSN, ArchiveCovered: s.Covered, ArchiveBase: s.Base, ArchiveGaps: s.Gaps,
+		ArchiveFailing: s.Err != nil,
+	}
+}
+
 func newArchiver(db *DB, store archive.Store) *archiver {
 	a := &archiver{db: db, store: store, wake: make(chan struct{}, 1)}
 	a.hold.Store(noHold)

@@ -30,6 +30,7 @@ type Metrics struct {
 	WorkMetrics     `json:"work"`
 	StallMetrics    `json:"stalls"`
 	SnapshotMetrics `json:"snapshots"`
+	ArchiveMetrics  `json:"archive"`
 	Amplification   `json:"amplification"`
 	// Poisoned is why no more writes are taken; nil usually.
 	Poisoned error `json:"-"`
@@ -262,6 +263,7 @@ func (db *DB) Metrics() Metrics {
 	db.cacheMetrics(&m)
 	db.spaceMetrics(&m)
 	m.SnapshotMetrics = db.snapshotMetrics()
+	m.ArchiveMetrics = db.archiveMetrics()
 	if user := m.PayloadBytes + m.SpilledBytes; user > 0 {
 		all := m.LogBytes + m.SpilledBytes + m.ManifestWritten + m.FlushedBytes + m.CompactWritten
 		m.WriteAmplification = float64(all) / float64(user)
