@@ -303,6 +303,28 @@ func (db *DB) tendRing() error {
 	case drops:
 		return db.dropSegment()
 	}
+	return db.reshapeRing(target)
+}
+
+// reshapeRing makes the ring what this open's options ask for, which may be other ones than those of the
+// open that made it: segments of another length leave, and those above the target. One step at a time:
+// a free segment is dropped, or one of the right length is added where there are too few to drop one.
+func (db *DB) reshapeRing(target int) error {
+	w := &db.wal
+	w.mu.Lock()
+	count, free := len(w.live)+len(w.free), len(w.free)
+	misfit := slices.IndexFunc(w.free, func(s *segment) bool { return s.Extent.Length != db.opts.SegmentBytes })
+	if misfit >= 0 { // the last one is dropped
+		s := w.free[misfit]
+		w.free = append(slices.Delete(w.free, misfit, misfit+1), s)
+	}
+	w.mu.Unlock()
+	switch {
+	case misfit >= 0 && free < 2 && count <= target:
+		return db.addSegments(1)
+	case (misfit >= 0 || count > target) && free > 1 && count > 2:
+		return db.dropSegment()
+	}
 	return nil
 }
 
