@@ -51,7 +51,7 @@ type CopyInfo struct {
 func (db *DB) Backup(ctx context.Context, path string, opts BackupOptions) (CopyInfo, error) {
 	info, err := db.backup(ctx, path, opts)
 	if err != nil {
-		return CopyInfo{}, fmt.Errorf("backup to %s: %w", path, err)
+		return CopyInfo{}, fmt.Errorf("backup to %s: %w", path, asFull(err))
 	}
 	return info, nil
 }

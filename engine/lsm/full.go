@@ -3,10 +3,12 @@ package lsm
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
 	"github.com/keystone-db/kstone/engine/lsm/internal/memtable"
+	"github.com/keystone-db/kstone/engine/lsm/internal/vfs"
 	"github.com/keystone-db/kstone/engine/storage"
 )
 
@@ -82,4 +84,12 @@ func (db *DB) deletedMost() map[int]bool {
 		chosen[c.index] = true
 	}
 	return chosen
+}
+
+// asFull says of an error of a new file that there was no space for it.
+func asFull(err error) error {
+	if vfs.IsNoSpace(err) && !isFull(err) {
+		return fmt.Errorf("%w: %w", storage.ErrFull, err)
+	}
+	return err
 }

@@ -40,7 +40,7 @@ func RestoreBackups(ctx context.Context, path string, chain []string, opts Resto
 	opts.FS, opts.Rand, opts.SegmentBytes = o.FS, o.Rand, o.SegmentBytes
 	info, err := restoreBackups(ctx, path, chain, opts)
 	if err != nil {
-		return CopyInfo{}, fmt.Errorf("restore %s: %w", path, err)
+		return CopyInfo{}, fmt.Errorf("restore %s: %w", path, asFull(err))
 	}
 	return info, nil
 }

@@ -51,7 +51,7 @@ func RestoreArchive(
 	opts.FS, opts.Rand, opts.SegmentBytes = o.FS, o.Rand, o.SegmentBytes
 	r := &replayer{store: from, to: to, opts: opts}
 	if err := r.restore(ctx, path); err != nil {
-		return Restored{}, fmt.Errorf("restore %s: %w", path, err)
+		return Restored{}, fmt.Errorf("restore %s: %w", path, asFull(err))
 	}
 	return r.out, nil
 }

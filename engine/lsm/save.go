@@ -29,7 +29,7 @@ type SaveOptions struct {
 // One that somebody has open is not replaced.
 func (db *DB) Save(ctx context.Context, path string, opts SaveOptions) error {
 	if err := db.save(ctx, path, opts); err != nil {
-		return fmt.Errorf("save to %s: %w", path, err)
+		return fmt.Errorf("save to %s: %w", path, asFull(err))
 	}
 	return nil
 }
