@@ -153,7 +153,7 @@ func faultStates() []faultState {
 			for i := range 12 {
 				errs = append(errs, f.put(6<<10, faultKey(i%4, 70)), f.db.tend())
 			}
-			return errors.Join(append(errs, f.db.dropSegment(nil))...)
+			return errors.Join(append(errs, f.db.dropSegment())...)
 		}},
 		{name: "epoch", prepare: func(f *faultRun) { f.fill(1) }, act: func(f *faultRun) error {
 			return errors.Join(f.db.renewEpoch(), f.put(100, faultKey(1, 80)))
@@ -325,7 +325,7 @@ func (f *faultRun) verify(fsys *vfs.MemFS) {
 
 // faultsMax of a kind in a state are tried, spread over its operations; the short form tries fewer, that of
 // the night all.
-const faultsMax, faultsMaxShort, faultsMaxNight = 5, 2, 1 << 20
+const faultsMax, faultsMaxShort, faultsMaxNight = 5, 1, 1 << 20
 
 func TestFaultMatrix(t *testing.T) {
 	most := faultsMax
@@ -365,8 +365,12 @@ func TestFaultMatrix(t *testing.T) {
 // TestFullDiskMatrix: in each state the disk has little space left, down to none. Nothing is lost, reads go
 // on, a write that is refused says Full, the store is not poisoned, and it goes on by itself.
 func TestFullDiskMatrix(t *testing.T) {
+	lefts := []int64{0, 200 << 10, vfs.SectorBytes, 16 << 10, 1 << 20}
+	if testing.Short() {
+		lefts = lefts[:2]
+	}
 	for _, s := range faultStates() {
-		for _, left := range []int64{0, vfs.SectorBytes, 16 << 10, 200 << 10, 1 << 20} {
+		for _, left := range lefts {
 			t.Run(fmt.Sprintf("%s/%d left", s.name, left), func(t *testing.T) {
 				f := newFaultRun(t, &s, SyncMode(left>>10%3))
 				_, err := f.disturb(&s, fault{full: true, left: left})
