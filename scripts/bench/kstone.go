@@ -16,11 +16,11 @@ type kstone struct {
 	batches sync.Pool
 }
 
-func openKstone(dir string, m mode) (store, error) {
+func openKstone(dir string, m mode, key []byte) (store, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
-	opts := lsm.Options{CacheBytes: m.cache, MemtableBytes: m.memtable, Sync: lsm.SyncOff, Clock: time.Now}
+	opts := lsm.Options{CacheBytes: m.cache, MemtableBytes: m.memtable, Sync: lsm.SyncOff, Clock: time.Now, EncryptionKey: key}
 	if m.durable {
 		opts.Sync = lsm.SyncAlways
 	}

@@ -75,7 +75,7 @@ func parse(args []string) (*options, error) {
 	f.IntVar(&o.rounds, "rounds", 3, "`number` of rounds; the median counts")
 	f.DurationVar(&o.took, "time", 2*time.Second, "`time` of a row that is not bound by its work")
 	pattern := f.String("run", ".", "only rows that match the regular `expression`")
-	names := f.String("engines", strings.Join(engines, ","), "`names` of engines, in the order of the columns")
+	names := f.String("engines", strings.Join(engines, ","), "`names` of engines, in the order of the columns; encrypted is kstone with a key")
 	procs := f.String("procs", "2", "GOMAXPROCS of the engines, `numbers` separated by commas")
 	f.StringVar(&o.dir, "dir", "", "`folder` for the stores; what is loaded there is used again by the next "+
 		"run with the same items. The default is a temporary folder that is removed")
@@ -92,7 +92,7 @@ func parse(args []string) (*options, error) {
 		return nil, fmt.Errorf("no row matches %q", *pattern)
 	}
 	for name := range strings.SplitSeq(*names, ",") {
-		if !slices.Contains(engines, name) {
+		if !slices.Contains(engines, name) && name != encrypted {
 			return nil, fmt.Errorf("unknown engine %q; there are %s", name, strings.Join(engines, ", "))
 		}
 		o.engines = append(o.engines, name)

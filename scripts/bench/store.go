@@ -29,13 +29,18 @@ type store interface {
 	close() error
 }
 
-// engines are the names, ours first.
-var engines = []string{"kstone", "pebble", "badger"}
+// engines are the names, ours first; encrypted is ours with a key, on demand.
+var (
+	engines   = []string{"kstone", "pebble", "badger"}
+	encrypted = "encrypted"
+)
 
 func openStore(engine, dir string, m mode) (store, error) {
 	switch engine {
 	case "kstone":
-		return openKstone(dir, m)
+		return openKstone(dir, m, nil)
+	case encrypted:
+		return openKstone(dir, m, []byte("a key that everybody knows, 32 b"))
 	case "pebble":
 		return openPebble(dir, m)
 	case "badger":
