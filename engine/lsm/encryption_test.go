@@ -161,3 +161,42 @@ func TestNothingReadableIsOnDisk(t *testing.T) {
 		assert.True(t, found[want], "the search finds %s in a plain file", want)
 	}
 }
+
+// TestNoKeyIsHeldAfterClose: the data key is overwritten, and nothing leads to what was derived from it; of
+// a file that a fork reads, when that is closed.
+func TestNoKeyIsHeldAfterClose(t *testing.T) {
+	for _, forked := range []bool{false, true} {
+		db, err := Open("db", Options{FS: vfs.NewMemFS(1), EncryptionKey: ownersKey})
+		require.NoError(t, err)
+		putOne(t, db, "key", "value")
+		require.NoError(t, db.checkpoint())
+		require.Equal(t, "value", getOne(t, db, "key"))
+		held := func() (n int) {
+			for i := range db.stripes {
+				for _, level := range db.stripes[i].tables.levels {
+					for _, table := range level {
+						if table.reader.HoldsKey() {
+							n++
+						}
+					}
+				}
+			}
+			return n
+		}
+		require.Positive(t, held())
+		last := db
+		if forked {
+			last, err = db.Fork()
+			require.NoError(t, err)
+			require.NoError(t, db.Close())
+			require.Equal(t, "value", getOne(t, last, "key"))
+			require.Positive(t, held())
+		}
+		require.NoError(t, last.Close())
+		require.Zero(t, held())
+		require.Nil(t, db.wal.term)
+		require.Nil(t, db.man.term)
+		_, err = db.newTerm(1, 1)
+		require.ErrorContains(t, err, "is cleared")
+	}
+}

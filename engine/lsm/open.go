@@ -136,8 +136,33 @@ func (db *DB) closeFiles() error {
 		errs = append(errs, db.lock.Close())
 	}
 	db.files, db.lock = nil, nil
-	db.crypt.Clear()
+	db.forgetKeys()
 	return errors.Join(errs...)
+}
+
+// forgetKeys clears the data key and lets go of all that was derived from it.
+func (db *DB) forgetKeys() {
+	if db.crypt == nil {
+		return
+	}
+	db.crypt.Clear()
+	db.man.mu.Lock()
+	db.man.term = nil
+	db.man.mu.Unlock()
+	w := &db.wal
+	w.mu.Lock()
+	w.term, w.spare = nil, nil
+	w.mu.Unlock()
+	for i := range db.stripes {
+		s := &db.stripes[i]
+		s.mu.RLock()
+		for _, level := range s.tables.levels {
+			for _, t := range level {
+				t.reader.Forget()
+			}
+		}
+		s.mu.RUnlock()
+	}
 }
 
 // setAlign fixes the alignment of groups, which the file keeps for ever.

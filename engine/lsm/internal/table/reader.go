@@ -268,5 +268,12 @@ func (r *Reader) Properties() (*Properties, error) {
 // Num is the table's number.
 func (r *Reader) Num() base.ObjectNum { return r.opts.Num }
 
-// Forget gives back what the table keeps resident. Call it when the table has left all versions.
-func (r *Reader) Forget() { r.opts.Resident.drop(r) }
+// Forget gives back what the table keeps resident, and its key. Call it when the table has left all versions,
+// or the database is closed.
+func (r *Reader) Forget() {
+	r.opts.Resident.drop(r)
+	r.sealer.Store(nil)
+}
+
+// HoldsKey says whether the table's key is in memory.
+func (r *Reader) HoldsKey() bool { return r.sealer.Load() != nil }
