@@ -167,6 +167,7 @@ type program struct {
 	rnd    *rand.Rand
 	tables []*modelTable
 	reopen func() (*DB, error) // nil where there is nothing to come back to
+	often  int                 // more reopenings of a thousand steps
 	last   *api.TransactWriteItemsInput
 	tokens int
 	did    string // the operation that runs, for the report
@@ -195,7 +196,7 @@ func (p *program) step() error {
 	switch n := p.rnd.IntN(1000); {
 	case n < 2:
 		return p.drop(t)
-	case n < 3 && p.reopen != nil:
+	case n < 3+p.often && p.reopen != nil:
 		p.did = "close and open"
 		var err error
 		p.db, err = p.reopen()

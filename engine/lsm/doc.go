@@ -27,6 +27,15 @@
 // and names them in one manifest record that also moves the tail of the log. Segments before the
 // tail are used again.
 //
+// # Forks
+//
+// Fork holds back new numbers until every update that has one is published, which needs nothing but the
+// processor and, in a file, the log's write. Then it shares each stripe's memtables and version with a
+// database in memory: trees are copied on write (package memtable), versions of tables counted. A fork
+// has no log and no flushes; over a file its tombstones stay, and dropped ranges are hidden. The file's
+// database gives descriptors, keys and lock back when it and all its forks are closed. Backup copies
+// tables as they are; Save writes the newest version of every key of a fork into a new file.
+//
 // # Locks
 //
 // Order: gate, key locks, log mutex, stripe, leaf locks (snapshots, seqs, space). The manifest's

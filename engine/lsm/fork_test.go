@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -140,7 +141,11 @@ func (f *relative) check(t *testing.T) {
 func TestForksAgainstModel(t *testing.T) {
 	for _, kind := range []string{"memory", "file"} {
 		t.Run(kind, func(t *testing.T) {
-			seed := uint64(8)
+			seed, rounds := uint64(8), 60
+			if os.Getenv("KSTONE_NIGHT") != "" {
+				seed, rounds = rand.Uint64(), 5000
+			}
+			t.Logf("seed %d", seed)
 			r := rand.New(rand.NewPCG(seed, 5))
 			var root *DB
 			var err error
@@ -151,11 +156,11 @@ func TestForksAgainstModel(t *testing.T) {
 				root = manualDB(t, vfs.NewMemFS(1), nil)
 			}
 			all := []*relative{{db: root, model: map[string]string{}}}
-			for range 60 {
+			for range rounds {
 				for range 60 {
 					all[r.IntN(len(all))].step(t, r)
 				}
-				if kind == "file" && r.IntN(2) == 0 {
+				if kind == "file" && (r.IntN(2) == 0 || root.memBytes.Load() > root.opts.MemtableBytes/4) {
 					flushAll(t, root)
 				}
 				if kind == "file" && r.IntN(3) == 0 {
@@ -417,7 +422,11 @@ func TestClosingAForkFrees(t *testing.T) {
 func TestForksInARow(t *testing.T) {
 	db, err := Open("", Options{InMemory: true})
 	require.NoError(t, err)
-	const keys, forks = 2000, 3000
+	const keys = 2000
+	forks := 3000
+	if os.Getenv("KSTONE_NIGHT") != "" {
+		forks = 100_000
+	}
 	for i := range keys {
 		mustPut(t, db, testKey(byte(i), fmt.Sprint(i)), strings.Repeat("v", 100))
 	}
