@@ -3,7 +3,6 @@ package lsm
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -249,8 +248,8 @@ func (a *archiver) covered(ctx context.Context, until int64) error {
 	if a.gap.Load() {
 		return nil
 	}
-	name := archived.CoveredName(a.timeline(), a.next.Seq)
-	err := a.store.Put(ctx, name, bytes.NewReader(binary.LittleEndian.AppendUint64(nil, uint64(until))), true)
+	what := archived.Covered(a.next.Seq, until)
+	err := a.store.Put(ctx, archived.CoveredName(a.timeline()), bytes.NewReader(what), true)
 	if err == nil {
 		a.tell(a.nextLSN-1, until)
 	}

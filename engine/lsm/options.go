@@ -109,7 +109,7 @@ type Options struct {
 	// SyncInterval is the time between syncs in the mode SyncInterval; 0 means 100 ms.
 	SyncInterval time.Duration
 	// Clock tells the time for ages and rates; nil counts the ticks of the background goroutine.
-	// Nothing on disk depends on it.
+	// Nothing on disk depends on it but the marks in the log of an archive.
 	Clock func() time.Time
 	// Rand gives ids, keys and salts; nil is crypto/rand. It is read by one goroutine at a time.
 	Rand io.Reader

@@ -3,7 +3,6 @@ package lsm
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -71,19 +70,19 @@ func (r *replayer) missing(at log.Position, wanted bool) error {
 
 // checkCovered says whether the archive is known to have everything up to the time.
 func (r *replayer) checkCovered(ctx context.Context, at log.Position, covered int64) error {
-	name := archived.CoveredName(r.base.Timeline, at.Seq)
-	o, err := r.store.Get(ctx, name)
+	o, err := openObject(ctx, r.store, archived.CoveredName(r.base.Timeline))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
 		return err
 	default:
-		var b [8]byte
-		_, err := io.ReadFull(o, b[:])
+		b, err := io.ReadAll(io.LimitReader(o, chunkMaxBytes))
 		if err = errors.Join(err, o.Close()); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+			return err
 		}
-		covered = max(covered, int64(binary.LittleEndian.Uint64(b[:])))
+		if next, millis, ok := archived.ParseCovered(b); ok && next == at.Seq {
+			covered = max(covered, millis)
+		}
 	}
 	if r.to.Time.UnixMilli() > covered {
 		return fmt.Errorf("the archive of timeline %s covers the time up to %s: give one before it, or none for all there is",

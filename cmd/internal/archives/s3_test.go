@@ -6,7 +6,9 @@ import (
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +17,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/keystone-db/kstone/engine"
+	"github.com/keystone-db/kstone/engine/build"
 )
 
 // fakeS3 answers the few calls that an archive makes, for a bucket "shop".
@@ -121,6 +126,42 @@ func TestS3(t *testing.T) {
 			require.ErrorContains(t, put("t/log/5", "x", false), "s3://shop/my/archive/t/log/5")
 		})
 	}
+}
+
+// TestADatabaseInABucket goes there and comes back.
+func TestADatabaseInABucket(t *testing.T) {
+	fake := &fakeS3{objects: map[string]string{}, page: 3}
+	server := httptest.NewServer(fake)
+	defer server.Close()
+	b := newBucket(aws.Config{
+		Region: "us-east-1", BaseEndpoint: &server.URL,
+		Credentials: credentials.NewStaticCredentialsProvider("id", "secret", ""),
+	}, "shop", "")
+	dir := t.TempDir()
+	for i := range 3 { // three opens, which find what is there
+		db, err := engine.Open(filepath.Join(dir, "db"), engine.Options{Archive: b})
+		require.NoError(t, err)
+		if i == 0 {
+			_, err = db.Client().Create("items").PK(build.StringKey("pk")).Run(t.Context())
+			require.NoError(t, err)
+		}
+		put := map[string]string{"pk": strconv.Itoa(i)}
+		require.NoError(t, db.Table("items").Put(put).Run(t.Context()))
+		require.NoError(t, db.Close())
+		require.NoError(t, db.ArchiveStatus().Err)
+	}
+	path := filepath.Join(dir, "restored")
+	_, err := engine.RestoreArchive(t.Context(), path, b, engine.PointInTime{}, engine.RestoreOptions{})
+	require.NoError(t, err)
+	db, err := engine.Open(path, engine.Options{})
+	require.NoError(t, err)
+	for i := range 3 {
+		var got map[string]string
+		found, err := db.Table("items").Get(strconv.Itoa(i)).Into(t.Context(), &got)
+		require.NoError(t, err)
+		require.True(t, found)
+	}
+	require.NoError(t, db.Close())
 }
 
 func TestOpen(t *testing.T) {

@@ -5,10 +5,11 @@
 //
 //	TIMELINE/base/LSN-MILLIS/PART   a piece of a backup; PART "done" comes last and completes it
 //	TIMELINE/log/FIRST-LAST-LSN     groups of the log, by their numbers, and the last LSN in them
-//	TIMELINE/covered/FIRST          up to when the log is complete that ends before group FIRST
+//	TIMELINE/covered                up to when the log is all that there is
 //
 // Numbers are of 16 hexadecimal digits, MILLIS is the time since 1970 in 13 decimal ones. What is in the
-// objects stands in engine/lsm/FORMAT.md.
+// objects stands in engine/lsm/FORMAT.md. Nothing is ever deleted: whoever wants less deletes the oldest
+// base backups, and then what of the log ends before the LSN of the oldest that is left.
 package archive
 
 import (

@@ -1,6 +1,7 @@
 package archived
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"strings"
@@ -18,9 +19,24 @@ func LogPrefix(timeline [16]byte) string { return hex.EncodeToString(timeline[:]
 // BasePrefix begins the names of a timeline's base backups.
 func BasePrefix(timeline [16]byte) string { return hex.EncodeToString(timeline[:]) + "/base/" }
 
-// CoveredName is the object that says up to when the log before a group is all that there is.
-func CoveredName(timeline [16]byte, next log.Seq) string {
-	return fmt.Sprintf("%s/covered/%016x", hex.EncodeToString(timeline[:]), uint64(next))
+// CoveredName is the object that says up to when the log that is there is all that there is.
+func CoveredName(timeline [16]byte) string { return hex.EncodeToString(timeline[:]) + "/covered" }
+
+const coveredBytes = 16
+
+// Covered is what it holds: nothing but what ends before group next was written until the time, in
+// milliseconds since 1970.
+func Covered(next log.Seq, millis int64) []byte {
+	le := binary.LittleEndian
+	return le.AppendUint64(le.AppendUint64(nil, uint64(next)), uint64(millis))
+}
+
+// ParseCovered parses it; false for anything else.
+func ParseCovered(b []byte) (next log.Seq, millis int64, ok bool) {
+	if len(b) != coveredBytes {
+		return 0, 0, false
+	}
+	return log.Seq(binary.LittleEndian.Uint64(b)), int64(binary.LittleEndian.Uint64(b[8:])), true
 }
 
 // Name of a chunk.
