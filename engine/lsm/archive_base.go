@@ -19,8 +19,6 @@ import (
 const (
 	// basePartBytes is how much of a base backup goes into one object.
 	basePartBytes = 16 << 20
-	// baseSuffix names the file in which a base backup is made, beside the database.
-	baseSuffix = ".base"
 )
 
 // begin finds out where the archive goes on: behind its last chunk or base backup if the log still has
@@ -36,6 +34,7 @@ func (a *archiver) begin(ctx context.Context) error {
 	}
 	newest := bases[len(bases)-1]
 	a.based.Store(true)
+	a.tellBase(newest.Millis)
 	done, err := readDone(ctx, a.store, newest)
 	if err != nil {
 		return err
@@ -180,52 +179,74 @@ func (a *archiver) takeView(anew bool) *copyView {
 	return v
 }
 
-// makeBase writes a backup beside the database, stores it and removes it.
+// makeBase stores a backup as a stream, in parts. It needs no space beside the database.
 func (a *archiver) makeBase(ctx context.Context, v *copyView) error {
-	place, err := newfile.Open(a.db.opts.FS, a.db.path+baseSuffix, true)
-	if err != nil {
-		return fmt.Errorf("base backup: %w", err)
-	}
-	defer place.Abandon()
-	millis := a.db.millis()
-	align, err := place.Align()
-	if err != nil {
-		return fmt.Errorf("base backup: %w", err)
-	}
+	b := archived.Base{Timeline: v.super.Timeline, LSN: v.lsn, Millis: a.db.millis()}
+	w := &partWriter{ctx: ctx, store: a.store, base: b}
+	w.sum.Reset()
+	s := newfile.NewStream(w)
 	opts := BackupOptions{BytesPerSecond: compactRateBytes}
-	if _, err := a.db.writeCopy(ctx, place.File(), align, v, nil, opts); err != nil {
+	_, err := a.db.writeCopy(ctx, s, v.super.Align, v, nil, opts)
+	if err == nil {
+		err = s.End(nil)
+	}
+	if err == nil {
+		err = w.flush()
+	}
+	if err != nil {
 		return fmt.Errorf("base backup: %w", err)
 	}
-	size, err := place.File().Size()
-	if err != nil {
-		return err
-	}
-	b := archived.Base{Timeline: v.super.Timeline, LSN: v.lsn, Millis: millis}
-	done := baseDone{Size: size, Next: v.next}
-	var d xxhash.Digest
-	d.Reset()
-	for i, at := 0, int64(0); at < size; i, at = i+1, at+basePartBytes {
-		part := io.NewSectionReader(place.File(), at, min(basePartBytes, size-at))
-		if _, err := io.Copy(&d, part); err != nil {
-			return err
-		}
-		if _, err := part.Seek(0, io.SeekStart); err != nil {
-			return err
-		}
-		if err := a.store.Put(ctx, b.Part(i), part, true); err != nil {
-			return fmt.Errorf("base backup: %w", err)
-		}
-	}
-	done.Digest = d.Sum64()
+	done := baseDone{Size: w.size, Digest: w.sum.Sum64(), Next: v.next}
 	err = a.store.Put(ctx, b.Prefix()+archived.Done, bytes.NewReader(done.append(nil)), true)
 	if err != nil {
 		return fmt.Errorf("base backup: %w", err)
 	}
 	a.based.Store(true)
-	a.mu.Lock()
-	a.status.Base = timeOf(millis)
-	a.mu.Unlock()
+	a.tellBase(b.Millis)
 	return nil
+}
+
+func (a *archiver) tellBase(millis int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.status.Base = timeOf(millis)
+}
+
+// partWriter stores what is written to it in parts.
+type partWriter struct {
+	ctx   context.Context //nolint:containedctx // of one base backup
+	store archive.Store
+	base  archived.Base
+	buf   []byte
+	parts int
+	size  int64
+	sum   xxhash.Digest
+}
+
+func (w *partWriter) Write(p []byte) (n int, err error) {
+	n = len(p)
+	_, _ = w.sum.Write(p) // never fails
+	w.size += int64(n)
+	for len(p) > 0 {
+		k := min(len(p), basePartBytes-len(w.buf))
+		w.buf, p = append(w.buf, p[:k]...), p[k:]
+		if len(w.buf) == basePartBytes {
+			if err := w.flush(); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return n, nil
+}
+
+func (w *partWriter) flush() error {
+	if len(w.buf) == 0 {
+		return nil
+	}
+	err := w.store.Put(w.ctx, w.base.Part(w.parts), bytes.NewReader(w.buf), true)
+	w.parts++
+	w.buf = w.buf[:0]
+	return err
 }
 
 var errNoBase = errors.New("the archive has no base backup")

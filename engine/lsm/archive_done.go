@@ -15,7 +15,7 @@ import (
 
 // baseDone completes a base backup in an archive:
 //
-//	size 8 · xxhash64 of the file 8 · where the log goes on: seq 8 · digest 8 · epoch 4 · zero 4 ·
+//	bytes of its stream 8 · xxhash64 of them 8 · where the log goes on: seq 8 · digest 8 · epoch 4 · zero 4 ·
 //	segment offset 8 · segment length 8 · offset 8
 type baseDone struct {
 	Size   int64

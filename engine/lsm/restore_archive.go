@@ -159,50 +159,65 @@ func (r *replayer) ofTimeline(all []archived.Base) ([]archived.Base, error) {
 
 // fetchBase writes the base backup to its place.
 func (r *replayer) fetchBase(ctx context.Context, place *newfile.Place) error {
-	var d xxhash.Digest
-	d.Reset()
-	buf := make([]byte, 1<<20)
-	at := int64(0)
-	for i := 0; at < r.done.Size; i++ {
-		part, err := openObject(ctx, r.store, r.base.Part(i))
-		if err != nil {
-			return fmt.Errorf("base backup: %w", err)
-		}
-		n, err := writeFrom(part, place.File(), at, buf, &d)
-		if err = errors.Join(err, part.Close()); err != nil {
-			return fmt.Errorf("base backup: %s: %w", r.base.Part(i), err)
-		}
-		if n == 0 {
-			return fmt.Errorf("base backup: %s is empty", r.base.Part(i))
-		}
-		at += n
-		if r.opts.Progress != nil {
-			r.opts.Progress(at, r.done.Size)
-		}
+	in := &partReader{ctx: ctx, r: r}
+	in.sum.Reset()
+	_, err := newfile.Receive(in, place.File(), nil)
+	err = errors.Join(err, in.Close())
+	if errors.Is(err, newfile.ErrCut) {
+		return &base.CorruptError{Region: "base backup " + r.base.Prefix(), Offset: in.read, Reason: err.Error()}
 	}
-	if at != r.done.Size || d.Sum64() != r.done.Digest {
+	if err != nil {
+		return fmt.Errorf("base backup: %w", err)
+	}
+	if in.read != r.done.Size || in.sum.Sum64() != r.done.Digest {
 		return &base.CorruptError{Region: "base backup " + r.base.Prefix(), Offset: 0, Reason: "digest does not match"}
 	}
 	return nil
 }
 
-func writeFrom(src io.Reader, dst vfs.File, at int64, buf []byte, d *xxhash.Digest) (n int64, err error) {
-	for {
-		got, err := io.ReadFull(src, buf)
-		if got > 0 {
-			_, _ = d.Write(buf[:got]) // never fails
-			if _, err := dst.WriteAt(buf[:got], at+n); err != nil {
-				return n, err
+// partReader reads the parts of a base backup one after the other.
+type partReader struct {
+	ctx   context.Context //nolint:containedctx // of one restore
+	r     *replayer
+	part  io.ReadCloser // nil before the first and after the last
+	parts int
+	read  int64
+	sum   xxhash.Digest
+}
+
+func (in *partReader) Read(p []byte) (int, error) {
+	for in.read < in.r.done.Size {
+		if in.part == nil {
+			var err error
+			if in.part, err = openObject(in.ctx, in.r.store, in.r.base.Part(in.parts)); err != nil {
+				return 0, err
 			}
-			n += int64(got)
+			in.parts++
 		}
-		switch {
-		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-			return n, nil
-		case err != nil:
+		n, err := in.part.Read(p)
+		_, _ = in.sum.Write(p[:n]) // never fails
+		in.read += int64(n)
+		if in.r.opts.Progress != nil {
+			in.r.opts.Progress(in.read, in.r.done.Size)
+		}
+		if errors.Is(err, io.EOF) {
+			err = in.Close()
+		}
+		if n > 0 || err != nil {
 			return n, err
 		}
 	}
+	return 0, io.EOF
+}
+
+// Close gives the part at hand back.
+func (in *partReader) Close() error {
+	if in.part == nil {
+		return nil
+	}
+	err := in.part.Close()
+	in.part = nil
+	return err
 }
 
 // replay opens the base backup, applies the log and closes it as a database of its own.

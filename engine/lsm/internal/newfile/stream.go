@@ -135,8 +135,8 @@ func (s *Stream) Size() (int64, error) { return s.end, nil }
 // Align is one that every file system takes.
 func (*Stream) Align() int { return vfs.AlignMaxBytes }
 
-// errCut: the connection ended before the stream did.
-var errCut = errors.New("the backup was cut off on its way")
+// ErrCut: the stream ended too early, or is not what was sent.
+var ErrCut = errors.New("the backup was cut off or changed on its way")
 
 // Receive writes the file of a stream into dst and returns the sender's note. What does not come whole is
 // an error.
@@ -144,13 +144,13 @@ func Receive(r io.Reader, dst io.WriterAt, progress func(done int64)) (note []by
 	in := &receiver{r: bufio.NewReaderSize(r, pieceBytes), dst: dst, progress: progress}
 	in.sum.Reset()
 	if magic := in.take(len(streamMagic)); in.err == nil && string(magic) != streamMagic {
-		return nil, errors.New("this is no stream of a backup")
+		return nil, fmt.Errorf("%w: this is no stream of a backup", ErrCut)
 	}
 	for !in.done && in.err == nil {
 		in.record()
 	}
 	if errors.Is(in.err, io.EOF) || errors.Is(in.err, io.ErrUnexpectedEOF) {
-		in.err = errCut
+		in.err = ErrCut
 	}
 	return in.note, in.err
 }
@@ -187,7 +187,7 @@ func (in *receiver) take(n int) []byte {
 func (in *receiver) length() int {
 	n := binary.LittleEndian.Uint32(in.take(4))
 	if n > streamPieceMaxBytes {
-		in.err = fmt.Errorf("%w: a piece of %d bytes", errCut, n)
+		in.err = fmt.Errorf("%w: a piece of %d bytes", ErrCut, n)
 		return 0
 	}
 	return int(n)
@@ -203,7 +203,7 @@ func (in *receiver) record() {
 	case recordZeros:
 		off, n := int64(le.Uint64(in.take(8))), int64(0)
 		if n = int64(le.Uint64(in.take(8))); n < 0 || off < 0 || off > streamEndMaxBytes || n > streamEndMaxBytes {
-			in.err = fmt.Errorf("%w: impossible places", errCut)
+			in.err = fmt.Errorf("%w: impossible places", ErrCut)
 		}
 		zeros := make([]byte, min(n, pieceBytes))
 		for n > 0 && in.err == nil {
@@ -220,12 +220,12 @@ func (in *receiver) record() {
 		}
 	case recordEnd:
 		if sum := le.Uint64(in.take(8)); in.err == nil && sum != before {
-			in.err = fmt.Errorf("%w: its digest does not match", errCut)
+			in.err = fmt.Errorf("%w: its digest does not match", ErrCut)
 		}
 		in.done = true
 	default:
 		if in.err == nil {
-			in.err = fmt.Errorf("%w: a record of kind %d", errCut, kind)
+			in.err = fmt.Errorf("%w: a record of kind %d", ErrCut, kind)
 		}
 	}
 }
