@@ -152,6 +152,9 @@ func everyPoint(t *testing.T, tune func(*Options)) {
 	require.Empty(t, a.lsm().ArchiveStatus().Err)
 	last := a.points[len(a.points)-1]
 	for i, p := range a.points {
+		if tune != nil && i%3 != 0 {
+			continue
+		}
 		state, out, err := a.restore(PointInTime{Time: p.at})
 		require.NoError(t, err, "point %d", i)
 		require.Empty(t, diffOf(p.state, state), "point %d", i)
@@ -240,6 +243,9 @@ func TestALostAnswerOfAnArchive(t *testing.T) {
 	}
 	require.NoError(t, a.round())
 	for i, p := range a.points {
+		if i%3 != 0 {
+			continue
+		}
 		state, _, err := a.restore(PointInTime{LSN: p.lsn})
 		require.NoError(t, err, "point %d", i)
 		require.Empty(t, diffOf(p.state, state), "point %d", i)

@@ -30,7 +30,7 @@ func TestABackupByStream(t *testing.T) {
 		_, err := receive(bytes.NewReader(whole[:n]))
 		require.Error(t, err, "%d bytes", n)
 	}
-	for at := 0; at < len(whole); at += len(whole)/200 + 1 {
+	for at := 0; at < len(whole); at += len(whole)/40 + 1 {
 		whole[at] ^= 4
 		_, err := receive(bytes.NewReader(whole))
 		require.Error(t, err, "byte %d", at)
