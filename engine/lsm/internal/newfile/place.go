@@ -156,9 +156,9 @@ func (p *Place) rename(err error) error {
 	if err == nil && p.Last != nil {
 		err = p.Last()
 	}
-	if held != nil && runtime.GOOS == "windows" { // which renames nothing onto an open file
-		err = errors.Join(err, held.Close())
-		held = nil
+	if runtime.GOOS == "windows" { // which renames no open file, and nothing onto one
+		err = errors.Join(err, closeIf(held), closeIf(p.lock))
+		held, p.lock = nil, nil
 	}
 	if err == nil {
 		err = p.fs.Rename(p.Temporary(), p.path)
@@ -167,7 +167,7 @@ func (p *Place) rename(err error) error {
 		p.Abandon()
 		return errors.Join(err, closeIf(held))
 	}
-	return errors.Join(p.fs.SyncDir(p.path), p.lock.Close(), closeIf(held))
+	return errors.Join(p.fs.SyncDir(p.path), closeIf(p.lock), closeIf(held))
 }
 
 // Abandon removes what was written. It does nothing after a Commit.
