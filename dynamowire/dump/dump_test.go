@@ -337,3 +337,34 @@ func Example() {
 	// {1 1} <nil> true
 	// <nil>
 }
+
+// TestMutilatedTexts: whatever a text has become, a load ends, and what it has made can be dumped and
+// loaded again.
+func TestMutilatedTexts(t *testing.T) {
+	ctx := context.Background()
+	seeds := []string{
+		head + `{"Item":{"pk":{"S":"a"},"v":{"L":[{"N":"0.5"}]},"m":{"M":{"t/":{"N":"7"}}}},"Native":["/v","/m/t~1"]}` + "\n{\"End\":{}}",
+		strings.Replace(head, `"BillingMode"`, `"Tags":[{"Key":"k","Value":"v"}],`+
+			`"StreamSpecification":{"StreamEnabled":true,"StreamViewType":"KEYS_ONLY"},"BillingMode"`, 1) + `{"End":{}}`,
+	}
+	r := rand.New(rand.NewPCG(1, 1))
+	for range 200 {
+		b := []byte(seeds[r.IntN(len(seeds))])
+		for range 1 + r.IntN(3) {
+			switch at := r.IntN(len(b)); r.IntN(3) {
+			case 0:
+				b[at] = byte(r.IntN(256))
+			case 1:
+				b = append(b[:at:at], b[at+1:]...)
+			case 2:
+				b = append(b[:at+1:at+1], b[r.IntN(len(b)):]...)
+			}
+		}
+		db, again := memory(t), memory(t)
+		_, _ = dump.Load(ctx, db, bytes.NewReader(b), dump.LoadOptions{Table: "tab", Bad: func(int64, error) {}})
+		text := dumped(t, db)
+		_, err := dump.Load(ctx, again, strings.NewReader(text), dump.LoadOptions{})
+		require.NoError(t, err, "%q", b)
+		require.Equal(t, text, dumped(t, again))
+	}
+}

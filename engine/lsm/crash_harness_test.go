@@ -23,7 +23,9 @@ type crashWorkload struct {
 	name string
 	// tune changes the options of every open, those after a crash too.
 	tune func(*Options)
-	run  func(*crashSession) error
+	// tuneBy does so by the seed, and after everything else.
+	tuneBy func(*Options, uint64)
+	run    func(*crashSession) error
 	// before and during are the clones taken at each operation; zero means one each.
 	before, during int
 	// every takes only each n-th operation; zero means all.
@@ -82,7 +84,7 @@ func runCrash(load crashWorkload, seed uint64) (int64, error) {
 		})
 	}
 	fsys := vfs.NewMemFS(seed)
-	s := &crashSession{fs: fsys, opts: h.options(fsys, seed), led: h.led}
+	s := &crashSession{fs: fsys, opts: h.options(fsys, seed), led: h.led, seed: seed}
 	fsys.SetHooks(vfs.Hooks{
 		Before: func(op vfs.Op) error {
 			if op.Kind != vfs.OpRead {
@@ -123,6 +125,9 @@ func (h *crashHarness) options(fsys *vfs.MemFS, seed uint64) Options {
 	}
 	if h.load.tune != nil {
 		h.load.tune(&o)
+	}
+	if h.load.tuneBy != nil {
+		h.load.tuneBy(&o, h.seed)
 	}
 	return o
 }
@@ -224,7 +229,7 @@ func (h *crashHarness) verify(st crashState) error {
 	if err == nil && (len(r.Faults) > 0 || len(r.Unchecked) > 0) {
 		err = fmt.Errorf("verify: %v %v", r.Faults, r.Unchecked)
 	}
-	return err
+	return errors.Join(err, copyIsWhole(st.fs, h.options(st.fs, st.seed)))
 }
 
 // crashRecovery arranges that the open of a state is crashed too, at an operation by the seed. The

@@ -203,6 +203,7 @@ type crashSession struct {
 	led  *ledger
 	db   storage.Store
 	n    int // ops so far, for values that tell where they come from
+	seed uint64
 }
 
 func (s *crashSession) open() error {

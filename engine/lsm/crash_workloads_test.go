@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -45,6 +46,7 @@ func crashWorkloads() []crashWorkload {
 		{name: "interval", tune: interval, run: tinyRing},
 		{name: "off", tune: off, run: mixed},
 		{name: "mixed", tune: tiny, run: mixed, every: 2},
+		{name: "logs of many sizes", tune: tiny, run: logSizes, every: 5},
 	}
 }
 
@@ -298,6 +300,14 @@ func mixed(s *crashSession) error {
 	return s.close()
 }
 
+// crashSeeds are several at night: a seed decides what a crash keeps, and what is encrypted.
+func crashSeeds() []uint64 {
+	if os.Getenv("KSTONE_NIGHT") != "" && !testing.Short() {
+		return []uint64{1, 2, 3, 4}
+	}
+	return []uint64{1}
+}
+
 func TestCrashAtEveryWriteAndSync(t *testing.T) {
 	var total int64
 	ran := 0
@@ -307,10 +317,12 @@ func TestCrashAtEveryWriteAndSync(t *testing.T) {
 			if testing.Short() {
 				load.every = shortEvery * max(load.every, 1)
 			}
-			states, err := runCrash(load, 1)
-			total += states
-			t.Logf("%d states", states)
-			require.NoError(t, err)
+			for _, seed := range crashSeeds() {
+				states, err := runCrash(load, seed)
+				total += states
+				t.Logf("seed %d: %d states", seed, states)
+				require.NoError(t, err)
+			}
 		})
 	}
 	t.Logf("%d crash states in all", total)
