@@ -46,7 +46,6 @@ func Open(path string, opts Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts.EncryptionKey = nil
 	db, err := newDB(store, opts)
 	if err != nil {
 		return nil, closeAfter(store, err)
@@ -61,6 +60,7 @@ func OpenStore(store storage.Store, opts Options) (*DB, error) {
 }
 
 func newDB(store storage.Store, opts Options) (*DB, error) {
+	opts.EncryptionKey = nil // what needs it has it
 	c, err := openCore(store, opts)
 	if err != nil {
 		return nil, err

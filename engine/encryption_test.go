@@ -78,6 +78,22 @@ func TestNothingReadableIsInTheFile(t *testing.T) {
 	}
 }
 
+// TestKeyIsNotKept: a database holds no copy of the user's key, nor the caller's slice.
+func TestKeyIsNotKept(t *testing.T) {
+	file, err := Open(filepath.Join(t.TempDir(), "db"), Options{EncryptionKey: fileKey, NoBackground: true})
+	require.NoError(t, err)
+	assert.Nil(t, file.opts.EncryptionKey)
+	require.NoError(t, file.Close())
+	store, err := lsm.Open("", lsm.Options{InMemory: true})
+	require.NoError(t, err)
+	served, err := OpenStore(store, Options{EncryptionKey: fileKey, NoBackground: true})
+	require.NoError(t, err)
+	assert.Nil(t, served.opts.EncryptionKey)
+	require.NoError(t, served.Close())
+	_, err = Open("", Options{InMemory: true, EncryptionKey: fileKey})
+	require.ErrorContains(t, err, "in memory has no encryption key")
+}
+
 func formsOf(key []byte) []string {
 	return []string{string(key), hex.EncodeToString(key), base64.StdEncoding.EncodeToString(key)[:40], fmt.Sprint(key)}
 }
