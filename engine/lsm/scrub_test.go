@@ -44,10 +44,15 @@ func ticksOfAPass(t *testing.T, db *DB, s *scrubber) (ticks int) {
 
 // TestScrubFindsDamageOfARunningDatabase in every part, says where, and goes on; nothing else happens.
 func TestScrubFindsDamageOfARunningDatabase(t *testing.T) {
+	t.Run("plain", func(t *testing.T) { scrubFindsDamage(t, nil) })
+	t.Run("encrypted", func(t *testing.T) { scrubFindsDamage(t, ownersKey) })
+}
+
+func scrubFindsDamage(t *testing.T, key []byte) {
 	fsys := vfs.NewMemFS(1)
 	var told []string
 	db, s := scrubbed(t, fsys, func(o *Options) {
-		o.ScrubRate = 1 << 30
+		o.ScrubRate, o.EncryptionKey = 1<<30, key
 		o.Logger = func(_ string, err error) { told = append(told, err.Error()) }
 	})
 	ticksOfAPass(t, db, s)

@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"runtime"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -131,7 +132,7 @@ func readFile(_ context.Context, path string, stderr io.Writer) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
-	if info.Mode().IsRegular() && info.Mode()&othersMask != 0 {
+	if info.Mode().IsRegular() && info.Mode()&othersMask != 0 && runtime.GOOS != "windows" { // which has no such rights
 		fmt.Fprintf(stderr, "kstone: other users may read the key in %s: chmod 600 it\n", path)
 	}
 	text := make([]byte, textMaxBytes) // what is longer is no key anyway
