@@ -81,8 +81,11 @@ func compactSomewhere(t *testing.T, db *DB, stripe int, rng *rand.Rand) {
 // tables are cut, moved and merged.
 func TestKeysThatDifferBehindTheirBounds(t *testing.T) {
 	key := func(i int) []byte { return testKey(1, strings.Repeat("p", 80)+fmt.Sprintf("%04d", i)) }
-	tables := 0
-	for seed := range uint64(4) {
+	tables, seeds := 0, uint64(4)
+	if testing.Short() {
+		seeds = 1
+	}
+	for seed := range seeds {
 		fsys := vfs.NewMemFS(seed)
 		tune := func(o *Options) { o.MemtableBytes, o.SegmentBytes, o.LogBytes = 64<<20, 4<<20, 64<<20 }
 		db := manualDB(t, fsys, tune)
