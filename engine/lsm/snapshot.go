@@ -97,9 +97,6 @@ func (s *snapshot) GetMany(ctx context.Context, keys [][]byte) ([]storage.Value,
 			return nil, err
 		}
 	}
-	if s.gone() {
-		return nil, storage.ErrSnapshotGone
-	}
 	return values, nil
 }
 
@@ -114,6 +111,9 @@ func (s *snapshot) getEach(ctx context.Context, keys [][]byte, values []storage.
 			return err
 		}
 		values[i] = v
+	}
+	if s.gone() {
+		return storage.ErrSnapshotGone
 	}
 	return nil
 }

@@ -195,7 +195,8 @@ func TestConnectionLimit(t *testing.T) {
 
 func TestConfigOfTheDoor(t *testing.T) {
 	good := Config{Host: HostDefault, Account: "123456789012", Region: "r", InMemory: true, MaxConnections: 1,
-		SyncInterval: 1, TTLInterval: 1, StreamRetention: 1, StreamShards: 1, CollectionBytes: 1}
+		SyncInterval: 1, TTLInterval: 1, StreamRetention: 1, StreamShards: 1, CollectionBytes: 1,
+		ArchiveInterval: 1, ArchiveBaseInterval: 1}
 	require.NoError(t, good.check())
 	outside := good
 	outside.Host = "0.0.0.0"
