@@ -178,25 +178,35 @@ func (db *DB) compactAll(ctx context.Context) error {
 
 // compactOnce does the most urgent job, if there is one.
 func (db *DB) compactOnce(ctx context.Context, idle bool) (worked bool, err error) {
-	c, err := db.pickCompaction(idle)
-	if c == nil || err != nil {
-		return false, err
+	for range fullTries {
+		var c *compaction
+		if c, err = db.pickCompaction(idle); c == nil || err != nil {
+			return false, err
+		}
+		if err = db.runCompaction(ctx, c); !isFull(err) || !db.wal.full.Load() {
+			break
+		}
 	}
+	return true, err
+}
+
+// runCompaction does a job that is claimed.
+func (db *DB) runCompaction(ctx context.Context, c *compaction) error {
 	defer db.compact.unclaim(&c.span)
 	defer db.release(c.version)
 	if c.move {
 		db.figures.moves.Add(1)
 		db.figures.compactWhy[c.why].Add(1)
-		return true, db.moveDown(c)
+		return db.moveDown(c)
 	}
-	err = db.rewrite(ctx, c)
+	err := db.rewrite(ctx, c)
 	if err != nil && ctx.Err() == nil {
 		db.figures.compactFailures.Add(1)
 	}
 	if errors.Is(err, storage.ErrCorrupt) {
 		db.compact.setCorrupt(c.stripe)
 	}
-	return true, err
+	return err
 }
 
 func (c *compactions) setCorrupt(stripe int) {
@@ -231,8 +241,8 @@ func (db *DB) pickCompaction(idle bool) (*compaction, error) {
 		v := s.tables.acquire()
 		s.mu.RUnlock()
 		due := v.due(n, idle, s.asked.Load())
-		if full && due.score < 1 && len(v.levels[0]) > 0 {
-			due = dueCompaction{score: 1, why: forRoom} // deletes make room when they meet what they delete
+		if full {
+			due = v.dueForRoom(due)
 		}
 		if due.score < 1 || due.score <= bestScore {
 			db.release(v)
@@ -248,6 +258,11 @@ func (db *DB) pickCompaction(idle bool) (*compaction, error) {
 		best, bestScore = c, due.score
 	}
 	if best != nil {
+		if full { // stripes take turns
+			db.compact.mu.Lock()
+			db.compact.next = (best.stripe + 1) % base.StripeCount
+			db.compact.mu.Unlock()
+		}
 		return best, nil
 	}
 	return db.pickDead(start)

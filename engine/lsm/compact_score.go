@@ -1,5 +1,7 @@
 package lsm
 
+import "slices"
+
 // What is compacted, and when, follows from what it costs not to: reads that ask one table more each,
 // space that superseded versions take, and levels that make the writing below them dear.
 
@@ -106,6 +108,26 @@ func (v *version) dueLevel0(d *dueCompaction, stripe int, idle bool, asked int64
 			d.raise(1, 0, forSpace)
 		}
 	}
+}
+
+// dueForRoom is due on a full disk: deletes make room when they meet what they delete. All others are as
+// urgent as each other: the most urgent one may find no space.
+func (v *version) dueForRoom(due dueCompaction) dueCompaction {
+	due.score = min(due.score, 1)
+	if slices.ContainsFunc(v.levels[0], func(t *liveTable) bool { return t.Meta.Tombstones > 0 }) {
+		return dueCompaction{score: 2, why: forRoom}
+	}
+	return due
+}
+
+// spare is what the tables of a compaction leave free on a full disk. The last of the reserve is for
+// those that are sure to give more than they take.
+func (c *compaction) spare() spare {
+	deletes := func(in input) bool { return in.level < c.to && in.Meta.Tombstones > 0 }
+	if slices.ContainsFunc(c.inputs, deletes) || c.version.dead.Overlaps(c.first, c.last) {
+		return spareManifest
+	}
+	return spareHalf
 }
 
 // topLevel is the highest one below level 0 that has tables, 0 without any.

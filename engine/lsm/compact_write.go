@@ -22,17 +22,11 @@ const compactCtxEvery = 256
 func (db *DB) rewrite(ctx context.Context, c *compaction) error {
 	defer db.timed(&db.figures.compactNanos)()
 	opts := merge.CompactorOptions{Horizon: db.horizon(), Bottom: c.bottom, Dead: c.version.dead}
-	r := db.newRun(spareManifest, func(n int) { db.pace(ctx, c.stripe, n) })
-	for _, in := range c.inputs {
-		r.expected += in.extent().Length
-	}
-	r.begin(uint8(c.stripe), uint8(c.to))
-	err := c.merge(ctx, opts, r)
-	if err == nil {
-		err = r.finish()
+	r, err := db.writeTables(ctx, c, opts, 0)
+	if isFull(err) {
+		r, err = db.writeTables(ctx, c, opts, fullTableBytes) // there may be space in small pieces
 	}
 	if err != nil {
-		r.abandon(err)
 		return fmt.Errorf("compact stripe %d to level %d: %w", c.stripe, c.to, err)
 	}
 	if invariants.Enabled {
@@ -58,6 +52,27 @@ func (db *DB) rewrite(ctx context.Context, c *compaction) error {
 		db.figures.compactRead.Add(uint64(in.Meta.Length))
 	}
 	return nil
+}
+
+// writeTables writes the outputs, none much larger than cut, if it is not 0.
+func (db *DB) writeTables(ctx context.Context, c *compaction, opts merge.CompactorOptions, cut int64) (*run, error) {
+	r := db.newRun(c.spare(), func(n int) { db.pace(ctx, c.stripe, n) })
+	if cut != 0 {
+		r.cut = cut
+	}
+	for _, in := range c.inputs {
+		r.expected += in.extent().Length
+	}
+	r.begin(uint8(c.stripe), uint8(c.to))
+	err := c.merge(ctx, opts, r)
+	if err == nil {
+		err = r.finish()
+	}
+	if err != nil {
+		r.abandon(err)
+		return nil, err
+	}
+	return r, nil
 }
 
 // merge writes what must be kept of the inputs.

@@ -32,16 +32,17 @@ type DB struct {
 	// inFlight is held shared by whoever writes, and whole by Close before it gives the file back.
 	inFlight sync.RWMutex
 
-	memBytes atomic.Int64 // held by memtables or reserved for them
-	multis   atomic.Int64 // transactions that are not answered yet
-	delay    atomic.Int64 // of the gate, in nanoseconds
-	closed   atomic.Bool
-	ticks    atomic.Int64 // nanoseconds by the flusher's ticks, without a Clock
-	steady   steadyClock
-	objects  atomic.Uint64
-	figures  figures
-	compact  compactions
-	archiver *archiver // nil without one
+	memBytes  atomic.Int64 // held by memtables or reserved for them
+	multis    atomic.Int64 // transactions that are not answered yet
+	delay     atomic.Int64 // of the gate, in nanoseconds
+	closed    atomic.Bool
+	growAfter int64        // until then the log does not grow: the disk was full; the flusher's alone
+	ticks     atomic.Int64 // nanoseconds by the flusher's ticks, without a Clock
+	steady    steadyClock
+	objects   atomic.Uint64
+	figures   figures
+	compact   compactions
+	archiver  *archiver // nil without one
 
 	// home is whose file a fork reads; nil without.
 	home *DB

@@ -25,6 +25,7 @@ const (
 	passAge                     // stripes that have been idle for long
 	passAll                     // everything
 	passReserve                 // on a full disk: a few stripes, those with many deletes first
+	passPart                    // on a full disk: a few stripes, those with the oldest writes first
 )
 
 // spare is what the tables of a pass leave free.
@@ -68,7 +69,14 @@ func (db *DB) pass(kind passKind) error {
 	}
 	defer db.timed(&db.figures.flushNanos)()
 	r := db.newRun(kind.spare(), nil)
-	if err := db.writePass(r, chosen); err != nil {
+	err := db.writePass(r, chosen)
+	if isFull(err) {
+		r.abandon(err)
+		r = db.newRun(kind.spare(), nil)
+		r.cut = fullTableBytes // there may be space in small pieces
+		err = db.writePass(r, chosen)
+	}
+	if err != nil {
 		db.figures.flushFailures.Add(1)
 		r.abandon(err)
 		return err
@@ -80,7 +88,7 @@ func (db *DB) pass(kind passKind) error {
 		at = db.wal.positionLocked(tail)
 		db.wal.mu.Unlock()
 	}
-	err := db.recordPass(r.tables, chosen, tail, at)
+	err = db.recordPass(r.tables, chosen, tail, at)
 	if err != nil {
 		db.figures.flushFailures.Add(1)
 	}
@@ -103,7 +111,7 @@ func (db *DB) freeze(kind passKind) []frozenStripe {
 	now := db.clock()
 	var out []frozenStripe
 	for i := range db.stripes {
-		if kind == passReserve && !chosen[i] {
+		if (kind == passReserve || kind == passPart) && !chosen[i] {
 			continue
 		}
 		s := &db.stripes[i]
@@ -153,14 +161,26 @@ func (db *DB) choose(kind passKind) (chosen [base.StripeCount]bool) {
 		s := &db.stripes[i]
 		s.mu.RLock()
 		c := candidate{i, s.active.MinLSN(), s.active.Bytes()}
+		for _, m := range s.frozen {
+			if kind == passPart {
+				c.oldest = m.MinLSN() // the last is the oldest
+				c.bytes += m.Bytes()
+			}
+		}
 		s.mu.RUnlock()
 		if c.bytes >= least && c.oldest <= last {
 			list = append(list, c)
 		}
 	}
 	part := int64(math.MaxInt64)
-	if kind == passBudget {
+	switch kind {
+	case passBudget:
 		part = max(db.opts.MemtableBytes/4, passPartMinBytes)
+	case passPart:
+		part = fullPartBytes
+	default:
+	}
+	if part < math.MaxInt64 {
 		slices.SortFunc(list, func(a, b candidate) int { return cmp.Compare(a.oldest, b.oldest) })
 	}
 	for _, c := range list {

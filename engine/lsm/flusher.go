@@ -141,7 +141,11 @@ func (db *DB) tend() error {
 			}
 		}
 		if w.full.Load() && !db.findSpace() {
-			return db.tendFull()
+			if given, err := db.giveUpSegments(); err != nil {
+				return err
+			} else if !given {
+				return db.tendFull()
+			}
 		}
 		kind, needed := db.neededPass()
 		if !needed {
@@ -153,6 +157,13 @@ func (db *DB) tend() error {
 		}
 		passes := db.figures.passes.Load()
 		err := db.pass(kind)
+		if isFull(err) {
+			if room, failed := db.makeRoom(); failed != nil {
+				return failed
+			} else if room {
+				continue
+			}
+		}
 		db.setPressure(err)
 		if err != nil {
 			return err
@@ -267,7 +278,7 @@ func (db *DB) growsRing() bool {
 	took := time.Duration(w.now() - w.lapBegan)
 	w.mu.Unlock()
 	target := int(db.opts.LogBytes / db.opts.SegmentBytes)
-	if took >= lapFast/2 || count >= target {
+	if took >= lapFast/2 || count >= target || db.clock() < db.growAfter {
 		return false
 	}
 	// A failure is seen again where it is told: by the pass, or when the lap ends.
@@ -298,7 +309,7 @@ func (db *DB) tendRing() error {
 	}
 	db.archiver.press(held && (waiting || db.spillBytes() > db.opts.LogBytes))
 	switch {
-	case ended && took < lapFast && count < target:
+	case ended && took < lapFast && count < target && db.clock() >= db.growAfter:
 		return db.addSegments(min(count, target-count, ringStepMax))
 	case drops:
 		return db.dropSegment()

@@ -101,14 +101,14 @@ func TestDeletesMakeRoomOnAFullDisk(t *testing.T) {
 	require.Len(t, got, len(left)+1)
 }
 
-// TestDeletingHalfMakesRoomOnAFullDisk: the rest may stay. What is free of a full disk is in pieces,
+// TestDeletingAQuarterMakesRoomOnAFullDisk: the rest may stay. What is free of a full disk is in pieces,
 // none of which takes a stripe's whole last level.
-func TestDeletingHalfMakesRoomOnAFullDisk(t *testing.T) {
+func TestDeletingAQuarterMakesRoomOnAFullDisk(t *testing.T) {
 	fsys := vfs.NewMemFS(1)
 	db := manualDB(t, fsys, nil)
 	keys := fillDisk(t, db, fsys, 8*fullRoom)
 	const batch = 20
-	for at := 0; at+batch <= len(keys)/2; at += batch {
+	for at := 0; at+batch <= len(keys)/4; at += batch {
 		var b storage.Batch
 		for _, k := range keys[at : at+batch] {
 			b.Delete([]byte(k))
@@ -131,7 +131,24 @@ func TestDeletingHalfMakesRoomOnAFullDisk(t *testing.T) {
 	clone := faultDB(t, fsys.CrashClone(vfs.CrashLoseAll, 1))
 	got, err := readAll(clone)
 	require.NoError(t, err)
-	require.Len(t, got, len(keys)-len(keys)/2/batch*batch+1)
+	require.Len(t, got, len(keys)-len(keys)/4/batch*batch+1)
+}
+
+// TestAFullDiskTakesTheSpareLog: a log that was quick to grow gives its free segments up, and does not
+// take them back, before puts are refused.
+func TestAFullDiskTakesTheSpareLog(t *testing.T) {
+	const segments = 24
+	fsys := vfs.NewMemFS(1)
+	db := manualDB(t, fsys, func(o *Options) { o.LogBytes = (segments + 2) * o.SegmentBytes })
+	require.NoError(t, db.addSegments(segments))
+	keys := fillDisk(t, db, fsys, fullRoom)
+	m := db.Metrics()
+	require.LessOrEqual(t, m.Segments, 4+fullRingSpare)
+	require.Greater(t, m.TableBytes, (segments-8)*db.opts.SegmentBytes)
+	clone := faultDB(t, fsys.CrashClone(vfs.CrashLoseAll, 1))
+	got, err := readAll(clone)
+	require.NoError(t, err)
+	require.Len(t, got, len(keys))
 }
 
 // TestADroppedTableMakesRoomOnAFullDisk: its tables leave with the record, which has a reserve.
