@@ -184,19 +184,26 @@ func (r *VerifyReport) crossref(ctx context.Context, path string, opts VerifyOpt
 		r.Unchecked = append(r.Unchecked, "what is stored in the file, which cannot be opened: "+err.Error())
 		return ctx.Err()
 	}
-	if opts.Clock == nil {
-		opts.Clock = time.Now //nolint:clock // as in Options
-	}
-	c := crossref.Options{FaultsMax: opts.FaultsMax, Lost: lost, Now: opts.Clock()}
-	if opts.Progress != nil {
-		c.Progress = func(step string, done, total int64) { opts.Progress(VerifyProgress{step, done, total}) }
-	}
+	c := opts.crossref()
+	c.Lost = lost
 	got, err := crossref.Check(ctx, store, c)
 	if err = errors.Join(err, store.Close()); err != nil {
 		return fmt.Errorf("verify %s: %w", path, err)
 	}
 	r.add(&got)
 	return nil
+}
+
+// crossref are the options of the check of what is stored.
+func (o VerifyOptions) crossref() crossref.Options {
+	if o.Clock == nil {
+		o.Clock = time.Now //nolint:clock // as in Options
+	}
+	c := crossref.Options{FaultsMax: o.FaultsMax, Now: o.Clock()}
+	if o.Progress != nil {
+		c.Progress = func(step string, done, total int64) { o.Progress(VerifyProgress{step, done, total}) }
+	}
+	return c
 }
 
 // add takes in what was found among what is stored.

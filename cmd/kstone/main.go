@@ -8,6 +8,7 @@
 //	kstone tables, describe            what tables there are
 //	kstone backup, restore    copy a database while it is in use, and make one of copies
 //	kstone verify     check a database file for damage
+//	kstone salvage    copy what can be read of a damaged file into a new one
 //	kstone rekey      change the encryption key of a database file
 //	kstone dump, load         all tables and items as text, and back
 //	kstone stats, inspect     print figures of a database, and what stands in its file
@@ -93,7 +94,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(flags.Error)
 	root.AddCommand(newServe(), newHealth(), newVersion(), newCreate(), newPut(), newGet(), newDelete(),
 		newUpdate(), newScan(), newQuery(), newSQL(), newTables(), newDescribe(), newBackup(), newRestore(),
-		newVerify())
+		newVerify(), newSalvage())
 	root.AddCommand(newStats(), newInspect(), newDump(), newLoad(), newRekey())
 	return root
 }

@@ -23,7 +23,7 @@ import (
 )
 
 // overwrite changes the bytes of a database behind its back.
-func overwrite(t *testing.T, fsys *vfs.MemFS, p []byte, off int64) {
+func overwrite(t testing.TB, fsys *vfs.MemFS, p []byte, off int64) {
 	t.Helper()
 	f, err := fsys.Open(crashPath, vfs.OpenOptions{})
 	require.NoError(t, err)
@@ -32,7 +32,7 @@ func overwrite(t *testing.T, fsys *vfs.MemFS, p []byte, off int64) {
 }
 
 // wholeFile returns the bytes of a database.
-func wholeFile(t *testing.T, fsys *vfs.MemFS) []byte {
+func wholeFile(t testing.TB, fsys *vfs.MemFS) []byte {
 	t.Helper()
 	f, err := fsys.Open(crashPath, vfs.OpenOptions{})
 	require.NoError(t, err)

@@ -68,6 +68,7 @@ var importTable = map[string][]string{
 		"manifest", "table"),
 	"engine/lsm/internal/verify":  lsmParts("base", "log", "manifest", "ondisk", "space", "superblock", "table", "vfs"),
 	"engine/lsm/internal/inspect": lsmParts("base", "log", "manifest", "ondisk", "superblock", "table", "vfs"),
+	"engine/lsm/internal/salvage": lsmParts("base", "crypt", "log", "manifest", "memtable", "merge", "ondisk", "space", "superblock", "table", "vfs"),
 	"engine/lsm/internal/manifest": lsmParts("base", "bug", "invariants", "vfs", "log", "space",
 		"superblock", "table"),
 
