@@ -9,11 +9,11 @@ import (
 )
 
 const (
-	// HeaderMagic begins a table, FooterMagic ends it.
+	// HeaderMagic begins a table.
 	HeaderMagic = headerMagic
+	// FooterMagic ends it.
 	FooterMagic = footerMagic
-	// HeaderBytes and FooterBytes are the lengths of what stands there.
-	HeaderBytes = headerBytes
+	// FooterBytes is the length of a footer.
 	FooterBytes = footerBytes
 )
 
