@@ -260,3 +260,28 @@ func withoutRange(t *testing.T, store storage.Store, lost storage.Range) storage
 	}
 	return other
 }
+
+// TestALostDefinitionIsGuessed from the items of the table.
+func TestALostDefinitionIsGuessed(t *testing.T) {
+	d, store := crossrefDB(t)
+	ctx := t.Context()
+	keys, _ := stored(t, store, key.CatalogRange(key.SubTable))
+	other := withoutRange(t, store, storage.Range{Start: keys[0], End: append(keys[0], 0)})
+	for range 2 {
+		_, err := crossref.Check(ctx, other, crossref.Options{Repair: true, Now: d.clock.now})
+		require.NoError(t, err)
+	}
+	require.NoError(t, consistent(ctx, other, d.clock.now))
+	db, err := OpenStore(other, Options{NoBackground: true, Clock: d.clock.Now})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = db.Close() })
+	out, err := db.Query(ctx, &api.QueryInput{
+		TableName: api.Some("recovered-16"), KeyConditionExpression: api.Some("pk = :p"),
+		ExpressionAttributeValues: []api.NamedValue{{Placeholder: ":p", Value: d.build(attr.NewItem().S("p", "p5")).Get("p")}},
+	})
+	require.NoError(t, err)
+	require.Len(t, out.Items, 5)
+	described, err := db.DescribeTable(ctx, &api.DescribeTableInput{TableName: api.Some("recovered-16")})
+	require.NoError(t, err)
+	require.Equal(t, "ACTIVE", described.Table.TableStatus.Value)
+}

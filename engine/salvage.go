@@ -88,7 +88,8 @@ const repairRounds = 4
 // Salvage copies whatever can be read of a damaged database file into a new one, and lists what could not.
 // The damaged file is only read, and may be without its superblocks, manifest, parts of its log or of
 // its tables; path must not exist. In the new file what follows from items is made anew from them, and
-// it passes Verify. Where the manifest is damaged, items that were deleted lately may be there again.
+// it passes Verify. A table whose definition is lost is called recovered- and its id, and has the key
+// that its items have and no indexes. Where the manifest is damaged, items that were deleted lately may be there again.
 // An error leaves no new file.
 func Salvage(ctx context.Context, damaged, path string, opts SalvageOptions) (SalvageReport, error) {
 	low := lsm.SalvageOptions{EncryptionKey: opts.EncryptionKey, LossesMax: opts.LossesMax}

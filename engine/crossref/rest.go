@@ -94,10 +94,9 @@ func (c *checker) strays(ctx context.Context) error {
 			if found == nil {
 				break
 			}
-			c.add(Fault{Warning: true, Region: Keys, Key: found, What: "keys that belong to no table, index or stream"})
-			next := key.PrefixEnd(found[:min(len(found), storage.PrefixBytes)])
-			if next == nil {
-				return nil
+			next, err := c.stray(ctx, found)
+			if err != nil || next == nil {
+				return err
 			}
 			from = next
 		}
@@ -106,6 +105,25 @@ func (c *checker) strays(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// stray says what a key that belongs to nothing means, and returns where to go on. In a repair the items of
+// a table whose definition is lost get another one.
+func (c *checker) stray(ctx context.Context, found []byte) (next []byte, err error) {
+	if items := binary.BigEndian.AppendUint64(nil, key.TableSpace(0)); c.opts.Repair && len(found) > storage.PrefixBytes &&
+		found[0] == items[0] && binary.BigEndian.Uint32(found[8:]) == key.TableSub {
+		name, ok, err := c.adopt(ctx, binary.BigEndian.Uint64(found)-key.TableSpace(0))
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			c.add(Fault{Region: Catalog, Table: name, Key: found,
+				What: "the definition of a table is lost: this one has the key that its items have, and nothing else"})
+			return key.PrefixEnd(found[:8]), nil
+		}
+	}
+	c.add(Fault{Warning: true, Region: Keys, Key: found, What: "keys that belong to no table, index or stream"})
+	return key.PrefixEnd(found[:min(len(found), storage.PrefixBytes)]), nil
 }
 
 // known are the ranges of all that the catalog names, sorted.
