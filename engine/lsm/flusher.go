@@ -246,11 +246,8 @@ func (db *DB) setPressure(err error) {
 	}
 	w.mu.Unlock()
 	var delay int64
-	if over := memory - db.opts.MemtableBytes*5/4; over > 0 {
-		delay = int64(time.Millisecond) * (1 + 8*over/db.opts.MemtableBytes)
-	}
 	if total >= db.opts.LogBytes && total >= pressSegmentsMin*db.opts.SegmentBytes && use*8 > total*7 {
-		delay = max(delay, int64(time.Millisecond))
+		delay = int64(gateDelayMin)
 	}
 	db.delay.Store(delay)
 }
@@ -282,7 +279,7 @@ func (db *DB) growsRing() bool {
 		return false
 	}
 	// A failure is seen again where it is told: by the pass, or when the lap ends.
-	err := db.addSegments(min(count, target-count, ringStepMax))
+	err := db.addSegments(1) // writers fill the rest meanwhile
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return err == nil && len(w.live)+len(w.free) > count

@@ -367,15 +367,15 @@ func (db *DB) gate(ctx context.Context, level0 int32) error {
 		defer db.wal.mu.Unlock()
 		return db.wal.refusalLocked(false)
 	}
-	delay := db.delay.Load()
-	if level0 > l0SlowTables && !db.opts.manual {
-		delay = max(delay, int64(level0-l0SlowTables)*int64(time.Millisecond))
+	delay := time.Duration(db.delay.Load())
+	if !db.opts.manual {
+		delay = max(delay, time.Duration(level0-l0SlowTables)*time.Millisecond, db.memoryDelay())
 	}
-	if delay == 0 {
+	if delay <= 0 {
 		return nil
 	}
 	began := db.clock()
-	timer := time.NewTimer(time.Duration(min(delay, int64(gateDelayMax))))
+	timer := time.NewTimer(min(delay, gateDelayMax))
 	defer timer.Stop()
 	defer func() { db.wal.stalls.add(db.clock() - began) }()
 	select {
@@ -386,9 +386,24 @@ func (db *DB) gate(ctx context.Context, level0 int32) error {
 	}
 }
 
+// memoryDelay slows writers to the pace of the flusher before the memtables are full: the delay grows
+// with the square of how far they are from an eighth above their budget to their bound, so that it
+// stays where as much comes in as is flushed.
+func (db *DB) memoryDelay() time.Duration {
+	budget := db.opts.MemtableBytes
+	over := db.memBytes.Load() - budget - budget/8
+	if over <= 0 || db.wal.memCap == 0 {
+		return 0
+	}
+	share := float64(over) / float64(db.wal.memCap-budget-budget/8)
+	return max(gateDelayMin, time.Duration(share*share*float64(gateDelayMax)))
+}
+
 const (
 	// l0SlowTables of level 0 in a stripe make its writers wait a little.
 	l0SlowTables = 12
-	// gateDelayMax bounds the delay of one write by the gate.
+	// gateDelayMax bounds the delay of one write by the gate; there is no timer for less than
+	// gateDelayMin.
 	gateDelayMax = 50 * time.Millisecond
+	gateDelayMin = time.Millisecond
 )
