@@ -152,7 +152,7 @@ func (db *DB) tend() error {
 			db.setPressure(nil)
 			return db.tendRing()
 		}
-		if kind == passTail && db.growsRing() {
+		if kind != passBudget && db.growsRing() {
 			continue
 		}
 		passes := db.figures.passes.Load()
@@ -372,6 +372,7 @@ func (db *DB) addSegments(n int) error {
 	w := &db.wal
 	w.mu.Lock()
 	w.free = append(w.free, added...)
+	w.tightenLocked()
 	w.cond.Broadcast()
 	w.mu.Unlock()
 	return nil

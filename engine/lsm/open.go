@@ -53,6 +53,7 @@ func openError(path string, err error) error {
 func (db *DB) openFile(path string) error {
 	db.path = path
 	db.wal.memCap = db.opts.MemtableBytes * 3 / 2
+	db.wal.segments = int(db.opts.LogBytes / db.opts.SegmentBytes)
 	if !db.opts.ReadOnly {
 		err := db.create(path)
 		if err == nil || !errors.Is(err, fs.ErrExist) {

@@ -370,6 +370,9 @@ func (db *DB) gate(ctx context.Context, level0 int32) error {
 	delay := time.Duration(db.delay.Load())
 	if !db.opts.manual {
 		delay = max(delay, time.Duration(level0-l0SlowTables)*time.Millisecond, db.memoryDelay())
+		if db.wal.tight.Load() {
+			delay = max(delay, gateDelayTight)
+		}
 	}
 	if delay <= 0 {
 		return nil
@@ -406,4 +409,6 @@ const (
 	// gateDelayMin.
 	gateDelayMax = 50 * time.Millisecond
 	gateDelayMin = time.Millisecond
+	// gateDelayTight is for as long as it takes to prepare a segment.
+	gateDelayTight = 5 * time.Millisecond
 )

@@ -86,6 +86,7 @@ type wal struct {
 	visible atomic.Uint64 // last LSN of the last finished group; written under mu
 	taken   atomic.Int64  // keys and values of all frames, as memtables count them; written under mu
 	ill     atomic.Bool   // poison is set
+	tight   atomic.Bool   // the last segment is in use, and others are being prepared
 	full    atomic.Bool   // flushes fail for space: only deletes are taken; written under mu
 
 	file     vfs.File     // of the role that fits the sync mode; nil in memory
@@ -97,6 +98,7 @@ type wal struct {
 	// counterMax is where the LSNs of an epoch end.
 	counterMax uint64
 	memCap     int64         // of memBytes; 0 without bound
+	segments   int           // that the log may grow to
 	mem        *atomic.Int64 // reserved and used by memtables
 	stalls     stalls
 	wanted     func()      // tells the flusher that somebody waits for room
@@ -324,6 +326,7 @@ func (w *wal) claimLocked() bool {
 	w.free = append(w.free[:0], w.free[1:]...)
 	w.live = append(w.live, w.current)
 	w.pos = w.current.Extent.Offset
+	w.tightenLocked()
 	w.lapClaims++
 	w.stats.claims++
 	w.claimed()
@@ -635,12 +638,18 @@ func (w *wal) positionLocked(lsn base.LSN) log.Position {
 	return w.marks[i].pos
 }
 
+// tightenLocked tells the gate whether writers may use up a log that is growing.
+func (w *wal) tightenLocked() {
+	w.tight.Store(len(w.free) == 0 && len(w.live) < w.segments && w.now()-w.lapBegan < int64(lapFast/2))
+}
+
 // releaseLocked makes the segments that the durable tail has left free.
 func (w *wal) releaseLocked(tail log.Position) {
 	for len(w.live) > 1 && w.live[0].Extent != tail.Extent {
 		w.free = append(w.free, w.live[0])
 		w.live = append(w.live[:0], w.live[1:]...)
 	}
+	w.tightenLocked()
 	n := 0
 	for n+1 < len(w.marks) && w.marks[n+1].pos.Seq <= tail.Seq {
 		n++
