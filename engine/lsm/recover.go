@@ -156,24 +156,26 @@ func (db *DB) replay(state *manifest.State, s *ondisk.Log) error {
 	db.spills = s.Spills
 	r := s.Again()
 	at := s.Start
+	apply := newLogReplay(db)
 	for s.End.Position.Seq > s.Start.Seq && r.Next() {
 		h := r.Header()
+		if err := apply.room(int(h.Length)); err != nil {
+			return err
+		}
 		at = db.replayAt(at, &h)
 		for i := range int(h.Count) {
 			lsn := h.FirstLSN + base.LSN(i)
 			if lsn < tail.LSN {
 				continue
 			}
-			if err := db.applyFrame(lsn, r.Payload(i), h.Position); err != nil {
+			if err := apply.frame(lsn, r.Payload(i), h.Position); err != nil {
 				return err
 			}
-			w.visible.Store(uint64(lsn))
-			w.sealedLSN, w.writtenLSN, w.syncedLSN = lsn, lsn, lsn
 		}
 		at.Epoch = h.Epoch
-		if err := db.replayPass(); err != nil {
-			return err
-		}
+	}
+	if err := apply.run(); err != nil {
+		return err
 	}
 	if err := r.Err(); err != nil {
 		return err
@@ -208,31 +210,6 @@ func (db *DB) replayPass() error {
 	err := db.pass(passBudget)
 	if err != nil && db.man.failed != nil {
 		return errors.Join(err, db.man.failed)
-	}
-	return nil
-}
-
-// applyFrame applies one batch; LSNs make it idempotent.
-func (db *DB) applyFrame(lsn base.LSN, payload []byte, offset int64) error {
-	body, err := ondisk.Ops(db.heap.file, db.crypt, payload, offset)
-	if err != nil {
-		return err
-	}
-	return db.applyOps(lsn, body, offset)
-}
-
-// applyOps applies the ops of a batch. Nobody reads yet, and the frame is accepted: it counts as visible.
-func (db *DB) applyOps(lsn base.LSN, body []byte, offset int64) error {
-	n := 0
-	err := ondisk.EachOp(body, func(kind base.Kind, key, value []byte) {
-		if n++; n == 2 && bug.Enabled(bug.ReplayHalf) {
-			return
-		}
-		e := base.Entry{Key: key, LSN: lsn, Kind: kind, Value: value}
-		db.memBytes.Add(db.insert(e, false, lsn))
-	})
-	if err != nil {
-		return &base.CorruptError{Region: "wal", Offset: offset, Reason: err.Error()}
 	}
 	return nil
 }

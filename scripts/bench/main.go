@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -170,6 +171,7 @@ func (o *options) measure(g group, engine string, procs int) (map[string]map[str
 		if err := os.CopyFS(dir, os.DirFS(base)); err != nil {
 			return nil, err
 		}
+		syscall.Sync() // the copy is not what is measured
 	}
 	if g.before != nil {
 		if _, err := o.start(g, engine, dir, procs, true); err != nil {
