@@ -186,6 +186,7 @@ func (s *Stats) workSamples(out *samples) {
 	out.counter("scrub_bytes", "Bytes that the background check read.", s.ScrubBytes)
 	out.counter("scrub_faults", "Times the background check met something wrong.", s.ScrubFaults)
 	out.gauge("snapshots", "Open snapshots.", float64(s.Snapshots))
+	out.gauge("forks", "Open forks that read this file.", float64(s.Forks))
 	out.gauge("snapshot_oldest_seconds", "How long the oldest snapshot has been open.", s.OldestSnapshotAge.Seconds())
 	out.gauge("snapshot_oldest_behind", "Batches since the oldest snapshot.", float64(s.OldestSnapshot))
 	out.gauge("snapshot_oldest_bytes", "Keys and values written since the oldest snapshot.", float64(s.OldestSnapshotBytes))
@@ -194,7 +195,7 @@ func (s *Stats) workSamples(out *samples) {
 		out.gauge("archive_covered_timestamp_seconds", "Up to when the archive has everything.", unixSeconds(s.ArchiveCovered))
 		out.gauge("archive_base_timestamp_seconds", "When the newest base backup in the archive was made.", unixSeconds(s.ArchiveBase))
 		out.counter("archive_gaps", "Times the log went on without its archive.", uint64(s.ArchiveGaps))
-		out.gauge("archive_failing", "1 when the last shipment to the archive failed.", flag(s.ArchiveFailing))
+		out.gauge("archive_failing", "Is 1 when the last shipment to the archive failed.", flag(s.ArchiveFailing))
 	}
 }
 

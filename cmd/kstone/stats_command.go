@@ -151,6 +151,7 @@ func workFacts(s *engine.Stats) []show.Fact {
 		fact("compactions", "%d and %d moves, read %s, wrote %s, %v, %d failed", s.Compactions, s.Moves,
 			size(int64(s.CompactRead)), size(int64(s.CompactWritten)), s.CompactTime.Round(time.Millisecond), s.CompactFailures),
 		fact("background check", "%d passes, %s read, %d faults", s.ScrubPasses, size(int64(s.ScrubBytes)), s.ScrubFaults),
+		fact("forks", "%d read this file", s.Forks),
 		fact("snapshots", "%d, the oldest open for %v, %d batches and %s behind", s.Snapshots,
 			s.OldestSnapshotAge.Round(time.Millisecond), s.OldestSnapshot, size(s.OldestSnapshotBytes)),
 	}

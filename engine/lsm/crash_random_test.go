@@ -134,7 +134,7 @@ const (
 	randomSeedsNight = 40
 	// randomEvery thins the crashes out, of one seed or many.
 	randomEvery, randomEveryNight = 12, 3
-	lapsShort, laps, lapsNight    = 20, 60, 2500
+	lapsShort, laps, lapsNight    = 20, 60, 2000
 )
 
 // TestCrashRandomWorkloads: each seed is another program under other options, crashed at every write and

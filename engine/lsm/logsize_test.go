@@ -41,7 +41,11 @@ func TestTheSizeOfTheLogMayChangeAtAnyOpen(t *testing.T) {
 		require.NoError(t, applyPut(db, key, value))
 		want[key] = value
 	}
-	for i, logBytes := range []int64{LogBytesMin, 1 << 20, 100_000, 8 << 20, LogBytesMin, 256 << 10, LogBytesMin} {
+	sizes := []int64{LogBytesMin, 1 << 20, 100_000, 8 << 20, LogBytesMin, 256 << 10, LogBytesMin}
+	if testing.Short() {
+		sizes = []int64{LogBytesMin, 512 << 10, 100_000}
+	}
+	for i, logBytes := range sizes {
 		o := faultOptions(fsys)
 		o.LogBytes, o.SegmentBytes, o.MemtableBytes = logBytes, 0, 1<<20
 		db, err := Open(crashPath, o)
@@ -78,7 +82,11 @@ func TestLargeBatchesThroughTheSmallestLog(t *testing.T) {
 	db, err := Open(crashPath, o)
 	require.NoError(t, err)
 	errs := make(chan error)
-	const writers, rounds, keys = 3, 3, 8
+	const writers, keys = 3, 8
+	rounds := 3
+	if testing.Short() {
+		rounds = 1
+	}
 	for w := range writers {
 		go func() {
 			var err error

@@ -236,6 +236,8 @@ type SnapshotMetrics struct {
 	OldestSnapshotBytes int64 `json:"oldest_bytes"`
 	// OldestSnapshotOwner is the Owner of its SnapshotOptions.
 	OldestSnapshotOwner string `json:"oldest_owner"`
+	// Forks read the tables of this file; it is not given back before the last is closed.
+	Forks int `json:"forks"`
 	// SnapshotsEnded were past a limit.
 	SnapshotsEnded uint64 `json:"ended"`
 }
@@ -263,6 +265,7 @@ func (db *DB) Metrics() Metrics {
 	db.cacheMetrics(&m)
 	db.spaceMetrics(&m)
 	m.SnapshotMetrics = db.snapshotMetrics()
+	m.Forks = max(0, int(db.holders.Load())-1)
 	m.ArchiveMetrics = db.archiveMetrics()
 	if user := m.PayloadBytes + m.SpilledBytes; user > 0 {
 		all := m.LogBytes + m.SpilledBytes + m.ManifestWritten + m.FlushedBytes + m.CompactWritten

@@ -135,6 +135,11 @@ func TestMetricsOfSpillsAndHeldTables(t *testing.T) {
 	snap.Close()
 	require.Zero(t, db.Metrics().Snapshots)
 	require.Zero(t, db.Metrics().HeldBytes)
+	fork, err := db.Fork()
+	require.NoError(t, err)
+	require.Equal(t, 1, db.Metrics().Forks)
+	require.NoError(t, fork.Close())
+	require.Zero(t, db.Metrics().Forks)
 	require.NoError(t, db.Close())
 }
 
@@ -167,4 +172,21 @@ func TestMetricsAsJSON(t *testing.T) {
 	require.NoError(t, json.Unmarshal(text, &back))
 	require.Equal(t, m, back)
 	require.NoError(t, db.Close())
+}
+
+func BenchmarkMetrics(b *testing.B) {
+	db := openManual(b, vfs.NewMemFS(1))
+	defer db.Close()
+	for i := range 2000 {
+		mustPut(b, db, testKey(byte(i), fmt.Sprint(i)), "v")
+		if i%500 == 499 {
+			flushAll(b, db)
+		}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if db.Metrics().Tables == 0 {
+			b.Fatal("no tables")
+		}
+	}
 }

@@ -24,7 +24,7 @@ import (
 // beside the program: it makes the passes and compactions itself, at any moment.
 
 const (
-	modelSeedsShort, modelSeeds, modelSeedsNight = 4, 16, 1500
+	modelSeedsShort, modelSeeds, modelSeedsNight = 2, 12, 200
 	modelSteps, modelStepsNight                  = 500, 1500
 	// modelFamilyMax bounds the forks of a program.
 	modelFamilyMax = 3
