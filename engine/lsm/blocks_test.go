@@ -103,3 +103,44 @@ func TestBlocksThatAreZeroedSwappedOrStale(t *testing.T) {
 		require.Greater(t, met, tries/20)
 	}
 }
+
+// TestEitherSuperblockMayBeBad: the database opens with the other copy, whatever the bad one holds, and has
+// two good ones from then on; without any it is refused, and never begun anew.
+func TestEitherSuperblockMayBeBad(t *testing.T) {
+	good, want := filled(t, true)
+	image := imageOf(t, good)
+	noise := []byte(randomValue(rand.New(rand.NewPCG(1, 1)), blockBytes))
+	flipped := bytes.Clone(image[:blockBytes])
+	flipped[70] ^= 1
+	bad := func(copies ...int) func([]byte) *vfs.MemFS {
+		return func(with []byte) *vfs.MemFS {
+			fsys := good.CrashClone(vfs.CrashKeepAll, 1)
+			f, err := fsys.Open(crashPath, vfs.OpenOptions{})
+			require.NoError(t, err)
+			for _, c := range copies {
+				_, err = f.WriteAt(with, int64(c)*blockBytes)
+				require.NoError(t, err)
+			}
+			return fsys
+		}
+	}
+	for _, with := range [][]byte{make([]byte, blockBytes), noise, flipped} {
+		for c := range 2 {
+			fsys := bad(c)(with)
+			for range 2 {
+				db, err := Open(crashPath, faultOptions(fsys))
+				require.NoError(t, err)
+				got, err := readAll(db)
+				require.NoError(t, err)
+				require.True(t, maps.Equal(want, got), difference(want, got))
+				require.NoError(t, db.Close())
+			}
+			now := imageOf(t, fsys)
+			require.True(t, bytes.Equal(now[:blockBytes], now[blockBytes:2*blockBytes]))
+		}
+		fsys := bad(0, 1)(with)
+		_, err := Open(crashPath, faultOptions(fsys))
+		require.Error(t, err)
+		require.True(t, bytes.Equal(image[2*blockBytes:], imageOf(t, fsys)[2*blockBytes:]))
+	}
+}
