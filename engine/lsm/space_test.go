@@ -212,7 +212,7 @@ func TestOffsetsBeyond4GiB(t *testing.T) {
 	require.Equal(t, spilled, mustGet(t, crashed, testKey(1, "spilled")), "replayed from a spill")
 	require.Equal(t, spilled, mustGet(t, crashed, testKey(2, "spilled")), "replayed from a spill")
 	want, logged := map[string]string{}, map[bool]int{}
-	for i := range 60 {
+	for i := range 100 {
 		key, value := testKey(byte(i%3), fmt.Sprint(i%30)), randomValue(rng, 2000)
 		mustPut(t, db, key, value)
 		want[string(key)] = value
