@@ -80,7 +80,7 @@ func runChild(args []string) error {
 	c.rows = strings.Split(*rows, ",")
 	g := groups[slices.IndexFunc(groups, func(g group) bool { return g.name == *name })]
 	if !g.opens || *dying {
-		durable := strings.HasPrefix(g.name, "put-") || g.name == "beside"
+		durable := strings.HasPrefix(g.name, "put-") || g.name == "beside" || *dying
 		var err error
 		if c.store, err = openStore(c.engine, c.dir, tuning(durable)); err != nil {
 			return err

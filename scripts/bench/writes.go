@@ -150,7 +150,7 @@ func putBesideCompaction(c *child) error {
 // logMiB of items are in the log when a store is killed.
 const logMiB = 43
 
-// dieWithLog leaves a store as kill -9 does.
+// dieWithLog leaves a store as kill -9 does, with a log that is durable.
 func dieWithLog(c *child) error {
 	c.settle(true)
 	s := c.begin("open-killed")
@@ -165,7 +165,7 @@ func dieWithLog(c *child) error {
 func openKilled(c *child) error {
 	began := time.Now()
 	var err error
-	if c.store, err = openStore(c.engine, c.dir, tuning(false)); err != nil {
+	if c.store, err = openStore(c.engine, c.dir, tuning(true)); err != nil {
 		return err
 	}
 	c.set("open-killed", openTime, time.Since(began).Seconds()*1e3)
