@@ -48,19 +48,36 @@ func runDump(s *session, name string, opts dump.WriteOptions) error {
 		_, err := dump.Write(s.ctx(), s, s.cmd.OutOrStdout(), opts)
 		return err
 	}
+	counts, err := dumpFile(s, name, opts)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(s.cmd.OutOrStdout(), "%s\n", countsText(counts))
+	return err
+}
+
+// dumpFile makes the file in one step. What is there and no file, such as a device or a pipe, is written
+// to: a rename would put a file in its place.
+func dumpFile(s *session, name string, opts dump.WriteOptions) (dump.Counts, error) {
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		f, err := os.OpenFile(name, os.O_WRONLY, 0)
+		if err != nil {
+			return dump.Counts{}, fmt.Errorf("cannot write %s: %w", name, err)
+		}
+		return writeDump(s, f, name, opts)
+	}
 	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
 	if err != nil {
-		return fmt.Errorf("cannot write %s: %w", name, err)
+		return dump.Counts{}, fmt.Errorf("cannot write %s: %w", name, err)
 	}
 	counts, err := writeDump(s, f, name, opts)
 	if err == nil {
 		err = os.Rename(f.Name(), name)
 	}
 	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
+		return counts, errors.Join(err, os.Remove(f.Name()))
 	}
-	_, err = fmt.Fprintf(s.cmd.OutOrStdout(), "%s\n", countsText(counts))
-	return err
+	return counts, nil
 }
 
 // writeDump writes to a file, makes it durable and closes it.
@@ -72,7 +89,9 @@ func writeDump(s *session, f *os.File, name string, opts dump.WriteOptions) (dum
 		err = errors.Join(err, w.Close())
 	}
 	if err == nil {
-		err = f.Sync()
+		if info, e := f.Stat(); e == nil && info.Mode().IsRegular() { // a pipe has nothing to sync
+			err = f.Sync()
+		}
 	}
 	return counts, errors.Join(err, f.Close())
 }

@@ -279,7 +279,7 @@ func exitCode(err error) int {
 	switch {
 	case errors.Is(err, errAbsent):
 		return exitAbsent
-	case errors.Is(err, errFaults), errors.Is(err, errLosses):
+	case errors.Is(err, errFaults), errors.Is(err, errUnchecked), errors.Is(err, errLosses):
 		return exitFaults
 	}
 	switch api.CodeOf(err) {

@@ -17,8 +17,12 @@ import (
 // exitFaults: the file was checked, and something in it is wrong.
 const exitFaults = 5
 
-// errFaults ends verify when there are faults.
-var errFaults = errors.New("the file has faults")
+// errFaults ends verify when there are faults, errUnchecked when none was found and not everything was
+// looked at, such as the tables that an incremental backup leaves to its base.
+var (
+	errFaults    = errors.New("the file has faults")
+	errUnchecked = errors.New("no fault was found, and not everything could be checked")
+)
 
 const verifyHelp = `Every byte of the file that has a checksum is read and checked, and every cross-reference: which part
 of the file belongs to whom, the order of keys, filters, counts; then each index entry against its
@@ -30,7 +34,7 @@ open for reading meanwhile, not for writing: a server checks its own file in the
 index, key, what, first and last key that are lost), unchecked (what could not be looked at), counts, bytes,
 durationMs.
 
-The exit code is 0 if there is no error, 5 if there is one, 1 if the file cannot be opened or read as
+The exit code is 0 if there is no error and everything was checked, else 5, 1 if the file cannot be opened or read as
 a database, and 2 if the command line is wrong. Warnings, such as a copy of the superblock that a
 crash cut short, do not count.`
 
@@ -64,8 +68,11 @@ func newVerify() *cobra.Command {
 			if err := printReport(cmd.OutOrStdout(), args[0], &report, asJSON, time.Since(begin)); err != nil {
 				return err
 			}
-			if !report.OK {
+			switch {
+			case report.Errors > 0:
 				return errFaults
+			case !report.OK:
+				return errUnchecked
 			}
 			return nil
 		},

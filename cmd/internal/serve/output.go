@@ -104,8 +104,15 @@ func dataText(c Config) string {
 	return fmt.Sprintf("data in %s, sync %s", c.Path, c.Sync)
 }
 
-// writePortFile writes the port in one step: a reader sees the whole number or no file.
+// writePortFile writes the port in one step: a reader sees the whole number or no file. A device or pipe is
+// written to: a rename would put a file in its place.
 func writePortFile(flag, path string, port int) error {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		if err := os.WriteFile(path, []byte(strconv.Itoa(port)+"\n"), 0); err != nil {
+			return cannotWritePortFile(flag, err)
+		}
+		return nil
+	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".port-*")
 	if err != nil {
 		return cannotWritePortFile(flag, err)

@@ -115,5 +115,5 @@ func (t Target) openFile() (Service, error) {
 	case errors.Is(err, fs.ErrPermission):
 		return nil, fmt.Errorf("cannot write %s (%w): allow this user to", path, err)
 	}
-	return nil, fmt.Errorf("cannot open %w", err)
+	return nil, fmt.Errorf("cannot %w", err)
 }
