@@ -40,7 +40,7 @@ func (db *DB) Fork() (*DB, error) {
 		return nil, fmt.Errorf("fork: %w", err)
 	}
 	opts := db.opts
-	opts.InMemory, opts.ReadOnly = true, false
+	opts.InMemory, opts.ReadOnly, opts.Archive = true, false, nil
 	c, err := coreOf(s, opts)
 	if err != nil {
 		return nil, err

@@ -296,3 +296,17 @@ func BenchmarkFork(b *testing.B) {
 		require.NoError(b, f.Close())
 	}
 }
+
+// TestAForkHasNoArchive: that is of the file, and a database in memory cannot be opened with one.
+func TestAForkHasNoArchive(t *testing.T) {
+	dir := t.TempDir()
+	to, err := OpenArchive(filepath.Join(dir, "archive"))
+	require.NoError(t, err)
+	db, err := Open(filepath.Join(dir, "x"), Options{Archive: to, NoBackground: true, Sync: SyncOff})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	f := (&testDB{DB: db, t: t}).fork()
+	require.NoError(t, f.Checkpoint("here"))
+	require.NoError(t, f.Reset(""))
+	require.NoError(t, f.Reset("here"))
+}

@@ -15,7 +15,8 @@ import (
 	"github.com/keystone-db/kstone/engine/lsm/internal/vfs"
 )
 
-// chunkTargetBytes is where a chunk ends before its segment does.
+// chunkTargetBytes, spills included, is where a chunk ends before its segment does: it is held in memory,
+// here and by who restores it.
 const chunkTargetBytes = 32 << 20
 
 // ship stores all groups that are synced and visible, in chunks of at most a segment.
@@ -106,7 +107,7 @@ func (w *wal) segmentsLocked() []log.Extent {
 func (a *archiver) group(ctx context.Context, r *log.Reader, segments []log.Extent, epoch base.Epoch) error {
 	h := r.Header()
 	c := a.pending
-	if c != nil && (h.Position != c.End.Offset || c.End.Offset-c.Start.Offset >= chunkTargetBytes) {
+	if c != nil && (h.Position != c.End.Offset || c.End.Offset-c.Start.Offset+a.spilled >= chunkTargetBytes) {
 		c.End.Digest = h.Digest
 		if err := a.put(ctx, c); err != nil {
 			return err
@@ -125,11 +126,15 @@ func (a *archiver) group(ctx context.Context, r *log.Reader, segments []log.Exte
 			}
 		}
 		c.End = c.Start
-		a.pending = c
+		a.pending, a.spilled = c, 0
 	}
 	c.End.Offset, c.End.Seq, c.End.Epoch = h.Position+int64(h.Length), h.Seq+1, h.Epoch
 	if h.Count > 0 {
-		c.LastLSN = max(c.LastLSN, h.FirstLSN+base.LSN(h.Count-1))
+		last := h.FirstLSN + base.LSN(h.Count-1)
+		c.LastLSN = max(c.LastLSN, last)
+		for _, s := range a.db.spillsBetween(h.FirstLSN, last) {
+			a.spilled += s.Length
+		}
 	}
 	return nil
 }

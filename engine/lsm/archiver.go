@@ -56,6 +56,7 @@ type archiver struct {
 	next    log.Position // of the first group that is not shipped
 	nextLSN base.LSN
 	pending *archived.Chunk // was not stored, or nobody knows
+	spilled int64           // bytes of the spills that belong to pending
 	seen    int64           // nothing that is shipped now was written later
 	working chan error      // a base backup is being made
 	baseAt  int64           // when the last one was begun, in milliseconds since 1970
@@ -140,14 +141,19 @@ func (a *archiver) poke() {
 	}
 }
 
-// startArchive begins to ship; the tail is held where it is until the archive has said how far it is.
-func (db *DB) startArchive() {
+// holdForArchive keeps the tail where it is until the archive has said how far it is: the passes of a
+// replay, too, would move it past what is not shipped.
+func (db *DB) holdForArchive() {
 	if db.opts.Archive == nil || db.opts.InMemory || db.opts.ReadOnly {
 		return
 	}
 	db.archiver = newArchiver(db, db.opts.Archive)
 	db.archiver.hold.Store(uint64(db.tailLSN()))
-	if db.opts.manual {
+}
+
+// startArchive begins to ship.
+func (db *DB) startArchive() {
+	if db.archiver == nil || db.opts.manual {
 		return
 	}
 	db.background.Go(func() { db.archiver.run(db.stopped) })

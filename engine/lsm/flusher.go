@@ -302,7 +302,13 @@ func (db *DB) tendRing() error {
 	target := int(db.opts.LogBytes / db.opts.SegmentBytes)
 	held := db.archiver.holdLSN() <= db.tailLSN()
 	if held && waiting && count < target {
-		return db.addSegments(min(count, target-count, ringStepMax))
+		err := db.addSegments(min(count, target-count, ringStepMax))
+		w.mu.Lock()
+		grown := len(w.live)+len(w.free) > count
+		w.mu.Unlock()
+		if err != nil && !isFull(err) || grown {
+			return err
+		} // else the disk is full
 	}
 	db.archiver.press(held && (waiting || db.spillBytes() > db.opts.LogBytes))
 	switch {

@@ -216,6 +216,7 @@ func (db *DB) create(path string) error {
 		return err
 	}
 	db.superAt = 1
+	db.holdForArchive()
 	db.showManifestLocked()
 	return db.writeSuper(db.super)
 }

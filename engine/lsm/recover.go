@@ -53,6 +53,7 @@ func (db *DB) recover(path string) error {
 	} else if err := db.claimFile(m, scan); err != nil {
 		return err
 	}
+	db.holdForArchive()
 	return db.replay(m.State, scan)
 }
 
