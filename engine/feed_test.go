@@ -441,8 +441,8 @@ func TestSubscribeEnds(t *testing.T) {
 		_, err = db.PutItem(t.Context(), &api.PutItemInput{TableName: api.Some(serialTable), Item: serialItem(1, 1)})
 		require.NoError(t, err)
 		idle.take(1)
+		busy.take(1) // before the end: what is not read then is not delivered any more
 		require.NoError(t, db.Close())
-		busy.take(1)
 		for _, f := range []*subscription{idle, busy} {
 			err := f.end()
 			require.ErrorIs(t, err, storage.ErrClosed)
