@@ -38,9 +38,18 @@ func (db *DB) DropRange(ctx context.Context, r storage.Range) error {
 		db.dropInMemory(r)
 		return nil
 	}
-	if err := db.noteDrop(ctx, r); err != nil {
+	if err := db.dropInFile(r); err != nil {
 		return err
 	}
+	// Told last: a base backup that does not have the drop yet is older than this frame. Who gets no answer
+	// drops again.
+	if err := db.noteDrop(ctx, r); err != nil {
+		return fmt.Errorf("%w: tell the archive of a dropped range: %w", storage.ErrUncertain, err)
+	}
+	return nil
+}
+
+func (db *DB) dropInFile(r storage.Range) error {
 	// What made the caller drop the range must not vanish when the drop does not.
 	visible := db.wal.visibleLSN()
 	if err := db.wal.syncThrough(visible); err != nil {

@@ -45,11 +45,16 @@ func Open(fsys vfs.FS, path string, replace bool) (*Place, error) {
 	if err := closeIf(held); err != nil {
 		return nil, err
 	}
-	if p.file, err = p.create(); err != nil {
-		return nil, err
+	f, err := p.create()
+	if err == nil {
+		err = f.Close()
 	}
-	if p.lock, err = fsys.Lock(p.Temporary(), vfs.LockExclusive); err != nil {
-		return nil, errors.Join(err, p.file.Close())
+	if err == nil {
+		// What stands under the name once it is locked: before, another one may have put its own file there.
+		err = p.TakeBack()
+	}
+	if err != nil {
+		return nil, errors.Join(err, closeIf(p.lock))
 	}
 	return p, nil
 }
