@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -34,7 +35,7 @@ func (a *archiver) begin(ctx context.Context) error {
 	}
 	newest := bases[len(bases)-1]
 	a.based.Store(true)
-	a.tellBase(newest.Millis)
+	a.tellBase(newest)
 	done, err := readDone(ctx, a.store, newest)
 	if err != nil {
 		return err
@@ -50,7 +51,7 @@ func (a *archiver) begin(ctx context.Context) error {
 			if at, err = readEnd(ctx, a.store, last.Name); err != nil {
 				return err
 			}
-			lsn = last.LSN
+			lsn, a.last = last.LSN, last.First
 		}
 	}
 	switch a.continues(at) {
@@ -61,10 +62,17 @@ func (a *archiver) begin(ctx context.Context) error {
 	case logHasGap:
 		a.gap.Store(true)
 	case logDiffers:
-		a.gap.Store(true)
-		return a.db.newTimeline()
+		return a.part()
 	}
 	return nil
+}
+
+// part leaves the timeline to the other file that has it: this one goes on with one of its own, which
+// begins with a base backup.
+func (a *archiver) part() error {
+	a.gap.Store(true)
+	a.pending, a.last = nil, 0
+	return a.db.newTimeline()
 }
 
 // readEnd reads where the groups of a chunk end.
@@ -202,14 +210,41 @@ func (a *archiver) makeBase(ctx context.Context, v *copyView) error {
 		return fmt.Errorf("base backup: %w", err)
 	}
 	a.based.Store(true)
-	a.tellBase(b.Millis)
+	a.tellBase(b)
 	return nil
 }
 
-func (a *archiver) tellBase(millis int64) {
+func (a *archiver) tellBase(b archived.Base) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.status.Base = timeOf(millis)
+	a.status.Base, a.newest = timeOf(b.Millis), b.Prefix()+archived.Done
+}
+
+// checkBase looks whether the newest base backup is still there: without it what is shipped can be replayed
+// on nothing, and the archive has to begin again.
+func (a *archiver) checkBase(ctx context.Context) error {
+	a.mu.Lock()
+	name := a.newest
+	a.mu.Unlock()
+	if name == "" || a.gap.Load() {
+		return nil
+	}
+	r, err := a.store.Get(ctx, name)
+	switch {
+	case err == nil:
+		return r.Close()
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	a.mu.Lock()
+	a.newest = ""
+	a.status.Gaps++
+	a.mu.Unlock()
+	a.based.Store(false)
+	a.gap.Store(true)
+	a.pending, a.last = nil, 0
+	a.db.log("the newest base backup is gone from the archive, which begins again with another one", err)
+	return nil
 }
 
 // partWriter stores what is written to it in parts.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/archived"
@@ -200,14 +201,20 @@ func (a *archiver) put(ctx context.Context, c *archived.Chunk) error {
 		a.pending = nil // the log may have gone on while it was read
 		return nil
 	}
+	if other, err := a.others(ctx, c); err != nil || other {
+		return a.partIf(other, err)
+	}
 	data := c.Append(nil)
 	err := a.store.Put(ctx, c.Name(), bytes.NewReader(data), false)
 	if errors.Is(err, fs.ErrExist) {
-		err = a.same(ctx, c.Name(), data)
-	}
-	if err != nil {
+		same, err := a.same(ctx, c.Name(), data)
+		if err != nil || !same {
+			return a.partIf(!same, err)
+		}
+	} else if err != nil {
 		return err
 	}
+	a.last = c.Start.Seq
 	a.pending = nil
 	a.next, a.nextLSN = c.End, c.LastLSN+1
 	if !a.gap.Load() {
@@ -227,25 +234,36 @@ func (a *archiver) tell(lsn base.LSN, until int64) {
 	}
 }
 
-// errForeignLog: a copy of this file, with the same timeline, writes to the same archive.
-var errForeignLog = errors.New("the archive has another history of this timeline: " +
-	"is a copy of the database file in use with it?")
+// others says whether the archive has groups of the chunk's numbers in another chunk: then a copy of this
+// file, with the same timeline, ships to the same archive.
+func (a *archiver) others(ctx context.Context, c *archived.Chunk) (bool, error) {
+	names, err := a.store.List(ctx, archived.LogPrefix(c.Timeline), archived.LogFrom(c.Timeline, a.last))
+	if err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(names, func(name string) bool {
+		n, ok := archived.ParseLog(name)
+		return ok && n.Last >= c.Start.Seq && name != c.Name()
+	}), nil
+}
+
+// partIf parts from another file's history, unless nobody knows.
+func (a *archiver) partIf(other bool, err error) error {
+	if err != nil || !other {
+		return err
+	}
+	return a.part()
+}
 
 // same says whether an object is what was to be stored: then an earlier try has stored it.
-func (a *archiver) same(ctx context.Context, name string, data []byte) error {
+func (a *archiver) same(ctx context.Context, name string, data []byte) (bool, error) {
 	r, err := a.store.Get(ctx, name)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer r.Close()
 	got, err := io.ReadAll(io.LimitReader(r, int64(len(data))+1))
-	if err != nil {
-		return err
-	}
-	if !bytes.Equal(got, data) {
-		return fmt.Errorf("%s: %w", name, errForeignLog)
-	}
-	return nil
+	return bytes.Equal(got, data), err
 }
 
 // covered notes that there is no more than what was shipped.

@@ -411,3 +411,57 @@ func TestAFileThatWasPutBack(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, diffOf(a.points[1].state, state))
 }
+
+// TestACopyInUse ships to the archive of the file that it was copied from while that one goes on: whichever
+// comes second gets a timeline of its own, and both histories can be restored.
+func TestACopyInUse(t *testing.T) {
+	a := newArchiveDB(t, nil)
+	a.step(5)
+	require.NoError(t, a.round())
+	require.NoError(t, a.close())
+	twin := &archiveDB{t: t, to: a.to, clock: a.clock, rng: a.rng}
+	o := a.opts
+	o.FS = a.fs.CrashClone(vfs.CrashLoseAll, 1)
+	twin.crashSession = &crashSession{fs: o.FS.(*vfs.MemFS), opts: o, led: &ledger{}}
+	require.NoError(t, a.open())
+	require.NoError(t, twin.open())
+	defer func() { _ = twin.db.Close() }()
+	id := hexID(a.lsm().super.Timeline)
+	require.Equal(t, id, hexID(twin.lsm().super.Timeline))
+	require.NoError(t, a.round())
+	require.NoError(t, twin.round())
+
+	for range 2 { // of different lengths, so that their chunks have other names
+		a.step(3)
+		twin.step(5)
+		require.NoError(t, a.round())
+		require.NoError(t, twin.round())
+	}
+	own := hexID(twin.lsm().super.Timeline)
+	require.NotEqual(t, id, own)
+	require.Equal(t, id, hexID(a.lsm().super.Timeline))
+	require.NoError(t, twin.round()) // what was written before its base backup was whole
+	for timeline, db := range map[string]*archiveDB{id: a, own: twin} {
+		state, _, err := db.restore(PointInTime{Timeline: timeline})
+		require.NoError(t, err)
+		require.Empty(t, diffOf(db.points[len(db.points)-1].state, state))
+	}
+}
+
+// TestAnArchiveThatWasEmptied while the database was in use begins again with a base backup.
+func TestAnArchiveThatWasEmptied(t *testing.T) {
+	a := newArchiveDB(t, nil)
+	a.step(3)
+	require.NoError(t, a.round())
+	a.to.mu.Lock()
+	clear(a.to.objects)
+	a.to.mu.Unlock()
+	a.step(3)
+	require.NoError(t, a.round())
+	a.step(3)
+	require.NoError(t, a.round())
+	require.Equal(t, 1, a.lsm().ArchiveStatus().Gaps)
+	state, _, err := a.restore(PointInTime{})
+	require.NoError(t, err)
+	require.Empty(t, diffOf(a.points[len(a.points)-1].state, state))
+}

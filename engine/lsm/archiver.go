@@ -55,6 +55,7 @@ type archiver struct {
 	begun   bool
 	next    log.Position // of the first group that is not shipped
 	nextLSN base.LSN
+	last    log.Seq         // first group of the last chunk in the archive; zero if there is none
 	pending *archived.Chunk // was not stored, or nobody knows
 	spilled int64           // bytes of the spills that belong to pending
 	seen    int64           // nothing that is shipped now was written later
@@ -63,6 +64,7 @@ type archiver struct {
 
 	mu     sync.Mutex
 	status ArchiveStatus
+	newest string // what completes the newest base backup
 }
 
 // ArchiveStatus says how far an archive is.
@@ -201,6 +203,9 @@ func (a *archiver) round(ctx context.Context) error {
 			return e
 		}
 		a.begun = true
+	}
+	if e := a.checkBase(ctx); e != nil {
+		return e
 	}
 	if a.working == nil && err == nil {
 		if a.gap.Load() {

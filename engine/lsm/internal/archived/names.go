@@ -16,6 +16,11 @@ const Done = "done"
 // LogPrefix begins the names of a timeline's chunks.
 func LogPrefix(timeline [16]byte) string { return hex.EncodeToString(timeline[:]) + "/log/" }
 
+// LogFrom comes before the names of the chunks that begin with the group, and after those before them.
+func LogFrom(timeline [16]byte, first log.Seq) string {
+	return fmt.Sprintf("%s%016x", LogPrefix(timeline), uint64(first))
+}
+
 // BasePrefix begins the names of a timeline's base backups.
 func BasePrefix(timeline [16]byte) string { return hex.EncodeToString(timeline[:]) + "/base/" }
 
