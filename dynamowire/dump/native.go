@@ -15,12 +15,12 @@ type pointers map[string]pointers
 // parsePointers makes the tree of a list.
 func parsePointers(list []string) (pointers, error) {
 	if len(list) > PointersMax {
-		return nil, fmt.Errorf("Native has %d pointers: want at most %d", len(list), PointersMax)
+		return nil, fmt.Errorf("member Native has %d pointers: want at most %d", len(list), PointersMax)
 	}
 	root := pointers{}
 	for _, p := range list {
 		if !strings.HasPrefix(p, "/") {
-			return nil, fmt.Errorf("Native %q: want a pointer that begins with /", p)
+			return nil, fmt.Errorf("member Native: %q: want a pointer that begins with /", p)
 		}
 		at := root
 		for part := range strings.SplitSeq(p[1:], "/") {
