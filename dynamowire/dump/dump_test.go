@@ -216,7 +216,7 @@ func TestBadLines(t *testing.T) {
 		`{"Item":{"k":{"S":"x"}}}`:                                  "line 5: ",
 		`{"Item":{"pk":{"S":"x"},"n":{"N":"a"}}}`:                   "line 5: ",
 		`{"Item":{"pk":{"S":"x"}},"Native":["/v"]}`:                 "line 5: : Native names a value that is not there",
-		`{"Item":{"pk":{"S":"x"}},"Native":["pk"]}`:                 `line 5: Native "pk": want a pointer`,
+		`{"Item":{"pk":{"S":"x"}},"Native":["pk"]}`:                 `line 5: member Native: "pk": want a pointer`,
 		`{"Item":{"pk":{"S":"x"}},"Native":["/pk"]}`:                "line 5: /pk: Native names a value that is neither",
 		`{"Item":{"pk":{"S":"x"},"n":{"N":"1.5"}},"Native":["/n"]}`: "line 5: /n: Native names a value that is neither",
 		`{"Item":{"pk":{"S":"x"}},"Other":1}`:                       "line 5: no line of a dump: ",
