@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/archived"
+	"github.com/keystone-db/kstone/engine/lsm/internal/vfs"
 	"github.com/keystone-db/kstone/engine/storage"
 )
 
@@ -91,4 +92,30 @@ func TestAChunkIsBounded(t *testing.T) {
 	state, _, err := a.restore(PointInTime{})
 	require.NoError(t, err)
 	require.Len(t, state, 60)
+}
+
+// TestAFileThatWasPutBackAndGrewAsLong: the log of the file that was put back has as many groups as the
+// archive knows, and other ones.
+func TestAFileThatWasPutBackAndGrewAsLong(t *testing.T) {
+	a := newArchiveDB(t, nil)
+	require.NoError(t, a.round())
+	a.step(5)
+	require.NoError(t, a.round())
+	id := a.lsm().super.Timeline
+	old := a.fs.CrashClone(vfs.CrashLoseAll, 1)
+	for i := range 4 {
+		require.NoError(t, a.put(crashKey(1, 1, i), 10))
+	}
+	require.NoError(t, a.round())
+	end := a.lsm().archiver.next.Seq
+
+	o := a.opts
+	o.FS = old
+	db := openMem(t, old, o)
+	for i := 0; db.wal.end.Seq < end; i++ {
+		require.NoError(t, applyPut(db, crashKey(1, 2, i), "other"))
+	}
+	require.Equal(t, end, db.wal.end.Seq)
+	require.NoError(t, db.archiver.round(t.Context()))
+	require.NotEqual(t, id, db.super.Timeline)
 }

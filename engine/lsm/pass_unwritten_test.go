@@ -1,0 +1,54 @@
+package lsm
+
+import (
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/keystone-db/kstone/engine/lsm/internal/base"
+	"github.com/keystone-db/kstone/engine/lsm/internal/manifest"
+	"github.com/keystone-db/kstone/engine/lsm/internal/vfs"
+	"github.com/keystone-db/kstone/engine/storage"
+)
+
+// TestAPassWaitsForWhatIsNotWritten: memtables hold batches whose group is being written, and a table with
+// a batch that the log has not, and never will have, would be half of it, or one that was refused.
+func TestAPassWaitsForWhatIsNotWritten(t *testing.T) {
+	h := &hooks{}
+	db := manualDB(t, vfs.NewMemFS(1), func(o *Options) { o.hooks = h })
+	require.NoError(t, applyPut(db, crashKey(1, 1, 1), "written"))
+	passed := make(chan error, 1)
+	h.beforeWrite = func() error {
+		h.beforeWrite = nil
+		go func() { passed <- db.pass(passAll) }()
+		return errInjected
+	}
+	require.ErrorIs(t, applyPut(db, crashKey(1, 1, 2), "lost"), storage.ErrUncertain)
+	require.ErrorIs(t, <-passed, storage.ErrUnavailable)
+	require.Zero(t, db.figures.passes.Load())
+}
+
+// TestAViewIsTakenBetweenEdits: what a copy is made of has no tables of a pass in some stripes only, nor
+// such as hold what is behind its LSN.
+func TestAViewIsTakenBetweenEdits(t *testing.T) {
+	db := manualDB(t, vfs.NewMemFS(1), nil)
+	seen := make(chan base.LSN, 1)
+	var last base.LSN
+	require.NoError(t, db.edit(&manifest.Edit{}, func() {
+		begun := make(chan struct{})
+		go func() {
+			close(begun)
+			v := db.view("test")
+			seen <- v.lsn
+			v.close()
+		}()
+		<-begun
+		for i := range 100 {
+			runtime.Gosched()
+			require.NoError(t, applyPut(db, crashKey(1, 1, i), "meanwhile"))
+		}
+		last = db.wal.visibleLSN()
+	}))
+	require.Equal(t, last, <-seen)
+}
