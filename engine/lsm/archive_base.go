@@ -72,7 +72,26 @@ func (a *archiver) begin(ctx context.Context) error {
 func (a *archiver) part() error {
 	a.gap.Store(true)
 	a.pending, a.last = nil, 0
+	a.based.Store(false)
+	a.mu.Lock()
+	a.newest = ""
+	a.mu.Unlock()
 	return a.db.newTimeline()
+}
+
+// errTwin: another file with this timeline has made the timeline's first base backup meanwhile.
+var errTwin = errors.New("another file has begun the archive of this timeline")
+
+// first says whether a first base backup of the timeline is still the first one.
+func (a *archiver) first(ctx context.Context, b archived.Base) error {
+	if a.based.Load() {
+		return nil
+	}
+	bases, err := listBases(ctx, a.store, archived.BasePrefix(b.Timeline))
+	if err == nil && len(bases) > 0 {
+		err = errTwin
+	}
+	return err
 }
 
 // readEnd reads where the groups of a chunk end.
@@ -200,6 +219,9 @@ func (a *archiver) makeBase(ctx context.Context, v *copyView) error {
 	}
 	if err == nil {
 		err = w.flush()
+	}
+	if err == nil {
+		err = a.first(ctx, b)
 	}
 	if err != nil {
 		return fmt.Errorf("base backup: %w", err)

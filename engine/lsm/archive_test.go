@@ -465,3 +465,24 @@ func TestAnArchiveThatWasEmptied(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, diffOf(a.points[len(a.points)-1].state, state))
 }
+
+// TestTwoFilesBeginAnArchive at once, copies of one file: the one that is done second gets a timeline of its
+// own.
+func TestTwoFilesBeginAnArchive(t *testing.T) {
+	a := newArchiveDB(t, nil)
+	require.NoError(t, a.lsm().archiver.begin(t.Context())) // looks before the other one is done
+	a.lsm().archiver.begun = true
+	id := hexID(a.lsm().super.Timeline)
+	a.to.mu.Lock()
+	a.to.objects[id+"/base/0000000000000001-0000000000001/done"] = nil
+	a.to.mu.Unlock()
+	a.step(3)
+	for range 3 {
+		require.NoError(t, a.round())
+	}
+	own := hexID(a.lsm().super.Timeline)
+	require.NotEqual(t, id, own)
+	state, _, err := a.restore(PointInTime{Timeline: own})
+	require.NoError(t, err)
+	require.Empty(t, diffOf(a.points[len(a.points)-1].state, state))
+}

@@ -192,6 +192,11 @@ func (a *archiver) round(ctx context.Context) error {
 		select {
 		case err = <-a.working:
 			a.working = nil
+			if errors.Is(err, errTwin) {
+				if err = a.part(); err != nil {
+					return err
+				}
+			}
 			if err != nil { // the whole database was copied for nothing: not again at once
 				a.baseAt = a.db.millis() - a.db.opts.ArchiveBaseEvery.Milliseconds() + baseRetry.Milliseconds()
 			}
