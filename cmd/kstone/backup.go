@@ -60,6 +60,9 @@ backup of an encrypted database has the key that DB has now.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := interruptible(cmd)
 			defer stop()
+			if err := onlyFile(args[len(args)-1]); err != nil {
+				return err
+			}
 			if b.from.Endpoint != "" {
 				return b.ask(ctx, args[0], cmd.OutOrStdout(), cmd.ErrOrStderr())
 			}
@@ -146,6 +149,14 @@ func explainCopy(ctx context.Context, err error) error {
 		return fmt.Errorf("%w: see the flags --encryption-key-…", err)
 	}
 	return err
+}
+
+// onlyFile refuses a device, pipe or folder, in whose place --force would put a file.
+func onlyFile(path string) error {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is there and is no file: choose another name", path)
+	}
+	return nil
 }
 
 // tellCopy prints what was made.

@@ -53,6 +53,9 @@ before that moment was made. The archive is only read.`,
 			ctx, stop := interruptible(cmd)
 			defer stop()
 			last := len(args) - 1
+			if err := onlyFile(args[last]); err != nil {
+				return err
+			}
 			return r.run(ctx, args[:last], args[last], cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
