@@ -331,7 +331,9 @@ func TestFlippedBitsAreNeverReturnedAsData(t *testing.T) {
 			}
 		}
 		t.Logf("clean %v: %d of %d flips met, the others lie in old logs and filler", clean, found, flips)
-		require.Greater(t, found, flips/20)
+		if clean { // of one that is open, how much of the file is in use is chance
+			require.Greater(t, found, flips/20)
+		}
 	}
 }
 
