@@ -108,9 +108,9 @@ func (db *DB) Watermark(ctx context.Context, after storage.Seq) (storage.Seq, er
 			s.mu.Unlock()
 			return w, nil
 		}
-		if s.err != nil {
+		if err := s.err; err != nil {
 			s.mu.Unlock()
-			return 0, s.err
+			return 0, err
 		}
 		if s.watched == nil {
 			s.watched = make(chan struct{})
