@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/keystone-db/kstone/cmd/internal/filekey"
 	"github.com/keystone-db/kstone/engine"
 )
 
@@ -34,8 +33,7 @@ var errLosses = errors.New("the new file was made, and something was lost")
 
 func newSalvage() *cobra.Command {
 	var opts engine.SalvageOptions
-	var asJSON, progress bool
-	var key filekey.Source
+	var look examination
 	cmd := &cobra.Command{
 		Use:     "salvage DAMAGED NEW",
 		Short:   "Copy what can be read of a damaged file into a new one",
@@ -50,21 +48,17 @@ func newSalvage() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := interruptible(cmd)
 			defer stop()
-			if bar := newProgress(cmd.ErrOrStderr(), progress); bar != nil {
-				opts.Progress = func(p engine.VerifyProgress) { bar.show(p.Step, p.Done, p.Total) }
-				defer bar.end()
-			}
-			var err error
-			if opts.EncryptionKey, err = key.Key(ctx, cmd.ErrOrStderr()); err != nil {
+			end, err := look.begin(ctx, cmd, &opts.Progress, &opts.EncryptionKey)
+			if err != nil {
 				return err
 			}
-			defer clear(opts.EncryptionKey)
+			defer end()
 			begin := time.Now()
 			r, err := engine.Salvage(ctx, args[0], args[1], opts)
 			if err != nil {
 				return closedError(args[0], err)
 			}
-			if err := printSalvage(cmd.OutOrStdout(), args, &r, asJSON, time.Since(begin)); err != nil {
+			if err := printSalvage(cmd.OutOrStdout(), args, &r, look.asJSON, time.Since(begin)); err != nil {
 				return err
 			}
 			if r.LossCount+r.RepairCount > 0 || !r.Verified.OK {
@@ -73,10 +67,7 @@ func newSalvage() *cobra.Command {
 			return nil
 		},
 	}
-	f := cmd.Flags()
-	key.AddFlags(f)
-	f.BoolVar(&asJSON, "json", false, "print the report as JSON")
-	f.BoolVar(&progress, "progress", false, "say on stderr how far it is, though that is no terminal")
+	look.addFlags(cmd.Flags())
 	return cmd
 }
 

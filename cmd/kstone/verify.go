@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/keystone-db/kstone/cmd/internal/filekey"
 	"github.com/keystone-db/kstone/engine"
@@ -40,8 +42,7 @@ crash cut short, do not count.`
 
 func newVerify() *cobra.Command {
 	var opts engine.VerifyOptions
-	var asJSON, progress bool
-	var key filekey.Source
+	var look examination
 	cmd := &cobra.Command{
 		Use:     "verify PATH",
 		Short:   "Check a database file for damage",
@@ -51,21 +52,17 @@ func newVerify() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := interruptible(cmd)
 			defer stop()
-			if bar := newProgress(cmd.ErrOrStderr(), progress); bar != nil {
-				opts.Progress = func(p engine.VerifyProgress) { bar.show(p.Step, p.Done, p.Total) }
-				defer bar.end()
-			}
-			var err error
-			if opts.EncryptionKey, err = key.Key(ctx, cmd.ErrOrStderr()); err != nil {
+			end, err := look.begin(ctx, cmd, &opts.Progress, &opts.EncryptionKey)
+			if err != nil {
 				return err
 			}
-			defer clear(opts.EncryptionKey)
+			defer end()
 			begin := time.Now()
 			report, err := engine.Verify(ctx, args[0], opts)
 			if err != nil {
 				return closedError(args[0], err)
 			}
-			if err := printReport(cmd.OutOrStdout(), args[0], &report, asJSON, time.Since(begin)); err != nil {
+			if err := printReport(cmd.OutOrStdout(), args[0], &report, look.asJSON, time.Since(begin)); err != nil {
 				return err
 			}
 			switch {
@@ -78,11 +75,40 @@ func newVerify() *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	key.AddFlags(f)
-	f.BoolVar(&asJSON, "json", false, "print the report as JSON")
+	look.addFlags(f)
 	f.BoolVar(&opts.Quick, "quick", false, "leave the data out: superblocks, manifest, log, and how tables begin and end")
-	f.BoolVar(&progress, "progress", false, "say on stderr how far it is, though that is no terminal")
 	return cmd
+}
+
+// examination is what the commands that read a whole closed file have in common.
+type examination struct {
+	asJSON, progress bool
+	key              filekey.Source
+}
+
+func (e *examination) addFlags(f *pflag.FlagSet) {
+	e.key.AddFlags(f)
+	f.BoolVar(&e.asJSON, "json", false, "print the report as JSON")
+	f.BoolVar(&e.progress, "progress", false, "say on stderr how far it is, though that is no terminal")
+}
+
+// begin fetches the key and shows the progress, as far as that is wanted; end clears both away.
+func (e *examination) begin(
+	ctx context.Context, cmd *cobra.Command, progress *func(engine.VerifyProgress), key *[]byte,
+) (end func(), err error) {
+	if *key, err = e.key.Key(ctx, cmd.ErrOrStderr()); err != nil {
+		return nil, err
+	}
+	bar := newProgress(cmd.ErrOrStderr(), e.progress)
+	if bar != nil {
+		*progress = func(p engine.VerifyProgress) { bar.show(p.Step, p.Done, p.Total) }
+	}
+	return func() {
+		clear(*key)
+		if bar != nil {
+			bar.end()
+		}
+	}, nil
 }
 
 // onePath demands one argument.

@@ -1,6 +1,7 @@
 package lsm
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -165,7 +166,7 @@ func (v *copyView) copyTables(
 			}
 		}
 	}
-	slices.SortFunc(tables, func(a, b manifest.Table) int { return cmpUint(uint64(a.Offset), uint64(b.Offset)) })
+	slices.SortFunc(tables, func(a, b manifest.Table) int { return cmp.Compare(a.Offset, b.Offset) })
 	for _, t := range tables {
 		if err := f.Copy(ctx, v.db.heap.file, t); err != nil {
 			return err

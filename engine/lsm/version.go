@@ -2,6 +2,7 @@ package lsm
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 	"sync/atomic"
 
@@ -87,9 +88,9 @@ func (v *version) with(add []*liveTable, drop []base.ObjectNum, dead merge.Dead)
 	}
 	slices.SortStableFunc(levels[0], func(a, b *liveTable) int {
 		if a.Meta.MaxLSN != b.Meta.MaxLSN {
-			return cmpUint(uint64(b.Meta.MaxLSN), uint64(a.Meta.MaxLSN))
+			return cmp.Compare(b.Meta.MaxLSN, a.Meta.MaxLSN)
 		}
-		return cmpUint(uint64(b.Meta.Num), uint64(a.Meta.Num))
+		return cmp.Compare(b.Meta.Num, a.Meta.Num)
 	})
 	for l := 1; l < len(levels); l++ {
 		slices.SortStableFunc(levels[l], func(a, b *liveTable) int {
@@ -100,20 +101,10 @@ func (v *version) with(add []*liveTable, drop []base.ObjectNum, dead merge.Dead)
 				return c
 			}
 			// Shortened bounds may be equal: one job wrote all such tables, in key order.
-			return cmpUint(uint64(a.Meta.Num), uint64(b.Meta.Num))
+			return cmp.Compare(a.Meta.Num, b.Meta.Num)
 		})
 	}
 	return newVersion(levels, dead)
-}
-
-func cmpUint(a, b uint64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // get returns the newest version of a key at or below maxLSN. Level 0 tables may hold versions in

@@ -3,6 +3,7 @@
 package inspect
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -319,7 +320,7 @@ func (f *File) segments() []manifest.Segment {
 	for n, e := range f.state.Segments {
 		list = append(list, manifest.Segment{Num: n, Extent: e})
 	}
-	slices.SortFunc(list, func(a, b manifest.Segment) int { return compare(uint64(a.Num), uint64(b.Num)) })
+	slices.SortFunc(list, func(a, b manifest.Segment) int { return cmp.Compare(a.Num, b.Num) })
 	return list
 }
 
@@ -330,25 +331,11 @@ func (f *File) tables() []manifest.Table {
 		list = append(list, t)
 	}
 	slices.SortFunc(list, func(a, b manifest.Table) int {
-		if a.Stripe != b.Stripe {
-			return int(a.Stripe) - int(b.Stripe)
-		}
-		if a.Level != b.Level {
-			return int(a.Level) - int(b.Level)
-		}
-		return compare(uint64(a.Meta.Num), uint64(b.Meta.Num))
+		return cmp.Or(
+			cmp.Compare(a.Stripe, b.Stripe), cmp.Compare(a.Level, b.Level), cmp.Compare(a.Meta.Num, b.Meta.Num),
+		)
 	})
 	return list
-}
-
-func compare(a, b uint64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // errNoTable: the manifest, as far as it was read, does not name it.
@@ -482,7 +469,7 @@ func (f *File) Log(from, to base.LSN) {
 			f.fault("", fmt.Errorf("segment %v: %w", seg.Num, err))
 		}
 	}
-	slices.SortStableFunc(list, func(a, b found) int { return compare(uint64(a.header.Seq), uint64(b.header.Seq)) })
+	slices.SortStableFunc(list, func(a, b found) int { return cmp.Compare(a.header.Seq, b.header.Seq) })
 	tail := f.state.Tail
 	f.printf("log, tail at batch %v, group %d\n", tail.LSN, tail.Seq)
 	for i := range list {
