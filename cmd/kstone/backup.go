@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"syscall"
@@ -15,6 +16,11 @@ import (
 	"github.com/keystone-db/kstone/cmd/internal/target"
 	"github.com/keystone-db/kstone/engine"
 )
+
+// exitHelp ends the help of commands whose exit codes are the usual ones.
+const exitHelp = `
+The exit code is 0 if all went well, 1 after a failure, of which nothing is left, and 2 if the command line
+is wrong.`
 
 // backupCommand is one backup.
 type backupCommand struct {
@@ -43,7 +49,8 @@ made from FILE.
 
 A server has its database for itself: with --endpoint it is asked for the backup, which comes over the
 connection while it serves. Where access keys are verified, that takes one that is not restricted. A
-backup of an encrypted database has the key that DB has now.`,
+backup of an encrypted database has the key that DB has now.
+` + exitHelp,
 		Example: `  kstone backup my.keystone monday.keystone
   kstone backup --endpoint http://localhost:8000 monday.keystone
   kstone backup --incremental-from monday.keystone my.keystone tuesday.backup`,
@@ -111,7 +118,7 @@ func (b *backupCommand) run(ctx context.Context, path, file string, stdout, stde
 	})
 	p.end()
 	if err != nil {
-		return explainCopy(ctx, err)
+		return explainCopy(ctx, file, err)
 	}
 	return tellCopy(stdout, "backup", file, b.quiet, info)
 }
@@ -126,29 +133,40 @@ func (b *backupCommand) ask(ctx context.Context, file string, stdout, stderr io.
 	}
 	stream, err := b.from.Backup(ctx, b.rate)
 	if err != nil {
-		return explainCopy(ctx, err)
+		return explainCopy(ctx, file, err)
 	}
 	defer stream.Close()
 	p := progressOn(stderr)
 	info, err := engine.ReceiveBackup(ctx, file, stream, engine.RestoreOptions{Overwrite: b.force, Progress: p.show})
 	p.end()
 	if err != nil {
-		return explainCopy(ctx, err)
+		return explainCopy(ctx, file, err)
 	}
 	return tellCopy(stdout, "backup", file, b.quiet, info)
 }
 
-// explainCopy tells what to do about a backup or restored copy that failed.
-func explainCopy(ctx context.Context, err error) error {
+// explainCopy tells what to do about a backup or restored copy at path that failed.
+func explainCopy(ctx context.Context, path string, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return errors.New("interrupted: nothing is left of the copy")
 	case errors.Is(err, os.ErrExist):
 		return fmt.Errorf("%w: choose another name, or give --force to replace it", err)
+	case errors.Is(err, engine.ErrLocked):
+		return explainLocked(path, err)
 	case errors.Is(err, engine.ErrKeyNeeded), errors.Is(err, engine.ErrWrongKey), errors.Is(err, engine.ErrNotEncrypted):
 		return fmt.Errorf("%w: see the flags --encryption-key-…", err)
 	}
 	return err
+}
+
+// explainLocked says of a file that somebody has open which one it is: the one to be replaced at path, or one
+// that is read.
+func explainLocked(path string, err error) error {
+	if at, ok := errors.AsType[*fs.PathError](err); ok && at.Path != path {
+		return fmt.Errorf("%s is in use by another kstone that writes it: stop that one first", at.Path)
+	}
+	return fmt.Errorf("%s is in use by another kstone: stop that one, or choose another name", path)
 }
 
 // onlyFile refuses a device, pipe or folder, in whose place --force would put a file.

@@ -67,7 +67,7 @@ func (s *session) tableNames(begun string) []string {
 
 // completeFlags completes the flags that take one of a few words.
 func completeFlags(cmd *cobra.Command) {
-	for flag, words := range map[string][]string{"output": show.FormatNames(), "json": items.FormNames()} {
+	for flag, words := range map[string][]string{flagOutput: show.FormatNames(), flagJSON: items.FormNames()} {
 		// The only error is that there is no such flag.
 		_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
 	}

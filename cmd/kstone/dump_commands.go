@@ -20,7 +20,7 @@ const standardName = "-"
 func newDump() *cobra.Command {
 	var opts dump.WriteOptions
 	cmd := newData(dataCommand{
-		use: "dump [FILE]", most: 1, reads: true,
+		use: "dump [FILE]", most: 1, reads: true, noRows: true, noItems: true,
 		short: "Write tables and items as text, one JSON line an item",
 		long: `The text goes to FILE, or to stdout if that is left out or "-". FILE appears when it is whole; one that ends
 in .gz or .zst is compressed. The first line has the version of the form, then come the definitions of
@@ -110,7 +110,7 @@ func newLoad() *cobra.Command {
 	var opts dump.LoadOptions
 	var keepGoing bool
 	cmd := newData(dataCommand{
-		use: "load [FILE]", most: 1, makes: true,
+		use: "load [FILE]", most: 1, makes: true, noRows: true, noItems: true,
 		short: "Make tables and items from the text of kstone dump",
 		long: `The text comes from FILE, or from stdin if that is left out or "-"; gzip and zstd are known by their first
 bytes. The database is made if there is none. A table of the dump that is there already is refused

@@ -27,8 +27,9 @@ batches; without a second argument the superblocks, segments and tables. Numbers
 are written as they are printed, such as 2.17; FROM or TO may be left out.
 
 The file is never written to, may be damaged, and may be in use. What does not verify is on a line
-that begins with "!", and the exit code is 5 then. Of an encrypted file only superblocks and the heads
-of groups can be printed without the key.`,
+that begins with "!", and the exit code is 5 then; it is 1 if the file cannot be opened, and 2 if the
+command line is wrong. Of an encrypted file only superblocks and the heads of groups can be printed
+without the key.`,
 		Example: "  kstone inspect my.keystone\n  kstone inspect my.keystone table 2.17 --entries\n" +
 			"  kstone inspect my.keystone wal 3.1..3.9",
 		Args: func(_ *cobra.Command, args []string) error {

@@ -37,7 +37,9 @@ until the system uses them again; the next incremental backup must be a full one
 
 The key until now is given by --encryption-key-file, KSTONE_ENCRYPTION_KEY or --encryption-key-command, the
 new one by --new-encryption-key-file, KSTONE_NEW_ENCRYPTION_KEY or --new-encryption-key-command. Nobody may
-have DB open meanwhile.`,
+have DB open meanwhile.
+
+The exit code is 0 if all went well, 1 after a failure, and 2 if the command line is wrong.`,
 		Example: `  kstone rekey my.keystone --encryption-key-file old.key --new-encryption-key-file new.key
   kstone rekey my.keystone --full --new-encryption-key-command "vault kv get -field=key secret/kstone"`,
 		Args: onePath("rekey"),
@@ -63,6 +65,9 @@ func (r *rekeyCommand) check() error {
 		return errors.New("--full and --decrypt exclude each other: leave one out")
 	case r.decrypt && r.young.Given():
 		return errors.New("--decrypt takes no new key: leave one out")
+	case r.decrypt && !r.old.Given():
+		return errors.New("the key until now is missing: give --encryption-key-file FILE, KSTONE_ENCRYPTION_KEY " +
+			"or --encryption-key-command COMMAND")
 	case !r.decrypt && !r.young.Given():
 		return errors.New("the new key is missing: give --new-encryption-key-file FILE, KSTONE_NEW_ENCRYPTION_KEY " +
 			"or --new-encryption-key-command COMMAND")
@@ -128,7 +133,8 @@ func explainRekey(ctx context.Context, path string, err error) error {
 	case errors.Is(err, engine.ErrLocked):
 		return fmt.Errorf("%s is in use by another kstone: stop that one first", path)
 	case errors.Is(err, engine.ErrForeign):
-		return fmt.Errorf("%s is no database of kstone, or its head is damaged", path)
+		return fmt.Errorf("%s is no database of kstone, or its head is damaged: restore a copy, or see what "+
+			"kstone salvage finds in it", path)
 	}
 	return err
 }

@@ -34,12 +34,13 @@ them is verified. DB is the state of the last one. Backups that do not belong to
 those that were opened for writing since are refused, and nothing is left of DB then. Encrypted ones need
 the key of one of them; it is that of DB afterwards.
 
-ARCHIVE is what kstone serve --archive has written: ` + archives.Help + `.
-DB is the newest state in it, or with --to-time the one of that moment: nothing that was written later is
-in it, and all that was answered up to about a second before. --to-lsn names the last batch exactly. An
-archive of several databases, or of several histories of one, needs --timeline. If a piece is missing on the
-way, the restore says which one and ends. The key is the one that the database had when the base backup
-before that moment was made. The archive is only read.`,
+ARCHIVE is what kstone serve --archive has written: a folder, or s3://BUCKET/PREFIX. DB is the
+newest state in it, or with --to-time the one of that moment: nothing that was written later is in it, and all
+that was answered up to about a second before. --to-lsn names the last batch exactly. An archive of several
+databases, or of several histories of one, needs --timeline. If a
+piece is missing on the way, the restore says which one and ends. The key is the one that the database had
+when the base backup before that moment was made. The archive is only read.
+` + exitHelp,
 		Example: `  kstone restore monday.keystone tuesday.backup wednesday.backup my.keystone
   kstone restore --archive /backups/my --to-time 2026-03-01T12:30:05Z my.keystone`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -89,7 +90,7 @@ func (r *restoreCommand) run(ctx context.Context, backups []string, path string,
 	info, err := engine.RestoreBackups(ctx, path, backups, opts)
 	p.end()
 	if err != nil {
-		return explainCopy(ctx, err)
+		return explainCopy(ctx, path, err)
 	}
 	return tellCopy(stdout, "restored", path, r.quiet, info)
 }
@@ -129,7 +130,7 @@ func (r *restoreCommand) fromArchive(
 	out, err := engine.RestoreArchive(ctx, path, from, to, opts)
 	p.end()
 	if err != nil {
-		return explainCopy(ctx, err)
+		return explainCopy(ctx, path, err)
 	}
 	if r.quiet {
 		return nil

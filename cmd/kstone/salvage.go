@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -55,7 +56,10 @@ func newSalvage() *cobra.Command {
 			defer end()
 			begin := time.Now()
 			r, err := engine.Salvage(ctx, args[0], args[1], opts)
-			if err != nil {
+			switch {
+			case errors.Is(err, fs.ErrExist):
+				return fmt.Errorf("%w: choose another name", err)
+			case err != nil:
 				return closedError(args[0], err)
 			}
 			if err := printSalvage(cmd.OutOrStdout(), args, &r, look.asJSON, time.Since(begin)); err != nil {

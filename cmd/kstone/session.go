@@ -49,20 +49,49 @@ type dataCommand struct {
 	least, most int
 	short, long string
 	example     string // a line or several
+	// noRows: nothing of rows is printed, and there is no --output; noItems: there are no items, nor --json.
+	noRows, noItems bool
 	// create makes a file where there is none, makes opens the one that is there or makes one; reads
 	// opens it for reading.
 	create, makes, reads bool
 	run                  func(*session, []string) error
 }
 
-// dataHelp ends the help of every command on data.
+// dataHelp ends the help of every command on data; variables are those that stand for its flags.
 const dataHelp = `
 With --endpoint URL the command works on that server, and PATH is left out.
 ` + filekey.Help + `
-KSTONE_OUTPUT, KSTONE_JSON, KSTONE_REGION and KSTONE_PROFILE in the environment stand for the flags of
+%s in the environment stand for the flags of
 those names; a flag wins.
 The exit code is 0 if all went well, 1 after a failure, 2 if the command line is wrong, 3 if the item
 or table is not there, and 4 if a condition was not met. A failure is one line on stderr.`
+
+// flagNames are the flags of the command that are environment variables too. Not --endpoint, which decides
+// what the first argument means, nor what belongs to one request.
+func (d *dataCommand) flagNames() (names []string) {
+	if !d.noRows {
+		names = append(names, flagOutput)
+	}
+	if !d.noItems {
+		names = append(names, flagJSON)
+	}
+	return append(names, "region", "profile")
+}
+
+func (d *dataCommand) help() string {
+	var variables []string
+	for _, name := range d.flagNames() {
+		variables = append(variables, flags.EnvironmentName(name))
+	}
+	last := len(variables) - 1
+	return fmt.Sprintf(dataHelp, strings.Join(variables[:last], ", ")+" and "+variables[last])
+}
+
+// Flags of what is printed.
+const (
+	flagOutput = "output"
+	flagJSON   = "json"
+)
 
 // newData makes the command. Its flags can be added to.
 func newData(d dataCommand) *cobra.Command {
@@ -71,7 +100,7 @@ func newData(d dataCommand) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     strings.TrimSpace(name + " PATH " + args),
 		Short:   d.short,
-		Long:    strings.TrimSpace(d.short+".\n\n"+d.long) + "\n" + dataHelp,
+		Long:    strings.TrimSpace(d.short+".\n\n"+d.long) + "\n" + d.help(),
 		Example: d.example,
 		Args: func(cmd *cobra.Command, given []string) error {
 			n := len(given)
@@ -96,10 +125,15 @@ func newData(d dataCommand) *cobra.Command {
 	f.StringVar(&s.target.Profile, "profile", "", "profile of ~/.aws with the keys for --endpoint (default AWS_ACCESS_KEY_ID and\n"+
 		"AWS_SECRET_ACCESS_KEY, else AWS_PROFILE, else default; localhost needs none)")
 	s.fileKey.AddFlags(f)
-	f.StringVar(&s.output, "output", "", "table, json, jsonl (a row a line) or compact (JSON without blanks)\n"+
-		"(default table on a terminal, else json)")
-	f.StringVar(&s.form, "json", items.FormNames()[0], "form of items: plain, dynamodb, or auto, which reads either by its\n"+
-		"shape and writes plain JSON")
+	s.form = items.FormNames()[0]
+	if !d.noRows {
+		f.StringVar(&s.output, flagOutput, "", "table, json, jsonl (a row a line) or compact (JSON without blanks)\n"+
+			"(default table on a terminal, else json)")
+	}
+	if !d.noItems {
+		f.StringVar(&s.form, flagJSON, s.form, "form of items: plain, dynamodb, or auto, which reads either by its\n"+
+			"shape and writes plain JSON")
+	}
 	cmd.ValidArgsFunction = s.completeArguments(strings.Contains(d.use, "[TABLE]"))
 	completeFlags(cmd)
 	return cmd
@@ -107,7 +141,7 @@ func newData(d dataCommand) *cobra.Command {
 
 // run opens the target, does the work and closes.
 func (s *session) run(d dataCommand, args []string) (err error) {
-	if err := s.settle(); err != nil {
+	if err := s.settle(d.flagNames()); err != nil {
 		return usage(err)
 	}
 	if s.target.Endpoint == "" {
@@ -157,10 +191,9 @@ func (s *session) getKey(ctx context.Context, stderr io.Writer) (err error) {
 
 // settle parses what flags and environment give as text; the flags of all commands on data are also
 // environment variables.
-func (s *session) settle() error {
-	// Not --endpoint, which decides what the first argument means, nor what belongs to one request.
+func (s *session) settle(names []string) error {
 	some := pflag.NewFlagSet("", pflag.ContinueOnError)
-	for _, name := range [...]string{"output", "json", "region", "profile"} {
+	for _, name := range names {
 		some.AddFlag(s.cmd.Flags().Lookup(name))
 	}
 	if err := flags.ApplyEnvironment(some); err != nil {
@@ -277,6 +310,8 @@ func exitCode(err error) int {
 		return exitUsage
 	}
 	switch {
+	case errors.Is(err, filekey.ErrSources):
+		return exitUsage
 	case errors.Is(err, errAbsent):
 		return exitAbsent
 	case errors.Is(err, errFaults), errors.Is(err, errUnchecked), errors.Is(err, errLosses):

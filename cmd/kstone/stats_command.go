@@ -19,7 +19,7 @@ import (
 
 func newStats() *cobra.Command {
 	return newData(dataCommand{
-		use: "stats", reads: true,
+		use: "stats", reads: true, noItems: true,
 		short: "Print the figures of a database: space, log, memory, tables, background work",
 		long: `Of a file that no server uses this is what the file is now; counters begin at an open and are zero. With
 --endpoint a running server is asked, at its /metrics (see kstone serve --metrics), where Prometheus

@@ -36,9 +36,9 @@ open for reading meanwhile, not for writing: a server checks its own file in the
 index, key, what, first and last key that are lost), unchecked (what could not be looked at), counts, bytes,
 durationMs.
 
-The exit code is 0 if there is no error and everything was checked, else 5, 1 if the file cannot be opened or read as
-a database, and 2 if the command line is wrong. Warnings, such as a copy of the superblock that a
-crash cut short, do not count.`
+The exit code is 0 if there is no error and everything was checked, else 5, 1 if the file cannot be opened
+or read as a database, and 2 if the command line is wrong. Warnings, such as a copy of the superblock that
+a crash cut short, do not count. What of a damaged file can be read goes into a new one by kstone salvage.`
 
 func newVerify() *cobra.Command {
 	var opts engine.VerifyOptions

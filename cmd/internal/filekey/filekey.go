@@ -34,6 +34,9 @@ const (
 	othersMask fs.FileMode = 0o077
 )
 
+// ErrSources: a key was given from several places, which is a fault of the command line.
+var ErrSources = errors.New("exclude each other: leave one out")
+
 // Source says where one key comes from. The zero value is the key that opens a file.
 type Source struct {
 	// Prefix begins the names of flags and variables: "new-" for the key that rekey sets.
@@ -111,7 +114,7 @@ func (s *Source) Key(ctx context.Context, stderr io.Writer) ([]byte, error) {
 		for _, o := range given {
 			names = append(names, o.name)
 		}
-		return nil, fmt.Errorf("%s exclude each other: leave one out", strings.Join(names, " and "))
+		return nil, fmt.Errorf("%s %w", strings.Join(names, " and "), ErrSources)
 	}
 	o := given[0]
 	key, err := o.get(ctx, o.value, stderr)

@@ -93,10 +93,11 @@ func explainOpen(path string, err error) error {
 	case errors.Is(err, engine.ErrLocked):
 		return fmt.Errorf("%s is in use by another kstone: stop that one, or give another path", path)
 	case errors.Is(err, engine.ErrForeign):
-		return fmt.Errorf("%s is no database of kstone, or its head is damaged: restore a copy, or "+
-			"give another path", path)
+		return fmt.Errorf("%s is no database of kstone, or its head is damaged: restore a copy, see what "+
+			"kstone salvage finds in it, or give another path", path)
 	case errors.Is(err, storage.ErrCorrupt):
-		return fmt.Errorf("%s is damaged (%w): restore a copy, or give another path", path, err)
+		return fmt.Errorf("%s is damaged (%w): restore a copy, see what kstone salvage finds in it, "+
+			"or give another path", path, err)
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		return fmt.Errorf("cannot write %s (%w): allow this user to write there, or give another path", path, err)
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, storage.ErrFull):

@@ -107,9 +107,10 @@ func (t Target) openFile() (Service, error) {
 		return nil, fmt.Errorf("%s is in use by another kstone: if that is a server, ask it with "+
 			"--endpoint URL, else wait for it", path)
 	case errors.Is(err, engine.ErrForeign):
-		return nil, fmt.Errorf("%s is no database of kstone, or its head is damaged", path)
+		return nil, fmt.Errorf("%s is no database of kstone, or its head is damaged: restore a copy, or see what "+
+			"kstone salvage finds in it", path)
 	case errors.Is(err, storage.ErrCorrupt):
-		return nil, fmt.Errorf("%s is damaged (%w): restore a copy", path, err)
+		return nil, fmt.Errorf("%s is damaged (%w): restore a copy, or see what kstone salvage finds in it", path, err)
 	case errors.Is(err, fs.ErrPermission) && readOnly:
 		return nil, fmt.Errorf("cannot read %s (%w): allow this user to", path, err)
 	case errors.Is(err, fs.ErrPermission):

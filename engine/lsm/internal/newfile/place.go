@@ -98,7 +98,7 @@ func (p *Place) vacant() (io.Closer, error) {
 	_ = f.Close()
 	lock, err := p.fs.Lock(p.path, vfs.LockExclusive)
 	if err != nil {
-		return nil, &fs.PathError{Op: "replace", Path: p.path, Err: err}
+		return nil, err
 	}
 	return lock, nil
 }

@@ -63,7 +63,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 var (
 	// ErrInterrupted: the file's creation did not come to its end.
 	ErrInterrupted = errors.New("this file has no superblock: if its creation was interrupted, it holds no data, " +
-		"delete it and open again; if it has served, restore a copy")
+		"delete it and open again; if it has served, restore a copy, or see what kstone salvage finds in it")
 	// ErrForeign: the file is something else.
 	ErrForeign = errors.New("this is not a kstone database file")
 	// ErrNewer: a newer program wrote the file.

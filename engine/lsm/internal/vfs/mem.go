@@ -2,7 +2,6 @@ package vfs
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"math/rand/v2"
@@ -301,7 +300,7 @@ func (m *MemFS) Lock(path string, mode LockMode) (io.Closer, error) {
 	}
 	l := m.mu.locks[node]
 	if l != nil && (mode == LockExclusive || l.shared == 0) {
-		return nil, fmt.Errorf("lock: %w", ErrLocked)
+		return nil, &fs.PathError{Op: "lock", Path: path, Err: ErrLocked}
 	}
 	if l == nil {
 		l = &memLock{}

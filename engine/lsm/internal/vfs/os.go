@@ -1,8 +1,8 @@
 package vfs
 
 import (
-	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -57,7 +57,7 @@ func (osFS) Lock(path string, mode LockMode) (io.Closer, error) {
 	}
 	if err := lockFile(f, mode); err != nil {
 		_ = f.Close()
-		return nil, fmt.Errorf("lock: %w", err)
+		return nil, &fs.PathError{Op: "lock", Path: path, Err: err}
 	}
 	return f, nil
 }

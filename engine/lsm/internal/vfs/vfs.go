@@ -57,7 +57,7 @@ const (
 )
 
 // ErrLocked: another opener, of this process or another, holds the file.
-var ErrLocked = errors.New("vfs: file is in use by another process or by this one")
+var ErrLocked = errors.New("the file is in use by another process or by this one")
 
 // errNoSpace is what a MemFS reports when its capacity is used up.
 var errNoSpace = errors.New("vfs: no space left")
@@ -89,7 +89,7 @@ const (
 type FS interface {
 	// Open opens or creates a file in a role.
 	Open(path string, opts OpenOptions) (File, error)
-	// Lock takes the file's lock without waiting; ErrLocked when somebody holds it. The file must
+	// Lock takes the file's lock without waiting; a *fs.PathError of ErrLocked when somebody holds it. The file must
 	// exist. Closing the result gives the lock back.
 	Lock(path string, mode LockMode) (io.Closer, error)
 	// Rename replaces newPath atomically; durable after SyncDir.
