@@ -45,14 +45,11 @@ func (a *archiver) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if len(names) > 0 {
-		last, ok := archived.ParseLog(names[len(names)-1])
-		if ok && last.Last >= at.Seq {
-			if at, err = readEnd(ctx, a.store, last.Name); err != nil {
-				return err
-			}
-			lsn, a.last = last.LSN, last.First
+	if last, ok := lastChunk(names); ok && last.Last >= at.Seq {
+		if at, err = readEnd(ctx, a.store, last.Name); err != nil {
+			return err
 		}
+		lsn, a.last = last.LSN, last.First
 	}
 	switch a.continues(at) {
 	case logGoesOn:
@@ -65,6 +62,16 @@ func (a *archiver) begin(ctx context.Context) error {
 		return a.part()
 	}
 	return nil
+}
+
+// lastChunk is the one that ends last: a chunk that begins earlier may hold all of a later one.
+func lastChunk(names []string) (last archived.LogName, ok bool) {
+	for _, name := range names {
+		if n, is := archived.ParseLog(name); is && n.Last >= last.Last {
+			last, ok = n, true
+		}
+	}
+	return last, ok
 }
 
 // part leaves the timeline to the other file that has it: this one goes on with one of its own, which
@@ -137,8 +144,7 @@ func (a *archiver) continues(at log.Position) continuation {
 	case at.Seq < tail:
 		return logHasGap
 	}
-	a.next = at
-	r := log.NewReader(a.config(segments, a.db.epoch(), min(synced, at.Seq)))
+	r := log.NewReader(a.config(at, segments, a.db.epoch(), min(synced, at.Seq)))
 	if r.Next() || at.Seq > synced {
 		return logGoesOn
 	}

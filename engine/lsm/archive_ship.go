@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"slices"
 	"time"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/archived"
@@ -45,7 +44,7 @@ func (a *archiver) ship(ctx context.Context) error {
 	if synced < a.next.Seq {
 		return a.covered(ctx, until)
 	}
-	r := log.NewReader(a.config(segments, epoch, synced))
+	r := log.NewReader(a.config(a.next, segments, epoch, synced))
 	for r.Next() {
 		if err := a.group(ctx, r, segments, epoch); err != nil {
 			return err
@@ -62,15 +61,15 @@ func (a *archiver) ship(ctx context.Context) error {
 	return a.put(ctx, c)
 }
 
-// config reads from the first group that is not shipped on.
-func (a *archiver) config(segments []log.Extent, epoch base.Epoch, until log.Seq) log.ReaderConfig {
+// config reads on from a position, such as that of the first group that is not shipped.
+func (a *archiver) config(at log.Position, segments []log.Extent, epoch base.Epoch, until log.Seq) log.ReaderConfig {
 	cfg := log.ReaderConfig{
 		File: a.db.man.file, Ident: log.Ident{Log: log.WAL, Database: a.db.ident}, EpochMax: epoch,
-		Start: a.next, Region: "wal", Until: until,
+		Start: at, Region: "wal", Until: until,
 	}
 	gone := true
 	for _, e := range segments {
-		if e != a.next.Extent {
+		if e != at.Extent {
 			cfg.Linked = append(cfg.Linked, e)
 		} else {
 			gone = false
@@ -197,15 +196,16 @@ func (a *archiver) put(ctx context.Context, c *archived.Chunk) error {
 	if err := a.fill(c); err != nil {
 		return a.unreadable(err)
 	}
+	other, err := a.others(ctx, c)
 	if a.gap.Load() {
 		a.pending = nil // the log may have gone on while it was read
 		return nil
 	}
-	if other, err := a.others(ctx, c); err != nil || other {
+	if err != nil || other {
 		return a.partIf(other, err)
 	}
 	data := c.Append(nil)
-	err := a.store.Put(ctx, c.Name(), bytes.NewReader(data), false)
+	err = a.store.Put(ctx, c.Name(), bytes.NewReader(data), false)
 	if errors.Is(err, fs.ErrExist) {
 		same, err := a.same(ctx, c.Name(), data)
 		if err != nil || !same {
@@ -234,17 +234,28 @@ func (a *archiver) tell(lsn base.LSN, until int64) {
 	}
 }
 
-// others says whether the archive has groups of the chunk's numbers in another chunk: then a copy of this
-// file, with the same timeline, ships to the same archive.
+// others says whether the archive has other groups of the chunk's numbers: then a copy of this file, with
+// the same timeline, ships to the same archive. This file's own may be there in another chunk: the log
+// behind a base backup may begin before what was shipped when the backup was made.
 func (a *archiver) others(ctx context.Context, c *archived.Chunk) (bool, error) {
 	names, err := a.store.List(ctx, archived.LogPrefix(c.Timeline), archived.LogFrom(c.Timeline, a.last))
 	if err != nil {
 		return false, err
 	}
-	return slices.ContainsFunc(names, func(name string) bool {
+	for _, name := range names {
 		n, ok := archived.ParseLog(name)
-		return ok && n.Last >= c.Start.Seq && name != c.Name()
-	}), nil
+		if !ok || n.Last < c.Start.Seq || name == c.Name() {
+			continue
+		}
+		end, err := readEnd(ctx, a.store, name)
+		if err != nil {
+			return false, err
+		}
+		if a.continues(end) != logGoesOn {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // partIf parts from another file's history, unless nobody knows.
