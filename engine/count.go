@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/keystone-db/kstone/engine/attr"
@@ -156,6 +157,9 @@ func (db *core) countNow(ctx context.Context, id countID, table string) (sums, e
 		}
 	}
 	seen, end, err := db.countFew(ctx, id, times)
+	if errors.Is(err, storage.ErrCorrupt) {
+		return seen.unread(stats), nil
+	}
 	if err != nil || end {
 		return seen, err
 	}
@@ -172,6 +176,17 @@ func (db *core) countNow(ctx context.Context, id countID, table string) (sums, e
 		Items: max(stats.Keys, seen.Items),
 		Size:  max(share(seen.Size, stats.Bytes, seen.Bytes), seen.Size),
 	}, nil
+}
+
+// unread is what there is where some of it cannot be read: what storage says, which knows without reading.
+// A damaged block does not make a table unknown; whoever reads what was in it is told.
+func (s sums) unread(stats storage.Stats) sums {
+	if s.Bytes == 0 {
+		s.Size, s.Bytes = stats.Bytes, stats.Bytes
+	}
+	return sums{
+		Items: max(stats.Keys, s.Items), Size: max(share(s.Size, stats.Bytes, s.Bytes), s.Size), Bytes: max(stats.Bytes, s.Bytes),
+	}
 }
 
 // lastCount returns what the last count says when storage says s, zeros before there is one, and asks

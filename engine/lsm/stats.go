@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/memtable"
 	"github.com/keystone-db/kstone/engine/storage"
@@ -14,14 +15,17 @@ const statsCountMax = 4096
 
 // Stats estimates a range from the counts per 12-byte prefix of memtables and tables; a part of a
 // prefix counts by its share of the hashes. It is exact where one source of each stripe holds all
-// of a prefix; a range that seems small is counted.
+// of a prefix; a range that seems small is counted. A table that cannot be read is left out.
 func (db *DB) Stats(ctx context.Context, r storage.Range) (storage.Stats, error) {
 	if db.closed.Load() {
 		return storage.Stats{}, storage.ErrClosed
 	}
 	sum, err := db.estimate(ctx, r)
 	if err == nil && !sum.Exact && sum.Keys <= statsCountMax {
-		if counted, err := db.countRange(ctx, r); err != nil || counted.Exact {
+		counted, err := db.countRange(ctx, r)
+		switch {
+		case errors.Is(err, storage.ErrCorrupt): // the estimate stands
+		case err != nil || counted.Exact:
 			return counted, err
 		}
 	}
@@ -109,6 +113,10 @@ func (db *DB) stripeStats(s *stripe, r storage.Range, sum *storage.Stats) error 
 				continue // what is not asked about is not read either
 			}
 			p, err := t.reader.Properties()
+			if errors.Is(err, storage.ErrCorrupt) {
+				sum.Exact = false
+				continue
+			}
 			if err != nil {
 				return err
 			}
