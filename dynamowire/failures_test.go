@@ -39,8 +39,21 @@ func getItemRequest(ctx context.Context) *http.Request {
 	return r
 }
 
-// TestFailuresAreNotShown: whatever storage reports, a client sees an internal error and no cause, or
-// that nothing was done; the log has the cause.
+// reasons are what clients are told of failures of storage; of the others they are told nothing.
+func reasons(kind error) string {
+	switch {
+	case errors.Is(kind, storage.ErrFull):
+		return "The disk is full: what needs space is refused until there is some"
+	case errors.Is(kind, storage.ErrReadOnly):
+		return "The database is open for reading only"
+	case errors.Is(kind, storage.ErrCorrupt):
+		return "Stored data are damaged"
+	}
+	return "Internal server error"
+}
+
+// TestFailuresAreNotShown: whatever storage reports, a client sees an internal error with what it may know of
+// the reason, or that nothing was done; the log has the cause.
 func TestFailuresAreNotShown(t *testing.T) {
 	for _, kind := range []error{
 		storage.ErrUncertain, storage.ErrUnavailable, storage.ErrFull, storage.ErrReadOnly, storage.ErrTooLarge,
@@ -55,7 +68,7 @@ func TestFailuresAreNotShown(t *testing.T) {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
 		status, body := http.StatusInternalServerError,
-			`{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError","message":"Internal server error"}`
+			`{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError","message":"`+reasons(kind)+`"}`
 		if errors.Is(kind, storage.ErrUnavailable) {
 			status, body = http.StatusServiceUnavailable, `{"__type":"com.amazon.coral.service#ServiceUnavailableException",`+
 				`"message":"The request has failed due to a temporary failure of the server."}`

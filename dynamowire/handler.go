@@ -249,15 +249,12 @@ func settled(e *api.Error, body []byte) *api.Error {
 
 // fail renders an error.
 func (h *Handler) fail(req *request, err error, body, dst []byte) (int, []byte) {
-	var e *api.Error
-	switch {
-	case !errors.As(err, &e):
-		h.report(req, err)
-		if e = api.Errorf(api.InternalServerError, api.MsgInternal); api.CodeOf(err) == api.Unavailable {
-			e = api.Errorf(api.Unavailable, api.MsgUnavailable)
-		}
-	default:
+	e, ok := errors.AsType[*api.Error](err)
+	if ok {
 		e = settled(e, body)
+	} else {
+		h.report(req, err)
+		e = api.Shown(err)
 	}
 	return e.Code.Class().Status, codec.AppendError(dst, e)
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -80,7 +81,14 @@ func TestDescribeADamagedTable(t *testing.T) {
 			attr.NewItem().S("pk", fmt.Sprint("p", i)).N("sk", fmt.Sprint(i)))})
 		return err
 	}
-	require.ErrorIs(t, get(damagedItem), storage.ErrCorrupt)
+	err = get(damagedItem)
+	require.ErrorIs(t, err, ErrDamaged)
+	where, ok := errors.AsType[*DamageError](err)
+	require.True(t, ok)
+	require.Equal(t, "table", where.Region)
+	shown := api.Shown(err)
+	require.Equal(t, api.InternalServerError, shown.Code)
+	require.Equal(t, fmt.Sprintf("Stored data are damaged: corrupt table at offset %d: %s", where.Offset, where.Reason), shown.Message)
 	good := 0
 	for i := range damagedItems {
 		if get(i) == nil {

@@ -32,7 +32,7 @@ var (
 
 // Open opens the database file at path, creating it when it is absent and Options.ReadOnly is not set, or
 // a database in memory.
-// Errors of a damaged file wrap storage.ErrCorrupt.
+// Errors of a damaged file are ErrDamaged (errors.Is).
 func Open(path string, opts Options) (*DB, error) {
 	opts = opts.withDefaults()
 	if err := opts.validate(path); err != nil {

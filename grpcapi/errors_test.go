@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/rs/zerolog"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/keystone-db/kstone/dynamowire/sigv4"
 	"github.com/keystone-db/kstone/engine/api"
+	"github.com/keystone-db/kstone/engine/storage"
 	"github.com/keystone-db/kstone/grpcapi"
 	"github.com/keystone-db/kstone/grpcapi/keystonev1"
 )
@@ -98,6 +100,39 @@ func TestHidden(t *testing.T) {
 		require.Equal(t, codes.Internal, status.Code(err))
 		require.Equal(t, api.MsgInternal, status.Convert(err).Message())
 		require.Equal(t, 2, bytes.Count(log.bytes(), []byte(`secret`)))
+	}
+}
+
+// ill fails with what it was given.
+type ill struct {
+	api.Base
+	err error
+}
+
+func (s ill) GetItem(context.Context, *api.GetItemInput) (*api.GetItemOutput, error) {
+	return nil, s.err
+}
+
+// TestReasons: what a client may know of a failure it is told, and the rest stays in the log.
+func TestReasons(t *testing.T) {
+	for _, tt := range []struct {
+		err  error
+		code codes.Code
+		text string
+	}{
+		{storage.ErrFull, codes.Internal, "The disk is full: what needs space is refused until there is some"},
+		{storage.ErrReadOnly, codes.Internal, "The database is open for reading only"},
+		{storage.ErrCorrupt, codes.DataLoss, "Stored data are damaged"},
+		{storage.ErrUnavailable, codes.Unavailable, api.MsgUnavailable},
+		{storage.ErrUncertain, codes.Internal, api.MsgInternal},
+	} {
+		var log syncBuffer
+		client := keystonev1.NewKeystoneDbClient(dial(t, ill{err: fmt.Errorf("%w: %w", tt.err, errSecret)}, grpcapi.Options{Logger: zerolog.New(&log)}))
+		_, err := client.Get(t.Context(), &keystonev1.GetRequest{})
+		require.Equal(t, tt.code, status.Code(err))
+		require.Equal(t, tt.text, status.Convert(err).Message())
+		require.Equal(t, tt.text, detailOf(t, err).GetMessage())
+		require.Contains(t, string(log.bytes()), "secret")
 	}
 }
 

@@ -92,7 +92,7 @@ func Errorf(code Code, format string, args ...any) *Error {
 
 // CodeOf returns the code of an error and "" for nil. Errors that are none of the contract's are
 // Unavailable or DataLoss when they say so themselves, by a method Unavailable or DataLoss, and
-// InternalServerError otherwise. Their text is for the log and never for a client.
+// InternalServerError otherwise. Their text is for the log and never for a client (Shown).
 func CodeOf(err error) Code {
 	if err == nil {
 		return ""
@@ -113,6 +113,26 @@ func CodeOf(err error) Code {
 		return DataLoss
 	}
 	return InternalServerError
+}
+
+// Shown is the error that a client sees of err. One of the contract is shown as it is. Of another one a client
+// sees whether it is Unavailable or an InternalServerError, and what it may know of the reason if the error
+// says that by a method ClientText, such as that the disk is full; the rest is for the log.
+func Shown(err error) *Error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e
+	}
+	e := &Error{Code: InternalServerError, Message: MsgInternal}
+	if CodeOf(err) == Unavailable {
+		e.Code, e.Message = Unavailable, MsgUnavailable
+	}
+	if told, ok := errors.AsType[interface {
+		error
+		ClientText() string
+	}](err); ok {
+		e.Message = told.ClientText()
+	}
+	return e
 }
 
 // Operation describes one operation of the contract.

@@ -145,7 +145,7 @@ func newShell(opts Options) *DB {
 	w.claimed = func() { db.archiver.poke() }
 	w.poisons = func(err error) {
 		db.log("the store takes no more writes until it is opened again", err)
-		db.seqs.fail(fmt.Errorf("%w: the log has failed: %w", storage.ErrUnavailable, err))
+		db.seqs.fail(failed(storage.ErrUnavailable, err))
 	}
 	return db
 }

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -61,6 +62,29 @@ func failLogWrites(fsys *vfs.MemFS, on *atomic.Bool) {
 	}})
 }
 
+// TestClientsAreToldOfAFailedLog: why, and neither paths nor keys.
+func TestClientsAreToldOfAFailedLog(t *testing.T) {
+	for cause, text := range map[error]string{
+		&fs.PathError{Op: "sync", Path: "/secret", Err: syscall.EIO}: "read-only after a failed write or sync: input/output error.",
+		fmt.Errorf("out of order: secret"):                           "read-only after a failed write or sync.",
+		&CorruptError{Region: "manifest", Offset: 4096, Reason: "r"}: "sync: corrupt manifest at offset 4096: r.",
+	} {
+		for _, kind := range []error{storage.ErrUncertain, storage.ErrUnavailable} {
+			err := fmt.Errorf("put: %w", failed(kind, cause))
+			require.ErrorIs(t, err, kind)
+			require.ErrorIs(t, err, cause)
+			told, ok := errors.AsType[interface {
+				error
+				ClientText() string
+			}](err)
+			require.True(t, ok)
+			require.Contains(t, told.ClientText(), text)
+			require.NotContains(t, told.ClientText(), "secret")
+			require.Contains(t, err.Error(), kind.Error()+": the log has failed: "+cause.Error())
+		}
+	}
+}
+
 func TestAFailedLogWritePoisonsTheStore(t *testing.T) {
 	fsys := vfs.NewMemFS(1)
 	db := faultDB(t, fsys)
@@ -71,10 +95,12 @@ func TestAFailedLogWritePoisonsTheStore(t *testing.T) {
 	on.Store(true)
 	err := applyPut(db, key, "lost")
 	require.ErrorIs(t, err, storage.ErrUncertain)
+	require.ErrorIs(t, err, ErrFailed)
 	on.Store(false)
 	for range 3 {
 		err = applyPut(db, key, "later")
 		require.ErrorIs(t, err, storage.ErrUnavailable, "never again, though the disk is well")
+		require.ErrorIs(t, err, ErrFailed)
 		require.NotErrorIs(t, err, storage.ErrUncertain)
 	}
 	require.Equal(t, "good", getString(t, db, key), "reads go on, and show nothing unpublished")

@@ -1,8 +1,6 @@
 package lsm
 
 import (
-	"fmt"
-
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
 	"github.com/keystone-db/kstone/engine/lsm/internal/memtable"
 	"github.com/keystone-db/kstone/engine/storage"
@@ -99,7 +97,7 @@ func (w *wal) holdLocked() error {
 			return storage.ErrClosed
 		case w.poison != nil:
 			// What the groups hold that were not written is in memtables for ever.
-			err := fmt.Errorf("%w: the log has failed: %w", storage.ErrUnavailable, w.poison)
+			err := failed(storage.ErrUnavailable, w.poison)
 			w.resumeLocked()
 			return err
 		case len(w.unfinished) == 0:

@@ -163,7 +163,7 @@ func (w *wal) refusalLocked(put bool) error {
 	case w.shut:
 		return storage.ErrClosed
 	case w.poison != nil:
-		return fmt.Errorf("%w: the log has failed: %w", storage.ErrUnavailable, w.poison)
+		return failed(storage.ErrUnavailable, w.poison)
 	case put && w.full.Load():
 		return errFull
 	}
@@ -369,9 +369,9 @@ func (w *wal) commit(p place) error {
 		case w.visibleLSN() >= p.lsn || bug.Enabled(bug.AckBeforeWrite) && g.sealed:
 			return nil
 		case g.failed:
-			return fmt.Errorf("%w: the log has failed: %w", storage.ErrUncertain, w.poison)
+			return failed(storage.ErrUncertain, w.poison)
 		case w.poison != nil && !g.sealed:
-			return fmt.Errorf("%w: the log has failed: %w", storage.ErrUnavailable, w.poison)
+			return failed(storage.ErrUnavailable, w.poison)
 		case w.canLeadLocked():
 			w.leadLocked()
 		default:
@@ -529,7 +529,7 @@ func (w *wal) waitVisible(ctx context.Context, lsn base.LSN) error {
 			return err
 		}
 		if w.poison != nil {
-			return fmt.Errorf("%w: the log has failed: %w", storage.ErrUnavailable, w.poison)
+			return failed(storage.ErrUnavailable, w.poison)
 		}
 		w.cond.Wait()
 	}
@@ -553,7 +553,7 @@ func (w *wal) syncThrough(lsn base.LSN) error {
 		return nil
 	}
 	if poison != nil {
-		return fmt.Errorf("%w: the log has failed: %w", storage.ErrUnavailable, poison)
+		return failed(storage.ErrUnavailable, poison)
 	}
 	err := w.syncFile()
 	w.mu.Lock()

@@ -18,26 +18,35 @@ var (
 	// ErrSnapshotGone: the snapshot was held too long.
 	ErrSnapshotGone = errors.New("storage: snapshot is gone")
 	// ErrReadOnly: the store was opened for reading.
-	ErrReadOnly = errors.New("storage: read-only")
+	ErrReadOnly error = readOnly{}
 	// ErrFull: no space; deletes may still work.
-	ErrFull = errors.New("storage: full")
+	ErrFull error = full{}
 	// ErrCorrupt: bytes on disk do not verify. The text names region and offset.
 	ErrCorrupt error = corrupt{}
 	// ErrClosed: the store was closed; nothing applied. It also is ErrUnavailable.
 	ErrClosed = fmt.Errorf("%w: closed", ErrUnavailable)
 )
 
-// unavailable and corrupt say by a method what they are, for doors that do not know storage
-// (api.CodeOf).
+// These say by a method what they are, or what a client may know of them, for doors that do not know
+// storage (api.CodeOf, api.Shown).
 type (
 	unavailable struct{}
 	corrupt     struct{}
+	readOnly    struct{}
+	full        struct{}
 )
 
 func (unavailable) Error() string     { return "storage: unavailable" }
 func (unavailable) Unavailable() bool { return true }
 func (corrupt) Error() string         { return "storage: corrupt" }
 func (corrupt) DataLoss() bool        { return true }
+func (corrupt) ClientText() string    { return "Stored data are damaged" }
+func (readOnly) Error() string        { return "storage: read-only" }
+func (readOnly) ClientText() string   { return "The database is open for reading only" }
+func (full) Error() string            { return "storage: full" }
+func (full) ClientText() string {
+	return "The disk is full: what needs space is refused until there is some"
+}
 
 // ConflictError says which key was in the way. errors.Is(err, ErrConflict) holds.
 type ConflictError struct {

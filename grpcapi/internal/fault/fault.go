@@ -102,7 +102,7 @@ func CodeOf(code api.Code) codes.Code { //nolint:funlen // one flat switch
 }
 
 // Status is the status of an error that a call with the context ended with. Of an error that is none of
-// the contract's a client sees its kind and a text of the service; hidden says that the error has a text
+// the contract's a client sees what api.Shown shows of it; hidden says that the error has a text
 // of its own, which is for the log.
 func Status(ctx context.Context, err error) (st *status.Status, hidden bool) {
 	if e, ok := errors.AsType[*api.Error](err); ok {
@@ -111,12 +111,8 @@ func Status(ctx context.Context, err error) (st *status.Status, hidden bool) {
 	if ended := ctx.Err(); ended != nil && errors.Is(err, ended) {
 		return status.FromContextError(ended), false
 	}
-	switch code := api.CodeOf(err); code {
-	case api.Unavailable:
-		return withDetail(ctx, code, api.Errorf(code, api.MsgUnavailable)), true
-	default: // DynamoDB has no name for lost data: the code of the status has
-		return withDetail(ctx, code, api.Errorf(api.InternalServerError, api.MsgInternal)), true
-	}
+	// DynamoDB has no name for lost data: the code of the status has.
+	return withDetail(ctx, api.CodeOf(err), api.Shown(err)), true
 }
 
 // withDetail makes the status of a code with the detail of an error.

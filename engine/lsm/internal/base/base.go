@@ -107,7 +107,8 @@ type Iterator interface {
 	Close() error
 }
 
-// CorruptError says what did not verify and where. errors.Is(err, storage.ErrCorrupt) holds.
+// CorruptError says what did not verify and where. errors.Is(err, storage.ErrCorrupt) holds. The reason has
+// no keys or values in it: clients see it.
 type CorruptError struct {
 	Region string // "superblock", "wal", "manifest", "table", "spill"
 	Offset int64  // in the file
@@ -117,6 +118,9 @@ type CorruptError struct {
 func (e *CorruptError) Error() string {
 	return fmt.Sprintf("corrupt %s at offset %d: %s", e.Region, e.Offset, e.Reason)
 }
+
+// ClientText is what a client may know: no keys and no values are in it.
+func (e *CorruptError) ClientText() string { return "Stored data are damaged: " + e.Error() }
 
 // Is makes errors.Is(err, storage.ErrCorrupt) hold.
 func (e *CorruptError) Is(target error) bool { return target == storage.ErrCorrupt }
