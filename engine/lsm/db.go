@@ -25,6 +25,7 @@ type DB struct {
 	stripes [base.StripeCount]stripe
 	keys    *keyLocks
 	updates sync.Pool
+	walks   sync.Pool // *walk
 	snaps   snapshots
 	seqs    seqs
 	wal     wal

@@ -3,6 +3,7 @@ package lsm
 import (
 	"bytes"
 	"context"
+	"sync"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
 	"github.com/keystone-db/kstone/engine/lsm/internal/memtable"
@@ -14,11 +15,32 @@ import (
 // ctxCheckEvery is how many steps an iterator goes between two looks at its context.
 const ctxCheckEvery = 64
 
-// iter walks a range at a snapshot. Inside one 12-byte prefix the stripes follow each other in key
+// iter is what a caller holds of a walk. It is not used again when the walk is: whoever asks a closed
+// iterator is told that there is nothing, and never what another one found.
+type iter struct {
+	w   *walk // nil when closed
+	err error // of the closed walk
+}
+
+// walk goes through a range at a snapshot. Inside one 12-byte prefix the stripes follow each other in key
 // order, and it visits them lazily, one at a time; a range over several prefixes merges all
 // stripes. A version or memtable captured late is as good as one captured early, since the
 // registered snapshot keeps what it needs.
-type iter struct {
+type walk struct {
+	course
+
+	// What a stripe needs, used again for the next one, and for the next walk.
+	held      []*version // pinned for scan
+	scan      merge.Scan
+	merge     merge.Iter
+	sources   []base.Iterator
+	memtables spares[memtable.Iter]
+	tables    spares[table.Iter]
+	levels    spares[levelIter]
+}
+
+// course is where a walk goes, and how far it is.
+type course struct {
 	ctx   context.Context
 	snap  *snapshot
 	r     storage.Range
@@ -31,38 +53,99 @@ type iter struct {
 	visited    bool // no stripe is left
 
 	scanning bool
-	scan     merge.Scan
-	held     []*version // pinned for scan
 	err      error
 	done     bool
-
-	// What a stripe needs, used again for the next one.
-	merge   merge.Iter
-	active  memtable.Iter
-	sources []base.Iterator
-	few     [fewSources]base.Iterator
-	one     [1]*version
 }
 
-// fewSources of a stripe need no allocation of their own.
-const fewSources = 4
+// spares are iterators of one kind. Those that are used are closed before all are free again.
+type spares[T any] struct {
+	all  []*T
+	used int
+}
+
+func (s *spares[T]) next() *T {
+	if s.used == len(s.all) {
+		s.all = append(s.all, new(T))
+	}
+	s.used++
+	return s.all[s.used-1]
+}
+
+// sourcesKept is how many sources a walk may have had in a stripe for its memory to be kept.
+const sourcesKept = 32
 
 func newIter(ctx context.Context, s *snapshot, r storage.Range, opts storage.IterOptions) *iter {
-	it := &iter{ctx: ctx, snap: s, r: r, opts: opts}
-	it.held, it.sources = it.one[:0], it.few[:0]
-	if r.End != nil && bytes.Compare(r.Start, r.End) >= 0 {
-		it.done = true
-		return it
+	w, ok := s.db.walks.Get().(*walk)
+	if !ok {
+		w = &walk{}
 	}
-	low, high, ok := stripesOf(r)
-	it.merged = !ok
-	it.next, it.last = low, high
-	if it.merged {
-		it.next, it.last = 0, 0
-	} else if opts.Reverse {
-		it.next, it.last = high, low
+	w.course = course{ctx: ctx, snap: s, r: r, opts: opts}
+	w.begin()
+	return &iter{w: w}
+}
+
+func (w *walk) begin() {
+	if w.r.End != nil && bytes.Compare(w.r.Start, w.r.End) >= 0 {
+		w.done = true
+		return
 	}
-	return it
+	low, high, ok := stripesOf(w.r)
+	switch {
+	case !ok:
+		w.merged = true
+	case w.opts.Reverse:
+		w.next, w.last = high, low
+	default:
+		w.next, w.last = low, high
+	}
+}
+
+// Next moves to the next entry of the walk.
+func (it *iter) Next() bool { return it.w != nil && it.w.onward() }
+
+// Key of the entry; valid until the next call of Next or Close.
+func (it *iter) Key() []byte {
+	if it.w == nil {
+		return nil
+	}
+	return it.w.scan.Key()
+}
+
+// Value of the entry; valid until the next call of Next or Close, or for good with KeepValues.
+func (it *iter) Value() []byte {
+	if it.w == nil {
+		return nil
+	}
+	return it.w.scan.Value()
+}
+
+// Err says what ended the walk early.
+func (it *iter) Err() error {
+	if it.w == nil {
+		return it.err
+	}
+	return it.w.snap.db.readError(it.w.err)
+}
+
+// Close lets go of what the iterator holds.
+func (it *iter) Close() {
+	w := it.w
+	if w == nil {
+		return
+	}
+	w.leave()
+	it.err = it.Err()
+	it.w = nil
+	w.recycle()
+}
+
+// recycle keeps the memory of a walk that nobody refers to any more for another one.
+func (w *walk) recycle() {
+	db := w.snap.db
+	w.course = course{}
+	if cap(w.sources) <= sourcesKept {
+		db.walks.Put(w)
+	}
 }
 
 // stripesOf returns the stripes of a range that lies inside one 12-byte prefix.
@@ -103,127 +186,133 @@ func isSuccessor(end, prefix []byte) bool {
 	return i >= 0 && len(end) == i+1 && bytes.HasPrefix(end, prefix[:i]) && end[i] == prefix[i]+1
 }
 
-// Next moves to the next entry of the walk.
-func (it *iter) Next() bool {
-	ok := it.step()
-	if it.snap.gone() && it.err == nil {
-		it.err = storage.ErrSnapshotGone
+// onward moves to the next entry, and says when the snapshot was taken away meanwhile.
+func (w *walk) onward() bool {
+	ok := w.step()
+	if w.snap.gone() && w.err == nil {
+		w.err = storage.ErrSnapshotGone
 		return false
 	}
 	return ok
 }
 
-func (it *iter) step() bool {
-	if it.err != nil || it.done && !it.scanning {
+func (w *walk) step() bool {
+	if w.err != nil || w.done && !w.scanning {
 		return false
 	}
-	if it.steps%ctxCheckEvery == 0 {
-		if it.err = it.snap.check(it.ctx); it.err != nil {
+	if w.steps%ctxCheckEvery == 0 {
+		if w.err = w.snap.check(w.ctx); w.err != nil {
 			return false
 		}
 	}
-	it.steps++
+	w.steps++
 	for {
-		if it.scanning {
-			if it.scan.Next() {
+		if w.scanning {
+			if w.scan.Next() {
 				return true
 			}
-			it.err = it.scan.Err()
-			it.leave()
-			if it.err != nil {
+			w.err = w.scan.Err()
+			w.leave()
+			if w.err != nil {
 				return false
 			}
 		}
-		if !it.enter() {
-			it.done = true
+		if !w.enter() {
+			w.done = true
 			return false
 		}
 	}
 }
 
 // enter opens the next stripe, or all of them.
-func (it *iter) enter() bool {
-	if it.visited {
+func (w *walk) enter() bool {
+	if w.visited {
 		return false
 	}
-	if it.merged {
-		for i := range it.snap.db.stripes {
-			it.add(&it.snap.db.stripes[i])
+	if w.merged {
+		for i := range w.snap.db.stripes {
+			w.add(&w.snap.db.stripes[i])
 		}
-		it.visited = true
+		w.visited = true
 	} else {
-		it.add(&it.snap.db.stripes[it.next])
+		w.add(&w.snap.db.stripes[w.next])
 		switch {
-		case it.next == it.last:
-			it.visited = true
-		case it.opts.Reverse:
-			it.next--
+		case w.next == w.last:
+			w.visited = true
+		case w.opts.Reverse:
+			w.next--
 		default:
-			it.next++
+			w.next++
 		}
 	}
-	if it.snap.db.closed.Load() { // which empties stripes in memory
-		it.err = storage.ErrClosed
+	if w.snap.db.closed.Load() { // which empties stripes in memory
+		w.err = storage.ErrClosed
 		return false
 	}
-	it.merge.Reset(it.sources)
-	it.scan.Reset(&it.merge, merge.ScanOptions{
-		Range: it.r, Reverse: it.opts.Reverse, Snapshot: it.snap.at(), Dead: it.held[0].dead,
-		KeepValues: it.opts.KeepValues,
+	w.merge.Reset(w.sources)
+	w.scan.Reset(&w.merge, merge.ScanOptions{
+		Range: w.r, Reverse: w.opts.Reverse, Snapshot: w.snap.at(), Dead: w.held[0].dead,
+		KeepValues: w.opts.KeepValues,
 	})
-	it.scanning = true
+	w.scanning = true
 	return true
 }
 
 // add appends the memtables and tables of a stripe that may hold keys of the range to the sources,
 // newest first.
-func (it *iter) add(s *stripe) {
-	opts := memtable.IterOptions{MaxLSN: it.snap.at(), Bounds: it.r}
-	dst := it.sources
+func (w *walk) add(s *stripe) {
+	opts := memtable.IterOptions{MaxLSN: w.snap.at(), Bounds: w.r}
+	dst := w.sources
 	s.mu.RLock()
 	active, frozen, tables := s.active, s.frozen, s.tables.acquire()
 	empty := active.Empty()
 	s.mu.RUnlock()
 	s.ask(tables, scanAsks)
-	it.held = append(it.held, tables)
-	switch {
-	case empty:
-	case it.merged:
-		dst = append(dst, active.NewIter(&s.mu, opts))
-	default:
-		it.active.Reset(active, &s.mu, opts)
-		dst = append(dst, &it.active)
+	w.held = append(w.held, tables)
+	if !empty {
+		dst = append(dst, w.memtable(active, &s.mu, opts))
 	}
 	for _, m := range frozen {
-		dst = append(dst, m.NewIter(nil, opts))
+		dst = append(dst, w.memtable(m, nil, opts))
 	}
 	for _, t := range tables.levels[0] {
-		if it.wants(t) {
-			dst = append(dst, t.reader.NewIterWith(it.tableOptions()))
+		if w.wants(t) {
+			in := w.tables.next()
+			in.Reset(t.reader, w.tableOptions())
+			dst = append(dst, in)
 		}
 	}
 	for _, level := range tables.levels[1:] {
-		var chosen []*liveTable
+		var in *levelIter
 		for _, t := range level {
-			if it.wants(t) {
-				chosen = append(chosen, t)
+			if !w.wants(t) {
+				continue
 			}
-		}
-		if len(chosen) > 0 {
-			dst = append(dst, newLevelIter(chosen, it.tableOptions()))
+			if in == nil {
+				in = w.levels.next()
+				in.opts = w.tableOptions()
+				dst = append(dst, in)
+			}
+			in.tables = append(in.tables, t)
 		}
 	}
-	it.sources = dst
+	w.sources = dst
+}
+
+func (w *walk) memtable(m *memtable.Memtable, mu *sync.RWMutex, opts memtable.IterOptions) *memtable.Iter {
+	in := w.memtables.next()
+	in.Reset(m, mu, opts)
+	return in
 }
 
 // wants says whether a table may hold keys of the range. The filter is asked only when the whole
 // range lies inside one filter prefix.
-func (it *iter) wants(t *liveTable) bool {
-	if t.Meta.MinLSN > it.snap.at() || bytes.Compare(t.Meta.Largest, it.r.Start) < 0 ||
-		(it.r.End != nil && bytes.Compare(t.Meta.Smallest, it.r.End) >= 0) {
+func (w *walk) wants(t *liveTable) bool {
+	if t.Meta.MinLSN > w.snap.at() || bytes.Compare(t.Meta.Largest, w.r.Start) < 0 ||
+		(w.r.End != nil && bytes.Compare(t.Meta.Smallest, w.r.End) >= 0) {
 		return false
 	}
-	prefix, ok := table.FilterRange(it.r)
+	prefix, ok := table.FilterRange(w.r)
 	if !ok {
 		return true
 	}
@@ -231,166 +320,29 @@ func (it *iter) wants(t *liveTable) bool {
 	return may || err != nil // an error shows again when the table is read
 }
 
-func (it *iter) leave() {
-	if it.scanning {
-		if err := it.scan.Close(); err != nil && it.err == nil {
-			it.err = err
+// leave lets go of the stripe, or of all.
+func (w *walk) leave() {
+	if w.scanning {
+		if err := w.scan.Close(); err != nil && w.err == nil {
+			w.err = err
 		}
-		it.scanning = false
+		w.scanning = false
+	} else {
+		for _, in := range w.sources { // the database was closed before they were asked
+			_ = in.Close()
+		}
 	}
-	clear(it.sources)
-	it.sources = it.sources[:0]
-	for _, v := range it.held {
-		it.snap.db.release(v)
+	clear(w.sources)
+	w.sources = w.sources[:0]
+	w.memtables.used, w.tables.used, w.levels.used = 0, 0, 0
+	for _, v := range w.held {
+		w.snap.db.release(v)
 	}
-	it.held = it.held[:0]
+	clear(w.held)
+	w.held = w.held[:0]
 }
 
 // tableOptions are the options of iterators over tables.
-func (it *iter) tableOptions() table.IterOptions {
-	return table.IterOptions{NoFill: it.opts.Once, KeepValues: it.opts.KeepValues, Limit: it.opts.LimitHint}
-}
-
-// Key of the entry; valid until the next call of Next or Close.
-func (it *iter) Key() []byte { return it.scan.Key() }
-
-// Value of the entry; valid until the next call of Next or Close, or for good with KeepValues.
-func (it *iter) Value() []byte { return it.scan.Value() }
-
-// Err says what ended the walk early.
-func (it *iter) Err() error { return it.snap.db.readError(it.err) }
-
-// Close lets go of what the iterator holds.
-func (it *iter) Close() {
-	it.leave()
-	it.done = true
-}
-
-// levelIter goes through the tables of a level, which follow each other.
-type levelIter struct {
-	tables []*liveTable
-	opts   table.IterOptions
-	at     int
-	cur    base.Iterator
-	err    error
-}
-
-func newLevelIter(tables []*liveTable, opts table.IterOptions) *levelIter {
-	return &levelIter{tables: tables, opts: opts, at: -1}
-}
-
-func (l *levelIter) open(i int) bool {
-	l.close()
-	if i < 0 || i >= len(l.tables) {
-		return false
-	}
-	l.at, l.cur = i, l.tables[i].reader.NewIterWith(l.opts)
-	return true
-}
-
-func (l *levelIter) close() {
-	if l.cur != nil {
-		if err := l.cur.Close(); err != nil && l.err == nil {
-			l.err = err
-		}
-		l.cur = nil
-	}
-}
-
-// forward moves on over tables that have nothing more.
-func (l *levelIter) forward(ok bool) bool {
-	for !ok {
-		if l.cur == nil || l.fail() || !l.open(l.at+1) {
-			return false
-		}
-		ok = l.cur.First()
-	}
-	return true
-}
-
-func (l *levelIter) backward(ok bool) bool {
-	for !ok {
-		if l.cur == nil || l.fail() || !l.open(l.at-1) {
-			return false
-		}
-		ok = l.cur.Last()
-	}
-	return true
-}
-
-func (l *levelIter) fail() bool {
-	if l.err == nil {
-		l.err = l.cur.Err()
-	}
-	return l.err != nil
-}
-
-// First moves to the first version.
-func (l *levelIter) First() bool { return l.open(0) && l.forward(l.cur.First()) }
-
-// Last moves to the last version.
-func (l *levelIter) Last() bool { return l.open(len(l.tables)-1) && l.backward(l.cur.Last()) }
-
-// SeekGE moves to the first version at or after key. Bounds are rounded outwards: a table that ends
-// before key may look as if it did not, and the one behind it need not begin there.
-func (l *levelIter) SeekGE(key []byte) bool {
-	for i, t := range l.tables {
-		if bytes.Compare(t.Meta.Largest, key) < 0 {
-			continue
-		}
-		if !l.open(i) || l.cur.SeekGE(key) || l.fail() {
-			return l.Valid()
-		}
-	}
-	l.close()
-	return false
-}
-
-// SeekLT moves to the last version before key; see SeekGE.
-func (l *levelIter) SeekLT(key []byte) bool {
-	for i := len(l.tables) - 1; i >= 0; i-- {
-		if bytes.Compare(l.tables[i].Meta.Smallest, key) >= 0 {
-			continue
-		}
-		if !l.open(i) || l.cur.SeekLT(key) || l.fail() {
-			return l.Valid()
-		}
-	}
-	l.close()
-	return false
-}
-
-// Next moves forward.
-func (l *levelIter) Next() bool { return l.cur != nil && l.forward(l.cur.Next()) }
-
-// Prev moves backward.
-func (l *levelIter) Prev() bool { return l.cur != nil && l.backward(l.cur.Prev()) }
-
-// Valid says whether the iterator stands on a version.
-func (l *levelIter) Valid() bool { return l.err == nil && l.cur != nil && l.cur.Valid() }
-
-// Key of the version.
-func (l *levelIter) Key() []byte { return l.cur.Key() }
-
-// LSN of the version.
-func (l *levelIter) LSN() base.LSN { return l.cur.LSN() }
-
-// Kind of the version.
-func (l *levelIter) Kind() base.Kind { return l.cur.Kind() }
-
-// Value of the version.
-func (l *levelIter) Value() []byte { return l.cur.Value() }
-
-// Err returns the first error.
-func (l *levelIter) Err() error {
-	if l.err == nil && l.cur != nil {
-		return l.cur.Err()
-	}
-	return l.err
-}
-
-// Close lets go of the table.
-func (l *levelIter) Close() error {
-	l.close()
-	return l.err
+func (w *walk) tableOptions() table.IterOptions {
+	return table.IterOptions{NoFill: w.opts.Once, KeepValues: w.opts.KeepValues, Limit: w.opts.LimitHint}
 }

@@ -407,7 +407,6 @@ func (it *Iter) Err() error { return nil }
 
 // Close lets go of the memtable.
 func (it *Iter) Close() error {
-	it.n, it.cur, it.older, it.from = 0, nil, nil, cursor{}
-	clear(it.chunk[:])
+	*it = Iter{}
 	return nil
 }

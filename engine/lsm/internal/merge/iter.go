@@ -255,7 +255,7 @@ func (m *Iter) Value() []byte { return m.heap[0].it.Value() }
 // Err returns the first error of a source; after one the iterator is not valid.
 func (m *Iter) Err() error { return m.err }
 
-// Close closes the sources and returns the first error.
+// Close closes the sources, lets go of them and returns the first error.
 func (m *Iter) Close() error {
 	var first error
 	for i := range m.sources {

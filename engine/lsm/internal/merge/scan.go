@@ -174,11 +174,34 @@ func (s *Scan) Value() []byte { return s.value }
 // LSN of the version shown.
 func (s *Scan) LSN() base.LSN { return s.lsn }
 
-// Err returns what stopped the scan early.
-func (s *Scan) Err() error { return s.it.Err() }
+// Err returns what stopped the scan early; nil once the scan is closed.
+func (s *Scan) Err() error {
+	if s.it == nil {
+		return nil
+	}
+	return s.it.Err()
+}
 
-// Close closes the source.
+// roomMax is how much room for keys and for values a closed scan keeps.
+const roomMax = 32 << 10
+
+// Close closes the source and lets go of it, and of what it showed.
 func (s *Scan) Close() error {
-	s.done, s.value = true, nil
-	return s.all.Close()
+	if s.all == nil {
+		return nil
+	}
+	err := s.all.Close()
+	s.it, s.all, s.opts = nil, nil, ScanOptions{}
+	s.done, s.value, s.lsn = true, nil, 0
+	s.key, s.room = emptied(s.key), emptied(s.room)
+	return err
+}
+
+// emptied returns room without what is in it, or nil for too much of it.
+func emptied(room []byte) []byte {
+	if cap(room) > roomMax {
+		return nil
+	}
+	clear(room[:cap(room)])
+	return room[:0]
 }

@@ -206,7 +206,7 @@ func FuzzBlock(f *testing.F) {
 		if !ok {
 			t.Fatal("index")
 		}
-		it := &iter{r: open(nil, nil, nil), m: &resident{fences: ix.fences(), props: &Properties{}}, b: b, interval: -1}
+		it := &Iter{r: open(nil, nil, nil), m: &resident{fences: ix.fences(), props: &Properties{}}, b: b, interval: -1}
 		for _, start := range []func() bool{it.First, it.Last, func() bool { return it.SeekGE(key) },
 			func() bool { return it.SeekLT(key) }, func() bool { return it.SeekLT(append(key, 1)) }} {
 			for ok, n := start(), 0; ok && n < 100; n++ {

@@ -17,8 +17,9 @@ type IterOptions struct {
 	Limit int
 }
 
-// iter walks the versions of a table in both directions.
-type iter struct {
+// Iter walks the versions of a table in both directions. It implements base.Iterator; Reset makes it
+// ready. It must not be copied.
+type Iter struct {
 	r    *Reader
 	opts IterOptions
 	m    *resident
@@ -52,19 +53,29 @@ type stop struct {
 func (r *Reader) NewIter() base.Iterator { return r.NewIterWith(IterOptions{}) }
 
 // NewIterWith is NewIter with options.
-func (r *Reader) NewIterWith(opts IterOptions) base.Iterator {
-	return &iter{r: r, opts: opts, lender: lender{cache: r.opts.Cache}, blockAt: -1, interval: -1}
+func (r *Reader) NewIterWith(opts IterOptions) *Iter {
+	it := &Iter{}
+	it.Reset(r, opts)
+	return it
 }
 
-func (it *iter) fail(err error) bool {
+// Reset makes an iterator over a table of one that is closed or was never used. It keeps the room that
+// the other has for keys.
+func (it *Iter) Reset(r *Reader, opts IterOptions) {
+	it.r, it.opts, it.err = r, opts, nil
+	it.lender.cache = r.opts.Cache
+	it.blockAt, it.interval = -1, -1
+}
+
+func (it *Iter) fail(err error) bool {
 	it.err, it.valid = err, false
 	return false
 }
 
-// ready opens the table; false on an error.
-func (it *iter) ready() bool {
+// ready opens the table; false on an error, and once the iterator is closed.
+func (it *Iter) ready() bool {
 	it.valid = false
-	if it.err != nil {
+	if it.err != nil || it.r == nil {
 		return false
 	}
 	if it.m == nil {
@@ -78,7 +89,7 @@ func (it *iter) ready() bool {
 }
 
 // load makes block i the current one; the next ones will follow in the direction dir, 1 or -1.
-func (it *iter) load(i, dir int) bool {
+func (it *Iter) load(i, dir int) bool {
 	it.interval = -1
 	if it.blockAt == i {
 		return true
@@ -98,12 +109,12 @@ func (it *iter) load(i, dir int) bool {
 }
 
 // expected is how many blocks the caller will want behind the first, as far as is known.
-func (it *iter) expected() int {
+func (it *Iter) expected() int {
 	perBlock := max(1, int(it.m.props.Entries)/it.m.fences.len())
 	return min(it.opts.Limit/perBlock, aheadMax-1)
 }
 
-func (it *iter) upkeep() (how upkeep) {
+func (it *Iter) upkeep() (how upkeep) {
 	if !it.opts.NoFill {
 		how |= fill
 	}
@@ -114,7 +125,7 @@ func (it *iter) upkeep() (how upkeep) {
 }
 
 // decode makes the entry at an offset the current one. The key before it is in it.key.
-func (it *iter) decode(off int) bool {
+func (it *Iter) decode(off int) bool {
 	if !it.b.entry(&it.e, off) || it.e.shared > len(it.key) {
 		return it.fail(it.r.malformed(it.m, it.blockAt))
 	}
@@ -124,7 +135,7 @@ func (it *iter) decode(off int) bool {
 }
 
 // begin moves to the first entry of block i.
-func (it *iter) begin(i int) bool {
+func (it *Iter) begin(i int) bool {
 	if i >= it.m.fences.len() {
 		it.valid = false
 		return false
@@ -137,10 +148,10 @@ func (it *iter) begin(i int) bool {
 }
 
 // First moves to the first version.
-func (it *iter) First() bool { return it.ready() && it.begin(0) }
+func (it *Iter) First() bool { return it.ready() && it.begin(0) }
 
 // SeekGE moves to the first version whose key is at or after key.
-func (it *iter) SeekGE(key []byte) bool {
+func (it *Iter) SeekGE(key []byte) bool {
 	if !it.ready() {
 		return false
 	}
@@ -171,7 +182,7 @@ func (it *iter) SeekGE(key []byte) bool {
 }
 
 // Last moves to the last version.
-func (it *iter) Last() bool {
+func (it *Iter) Last() bool {
 	if !it.ready() {
 		return false
 	}
@@ -179,7 +190,7 @@ func (it *iter) Last() bool {
 }
 
 // end moves to the last entry of block i.
-func (it *iter) end(i int) bool {
+func (it *Iter) end(i int) bool {
 	if i < 0 {
 		it.valid = false
 		return false
@@ -188,7 +199,7 @@ func (it *iter) end(i int) bool {
 }
 
 // SeekLT moves to the last version whose key is before key.
-func (it *iter) SeekLT(key []byte) bool {
+func (it *Iter) SeekLT(key []byte) bool {
 	if !it.ready() {
 		return false
 	}
@@ -220,7 +231,7 @@ func (it *iter) SeekLT(key []byte) bool {
 }
 
 // collect fills stops with the entries of restart r that begin before limit.
-func (it *iter) collect(r, limit int) bool {
+func (it *Iter) collect(r, limit int) bool {
 	if it.stops == nil {
 		it.stops = make([]stop, 0, restartInterval)
 		it.slab = make([]byte, 0, 64*restartInterval)
@@ -245,7 +256,7 @@ func (it *iter) collect(r, limit int) bool {
 }
 
 // pop makes the last of stops the current entry and takes it off.
-func (it *iter) pop() bool {
+func (it *Iter) pop() bool {
 	n := len(it.stops)
 	if n == 0 {
 		return it.fail(it.r.malformed(it.m, it.blockAt))
@@ -259,7 +270,7 @@ func (it *iter) pop() bool {
 }
 
 // Next moves forward.
-func (it *iter) Next() bool {
+func (it *Iter) Next() bool {
 	if !it.valid {
 		return false
 	}
@@ -271,7 +282,7 @@ func (it *iter) Next() bool {
 }
 
 // Prev moves backward.
-func (it *iter) Prev() bool {
+func (it *Iter) Prev() bool {
 	if !it.valid {
 		return false
 	}
@@ -305,26 +316,44 @@ func (b *block) restartAt(off int) int {
 }
 
 // Valid says whether the iterator stands on a version.
-func (it *iter) Valid() bool { return it.valid }
+func (it *Iter) Valid() bool { return it.valid }
 
 // Key is valid until the next positioning call.
-func (it *iter) Key() []byte { return it.key }
+func (it *Iter) Key() []byte { return it.key }
 
 // LSN of the version.
-func (it *iter) LSN() base.LSN { return it.e.lsn }
+func (it *Iter) LSN() base.LSN { return it.e.lsn }
 
 // Kind of the version.
-func (it *iter) Kind() base.Kind { return it.e.kind }
+func (it *Iter) Kind() base.Kind { return it.e.kind }
 
 // Value is valid until the next positioning call or, with KeepValues, for good.
-func (it *iter) Value() []byte { return it.e.value }
+func (it *Iter) Value() []byte { return it.e.value }
 
 // Err returns what stopped the iterator.
-func (it *iter) Err() error { return it.err }
+func (it *Iter) Err() error { return it.err }
 
-// Close lets go of the table.
-func (it *iter) Close() error {
-	it.valid, it.m, it.b, it.blockAt = false, nil, block{}, -1
+// keyRoomMax is how much room for keys a closed iterator keeps.
+const keyRoomMax = 16 << 10
+
+// Close lets go of the table, and of all that was read of it.
+func (it *Iter) Close() error {
+	it.r, it.m, it.b, it.e = nil, nil, block{}, blockEntry{}
+	it.valid, it.blockAt, it.ahead, it.interval = false, -1, 0, -1
 	it.lender.giveBack()
+	it.key = emptied(it.key)
+	if it.stops != nil {
+		clear(it.stops[:cap(it.stops)])
+		it.stops, it.slab = it.stops[:0], emptied(it.slab)
+	}
 	return nil
+}
+
+// emptied returns room for keys without the keys, or nil for too much of it.
+func emptied(room []byte) []byte {
+	if cap(room) > keyRoomMax {
+		return nil
+	}
+	clear(room[:cap(room)])
+	return room[:0]
 }
