@@ -118,8 +118,8 @@ before anything is written, unless --beside is given: then items are put beside 
 items of the same key, which is how to take up a load that was cut off.
 
 A text of items alone, {"Item":{…}} a line as the service exports them to S3, goes into the table of
---table. At the first line that cannot be loaded the load ends with its number; nothing of that line is
-done. With --keep-going such lines are told on stderr and left out, and the exit code is 1.`,
+--table. At the first line that cannot be loaded the load ends with its number: what comes before is in,
+nothing of it and nothing behind it is, unless the message says up to where. With --keep-going such lines are told on stderr and left out, and the exit code is 1.`,
 		example: "  kstone load new.keystone my.jsonl.zst\n  kstone load my.keystone export.json.gz --table orders",
 		run: func(s *session, args []string) error {
 			name := standardName

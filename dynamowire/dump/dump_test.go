@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -244,6 +246,111 @@ func TestBadLines(t *testing.T) {
 		require.Len(t, told, 1)
 		require.Contains(t, told[0], want)
 		require.NotContains(t, dumped(t, db), `"S":"x"`)
+	}
+}
+
+// headIndexed is a table with an index.
+const headIndexed = `{"KstoneDump":1}
+{"Table":{"TableName":"tab","KeySchema":[{"AttributeName":"pk","KeyType":"HASH"},{"AttributeName":"sk","KeyType":"RANGE"}],` +
+	`"AttributeDefinitions":[{"AttributeName":"pk","AttributeType":"S"},{"AttributeName":"sk","AttributeType":"N"},` +
+	`{"AttributeName":"g","AttributeType":"B"}],"GlobalSecondaryIndexes":[{"IndexName":"index","Projection":{"ProjectionType":"KEYS_ONLY"},` +
+	`"KeySchema":[{"AttributeName":"g","KeyType":"HASH"}]}],"BillingMode":"PAY_PER_REQUEST"}}
+{"Items":"tab"}
+`
+
+// loadAround loads items with a bad one among them, and returns the error and the numbers of those that are in.
+func loadAround(t *testing.T, svc api.Service, bad string) (at *dump.LineError, loaded []int) {
+	t.Helper()
+	var text strings.Builder
+	text.WriteString(headIndexed)
+	for i := range 3 * badAt {
+		if i == badAt {
+			fmt.Fprintln(&text, bad)
+			continue
+		}
+		fmt.Fprintf(&text, `{"Item":{"pk":{"S":"p%d"},"sk":{"N":"%d"},"n":{"S":"%d"}}}`+"\n", i%17, i, i)
+	}
+	_, err := dump.Load(context.Background(), svc, strings.NewReader(text.String()), dump.LoadOptions{})
+	at, ok := errors.AsType[*dump.LineError](err)
+	require.True(t, ok, "%v", err)
+	require.Equal(t, int64(badAt+4), at.Line)
+	out, err := svc.Scan(context.Background(), &api.ScanInput{TableName: api.Some("tab")})
+	require.NoError(t, err)
+	for _, it := range out.Items {
+		n, err := strconv.Atoi(it.Get("n").Text())
+		require.NoError(t, err)
+		loaded = append(loaded, n)
+	}
+	slices.Sort(loaded)
+	require.GreaterOrEqual(t, len(loaded), badAt)
+	require.Equal(t, badAt-1, loaded[badAt-1], "every line before it is in")
+	return at, loaded[badAt:]
+}
+
+// badAt is which item is bad.
+const badAt = 700
+
+// TestNothingBehindABadLine: what comes before the first bad line is in, and nothing behind it.
+func TestNothingBehindABadLine(t *testing.T) {
+	for name, bad := range map[string]string{
+		"no JSON":          `{`,
+		"no item":          `{"Item":{"pk":{"S":1}}}`,
+		"no key":           `{"Item":{"sk":{"N":"1"}}}`,
+		"no sort key":      `{"Item":{"pk":{"S":"x"}}}`,
+		"type of key":      `{"Item":{"pk":{"S":"x"},"sk":{"S":"1"}}}`,
+		"empty key":        `{"Item":{"pk":{"S":""},"sk":{"N":"1"}}}`,
+		"long key":         `{"Item":{"pk":{"S":"` + strings.Repeat("k", 3000) + `"},"sk":{"N":"1"}}}`,
+		"type for index":   `{"Item":{"pk":{"S":"x"},"sk":{"N":"1"},"g":{"S":"x"}}}`,
+		"empty for index":  `{"Item":{"pk":{"S":"x"},"sk":{"N":"1"},"g":{"B":""}}}`,
+		"too large":        `{"Item":{"pk":{"S":"x"},"sk":{"N":"1"},"v":{"S":"` + strings.Repeat("v", 410_000) + `"}}}`,
+		"nested too deep":  `{"Item":{"pk":{"S":"x"},"sk":{"N":"1"},"v":` + strings.Repeat(`{"L":[`, 40) + strings.Repeat(`]}`, 40) + `}}`,
+		"name of 70 KB":    `{"Item":{"pk":{"S":"x"},"sk":{"N":"1"},"` + strings.Repeat("n", 70_000) + `":{"S":"v"}}}`,
+		"one twice in set": `{"Item":{"pk":{"S":"x"},"sk":{"N":"1"},"v":{"SS":["a","a"]}}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			at, behind := loadAround(t, memory(t), bad)
+			require.Empty(t, behind)
+			require.Zero(t, at.Behind)
+		})
+	}
+}
+
+// picky refuses items for a reason of its own.
+type picky struct{ api.Service }
+
+func (p picky) refuses(it attr.Item) error {
+	if it.Has("bad") {
+		return api.Errorf(api.Validation, "I do not like it")
+	}
+	return nil
+}
+
+func (p picky) PutItem(ctx context.Context, in *api.PutItemInput) (*api.PutItemOutput, error) {
+	if err := p.refuses(in.Item); err != nil {
+		return nil, err
+	}
+	return p.Service.PutItem(ctx, in)
+}
+
+func (p picky) BatchWriteItem(ctx context.Context, in *api.BatchWriteItemInput) (*api.BatchWriteItemOutput, error) {
+	for _, r := range in.RequestItems[0].Value {
+		if err := p.refuses(r.PutRequest.Item); err != nil {
+			return nil, err
+		}
+	}
+	return p.Service.BatchWriteItem(ctx, in)
+}
+
+// TestHowFarBehindABadLine: where only the service finds the fault, lines behind it may be in, and the error
+// says up to which.
+func TestHowFarBehindABadLine(t *testing.T) {
+	at, behind := loadAround(t, picky{memory(t)}, `{"Item":{"pk":{"S":"x"},"sk":{"N":"1"},"bad":{"S":"x"}}}`)
+	require.ErrorContains(t, at, "I do not like it")
+	if len(behind) == 0 {
+		require.Zero(t, at.Behind)
+	} else {
+		require.Equal(t, int64(behind[len(behind)-1]+4), at.Behind)
+		require.ErrorContains(t, at, fmt.Sprintf("behind it some up to line %d are loaded", at.Behind))
 	}
 }
 

@@ -31,29 +31,37 @@ type LoadOptions struct {
 	Progress func(Counts)
 }
 
-// LineError is a line of a dump that cannot be loaded. Nothing of it was done.
+// LineError is the first line of a dump that cannot be loaded. Nothing of it was done, and all lines before it
+// are loaded.
 type LineError struct {
 	Line int64 // from 1
 	Err  error
+	// Behind is the last line behind it that is loaded; 0, but where only the service could find the fault.
+	Behind int64
 }
 
-func (e *LineError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e.Err) }
+func (e *LineError) Error() string {
+	text := fmt.Sprintf("line %d: %v", e.Line, e.Err)
+	if e.Behind > 0 {
+		text += fmt.Sprintf(" (behind it some up to line %d are loaded)", e.Behind)
+	}
+	return text
+}
 
 func (e *LineError) Unwrap() error { return e.Err }
 
 // ErrCutOff: the last line of a dump is missing. What stood before it was loaded.
 var ErrCutOff = errors.New("the dump was cut off: it has no last line")
 
-// Load reads a dump, makes its tables and writes its items. Items are written in batches: several at
-// once, those of a line whole or not at all. An error that is not a *LineError is svc's or that of
-// reading. Streams of tables are enabled after their items.
+// Load reads a dump, makes its tables and writes its items. Items are written in batches, several at
+// once, those of a line whole or not at all. A *LineError ends it at the first line that cannot be loaded:
+// what comes before is in, nothing behind it. Any other error is svc's or that of reading: then some of the
+// lines that were read are in. Streams of tables are enabled after their items.
 func Load(ctx context.Context, svc api.Service, in io.Reader, opts LoadOptions) (Counts, error) {
 	l := &loader{svc: svc, opts: opts}
 	l.puts = newPutter(ctx, svc, l.bad)
 	err := l.read(ctx, bufio.NewReaderSize(in, bufferBytes))
-	if e := l.puts.wait(); err == nil {
-		err = e
-	}
+	err = l.puts.wait(err)
 	l.counts.Items = l.puts.count()
 	if err == nil {
 		err = l.finish(ctx)
@@ -81,6 +89,7 @@ type table struct {
 	create   *api.CreateTableInput
 	name     string
 	keys     []string
+	typed    []api.AttributeDefinition // of keys, indexes' too
 	ttl      string
 	stream   *api.StreamSpecification
 	existing bool
@@ -218,7 +227,7 @@ func (l *loader) addTable(raw *rawLine) error {
 		return fmt.Errorf("line %d: table %s a second time", l.line, t.name)
 	}
 	t.stream, t.create.StreamSpecification = t.create.StreamSpecification, nil
-	t.keys = keysOf(t.create.KeySchema)
+	t.keys, t.typed = keysOf(t.create.KeySchema), t.create.AttributeDefinitions
 	l.tables = append(l.tables, t)
 	return nil
 }
@@ -302,7 +311,9 @@ func (l *loader) enterAlone(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("table %s: %w", name, err)
 	}
-	l.into = &table{name: name, keys: keysOf(out.Table.KeySchema), existing: true}
+	l.into = &table{
+		name: name, keys: keysOf(out.Table.KeySchema), typed: out.Table.AttributeDefinitions, existing: true,
+	}
 	l.made = true
 	return nil
 }
@@ -360,7 +371,7 @@ func (l *loader) look(ctx context.Context, t *table) error {
 	case !sameKey(t.create, out.Table):
 		return fmt.Errorf("table %s is there and has another key than in the dump", t.name)
 	}
-	t.existing = true
+	t.existing, t.typed = true, out.Table.AttributeDefinitions
 	return nil
 }
 

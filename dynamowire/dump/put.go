@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"hash/maphash"
+	"math"
 	"sync"
 	"sync/atomic"
 
@@ -21,17 +22,20 @@ const (
 
 // putter writes items, those with equal keys in the order of their lines.
 type putter struct {
-	ctx    context.Context //nolint:containedctx // of one Load
-	cancel context.CancelFunc
-	svc    api.Service
-	bad    func(line int64, err error) error
-	lanes  [putWorkers]chan numbered
-	seed   maphash.Seed
-	done   sync.WaitGroup
-	items  atomic.Int64
+	ctx     context.Context //nolint:containedctx // of one Load
+	cancel  context.CancelFunc
+	svc     api.Service
+	bad     func(line int64, err error) error
+	lanes   [putWorkers]chan numbered
+	seed    maphash.Seed
+	done    sync.WaitGroup // the lanes
+	pending sync.WaitGroup // the items in them
+	items   atomic.Int64
+	last    atomic.Int64 // line that was written
+	end     atomic.Int64 // the first bad line; what is behind it is not written
 
 	mu  sync.Mutex
-	err error // the first
+	err error // the first, by the lines
 }
 
 // numbered is an item and where it stood.
@@ -43,6 +47,7 @@ type numbered struct {
 
 func newPutter(ctx context.Context, svc api.Service, bad func(int64, error) error) *putter {
 	p := &putter{svc: svc, bad: bad, seed: maphash.MakeSeed()}
+	p.end.Store(math.MaxInt64)
 	p.ctx, p.cancel = context.WithCancel(ctx)
 	for i := range p.lanes {
 		lane := make(chan numbered, 2*batchItemsMax)
@@ -54,17 +59,38 @@ func newPutter(ctx context.Context, svc api.Service, bad func(int64, error) erro
 
 func (p *putter) count() int64 { return p.items.Load() }
 
-// put hands an item to the lane of its key.
+// put hands an item to the lane of its key. One that the service may refuse is written between those before
+// it and those behind it.
 func (p *putter) put(t *table, it attr.Item, line int64) error {
-	lane := p.lanes[maphash.String(p.seed, t.keyOf(it))%putWorkers]
+	if !t.mayRefuse(it) {
+		return p.queue(numbered{t, it, line})
+	}
+	p.pending.Wait()
+	if err := p.failure(); err != nil {
+		return err
+	}
+	if err := p.queue(numbered{t, it, line}); err != nil {
+		return err
+	}
+	p.pending.Wait()
+	return p.failure()
+}
+
+func (p *putter) queue(n numbered) error {
+	if n.line > p.end.Load() {
+		return p.failure()
+	}
+	p.pending.Add(1)
 	select {
-	case lane <- numbered{t, it, line}:
+	case p.lanes[maphash.String(p.seed, n.table.keyOf(n.item))%putWorkers] <- n:
 		return nil
 	case <-p.ctx.Done():
+		p.pending.Done()
 		return p.failure()
 	}
 }
 
+// failure is what has ended the load.
 func (p *putter) failure() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -74,15 +100,38 @@ func (p *putter) failure() error {
 	return p.err
 }
 
-// wait ends the work and returns its first error.
-func (p *putter) wait() error {
+// fail notes an error: of those of lines the first line's, and before those any other.
+func (p *putter) fail(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	at, ok := errors.AsType[*LineError](err)
+	if !ok {
+		p.cancel()
+	}
+	old, was := errors.AsType[*LineError](p.err)
+	if p.err == nil || was && (!ok || at.Line < old.Line) {
+		p.err = err
+	}
+	if ok && at.Line < p.end.Load() {
+		p.end.Store(at.Line)
+	}
+}
+
+// wait ends the work. It returns the first error, of which err is that of reading.
+func (p *putter) wait(err error) error {
 	for _, lane := range p.lanes {
 		close(lane)
 	}
 	p.done.Wait()
+	if err != nil {
+		p.fail(err)
+	}
 	p.cancel()
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if at, ok := errors.AsType[*LineError](p.err); ok && p.last.Load() > at.Line {
+		at.Behind = p.last.Load()
+	}
 	return p.err
 }
 
@@ -104,16 +153,32 @@ func (p *putter) work(lane chan numbered) {
 				break more
 			}
 		}
-		if p.ctx.Err() != nil {
-			continue // empty the lane
-		}
-		if err := p.write(batch); err != nil {
-			p.mu.Lock()
-			if p.err == nil {
-				p.err = err
+		if p.ctx.Err() == nil { // else empty the lane
+			if err := p.write(p.before(batch)); err != nil {
+				p.fail(err)
 			}
-			p.mu.Unlock()
-			p.cancel()
+		}
+		p.pending.Add(-len(batch))
+	}
+}
+
+// before leaves out what is behind the first bad line.
+func (p *putter) before(batch []numbered) []numbered {
+	end := p.end.Load()
+	for i := range batch {
+		if batch[i].line > end {
+			return batch[:i]
+		}
+	}
+	return batch
+}
+
+// written counts lines.
+func (p *putter) written(lines ...numbered) {
+	p.items.Add(int64(len(lines)))
+	for _, n := range lines {
+		for last := p.last.Load(); n.line > last && !p.last.CompareAndSwap(last, n.line); {
+			last = p.last.Load()
 		}
 	}
 }
@@ -131,7 +196,7 @@ func (p *putter) write(batch []numbered) error {
 		if err != nil && isOfRequest(err) {
 			err = p.told(n.line, err)
 		} else if err == nil {
-			p.items.Add(1)
+			p.written(n)
 		}
 		if err != nil {
 			return err
@@ -183,6 +248,32 @@ func (p *putter) writeTogether(batch []numbered) error {
 		}
 		requests = out.UnprocessedItems
 	}
-	p.items.Add(int64(len(batch)))
+	p.written(batch...)
 	return nil
+}
+
+// What is far from the limits of keys and items is not refused because of them; nobody knows of limits of
+// another service.
+const (
+	keySafeBytes  = 1 << 10
+	itemSafeBytes = 390 << 10
+)
+
+// mayRefuse says whether the service may refuse an item. It has the last word, and the words.
+func (t *table) mayRefuse(it attr.Item) bool {
+	for _, name := range t.keys {
+		if !it.Has(name) {
+			return true
+		}
+	}
+	for i := range t.typed {
+		v := it.Get(t.typed[i].AttributeName.Value)
+		if v == nil {
+			continue
+		}
+		if n := len(v.Payload()); v.Type().String() != t.typed[i].AttributeType.Value || n == 0 || n > keySafeBytes {
+			return true
+		}
+	}
+	return !it.Within(itemSafeBytes)
 }
