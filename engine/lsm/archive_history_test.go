@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -96,6 +97,33 @@ func TestTheLogGoesOnWhileAChunkIsRead(t *testing.T) {
 		require.Empty(t, diffOf(p.state, state))
 	}
 	_, _, err := a.restore(PointInTime{LSN: a.points[1].lsn})
+	require.ErrorContains(t, err, "are missing in the archive")
+}
+
+// TestTheLastSecondBeforeAGap is restored: the archive has everything up to then, and what is missing is later.
+func TestTheLastSecondBeforeAGap(t *testing.T) {
+	a := newArchiveDB(t, nil)
+	require.NoError(t, a.round())
+	a.step(3)
+	require.NoError(t, a.round())
+	covered := a.lsm().ArchiveStatus().Covered
+	a.clock.advance(time.Millisecond)
+	a.lsm().archiver.failing.Store(true)
+	a.lsm().archiver.press(true)
+	a.lsm().archiver.failing.Store(false)
+	for range 2 {
+		a.step(3)
+		require.NoError(t, a.round())
+	}
+	a.step(3)
+	require.NoError(t, a.round())
+	require.Equal(t, 1, a.lsm().ArchiveStatus().Gaps)
+	for _, at := range []time.Time{a.points[0].at, covered} {
+		state, _, err := a.restore(PointInTime{Time: at})
+		require.NoError(t, err)
+		require.Empty(t, diffOf(a.points[0].state, state))
+	}
+	_, _, err := a.restore(PointInTime{Time: covered.Add(time.Millisecond)})
 	require.ErrorContains(t, err, "are missing in the archive")
 }
 

@@ -65,6 +65,7 @@ type model struct {
 	next  byte
 	root  *modelled
 	forks []*modelled
+	arch  *modelArchive // nil without one
 	step  int
 	log   []string // what the last steps were
 }
@@ -93,6 +94,9 @@ func runModel(t *testing.T, seed uint64, steps int) {
 		m.opts.EncryptionKey = ownersKey
 	}
 	m.opts.Sync = SyncMode(m.r.IntN(3))
+	if seed%2 == 1 {
+		m.attachArchive()
+	}
 	for range 3 {
 		m.newSpace()
 	}
@@ -106,14 +110,18 @@ func runModel(t *testing.T, seed uint64, steps int) {
 	for len(m.forks) > 0 {
 		m.dropFork(0)
 	}
+	for range 4 {
+		m.restorePoint()
+	}
 	require.NoError(t, m.root.db.Close())
 	m.verify("db")
 }
 
 // describeOptions leaves out what has no text.
 func describeOptions(o Options) string {
-	return fmt.Sprintf("log %d, memtable %d, block %d, cache %d, resident %d, compression %v, sync %v, encrypted %v",
-		o.LogBytes, o.MemtableBytes, o.BlockBytes, o.CacheBytes, o.ResidentBytes, o.Compression, o.Sync, o.EncryptionKey != nil)
+	return fmt.Sprintf("log %d, memtable %d, block %d, cache %d, resident %d, compression %v, sync %v, encrypted %v, archive %v",
+		o.LogBytes, o.MemtableBytes, o.BlockBytes, o.CacheBytes, o.ResidentBytes, o.Compression, o.Sync,
+		o.EncryptionKey != nil, o.Archive != nil)
 }
 
 func (m *model) note(format string, args ...any) {
@@ -191,10 +199,14 @@ func (m *model) open() {
 	db, err := Open("db", o)
 	require.NoError(m.t, err)
 	m.root.db = db
+	m.archiveOpened()
 }
 
 // tend does what the flusher would, so that writers find room.
-func (m *model) tend() { require.NoError(m.t, m.root.db.tend()) }
+func (m *model) tend() {
+	require.NoError(m.t, m.root.db.tend())
+	m.archived()
+}
 
 // someone is the file's database, or one of its forks.
 func (m *model) someone() *modelled {
@@ -250,7 +262,7 @@ func (m *model) work() {
 
 // rare things happen a few times in a program.
 func (m *model) rare() {
-	switch m.r.IntN(8) {
+	switch m.r.IntN(9) {
 	case 0, 1:
 		m.restart(m.r.IntN(2) == 0)
 		if m.r.IntN(3) == 0 {
@@ -266,6 +278,8 @@ func (m *model) rare() {
 		m.readOnly()
 	case 7:
 		m.checkAll(m.someone())
+	case 8:
+		m.restorePoint()
 	}
 }
 
@@ -502,7 +516,7 @@ func (m *model) copies() {
 		require.NoError(m.t, d.db.Save(ctx, "copy", SaveOptions{EncryptionKey: m.opts.EncryptionKey}))
 	}
 	m.verify("copy")
-	o := m.now
+	o := m.copyOptions()
 	o.ReadOnly = m.r.IntN(2) == 0
 	db, err := Open("copy", o)
 	require.NoError(m.t, err)
@@ -525,7 +539,7 @@ func (m *model) readOnly() {
 	if m.opts.Sync != SyncAlways {
 		policy = vfs.CrashKill
 	}
-	o := m.now
+	o := m.copyOptions()
 	o.FS, o.ReadOnly = m.fs.CrashClone(policy, m.r.Uint64()), true
 	db, err := Open("db", o)
 	require.NoError(m.t, err)

@@ -38,24 +38,24 @@ func (r *replayer) applyAll(ctx context.Context, db *DB) error {
 		covered = max(covered, c.Until)
 	}
 	if r.reached || r.to.Time.IsZero() && r.to.LSN == 0 {
-		return r.missing(at, false)
-	}
-	if r.to.LSN != 0 && r.out.LSN == r.to.LSN {
-		return nil
-	}
-	if err := r.missing(at, true); err != nil {
-		return err
+		return r.missing(at)
 	}
 	if r.to.LSN != 0 {
+		if r.out.LSN == r.to.LSN {
+			return nil
+		}
+		if err := r.missing(at); err != nil {
+			return err
+		}
 		return fmt.Errorf("the archive ends with LSN %d, before LSN %d", r.out.LSN, r.to.LSN)
 	}
 	return r.checkCovered(ctx, at, max(covered, r.base.Millis))
 }
 
-// missing looks for chunks behind a place where none follows. With wanted the point is not reached yet.
-// Without a point to reach, all that is there is taken, and there must be no gap in it either.
-func (r *replayer) missing(at log.Position, wanted bool) error {
-	if r.reached && !wanted {
+// missing looks for chunks behind a place where none follows, unless the point is reached. Without a point
+// to reach, all that is there is taken, and there must be no gap in it either.
+func (r *replayer) missing(at log.Position) error {
+	if r.reached {
 		return nil
 	}
 	for _, n := range r.log {
@@ -68,7 +68,8 @@ func (r *replayer) missing(at log.Position, wanted bool) error {
 	return nil
 }
 
-// checkCovered says whether the archive is known to have everything up to the time.
+// checkCovered says whether the archive is known to have everything up to the time. What is missing
+// behind that is not needed.
 func (r *replayer) checkCovered(ctx context.Context, at log.Position, covered int64) error {
 	o, err := openObject(ctx, r.store, archived.CoveredName(r.base.Timeline))
 	switch {
@@ -84,11 +85,14 @@ func (r *replayer) checkCovered(ctx context.Context, at log.Position, covered in
 			covered = max(covered, millis)
 		}
 	}
-	if r.to.Time.UnixMilli() > covered {
-		return fmt.Errorf("the archive of timeline %s covers the time up to %s: give one before it, or none for all there is",
-			hexID(r.base.Timeline), timeOf(covered).UTC().Format(time.RFC3339))
+	if r.to.Time.UnixMilli() <= covered {
+		return nil
 	}
-	return nil
+	if err := r.missing(at); err != nil {
+		return err
+	}
+	return fmt.Errorf("the archive of timeline %s covers the time up to %s: give one before it, or none for all there is",
+		hexID(r.base.Timeline), timeOf(covered).UTC().Format(time.RFC3339))
 }
 
 // fetch reads and verifies a chunk.
