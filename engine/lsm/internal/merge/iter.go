@@ -16,6 +16,7 @@ import (
 type Iter struct {
 	sources []source
 	heap    []*source
+	second  int // the child of the top that comes up first, 0 when not known
 	back    bool
 	err     error
 
@@ -95,6 +96,7 @@ func (m *Iter) build(back bool, move func(*source) bool) bool {
 }
 
 func (m *Iter) heapify() {
+	m.second = 0
 	for i := len(m.heap)/2 - 1; i >= 0; i-- {
 		m.down(i)
 	}
@@ -102,6 +104,7 @@ func (m *Iter) heapify() {
 
 func (m *Iter) down(i int) {
 	h := m.heap
+	m.second = 0
 	for {
 		c := 2*i + 1
 		if c >= len(h) {
@@ -120,6 +123,7 @@ func (m *Iter) down(i int) {
 
 // step moves the i-th source of the heap on in the current direction.
 func (m *Iter) step(i int) {
+	m.second = 0
 	s := m.heap[i]
 	ok := false
 	if m.back {
@@ -135,6 +139,48 @@ func (m *Iter) step(i int) {
 	if i < len(m.heap) {
 		m.down(i)
 	}
+}
+
+// pass moves the top on. Most often it comes up next again: one comparison with the child that comes up
+// first, which stays the same until another source moves, tells so, and that no other source stands on
+// the same version.
+func (m *Iter) pass() bool {
+	top := m.heap[0]
+	if !m.take(top, advance(top.it, m.back)) {
+		last := len(m.heap) - 1
+		m.heap[0] = m.heap[last]
+		m.heap = m.heap[:last]
+		m.down(0)
+		return m.settle()
+	}
+	if len(m.heap) == 1 {
+		return m.err == nil
+	}
+	if m.second == 0 {
+		m.second = 1
+		if len(m.heap) > 2 && m.before(m.heap[2], m.heap[1]) {
+			m.second = 2
+		}
+	}
+	s := m.heap[m.second]
+	switch c := base.Compare(top.key, top.lsn, s.key, s.lsn); {
+	case c == 0:
+		if s.order < top.order {
+			m.swap()
+		}
+		return m.settle()
+	case (c < 0) != m.back:
+		return true
+	}
+	m.swap()
+	return m.settle()
+}
+
+// swap puts the second in the place of the top.
+func (m *Iter) swap() {
+	i := m.second
+	m.heap[0], m.heap[i] = m.heap[i], m.heap[0]
+	m.down(i)
 }
 
 // settle moves on the sources that stand on the same version as the top. In a heap one of them is
@@ -191,8 +237,7 @@ func (m *Iter) move(back bool) bool {
 	if m.back != back {
 		return m.turn(back)
 	}
-	m.step(0)
-	return m.settle()
+	return m.pass()
 }
 
 // turn changes the direction: the sources other than the current one stand on its far side.
