@@ -41,7 +41,8 @@ func (db *DB) recover(path string) error {
 		return err
 	}
 	db.limitInline(m.State)
-	scan, err := ondisk.ScanLog(db.man.file, &db.super, m.State, nil)
+	// Through the page cache, where a log that was not synced still is.
+	scan, err := ondisk.ScanLog(db.heap.file, &db.super, m.State, nil)
 	if err != nil {
 		return err
 	}
@@ -80,15 +81,8 @@ func (db *DB) claimFile(m *ondisk.Manifest, s *ondisk.Log) error {
 	if db.super.Epoch >= base.EpochMax {
 		return errEpochs
 	}
-	if bug.Enabled(bug.RecoveryWithoutRewrite) {
-		m.End.Unsynced, s.End.Unsynced = nil, nil
-	} else if err := db.heap.file.SyncFull(); err != nil {
-		return fmt.Errorf("sync the file before recovery: %w", err)
-	}
-	for _, places := range [][]log.Extent{m.End.Unsynced, s.End.Unsynced} {
-		if err := log.Rewrite(db.man.file, db.man.file, places); err != nil {
-			return err
-		}
+	if err := db.settleAccepted(m.End.Unsynced, s.End.Unsynced); err != nil {
+		return err
 	}
 	super := db.super
 	super.Epoch++
@@ -102,6 +96,27 @@ func (db *DB) claimFile(m *ondisk.Manifest, s *ondisk.Log) error {
 		return err
 	}
 	return db.continueManifest(m)
+}
+
+// settleAccepted makes what this open shows durable: the groups that were accepted, and everything
+// else in the file. A sync alone would not do. One that failed before, in the same boot, leaves pages
+// that the disk lacks and that count as clean, so that the next sync passes them over. Writing the same
+// bytes again makes them dirty. The log's go into the page cache, most of it there and not yet written,
+// and are written once, by the sync: past the cache it would be twice, and each piece waited for.
+func (db *DB) settleAccepted(manifest, wal []log.Extent) error {
+	if bug.Enabled(bug.RecoveryWithoutRewrite) {
+		return nil
+	}
+	if err := log.Rewrite(db.man.file, db.man.file, manifest); err != nil {
+		return err
+	}
+	if err := log.Rewrite(db.heap.file, db.heap.file, wal); err != nil {
+		return err
+	}
+	if err := db.heap.file.SyncFull(); err != nil {
+		return fmt.Errorf("sync the file before recovery: %w", err)
+	}
+	return nil
 }
 
 // deriveSpace marks what the manifest and the live log use; the rest is free.

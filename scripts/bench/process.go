@@ -80,7 +80,8 @@ func runChild(args []string) error {
 	c.rows = strings.Split(*rows, ",")
 	g := groups[slices.IndexFunc(groups, func(g group) bool { return g.name == *name })]
 	if !g.opens || *dying {
-		durable := strings.HasPrefix(g.name, "put-") || g.name == "beside" || *dying
+		durable := strings.HasPrefix(g.name, "put-") || g.name == "beside" ||
+			*dying && g.name != unsynced
 		var err error
 		if c.store, err = openStore(c.engine, c.dir, tuning(durable)); err != nil {
 			return err

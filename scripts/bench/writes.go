@@ -150,10 +150,10 @@ func putBesideCompaction(c *child) error {
 // logMiB of items are in the log when a store is killed.
 const logMiB = 43
 
-// dieWithLog leaves a store as kill -9 does, with a log that is durable.
+// dieWithLog leaves a store as kill -9 does, with a log that is durable or not, as it was opened.
 func dieWithLog(c *child) error {
 	c.settle(true)
-	s := c.begin("open-killed")
+	s := c.begin(c.rows[0])
 	order := shuffle(c.items, 7)
 	item := func(i int) int { return order.at(i % c.items) }
 	if err := s.load(logMiB<<20/itemBytes, loadWorkers, 4, item); err != nil {
@@ -165,11 +165,11 @@ func dieWithLog(c *child) error {
 func openKilled(c *child) error {
 	began := time.Now()
 	var err error
-	if c.store, err = openStore(c.engine, c.dir, tuning(true)); err != nil {
+	if c.store, err = openStore(c.engine, c.dir, tuning(c.rows[0] != unsynced)); err != nil {
 		return err
 	}
-	c.set("open-killed", openTime, time.Since(began).Seconds()*1e3)
-	c.set("open-killed", anonymous, anonymousMiB())
+	c.set(c.rows[0], openTime, time.Since(began).Seconds()*1e3)
+	c.set(c.rows[0], anonymous, anonymousMiB())
 	key := appendKey(nil, shuffle(c.items, 7).at(0))
 	if n, err := c.store.get(key); err != nil || n < 0 {
 		return errMissing
