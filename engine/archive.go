@@ -43,3 +43,35 @@ func RestoreArchive(
 ) (Restored, error) {
 	return lsm.RestoreArchive(ctx, path, from, to, opts)
 }
+
+// ArchiveTimeline is one history of a database in an archive, with its base backups (ArchiveBase) and what can
+// be restored of it (ArchiveSpan).
+type ArchiveTimeline = lsm.ArchiveTimeline
+
+// ArchiveBase is a base backup of an archive.
+type ArchiveBase = lsm.ArchiveBase
+
+// ArchiveSpan is a part of a timeline every moment of which can be restored.
+type ArchiveSpan = lsm.ArchiveSpan
+
+// ArchiveSize is how many objects and bytes there are.
+type ArchiveSize = lsm.ArchiveSize
+
+// PruneOptions say what leaves an archive.
+type PruneOptions = lsm.PruneOptions
+
+// Pruned says what has left a timeline of an archive.
+type Pruned = lsm.Pruned
+
+// ListArchive says what an archive has, timeline by timeline. It reads names, and some small objects. The
+// archive may be in use.
+func ListArchive(ctx context.Context, from Archive) ([]ArchiveTimeline, error) {
+	return lsm.ListArchive(ctx, from)
+}
+
+// PruneArchive deletes the base backups before the newest one that is not later than a moment, and the log
+// before that. Everything from that moment on stays as restorable as it was, also when this is interrupted
+// or killed; the next call ends the work. A database may go on writing to the archive meanwhile.
+func PruneArchive(ctx context.Context, from Archive, opts PruneOptions) ([]Pruned, error) {
+	return lsm.PruneArchive(ctx, from, opts)
+}

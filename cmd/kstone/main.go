@@ -7,6 +7,7 @@
 //	kstone query, sql run statements of PartiQL
 //	kstone tables, describe            what tables there are
 //	kstone backup, restore    copy a database while it is in use, and make one of copies
+//	kstone archive    look into an archive of the log, and thin it out
 //	kstone verify     check a database file for damage
 //	kstone salvage    copy what can be read of a damaged file into a new one
 //	kstone rekey      change the encryption key of a database file
@@ -94,7 +95,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(flags.Error)
 	root.AddCommand(newServe(), newHealth(), newVersion(), newCreate(), newPut(), newGet(), newDelete(),
 		newUpdate(), newScan(), newQuery(), newSQL(), newTables(), newDescribe(), newBackup(), newRestore(),
-		newVerify(), newSalvage())
+		newVerify(), newSalvage(), newArchive())
 	root.AddCommand(newStats(), newInspect(), newDump(), newLoad(), newRekey())
 	return root
 }

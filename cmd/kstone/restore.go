@@ -37,9 +37,9 @@ the key of one of them; it is that of DB afterwards.
 ARCHIVE is what kstone serve --archive has written: a folder, or s3://BUCKET/PREFIX. DB is the
 newest state in it, or with --to-time the one of that moment: nothing that was written later is in it, and all
 that was answered up to about a second before. --to-lsn names the last batch exactly. An archive of several
-databases, or of several histories of one, needs --timeline. If a
-piece is missing on the way, the restore says which one and ends. The key is the one that the database had
-when the base backup before that moment was made. The archive is only read.
+databases, or of several histories of one, needs --timeline: kstone archive list shows them. If a piece is
+missing on the way, the restore says which one and ends. The key is the one that the database had when the
+base backup before that moment was made. The archive is only read.
 ` + exitHelp,
 		Example: `  kstone restore monday.keystone tuesday.backup wednesday.backup my.keystone
   kstone restore --archive /backups/my --to-time 2026-03-01T12:30:05Z my.keystone`,
@@ -95,7 +95,7 @@ func (r *restoreCommand) run(ctx context.Context, backups []string, path string,
 	return tellCopy(stdout, "restored", path, r.quiet, info)
 }
 
-// timeForms are those of --to-time; the last ones are of the local zone.
+// timeForms are those of --to-time and --before; the last ones are of the local zone.
 var timeForms = [...]string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999", "2006-01-02T15:04"}
 
 // point is what the flags of an archive say.
@@ -110,14 +110,19 @@ func (r *restoreCommand) point() (engine.PointInTime, error) {
 	if r.toTime == "" {
 		return to, nil
 	}
+	var err error
+	to.Time, err = parseTime("--to-time", r.toTime)
+	return to, err
+}
+
+// parseTime is the time that a flag says.
+func parseTime(flag, text string) (time.Time, error) {
 	for _, form := range timeForms {
-		at, err := time.ParseInLocation(form, r.toTime, time.Local)
-		if err == nil {
-			to.Time = at
-			return to, nil
+		if at, err := time.ParseInLocation(form, text, time.Local); err == nil {
+			return at, nil
 		}
 	}
-	return to, fmt.Errorf("--to-time %q: want a time such as 2026-03-01T12:30:05Z", r.toTime)
+	return time.Time{}, fmt.Errorf("%s %q: want a time such as 2026-03-01T12:30:05Z", flag, text)
 }
 
 func (r *restoreCommand) fromArchive(

@@ -103,16 +103,11 @@ func (a *archiver) first(ctx context.Context, b archived.Base) error {
 
 // readEnd reads where the groups of a chunk end.
 func readEnd(ctx context.Context, store archive.Store, name string) (log.Position, error) {
-	r, err := openObject(ctx, store, name)
+	c, err := readHead(ctx, store, name)
 	if err != nil {
 		return log.Position{}, err
 	}
-	defer r.Close()
-	at, err := archived.ReadEnd(r)
-	if err != nil {
-		return log.Position{}, fmt.Errorf("%s: %w", name, err)
-	}
-	return at, nil
+	return c.End, nil
 }
 
 // continuation says how the log goes on behind a position.

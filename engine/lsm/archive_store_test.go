@@ -20,6 +20,9 @@ type memArchive struct {
 	// failAfter makes a put fail although it stored the object, as a lost answer does.
 	failAfter error
 	puts      int
+	// deletes are left until they fail with failDelete, nil for ever.
+	deletes    int
+	failDelete error
 }
 
 func newMemArchive() *memArchive { return &memArchive{objects: map[string][]byte{}} }
@@ -73,4 +76,28 @@ func (m *memArchive) List(_ context.Context, prefix, after string) ([]string, er
 	}
 	slices.Sort(names)
 	return names, m.fail
+}
+
+func (m *memArchive) Sizes(_ context.Context, prefix string) (map[string]int64, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	sizes := map[string]int64{}
+	for name, data := range m.objects {
+		if strings.HasPrefix(name, prefix) {
+			sizes[name] = int64(len(data))
+		}
+	}
+	return sizes, m.fail
+}
+
+func (m *memArchive) Delete(_ context.Context, names ...string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, name := range names {
+		if m.deletes--; m.deletes < 0 && m.failDelete != nil {
+			return m.failDelete
+		}
+		delete(m.objects, name)
+	}
+	return m.fail
 }

@@ -169,6 +169,11 @@ func (r *replayer) fetchBase(ctx context.Context, place *newfile.Place) error {
 	if err != nil {
 		return fmt.Errorf("base backup: %w", err)
 	}
+	return r.checkDigest(in)
+}
+
+// checkDigest verifies a base backup that was read to its end.
+func (r *replayer) checkDigest(in *partReader) error {
 	if in.read != r.done.Size || in.sum.Sum64() != r.done.Digest {
 		return &base.CorruptError{Region: "base backup " + r.base.Prefix(), Offset: 0, Reason: "digest does not match"}
 	}

@@ -3,10 +3,8 @@ package lsm
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"time"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/archived"
@@ -71,21 +69,11 @@ func (r *replayer) missing(at log.Position) error {
 // checkCovered says whether the archive is known to have everything up to the time. What is missing
 // behind that is not needed.
 func (r *replayer) checkCovered(ctx context.Context, at log.Position, covered int64) error {
-	o, err := openObject(ctx, r.store, archived.CoveredName(r.base.Timeline))
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
+	until, err := readCovered(ctx, r.store, r.base.Timeline, at.Seq)
+	if err != nil {
 		return err
-	default:
-		b, err := io.ReadAll(io.LimitReader(o, chunkMaxBytes))
-		if err = errors.Join(err, o.Close()); err != nil {
-			return err
-		}
-		if next, millis, ok := archived.ParseCovered(b); ok && next == at.Seq {
-			covered = max(covered, millis)
-		}
 	}
-	if r.to.Time.UnixMilli() <= covered {
+	if covered = max(covered, until); r.to.Time.UnixMilli() <= covered {
 		return nil
 	}
 	if err := r.missing(at); err != nil {

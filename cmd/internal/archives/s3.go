@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,8 +20,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
 
-// callTimeout bounds one request, of at most some 30 MiB but for large batches.
-const callTimeout = 5 * time.Minute
+const (
+	// callTimeout bounds one request, of at most some 30 MiB but for large batches.
+	callTimeout = 5 * time.Minute
+	// deleteWorkers delete objects at once.
+	deleteWorkers = 8
+)
 
 // bucket is an archive in a bucket.
 type bucket struct {
@@ -34,7 +39,7 @@ type bucket struct {
 func openS3(ctx context.Context, name, prefix string) (*bucket, error) {
 	cfg, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("--archive s3://%s: %w", name, err)
+		return nil, fmt.Errorf("s3://%s: %w", name, err)
 	}
 	if cfg.Region == "" {
 		cfg.Region = "us-east-1"
@@ -135,22 +140,71 @@ func (b *bucket) Get(ctx context.Context, name string) (io.ReadCloser, error) {
 
 // List implements engine.Archive.
 func (b *bucket) List(ctx context.Context, prefix, after string) ([]string, error) {
+	var names []string
+	err := b.each(ctx, prefix, after, func(name string, _ int64) { names = append(names, name) })
+	slices.Sort(names)
+	return names, err
+}
+
+// Sizes implements engine.Archive.
+func (b *bucket) Sizes(ctx context.Context, prefix string) (map[string]int64, error) {
+	sizes := map[string]int64{}
+	err := b.each(ctx, prefix, "", func(name string, size int64) { sizes[name] = size })
+	return sizes, err
+}
+
+// each lists objects page by page.
+func (b *bucket) each(ctx context.Context, prefix, after string, visit func(name string, size int64)) error {
 	in := &s3.ListObjectsV2Input{Bucket: &b.name, Prefix: aws.String(b.prefix + prefix)}
 	if after != "" {
 		in.StartAfter = aws.String(b.prefix + after)
 	}
-	var names []string
 	for pages := s3.NewListObjectsV2Paginator(b.client, in); pages.HasMorePages(); {
 		page, err := b.page(ctx, pages)
 		if err != nil {
-			return nil, b.explain(prefix, err)
+			return b.explain(prefix, err)
 		}
 		for _, o := range page.Contents {
-			names = append(names, strings.TrimPrefix(aws.ToString(o.Key), b.prefix))
+			visit(strings.TrimPrefix(aws.ToString(o.Key), b.prefix), aws.ToInt64(o.Size))
 		}
 	}
-	slices.Sort(names)
-	return names, nil
+	return nil
+}
+
+// Delete implements engine.Archive, one by one: not every service can delete many at once.
+func (b *bucket) Delete(ctx context.Context, names ...string) error {
+	var first error
+	var once sync.Once
+	left := make(chan string)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var work sync.WaitGroup
+	for range min(deleteWorkers, len(names)) {
+		work.Go(func() {
+			for name := range left {
+				if err := b.remove(ctx, name); err != nil {
+					once.Do(func() { first = err })
+					cancel()
+				}
+			}
+		})
+	}
+	for _, name := range names {
+		left <- name
+	}
+	close(left)
+	work.Wait()
+	return first
+}
+
+func (b *bucket) remove(ctx context.Context, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	_, err := b.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &b.name, Key: aws.String(b.prefix + name)})
+	if err == nil || status(err) == http.StatusNotFound {
+		return nil
+	}
+	return b.explain(name, err)
 }
 
 func (b *bucket) page(ctx context.Context, pages *s3.ListObjectsV2Paginator) (*s3.ListObjectsV2Output, error) {

@@ -31,11 +31,16 @@ type fakeS3 struct {
 	page  int // names of one list
 }
 
+type listed struct {
+	Key  string
+	Size int
+}
+
 type listAnswer struct {
 	XMLName               xml.Name `xml:"ListBucketResult"`
 	IsTruncated           bool
 	NextContinuationToken string
-	Contents              []struct{ Key string }
+	Contents              []listed
 }
 
 func (f *fakeS3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -57,6 +62,9 @@ func (f *fakeS3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodPut:
 		data, _ := io.ReadAll(r.Body)
 		f.objects[key] = string(data)
+	case r.Method == http.MethodDelete:
+		delete(f.objects, key)
+		w.WriteHeader(http.StatusNoContent)
 	case !ok:
 		w.WriteHeader(http.StatusNotFound)
 		if r.Method == http.MethodGet {
@@ -82,7 +90,7 @@ func (f *fakeS3) list(w http.ResponseWriter, r *http.Request) {
 		a.IsTruncated, a.NextContinuationToken = true, keys[f.page-1]
 	}
 	for _, key := range keys {
-		a.Contents = append(a.Contents, struct{ Key string }{key})
+		a.Contents = append(a.Contents, listed{key, len(f.objects[key])})
 	}
 	_ = xml.NewEncoder(w).Encode(a)
 }
@@ -122,7 +130,16 @@ func TestS3(t *testing.T) {
 			names, err = b.List(ctx, "t/", "t/log/1")
 			require.NoError(t, err)
 			assert.Equal(t, []string{"t/log/2", "t/log/3"}, names)
+			sizes, err := b.Sizes(ctx, "t/")
+			require.NoError(t, err)
+			assert.Equal(t, map[string]int64{"t/log/1": 15, "t/log/2": 8, "t/log/3": 15}, sizes)
+			require.NoError(t, b.Delete(ctx, "t/log/1", "t/log/3", "t/log/none"))
+			names, err = b.List(ctx, "", "")
+			require.NoError(t, err)
+			assert.Equal(t, []string{"t/log/2", "u/log/1"}, names)
+			assert.Equal(t, "x", fake.objects["other/a"])
 			server.Close()
+			require.ErrorContains(t, b.Delete(ctx, "t/log/2"), "s3://shop/my/archive/t/log/2")
 			require.ErrorContains(t, put("t/log/5", "x", false), "s3://shop/my/archive/t/log/5")
 		})
 	}

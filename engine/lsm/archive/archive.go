@@ -8,8 +8,7 @@
 //	TIMELINE/covered                up to when the log is all that there is
 //
 // Numbers are of 16 hexadecimal digits, MILLIS is the time since 1970 in 13 decimal ones. What is in the
-// objects stands in engine/lsm/FORMAT.md. Nothing is ever deleted: whoever wants less deletes the oldest
-// base backups, and then what of the log ends before the LSN of the oldest that is left.
+// objects stands in engine/lsm/FORMAT.md. A database deletes nothing; lsm.PruneArchive does.
 package archive
 
 import (
@@ -27,4 +26,9 @@ type Store interface {
 	Get(ctx context.Context, name string) (io.ReadCloser, error)
 	// List returns the names that begin with prefix and come after the name after, sorted.
 	List(ctx context.Context, prefix, after string) ([]string, error)
+	// Sizes returns the bytes of all objects whose names begin with prefix.
+	Sizes(ctx context.Context, prefix string) (map[string]int64, error)
+	// Delete removes objects, durably and in any order; those that are not there are no error. After an
+	// error some may be gone.
+	Delete(ctx context.Context, names ...string) error
 }

@@ -59,7 +59,13 @@ func (d *Dir) Put(ctx context.Context, name string, body io.ReadSeeker, replace 
 	if _, err := os.Lstat(path); err == nil && !replace {
 		return &fs.PathError{Op: "put", Path: path, Err: fs.ErrExist}
 	}
-	if err := writeSynced(ctx, path+partial, body); err != nil {
+	err = writeSynced(ctx, path+partial, body)
+	if errors.Is(err, fs.ErrNotExist) { // the folder was empty, and is deleted
+		if err = d.makeDirs(filepath.Dir(path)); err == nil {
+			err = writeSynced(ctx, path+partial, body)
+		}
+	}
+	if err != nil {
 		return errors.Join(err, os.Remove(path+partial))
 	}
 	if err := os.Rename(path+partial, path); err != nil {
@@ -121,13 +127,41 @@ func (d *Dir) Get(_ context.Context, name string) (io.ReadCloser, error) {
 // List implements Store.
 func (d *Dir) List(ctx context.Context, prefix, after string) ([]string, error) {
 	var names []string
+	err := d.walk(ctx, prefix, func(name string, _ fs.DirEntry) error {
+		if name > after {
+			names = append(names, name)
+		}
+		return nil
+	})
+	slices.Sort(names)
+	return names, err
+}
+
+// Sizes implements Store.
+func (d *Dir) Sizes(ctx context.Context, prefix string) (map[string]int64, error) {
+	sizes := map[string]int64{}
+	err := d.walk(ctx, prefix, func(name string, e fs.DirEntry) error {
+		info, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) { // deleted meanwhile
+			return nil
+		}
+		if err == nil {
+			sizes[name] = info.Size()
+		}
+		return err
+	})
+	return sizes, err
+}
+
+// walk visits the objects whose names begin with prefix.
+func (d *Dir) walk(ctx context.Context, prefix string, visit func(name string, e fs.DirEntry) error) error {
 	from := d.root
 	if i := strings.LastIndexByte(prefix, '/'); i >= 0 {
 		from = filepath.Join(d.root, filepath.FromSlash(prefix[:i]))
 	}
-	err := filepath.WalkDir(from, func(path string, e fs.DirEntry, err error) error {
+	return filepath.WalkDir(from, func(path string, e fs.DirEntry, err error) error {
 		switch {
-		case errors.Is(err, fs.ErrNotExist) && path == from:
+		case errors.Is(err, fs.ErrNotExist) && path != d.root: // or deleted meanwhile
 			return nil
 		case err != nil:
 			return err
@@ -140,11 +174,36 @@ func (d *Dir) List(ctx context.Context, prefix, after string) ([]string, error) 
 		if err != nil {
 			return err
 		}
-		if name := filepath.ToSlash(rel); strings.HasPrefix(name, prefix) && name > after {
-			names = append(names, name)
+		if name := filepath.ToSlash(rel); strings.HasPrefix(name, prefix) {
+			return visit(name, e)
 		}
 		return nil
 	})
-	slices.Sort(names)
-	return names, err
+}
+
+// Delete implements Store. Folders that are empty then go, too.
+func (d *Dir) Delete(ctx context.Context, names ...string) error {
+	dirs := map[string]bool{}
+	for _, name := range names {
+		path, err := d.path(name)
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err == nil {
+			err = os.Remove(path)
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		dirs[filepath.Dir(path)] = true
+	}
+	for dir := range dirs {
+		if err := syncDir(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if dir != d.root {
+			_ = os.Remove(dir) // refused unless it is empty
+		}
+	}
+	return nil
 }

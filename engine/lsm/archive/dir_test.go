@@ -55,6 +55,19 @@ func TestDir(t *testing.T) {
 	for _, bad := range []string{"../x", "/x", "a//b", "", "x" + partial} {
 		require.ErrorIs(t, put(bad, "", true), fs.ErrInvalid)
 	}
+	sizes, err := d.Sizes(ctx, "a/log/")
+	require.NoError(t, err)
+	assert.Equal(t, map[string]int64{"a/log/1": 15, "a/log/2": 8, "a/log/3": 5}, sizes)
+	require.NoError(t, put("c/base/1/done", "x", false))
+	require.NoError(t, d.Delete(ctx, "a/log/2", "a/log/none", "c/base/1/done", "none/log/1"))
+	names, err = d.List(ctx, "", "")
+	require.NoError(t, err)
+	assert.Equal(t, []string{"a/log/1", "a/log/3", "b/log/1"}, names)
+	_, err = os.Stat(filepath.Join(root, "c", "base", "1"))
+	require.ErrorIs(t, err, fs.ErrNotExist, "an empty folder")
+	require.NoError(t, put("c/base/1/done", "x", false))
+	require.ErrorIs(t, d.Delete(ctx, "../x"), fs.ErrInvalid)
+
 	ended, cancel := context.WithCancel(ctx)
 	cancel()
 	require.ErrorIs(t, d.Put(ended, "a/log/4", strings.NewReader("x"), false), context.Canceled)

@@ -120,18 +120,14 @@ func Decode(b []byte) (*Chunk, error) {
 	return c, nil
 }
 
-// ReadEnd reads the head of an object only, whose digest it does not verify, and returns where its last
-// group ends.
-func ReadEnd(r io.Reader) (log.Position, error) {
+// ReadHead reads the head of an object only, whose digest it does not verify: the chunk has no pieces.
+func ReadHead(r io.Reader) (*Chunk, error) {
 	var b [headBytes]byte
 	if _, err := io.ReadFull(r, b[:]); err != nil {
-		return log.Position{}, fmt.Errorf("%w: %w", ErrChunk, err)
+		return nil, fmt.Errorf("%w: %w", ErrChunk, err)
 	}
 	c, _, err := decodeHead(b[:])
-	if err != nil {
-		return log.Position{}, err
-	}
-	return c.End, nil
+	return c, err
 }
 
 func decodeHead(b []byte) (c *Chunk, pieces int, err error) {

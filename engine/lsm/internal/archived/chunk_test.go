@@ -37,9 +37,13 @@ func TestFormatVector(t *testing.T) {
 	got, err := Decode(data)
 	require.NoError(t, err)
 	assert.Equal(t, sample(), got)
-	at, err := ReadEnd(bytes.NewReader(data))
+	head, err := ReadHead(bytes.NewReader(data[:headBytes]))
 	require.NoError(t, err)
-	assert.Equal(t, sample().End, at)
+	want := sample()
+	want.Pieces = nil
+	assert.Equal(t, want, head)
+	_, err = ReadHead(bytes.NewReader(data[:headBytes-1]))
+	require.ErrorIs(t, err, ErrChunk)
 }
 
 func TestEveryFlippedByteIsFound(t *testing.T) {
