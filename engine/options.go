@@ -120,8 +120,9 @@ type Options struct {
 	LogBytes int64
 	// Compression of what is written from now on; blocks of every kind are read.
 	Compression Compression
-	// ScrubRate is how many bytes a second of the file are read and checked in the background; 0 means so
-	// many that a pass takes a week, negative none. What is found is logged and counted in Stats.
+	// ScrubRate is how many bytes a second of the file, its log included, are read and checked in the
+	// background, an eighth of it beside many commits; 0 means so many that a round takes a week, negative
+	// none. A round begins an hour after the one before began, at the earliest. What is found is logged and counted in Stats.
 	ScrubRate int64
 	// Archive keeps the log of the file and base backups, so that RestoreArchive can bring back the state of
 	// any second; default none. While it cannot be reached the log of the file grows up to LogBytes; then

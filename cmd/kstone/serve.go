@@ -80,8 +80,9 @@ func newServe() *cobra.Command {
 	f.Int64Var(&c.SnapshotMaxBytes, "snapshot-max-bytes", 0, "most bytes that are written before such work begins anew with a newer state; 0\n"+
 		"for no bound")
 	f.Int64Var(&c.CollectionBytes, "collection-bytes", engine.DefaultCollectionBytes, "largest item collection of a table with local indexes")
-	f.Int64Var(&c.ScrubRate, "scrub-rate", 0, "bytes a second of the file that are read and checked for damage in the\n"+
-		"background; 0 takes a week for all of it, -1 turns it off")
+	f.Int64Var(&c.ScrubRate, "scrub-rate", 0, "bytes a second of the file, its log included, that are read and checked for\n"+
+		"damage in the background, an eighth of it beside many commits; 0 takes a week for all of it,\n"+
+		"-1 turns it off; a round begins an hour after the one before began, at the earliest")
 	f.BoolVar(&c.TTLLag, "ttl-lag", false, "show items that are past their time to live until they are swept")
 	f.DurationVar(&c.TTLInterval, "ttl-interval", engine.DefaultTTLInterval, "time between two sweeps of items past their time to live")
 	f.BoolVar(&c.Throttle, "throttle", false, "refuse what exceeds the provisioned throughput of a table or index, or the\n"+

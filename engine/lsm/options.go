@@ -160,8 +160,8 @@ type Options struct {
 	ArchiveEvery, ArchiveBaseEvery time.Duration
 
 	// ScrubRate is how many bytes a second of the file are read and checked in the background, at most
-	// and on average; 0 means so many that a pass takes a week, negative none. There is no pass more
-	// often than once an hour. Commits that go on slow it to an eighth.
+	// and on average; 0 means so many that a pass takes a week, negative none. A pass begins an hour
+	// after the one before began, at the earliest. Commits that go on slow it to an eighth.
 	ScrubRate int64
 
 	// hooks are set by tests of this package only.

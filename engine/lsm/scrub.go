@@ -40,6 +40,7 @@ type scrubber struct {
 	ticks         int64 // since the beginning of the pass
 	frames        base.LSN
 	found         uint64 // faults of this pass
+	log           logScrub
 }
 
 // startScrub begins the background check, unless it is turned off.
@@ -117,7 +118,12 @@ func (s *scrubber) step(ctx context.Context) {
 	if s.stripe < 0 {
 		s.found = 0
 		s.head()
+		s.beginLog()
 		s.next()
+		return
+	}
+	if s.log.on {
+		s.stepLog()
 		return
 	}
 	if len(s.left) == 0 {

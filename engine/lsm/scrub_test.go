@@ -126,3 +126,93 @@ func TestScrubBesideCompaction(t *testing.T) {
 	}
 	require.Zero(t, db.Metrics().ScrubFaults)
 }
+
+// TestScrubFindsDamageOfTheLiveLog in a group and in a spill, as long as the log needs them.
+func TestScrubFindsDamageOfTheLiveLog(t *testing.T) {
+	t.Run("plain", func(t *testing.T) { scrubFindsDamageOfTheLog(t, nil) })
+	t.Run("encrypted", func(t *testing.T) { scrubFindsDamageOfTheLog(t, ownersKey) })
+}
+
+func scrubFindsDamageOfTheLog(t *testing.T, key []byte) {
+	fsys := vfs.NewMemFS(1)
+	var told []string
+	db, s := scrubbed(t, fsys, func(o *Options) {
+		o.ScrubRate, o.EncryptionKey, o.SegmentBytes, o.LogBytes = 1<<30, key, 4<<20, 8<<20
+		o.Logger = func(_ string, err error) { told = append(told, err.Error()) }
+	})
+	pass := func() {
+		s.ticks = int64(scrubRest / scrubTick)
+		ticksOfAPass(t, db, s)
+	}
+	rng := rand.New(rand.NewPCG(2, 2))
+	large := randomValue(rng, 5000)
+	for i := range 1200 { // more than one step
+		mustPut(t, db, testKey(9, fmt.Sprint(i)), large)
+	}
+	var b storage.Batch
+	for i := range 4 {
+		b.Put(testKey(8, fmt.Sprint(i)), []byte(randomValue(rng, 1<<20-1000)))
+	}
+	require.NoError(t, db.Apply(context.Background(), &b, storage.UpdateOptions{}))
+	require.Len(t, db.spills, 1)
+	before := db.Metrics().ScrubBytes
+	pass()
+	require.Empty(t, told)
+	require.Greater(t, db.Metrics().ScrubBytes-before, uint64(9<<20), "log and spill are read")
+
+	whole := wholeFile(t, fsys)
+	flip := func(off int64) { overwrite(t, fsys, []byte{whole[off] ^ 8}, off) }
+	spilled := db.spills[0].Extents[0].Offset + 100
+	flip(spilled)
+	group := db.wal.marks[len(db.wal.marks)-2].pos.Offset
+	flip(group + 100)
+	pass()
+	require.Len(t, told, 2)
+	require.Contains(t, told[0], fmt.Sprintf("wal at offset %d", group))
+	require.Contains(t, told[1], "spill at offset")
+	require.NoError(t, db.pass(passAll)) // everything is in tables now
+	pass()
+	require.Len(t, told, 2, "what nobody needs is not damaged")
+}
+
+// TestScrubBesideALogInUse: segments and spills are given back and used again while they are read.
+func TestScrubBesideALogInUse(t *testing.T) {
+	fsys := vfs.NewMemFS(1)
+	db, s := scrubbed(t, fsys, func(o *Options) { o.ScrubRate, o.LogBytes, o.SegmentBytes = 1<<20, 512<<10, segmentBytesMin })
+	rng := rand.New(rand.NewPCG(3, 3))
+	write := func(i int) {
+		n := 3000
+		if i%20 == 19 {
+			n = 80 << 10
+		}
+		mustPut(t, db, testKey(byte(i%9), fmt.Sprint(i%50)), randomValue(rng, n))
+		require.NoError(t, db.tend())
+	}
+	reading, ofSpills, laps := false, false, 0
+	fsys.SetHooks(vfs.Hooks{Before: func(op vfs.Op) error {
+		if op.Kind != vfs.OpRead || !s.log.on || reading || (s.log.at.Seq > s.log.until) != ofSpills {
+			return nil
+		}
+		laps++
+		reading = true // a lap of the log while the scrubber reads
+		for range 2 {
+			require.NoError(t, db.pass(passAll))
+			for i := range 30 {
+				write(i)
+			}
+		}
+		exhaustAndScribble(t, db, fsys)
+		reading = false
+		return nil
+	}})
+	for pass := range 4 {
+		ofSpills = pass%2 == 0
+		for i := range 40 {
+			write(i)
+		}
+		s.ticks = int64(scrubRest / scrubTick)
+		ticksOfAPass(t, db, s)
+	}
+	require.Zero(t, db.Metrics().ScrubFaults)
+	require.Greater(t, laps, 4)
+}

@@ -66,7 +66,7 @@ var importTable = map[string][]string{
 	"engine/lsm/internal/archived":   lsmParts("base", "crypt", "log"),
 	"engine/lsm/internal/newfile": lsmParts("base", "bug", "crypt", "invariants", "vfs", "log", "space", "superblock",
 		"manifest", "table"),
-	"engine/lsm/internal/verify":  lsmParts("base", "log", "manifest", "ondisk", "space", "superblock", "table", "vfs"),
+	"engine/lsm/internal/verify":  lsmParts("base", "crypt", "log", "manifest", "ondisk", "space", "superblock", "table", "vfs"),
 	"engine/lsm/internal/inspect": lsmParts("base", "log", "manifest", "ondisk", "superblock", "table", "vfs"),
 	"engine/lsm/internal/salvage": lsmParts("base", "crypt", "log", "manifest", "memtable", "merge", "ondisk", "space", "superblock", "table", "vfs"),
 	"engine/lsm/internal/manifest": lsmParts("base", "bug", "invariants", "vfs", "log", "space",

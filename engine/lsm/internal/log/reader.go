@@ -174,6 +174,9 @@ func (r *Reader) Next() bool {
 // Header of the current group.
 func (r *Reader) Header() Header { return r.header }
 
+// Position behind the current group, and of the first one before the first call of Next.
+func (r *Reader) Position() Position { return r.pos }
+
 // Payload of frame i of the current group, 0 ≤ i < Header().Count; its LSN is FirstLSN + i. Valid
 // until the next call of Next.
 func (r *Reader) Payload(i int) []byte { return r.frames.payloads[i] }

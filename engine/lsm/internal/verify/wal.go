@@ -2,9 +2,11 @@ package verify
 
 import (
 	"fmt"
+	"io"
 	"slices"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
+	"github.com/keystone-db/kstone/engine/lsm/internal/crypt"
 	"github.com/keystone-db/kstone/engine/lsm/internal/log"
 	"github.com/keystone-db/kstone/engine/lsm/internal/ondisk"
 	"github.com/keystone-db/kstone/engine/lsm/internal/space"
@@ -43,6 +45,13 @@ func (r *run) wal(m *ondisk.Manifest) *ondisk.Log {
 		r.out.CheckedBytes += s.Length
 	}
 	return l
+}
+
+// OneSpill checks a spill of a file that may be in use: its extents are not used for anything else
+// meanwhile. The file is read as a log descriptor wants it.
+func OneSpill(file io.ReaderAt, size int64, keys *crypt.Keys, s *ondisk.Spill) error {
+	_, err := s.Read(unaligned{file, size}, keys)
+	return err
 }
 
 // frame checks that a batch parses, if it is not spilled.
