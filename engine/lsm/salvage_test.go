@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/keystone-db/kstone/engine/lsm/internal/log"
 	"github.com/keystone-db/kstone/engine/lsm/internal/superblock"
 	"github.com/keystone-db/kstone/engine/lsm/internal/table"
 	"github.com/keystone-db/kstone/engine/lsm/internal/vfs"
@@ -178,6 +180,88 @@ func TestSalvageAfterDamageOfEachKind(t *testing.T) {
 			}
 		})
 	}
+}
+
+// otherSuper are the superblocks of another database.
+func otherSuper(t *testing.T, key []byte) []byte {
+	t.Helper()
+	fsys := vfs.NewMemFS(7)
+	o := faultOptions(fsys)
+	o.Rand, o.EncryptionKey = &seededReader{rng: rand.New(rand.NewPCG(77, 1))}, key
+	db, err := Open(crashPath, o)
+	require.NoError(t, err)
+	require.NoError(t, db.Close())
+	return wholeFile(t, fsys)[:superblock.AreaBytes]
+}
+
+// TestSalvageOfAFileWithOtherSuperblocks: what is in the file is taken, and whose superblocks they are is told.
+func TestSalvageOfAFileWithOtherSuperblocks(t *testing.T) {
+	for _, closed := range []bool{true, false} {
+		fsys, want := salvageFile(t, closed)
+		overwrite(t, fsys, otherSuper(t, nil), 0)
+		got, r := salvaged(t, fsys)
+		for k, v := range want {
+			require.Equal(t, v, got[k])
+		}
+		require.Condition(t, func() bool {
+			for _, l := range r.Losses {
+				if l.Region == "superblock" && strings.Contains(l.What, "it is of another database") {
+					return true
+				}
+			}
+			return false
+		}, "%+v", r.Losses)
+
+		// Encrypted ones of another database say nothing without their key, and have none for this one.
+		fsys, _ = salvageFile(t, closed)
+		overwrite(t, fsys, otherSuper(t, ownersKey), 0)
+		o := faultOptions(fsys)
+		_, err := Salvage(t.Context(), crashPath, salvagedPath, SalvageOptions{FS: fsys, Rand: o.Rand})
+		require.ErrorIs(t, err, ErrKeyNeeded)
+		_, err = Salvage(t.Context(), crashPath, salvagedPath, SalvageOptions{FS: fsys, Rand: o.Rand, EncryptionKey: ownersKey})
+		require.NoError(t, err)
+	}
+
+	// The other way around nothing can be read.
+	fsys := vfs.NewMemFS(1)
+	o := faultOptions(fsys)
+	o.EncryptionKey = ownersKey
+	db, err := Open(crashPath, o)
+	require.NoError(t, err)
+	require.NoError(t, applyPut(db, crashKey(1, 1, 1), "v"))
+	require.NoError(t, db.Close())
+	overwrite(t, fsys, otherSuper(t, nil), 0)
+	_, err = Salvage(t.Context(), crashPath, salvagedPath, SalvageOptions{FS: fsys, Rand: o.Rand})
+	require.ErrorContains(t, err, "with them the key of this encrypted file")
+}
+
+// TestSalvageOfAFileWithOlderSuperblocks: those of an earlier open, whose manifest is gone, do not hide what
+// was written since.
+func TestSalvageOfAFileWithOlderSuperblocks(t *testing.T) {
+	fsys, want := salvageFile(t, true)
+	old := wholeFile(t, fsys)[:superblock.AreaBytes]
+	copies, err := readSuper(fsys, crashPath)
+	require.NoError(t, err)
+	first := copies.ManifestFirst
+	for i := range 3 {
+		o := faultOptions(fsys)
+		o.manifestSwitch = 1
+		db, err := Open(crashPath, o)
+		require.NoError(t, err)
+		key := crashKey(1, 2, 600+i)
+		require.NoError(t, applyPut(db, key, "later"))
+		want[key] = "later"
+		require.NoError(t, db.Close())
+	}
+	overwrite(t, fsys, old, 0)
+	if h, ok := log.DecodeHeader(wholeFile(t, fsys)[first.Offset:]); ok && h.Ident.Log == copies.ManifestLog {
+		overwrite(t, fsys, make([]byte, first.Length), first.Offset) // nothing else is there
+	}
+	got, r := salvaged(t, fsys)
+	for k, v := range want {
+		require.Equal(t, v, got[k])
+	}
+	require.Contains(t, fmt.Sprint(r.Losses), "it is older than the rest of the file")
 }
 
 // TestSalvageOfATableWithoutItsIndex: the blocks are found by their checksums, footer and index being lost.

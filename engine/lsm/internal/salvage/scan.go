@@ -56,6 +56,20 @@ func scan(ctx context.Context, file io.ReaderAt, size int64, progress func(done,
 	return s, nil
 }
 
+// most is the database of which there is most; false if there is none.
+func (s *scanned) most() (id log.DatabaseID, ok bool) {
+	most := 0
+	for of, n := range s.idents {
+		if n > most || n == most && bytes.Compare(of[:], id[:]) < 0 {
+			most, id = n, log.DatabaseID(of)
+		}
+	}
+	if most == 0 && len(s.groups) > 0 {
+		return s.groups[0].Ident.Database, true
+	}
+	return id, most > 0
+}
+
 // readAround reads block by block; what cannot be read is zero.
 func readAround(file io.ReaderAt, p []byte, at int64) {
 	for off := 0; off < len(p); off += vfs.AlignMaxBytes {

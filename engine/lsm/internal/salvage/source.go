@@ -134,25 +134,49 @@ func (s *Source) identify(ctx context.Context, aligned io.ReaderAt, key []byte) 
 	if err := s.scan(ctx); err != nil {
 		return err
 	}
-	most := 0
-	for id, n := range s.scanned.idents {
-		if n > most {
-			most = n
-			copy(s.super.Database[:], id[:])
-		}
-	}
-	for _, h := range s.scanned.groups {
-		if most == 0 {
-			s.super.Database, most = h.Ident.Database, 1
-		}
-	}
-	switch {
-	case most == 0:
+	id, ok := s.scanned.most()
+	if !ok {
 		return errNothing
-	case s.scanned.encrypted:
-		return errors.New("both superblocks are lost, and with them the key of this encrypted file: nothing can be read")
 	}
-	s.super.Align, s.super.Epoch = vfs.SectorBytes, base.EpochMax
+	return s.without(id)
+}
+
+// errNoKeys: nobody can read what is there.
+var errNoKeys = errors.New("both superblocks are lost, and with them the key of this encrypted file: nothing can be read")
+
+// without goes on without a superblock, with what is of a database.
+func (s *Source) without(id log.DatabaseID) error {
+	if s.scanned.encrypted {
+		return errNoKeys
+	}
+	s.super = superblock.Superblock{Database: id, Align: vfs.SectorBytes, Epoch: base.EpochMax}
+	s.believed = false
+	return nil
+}
+
+// doubt looks whether a superblock whose manifest cannot be read belongs to what else is in the file. Both
+// copies may have been put there from another file, or be older than the rest.
+func (s *Source) doubt() error {
+	own := s.scanned.idents[table.DatabaseID(s.super.Database)]
+	var epoch base.Epoch
+	for _, h := range s.scanned.groups {
+		if h.Ident.Database == s.super.Database {
+			own, epoch = own+1, max(epoch, h.Epoch)
+		}
+	}
+	l := Loss{Region: "superblock", Length: superblock.AreaBytes}
+	if id, ok := s.scanned.most(); own == 0 && ok {
+		l.What = fmt.Sprintf("it is of another database, %x: what else is in the file is of %x, and is taken without it",
+			s.super.Database, id)
+		s.report(l)
+		s.super.Keys.Clear()
+		return s.without(id)
+	}
+	if epoch > s.super.Epoch {
+		l.What = fmt.Sprintf("it is older than the rest of the file: it knows %d opens, and there was number %d", s.super.Epoch, epoch)
+		s.report(l)
+		s.super.Epoch, s.believed = base.EpochMax, false // its keys are those of the rest
+	}
 	return nil
 }
 
@@ -176,6 +200,11 @@ func (s *Source) manifest(ctx context.Context, aligned io.ReaderAt) error {
 	}
 	if err := s.scan(ctx); err != nil {
 		return err
+	}
+	if s.believed {
+		if err := s.doubt(); err != nil {
+			return err
+		}
 	}
 	s.pieceTogether()
 	return nil
