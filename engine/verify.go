@@ -199,11 +199,23 @@ func (o VerifyOptions) crossref() crossref.Options {
 	if o.Clock == nil {
 		o.Clock = time.Now //nolint:clock // as in Options
 	}
-	c := crossref.Options{FaultsMax: o.FaultsMax, Now: o.Clock()}
+	c := crossref.Options{FaultsMax: o.FaultsMax, Now: o.Clock(), Kept: keptCount}
 	if o.Progress != nil {
 		c.Progress = func(step string, done, total int64) { o.Progress(VerifyProgress{step, done, total}) }
 	}
 	return c
+}
+
+// keptCount reads the row of a count.
+func keptCount(row []byte) (*crossref.Kept, error) {
+	c, err := decodeTally(row)
+	if err != nil || c.Last == nil {
+		return nil, err
+	}
+	return &crossref.Kept{
+		Items: c.Last.Items, Size: c.Last.Size, Bytes: c.Last.Bytes, Settled: c.Last.Settled,
+		End: storage.Stats{Keys: c.Last.End.Keys, Bytes: c.Last.End.Bytes},
+	}, nil
 }
 
 // add takes in what was found among what is stored.

@@ -15,9 +15,9 @@ import (
 
 const salvageHelp = `Whatever can be read of DAMAGED goes into NEW, which must not be there yet; DAMAGED is only read. It may
 have lost superblocks, manifest, parts of its log, or blocks of its tables: what says where the others
-are is looked for in the whole file then; superblocks of another file are told and left out. What follows from items, such as entries of indexes, is
-made anew, and NEW is verified. A table whose definition is lost is called recovered- and its id, and
-has the key that its items have and no indexes.
+are is looked for in the whole file then; superblocks of another file are told and left out. What follows
+from items, such as entries of indexes, is made anew, and NEW is verified. A table whose definition is lost
+is called recovered- and its id, and has the key that its items have and no indexes.
 
 What could not be read is listed, with its place and the keys that may be missing or old because of it. Where
 the manifest is damaged, items that were deleted lately may be there again. A backup is better than

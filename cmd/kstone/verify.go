@@ -28,9 +28,9 @@ var (
 
 const verifyHelp = `Every byte of the file that has a checksum is read and checked, and every cross-reference: which part
 of the file belongs to whom, the order of keys, filters, counts; then each index entry against its
-item and each item against its entries, expiry, streams, request tokens. Nothing is written. The file may be
-open for reading meanwhile, not for writing: a server checks its own file in the background
-(kstone serve --scrub-rate).
+item and each item against its entries, expiry, streams, request tokens, and the counts of items that are
+kept against the items. Nothing is written. The file may be open for reading meanwhile, not for writing: a
+server checks its own file in the background (kstone serve --scrub-rate).
 
 --json prints one object: ok, errors, warnings, faults (severity, region, part, offset, length, table, name,
 index, key, what, first and last key that are lost), unchecked (what could not be looked at), counts, bytes,

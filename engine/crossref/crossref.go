@@ -77,6 +77,9 @@ type Options struct {
 	Now time.Time
 	// Progress, if not nil, is called now and then with what is looked at and how far it is.
 	Progress func(step string, done, total int64)
+	// Kept reads the row of a count; nil if that did not come to its end. Without it kept counts are not
+	// compared with what there is.
+	Kept func(row []byte) (*Kept, error)
 	// Repair makes right whatever can be made right, by writes to the store: nobody else may use it.
 	Repair bool
 }
@@ -99,6 +102,7 @@ type checker struct {
 
 	tables  []*catalog.Record // by id
 	streams []*schema.Stream  // by id
+	kept    map[keptID]*Kept
 	// blind: part of the catalog cannot be read, so that nobody knows which keys belong to nothing.
 	blind bool
 
@@ -122,7 +126,7 @@ func Check(ctx context.Context, store storage.Store, opts Options) (Report, erro
 		return Report{}, err
 	}
 	defer snap.Close()
-	c := &checker{store: store, snap: snap, opts: opts, mark: uint64(mark)}
+	c := &checker{store: store, snap: snap, opts: opts, mark: uint64(mark), kept: map[keptID]*Kept{}}
 	err = c.run(ctx)
 	if err == nil {
 		err = c.flush(ctx)

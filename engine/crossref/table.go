@@ -22,6 +22,7 @@ type tableCheck struct {
 	*catalog.Record
 	projected [][]string
 	indexes   []pair
+	counted   map[uint32]*Kept // by sub
 	expiry    pair
 	sizes     pair
 	// open is the item collection at hand.
@@ -42,9 +43,13 @@ func (c *checker) table(ctx context.Context, r *catalog.Record) error {
 	c.out.Counts.Tables++
 	t := &tableCheck{
 		checker: c, Record: r, projected: catalog.Projections(&r.Table), indexes: make([]pair, len(r.Table.Indexes)),
+		counted: map[uint32]*Kept{},
 	}
 	c.begin(ctx, r.Table.Name, storage.Range(key.WholeSpace(key.TableSpace(r.Table.ID))))
 	if err := t.sum(ctx); err != nil {
+		return err
+	}
+	if err := t.compareKept(ctx); err != nil {
 		return err
 	}
 	equal := t.expiry.equal() && t.sizes.equal()
@@ -69,6 +74,7 @@ func (t *tableCheck) sum(ctx context.Context) error {
 			t.fault(Items, "", k, "%s", what)
 			return t.remove(ctx, k)
 		}
+		t.tallyUp(key.TableSub, k, v)
 		t.expect(k, attr.Item(v))
 		return nil
 	})
@@ -77,7 +83,16 @@ func (t *tableCheck) sum(ctx context.Context) error {
 	}
 	t.closeCollection(func(row, size []byte) { t.sizes.want.add(row, size) })
 	for i := range t.Table.Indexes {
-		if err := t.have(ctx, t.Table.Indexes[i].Sub, &t.indexes[i].have, &t.out.Counts.IndexEntries); err != nil {
+		sub, into := t.Table.Indexes[i].Sub, &t.indexes[i].have
+		err := t.walk(ctx, t.rows(sub), func(k, v []byte) error {
+			t.out.Counts.IndexEntries++
+			into.add(k, v)
+			if attr.CheckItem(v) == nil {
+				t.tallyUp(sub, k, v)
+			}
+			return nil
+		})
+		if err != nil {
 			return err
 		}
 	}
