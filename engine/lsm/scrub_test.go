@@ -83,6 +83,35 @@ func scrubFindsDamage(t *testing.T, key []byte) {
 	require.Contains(t, fmt.Sprint(told[3:]), "manifest at offset")
 }
 
+// TestScrubChecksEveryTable, those of one stripe and level, too.
+func TestScrubChecksEveryTable(t *testing.T) {
+	fsys := vfs.NewMemFS(1)
+	var told []string
+	db, s := scrubbed(t, fsys, func(o *Options) {
+		o.ScrubRate = 1 << 30
+		o.Logger = func(_ string, err error) { told = append(told, err.Error()) }
+	})
+	require.NoError(t, db.compactAll(context.Background()))
+	for i := range 2 {
+		mustPut(t, db, testKey(byte(i), "newer"), "1")
+		mustPut(t, db, testKey(5, fmt.Sprint(i)), "1")
+		require.NoError(t, db.pass(passAll))
+	}
+	whole := wholeFile(t, fsys)
+	tables := 0
+	for num, tb := range db.man.state.Tables {
+		off := tb.Offset + tb.Meta.Length/2
+		overwrite(t, fsys, []byte{whole[off] ^ 8}, off)
+		told = told[:0]
+		s.ticks = int64(scrubRest / scrubTick)
+		ticksOfAPass(t, db, s)
+		require.Contains(t, fmt.Sprint(told), num.String())
+		overwrite(t, fsys, whole[off:off+1], off)
+		tables++
+	}
+	require.Greater(t, tables, 12)
+}
+
 // TestScrubKeepsToItsRate: what it reads in a time, with and without one, and beside commits.
 func TestScrubKeepsToItsRate(t *testing.T) {
 	fsys := vfs.NewMemFS(1)

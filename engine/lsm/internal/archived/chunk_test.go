@@ -2,9 +2,11 @@ package archived
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"testing"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -94,4 +96,31 @@ func TestNames(t *testing.T) {
 	assert.False(t, ok)
 	_, _, ok = ParseCovered(nil)
 	assert.False(t, ok)
+}
+
+// FuzzDecode: what verifies is the same after it was written again, and what does not is an error.
+func FuzzDecode(f *testing.F) {
+	whole := sample().Append(nil)
+	f.Add(whole[:len(whole)-sumBytes])
+	f.Add(whole[:headBytes])
+	f.Fuzz(func(t *testing.T, data []byte) {
+		_, _ = ReadHead(bytes.NewReader(data))
+		if c, err := Decode(data); err == nil {
+			require.LessOrEqual(t, c.Bytes(), int64(len(data)))
+		}
+		summed := binary.LittleEndian.AppendUint64(bytes.Clone(data), xxhash.Sum64(data)) // so that some verify
+		c, err := Decode(summed)
+		if err != nil {
+			return
+		}
+		again, err := Decode(c.Append(nil))
+		require.NoError(t, err)
+		require.Equal(t, c, again)
+		for _, p := range c.Pieces {
+			n, err := c.ReadAt(make([]byte, min(len(p.Data)+1, 100)), p.Offset)
+			require.NoError(t, err)
+			require.Positive(t, n)
+		}
+		_, _ = ParseLog(c.Name())
+	})
 }

@@ -204,6 +204,7 @@ func (in *receiver) record() {
 		off, n := int64(le.Uint64(in.take(8))), int64(0)
 		if n = int64(le.Uint64(in.take(8))); n < 0 || off < 0 || off > streamEndMaxBytes || n > streamEndMaxBytes {
 			in.err = fmt.Errorf("%w: impossible places", ErrCut)
+			return
 		}
 		zeros := make([]byte, min(n, pieceBytes))
 		for n > 0 && in.err == nil {
