@@ -71,7 +71,7 @@ func (v *copyView) entries(stripe int) *merge.Compactor {
 			empty := m.Empty()
 			s.mu.RUnlock()
 			if !empty {
-				sources = append(sources, m.NewIter(&s.mu, opts))
+				sources = append(sources, m.NewIter(&s.mu.RWMutex, opts))
 			}
 		default:
 			sources = append(sources, m.NewIter(nil, opts))

@@ -14,6 +14,7 @@ import (
 	"github.com/keystone-db/kstone/engine/lsm/internal/log"
 	"github.com/keystone-db/kstone/engine/lsm/internal/memtable"
 	"github.com/keystone-db/kstone/engine/lsm/internal/merge"
+	"github.com/keystone-db/kstone/engine/lsm/internal/spread"
 	"github.com/keystone-db/kstone/engine/lsm/internal/superblock"
 	"github.com/keystone-db/kstone/engine/lsm/internal/table"
 	"github.com/keystone-db/kstone/engine/storage"
@@ -26,6 +27,7 @@ type DB struct {
 	keys    *keyLocks
 	updates sync.Pool
 	walks   sync.Pool // *walk
+	asks    spread.Counter
 	snaps   snapshots
 	seqs    seqs
 	wal     wal

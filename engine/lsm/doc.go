@@ -17,9 +17,10 @@
 //
 // # The way of a get
 //
-// Get takes the read lock of the key's stripe, then loads visible, and asks the memtables for the
-// newest version not above it. If they have none it pins the stripe's tables, gives the lock back
-// and asks them, newest first; each has a filter in memory.
+// Get takes the read lock of the key's stripe (in a stripe that is read much, by announcing itself where
+// no other core writes: see stripeLock), then loads visible, and asks the memtables for the newest version
+// not above it. If they have none it asks the stripe's tables, newest first; each has a filter in memory.
+// Before it reads from the file it pins the tables and gives the lock back.
 //
 // # What moves the log on
 //

@@ -169,7 +169,7 @@ func (db *DB) dropInMemory(r storage.Range) {
 		s := &db.stripes[i]
 		for full := true; full; {
 			keys = keys[:0]
-			it := s.active.NewIter(&s.mu, memtable.IterOptions{MaxLSN: math.MaxUint64, Bounds: r})
+			it := s.active.NewIter(&s.mu.RWMutex, memtable.IterOptions{MaxLSN: math.MaxUint64, Bounds: r})
 			for ok := it.SeekGE(r.Start); ok && len(keys) < dropChunk && r.Contains(it.Key()); ok = it.Next() {
 				keys = append(keys, it.Key())
 			}
@@ -273,7 +273,7 @@ func (db *DB) rangeHeld(r storage.Range) (bool, error) {
 		s.mu.RLock()
 		active, frozen, v := s.active, s.frozen, s.tables.acquire()
 		s.mu.RUnlock()
-		held := memtableHolds(active, &s.mu, r)
+		held := memtableHolds(active, &s.mu.RWMutex, r)
 		for _, m := range frozen {
 			held = held || memtableHolds(m, nil, r)
 		}

@@ -16,36 +16,46 @@ func (db *DB) Get(ctx context.Context, key []byte) (storage.Value, error) {
 }
 
 // get reads at a snapshot's LSN, or at visible with 0. The stripe's lock is taken before visible is
-// loaded: a version is dropped under the lock only when its next newer one is visible.
+// loaded: a version is dropped under the lock only when its next newer one is visible. It is held while
+// everything is found in memory; before the first read of the file the tables are held instead.
 func (db *DB) get(key []byte, at base.LSN) (storage.Value, error) {
 	if db.closed.Load() {
 		return storage.Value{}, storage.ErrClosed
 	}
 	s := &db.stripes[base.StripeOf(key)]
-	s.mu.RLock()
+	place := s.mu.lockGet()
 	if s.tables.dead.Has(key) {
-		s.mu.RUnlock()
+		s.mu.unlockGet(place)
 		return storage.Value{}, nil
 	}
 	if at == 0 {
 		at = db.wal.visibleLSN()
 	}
 	if v := s.newestLocked(key, at); v != nil {
-		s.mu.RUnlock()
+		s.mu.unlockGet(place)
 		return present(v.Kind(), v.Value()), nil
 	}
 	if s.tables.count == 0 {
-		s.mu.RUnlock()
+		s.mu.unlockGet(place)
 		if db.closed.Load() { // which empties stripes in memory
 			return storage.Value{}, storage.ErrClosed
 		}
 		return storage.Value{}, nil
 	}
-	tables := s.tables.acquire()
-	s.mu.RUnlock()
-	s.ask(tables, 1)
-	defer db.release(tables)
-	e, ok, err := tables.get(key, at)
+	tables, held := s.tables, false
+	db.askOnce(s, tables)
+	e, ok, err := tables.get(key, at, func() {
+		if !held {
+			held = true
+			tables.acquire()
+			s.mu.unlockGet(place)
+		}
+	})
+	if held {
+		db.release(tables)
+	} else {
+		s.mu.unlockGet(place)
+	}
 	if err != nil || !ok {
 		return storage.Value{}, db.readError(err)
 	}

@@ -270,7 +270,7 @@ func (w *walk) add(s *stripe) {
 	s.ask(tables, scanAsks)
 	w.held = append(w.held, tables)
 	if !empty {
-		dst = append(dst, w.memtable(active, &s.mu, opts))
+		dst = append(dst, w.memtable(active, &s.mu.RWMutex, opts))
 	}
 	for _, m := range frozen {
 		dst = append(dst, w.memtable(m, nil, opts))

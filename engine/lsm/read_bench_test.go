@@ -119,3 +119,38 @@ func benchScan(b *testing.B, db *DB, from []byte, reverse bool) {
 	}
 	it.Close()
 }
+
+// BenchmarkHotStripe reads 20 keys of one stripe with as many goroutines as -cpu says, from a memtable or from
+// cached blocks of two tables of level 0, and writes them with one.
+func BenchmarkHotStripe(b *testing.B) {
+	ctx := context.Background()
+	key := func(i int) []byte { return testKey(1, fmt.Sprintf("order#%04d", i)) }
+	for _, from := range []string{"memtable", "tables"} {
+		db, err := Open(b.TempDir()+"/db", Options{Sync: SyncOff, manual: true})
+		require.NoError(b, err)
+		for range 2 {
+			for i := range 20 {
+				mustPut(b, db, key(i), "value")
+			}
+			if from == "tables" {
+				require.NoError(b, db.checkpoint())
+			}
+		}
+		b.Run(from, func(b *testing.B) {
+			b.RunParallel(func(pb *testing.PB) {
+				r := rand.New(rand.NewPCG(3, 4))
+				var keys [20][]byte
+				for i := range keys {
+					keys[i] = key(i)
+				}
+				for pb.Next() {
+					if v, err := db.Get(ctx, keys[r.IntN(20)]); err != nil || !v.Present {
+						b.Error(err)
+						return
+					}
+				}
+			})
+		})
+		require.NoError(b, db.Close())
+	}
+}

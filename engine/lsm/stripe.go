@@ -3,7 +3,6 @@ package lsm
 import (
 	"bytes"
 	"slices"
-	"sync"
 	"sync/atomic"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
@@ -12,7 +11,7 @@ import (
 
 // stripe is 1/256 of the keys. Readers hold the lock for microseconds and never during I/O.
 type stripe struct {
-	mu     sync.RWMutex
+	mu     stripeLock
 	active *memtable.Memtable
 	frozen []*memtable.Memtable // newest first; nobody inserts into them
 	tables *version

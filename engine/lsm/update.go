@@ -207,7 +207,7 @@ func (db *DB) newest(key []byte) (e base.Entry, multi bool, err error) {
 	tables := s.tables.acquire()
 	s.mu.RUnlock()
 	s.ask(tables, 1)
-	e, _, err = tables.get(key, math.MaxUint64)
+	e, _, err = tables.get(key, math.MaxUint64, func() {})
 	db.release(tables)
 	return e, false, err
 }

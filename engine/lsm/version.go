@@ -108,8 +108,9 @@ func (v *version) with(add []*liveTable, drop []base.ObjectNum, dead merge.Dead)
 }
 
 // get returns the newest version of a key at or below maxLSN. Level 0 tables may hold versions in
-// any order of LSN, so that all that contain the key and may hold a newer one are asked.
-func (v *version) get(key []byte, maxLSN base.LSN) (e base.Entry, ok bool, err error) {
+// any order of LSN, so that all that contain the key and may hold a newer one are asked. Before it reads
+// from the file, and only then, it calls before, which must hold the version if the caller does not.
+func (v *version) get(key []byte, maxLSN base.LSN, before func()) (e base.Entry, ok bool, err error) {
 	for _, t := range v.levels[0] {
 		if ok && t.Meta.MaxLSN <= e.LSN {
 			break // newest first: none behind holds a newer one
@@ -117,7 +118,7 @@ func (v *version) get(key []byte, maxLSN base.LSN) (e base.Entry, ok bool, err e
 		if t.Meta.MinLSN > maxLSN || !t.contains(key) {
 			continue
 		}
-		got, found, err := t.reader.Get(key, maxLSN)
+		got, found, err := t.reader.Get(key, maxLSN, before)
 		if err != nil {
 			return base.Entry{}, false, err
 		}
@@ -131,7 +132,7 @@ func (v *version) get(key []byte, maxLSN base.LSN) (e base.Entry, ok bool, err e
 			return bytes.Compare(t.Meta.Largest, key)
 		})
 		for ; i < len(level) && bytes.Compare(level[i].Meta.Smallest, key) <= 0 && !ok; i++ {
-			if e, ok, err = level[i].reader.Get(key, maxLSN); err != nil {
+			if e, ok, err = level[i].reader.Get(key, maxLSN, before); err != nil {
 				return base.Entry{}, false, err
 			}
 		}

@@ -28,6 +28,7 @@ import (
 	"sync/atomic"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
+	"github.com/keystone-db/kstone/engine/lsm/internal/spread"
 )
 
 const (
@@ -64,8 +65,8 @@ func (k Key) hash() uint64 {
 type Cache struct {
 	shards  [shardCount]shard
 	ghosts  ghosts
-	hits    tally
-	misses  tally
+	hits    spread.Counter
+	misses  spread.Counter
 	buffers sync.Pool // *Buffers
 }
 
@@ -138,13 +139,13 @@ func (c *Cache) Get(k Key) []byte {
 	hash := k.hash()
 	n := c.shard(hash).find(k, hash)
 	if n == nil {
-		c.misses.add()
+		c.misses.Add()
 		return nil
 	}
 	if u := n.uses.Load(); u < usesMax {
 		n.uses.Store(u + 1) // of two at once one may be lost
 	}
-	c.hits.add()
+	c.hits.Add()
 	return n.block
 }
 
@@ -253,7 +254,7 @@ func (c *Cache) Stats() Stats {
 	if c == nil {
 		return Stats{}
 	}
-	st := Stats{Hits: c.hits.sum(), Misses: c.misses.sum()}
+	st := Stats{Hits: c.hits.Sum(), Misses: c.misses.Sum()}
 	for i := range c.shards {
 		s := &c.shards[i]
 		s.mu.Lock()

@@ -127,20 +127,6 @@ func TestChainsStayShort(t *testing.T) {
 	}
 }
 
-func TestTally(t *testing.T) {
-	var n tally
-	var wg sync.WaitGroup
-	for range 8 {
-		wg.Go(func() {
-			for range 1000 {
-				n.add()
-			}
-		})
-	}
-	wg.Wait()
-	require.Equal(t, uint64(8000), n.sum())
-}
-
 func TestNilCache(t *testing.T) {
 	var c *Cache
 	c.Put(key(1), block(1, 10))

@@ -62,7 +62,7 @@ func BenchmarkGetHit(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		e := &es[i*7919%len(es)]
-		if _, ok, _ := rd.Get(e.Key, 1<<60); !ok {
+		if _, ok, _ := rd.Get(e.Key, 1<<60, nothing); !ok {
 			b.Fatal("missing")
 		}
 		i++
@@ -77,7 +77,7 @@ func BenchmarkGetHitUncached(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		e := &es[i*7919%len(es)]
-		if _, ok, _ := rd.Get(e.Key, 1<<60); !ok {
+		if _, ok, _ := rd.Get(e.Key, 1<<60, nothing); !ok {
 			b.Fatal("missing")
 		}
 		i++
@@ -92,7 +92,7 @@ func BenchmarkGetMiss(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		key = append(append(key[:0], es[i*7919%len(es)].Key...), 'x')
-		_, _, _ = rd.Get(key, 1<<60)
+		_, _, _ = rd.Get(key, 1<<60, nothing)
 		i++
 	}
 }

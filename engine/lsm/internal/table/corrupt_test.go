@@ -29,7 +29,7 @@ func readAll(t *testing.T, rd *Reader, es []base.Entry) error {
 	}
 	require.Len(t, es, i)
 	for _, e := range es {
-		got, ok, err := rd.Get(e.Key, e.LSN)
+		got, ok, err := rd.Get(e.Key, e.LSN, nothing)
 		if err != nil {
 			return err
 		}
@@ -174,7 +174,7 @@ func FuzzReader(f *testing.F) {
 		for _, keys := range []*crypt.Keys{nil, sealed.Keys} {
 			rd := openWith(b, keys, nil, nil)
 			_ = rd.Verify(context.Background())
-			_, _, _ = rd.Get(itemKey(1, 2, "a"), 1<<60)
+			_, _, _ = rd.Get(itemKey(1, 2, "a"), 1<<60, nothing)
 			it := rd.NewIter()
 			for ok := it.First(); ok; ok = it.Next() {
 			}

@@ -3,13 +3,10 @@ package table
 import (
 	"sync/atomic"
 
-	"github.com/keystone-db/kstone/engine/lsm/internal/base"
+	"github.com/keystone-db/kstone/engine/lsm/internal/spread"
 )
 
-// filterShards is a power of two: tables count in different cache lines.
-const filterShards = 64
-
-// filterShard counts the answers of the filters of some tables.
+// filterShard counts answers of filters, in a line of the cache that few goroutines share.
 type filterShard struct {
 	negative, found, vain      atomic.Uint64
 	prefixNegative, prefixTrue atomic.Uint64
@@ -23,12 +20,18 @@ type FilterCounts struct {
 	PrefixNegative, PrefixTrue uint64
 }
 
-// filterShard is where a table counts.
-func (r *Resident) filterShard(num base.ObjectNum) *filterShard {
+// filterShards has one for each cell of package spread.
+type filterShards [spread.Cells]filterShard
+
+// mine is where the calling goroutine counts.
+func (f *filterShards) mine() *filterShard { return &f[spread.Cell()] }
+
+// filterShards are where the tables count.
+func (r *Resident) filterShards() *filterShards {
 	if r == nil {
-		return new(filterShard)
+		return new(filterShards)
 	}
-	return &r.filters[num%filterShards]
+	return &r.filters
 }
 
 // FilterCounts sums over all tables, those that are gone included.

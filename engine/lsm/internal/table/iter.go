@@ -99,7 +99,7 @@ func (it *Iter) load(i, dir int) bool {
 	} else {
 		it.ahead = it.expected()
 	}
-	b, _, err := it.r.dataBlock(it.m, i, &it.lender, it.upkeep(), dir*it.ahead)
+	b, _, err := it.r.dataBlock(it.m, i, &it.lender, it.upkeep(), dir*it.ahead, nothing)
 	if err != nil {
 		it.blockAt = -1
 		return it.fail(err)
@@ -107,6 +107,8 @@ func (it *Iter) load(i, dir int) bool {
 	it.b, it.blockAt = b, i
 	return true
 }
+
+func nothing() {}
 
 // expected is how many blocks the caller will want behind the first, as far as is known.
 func (it *Iter) expected() int {

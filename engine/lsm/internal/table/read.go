@@ -71,13 +71,16 @@ func (m *resident) span(i, ahead int) section {
 }
 
 // dataBlock returns the i-th data block. Unless lent it is never changed, and whoever refers to it
-// keeps it. Where it must be read from the file, up to ahead blocks behind it, or -ahead before it, are
-// read with it.
-func (r *Reader) dataBlock(m *resident, i int, l *lender, how upkeep, ahead int) (b block, lent bool, err error) {
+// keeps it. Where it must be read from the file, before is called first, and up to ahead blocks behind
+// it, or -ahead before it, are read with it.
+func (r *Reader) dataBlock(
+	m *resident, i int, l *lender, how upkeep, ahead int, before func(),
+) (b block, lent bool, err error) {
 	s := m.fences.block(i)
 	key := cache.Key{Table: r.opts.Num, Offset: s.offset}
 	raw := r.opts.Cache.Get(key)
 	if raw == nil {
+		before()
 		keep := how&fill != 0 && r.opts.Cache.Wants(key)
 		lent = !keep && how&own == 0
 		if ahead != 0 && (int64(s.offset) < l.lo || s.end() > l.hi) {
@@ -147,22 +150,29 @@ func (r *Reader) readBlock(s section, l *lender, lent bool) ([]byte, error) {
 	return raw, err
 }
 
-// Get returns the newest version of key with an LSN of at most maxLSN, tombstones included. The
-// Key of the entry is the caller's. Value is never changed and may be kept: it has memory of its own, or
-// aliases a block of the cache, at the cost of keeping that (some 8 KiB) in memory.
-func (r *Reader) Get(key []byte, maxLSN base.LSN) (e base.Entry, ok bool, err error) {
-	m, err := r.open()
-	if err != nil || maxLSN < m.props.MinLSN {
-		return base.Entry{}, false, err
+// Get returns the newest version of key with an LSN of at most maxLSN, tombstones included. It calls
+// before, once or more, when it is about to read from the file, and not at all otherwise. The Key of the
+// entry is the caller's. Value is never changed and may be kept: it has memory of its own, or aliases a
+// block of the cache, at the cost of keeping that (some 8 KiB) in memory.
+func (r *Reader) Get(key []byte, maxLSN base.LSN, before func()) (e base.Entry, ok bool, err error) {
+	m := r.held()
+	if m == nil {
+		before()
+		if m, err = r.open(); err != nil {
+			return base.Entry{}, false, err
+		}
+	}
+	if maxLSN < m.props.MinLSN {
+		return base.Entry{}, false, nil
 	}
 	if !filterHas(m.filter, filterHash(key)) {
-		r.filters.negative.Add(1)
+		r.filters.mine().negative.Add(1)
 		return base.Entry{}, false, nil
 	}
 	l := lender{cache: r.opts.Cache}
 	var be blockEntry
 	for i := m.fences.find(key); i < m.fences.len(); i++ {
-		b, lent, err := r.dataBlock(m, i, &l, fill, 0)
+		b, lent, err := r.dataBlock(m, i, &l, fill, 0, before)
 		if err != nil {
 			l.giveBack()
 			return base.Entry{}, false, err
@@ -177,16 +187,16 @@ func (r *Reader) Get(key []byte, maxLSN base.LSN) (e base.Entry, ok bool, err er
 		l.giveBack()
 		switch what {
 		case found:
-			r.filters.found.Add(1)
+			r.filters.mine().found.Add(1)
 			return base.Entry{Key: key, LSN: be.lsn, Kind: be.kind, Value: be.value}, true, nil
 		case malformed:
 			return base.Entry{}, false, r.malformed(m, i)
 		default:
-			r.filters.vain.Add(1)
+			r.filters.mine().vain.Add(1)
 			return base.Entry{}, false, nil
 		}
 	}
 	l.giveBack()
-	r.filters.vain.Add(1)
+	r.filters.mine().vain.Add(1)
 	return base.Entry{}, false, nil
 }

@@ -36,7 +36,7 @@ type ReaderOptions struct {
 type Reader struct {
 	opts     ReaderOptions
 	sums     sums
-	filters  *filterShard
+	filters  *filterShards
 	resident atomic.Pointer[resident]
 	sealer   atomic.Pointer[crypt.Sealer] // nil until needed
 }
@@ -53,7 +53,7 @@ type resident struct {
 
 // NewReader does no I/O: footer, index, filter and properties are read on first use.
 func NewReader(opts ReaderOptions) *Reader {
-	return &Reader{opts: opts, sums: newSums(opts.DatabaseID, opts.Num), filters: opts.Resident.filterShard(opts.Num)}
+	return &Reader{opts: opts, sums: newSums(opts.DatabaseID, opts.Num), filters: opts.Resident.filterShards()}
 }
 
 // corrupt names a place of the table by its offset in the file.
@@ -76,12 +76,18 @@ func (r *Reader) readAt(p []byte, offset int64) error {
 	return fmt.Errorf("table %v: read %d bytes at %d: %w", r.opts.Num, len(p), r.opts.Offset+offset, err)
 }
 
+// held returns the resident part if it is there, else nil.
+func (r *Reader) held() *resident {
+	m := r.resident.Load()
+	if m != nil && !m.used.Load() {
+		m.used.Store(true)
+	}
+	return m
+}
+
 // open returns the resident part, read now if it is not there.
 func (r *Reader) open() (*resident, error) {
-	if m := r.resident.Load(); m != nil {
-		if !m.used.Load() {
-			m.used.Store(true)
-		}
+	if m := r.held(); m != nil {
 		return m, nil
 	}
 	m, err := r.load()
@@ -215,9 +221,9 @@ func (r *Reader) MayContainPrefix(prefix []byte) (bool, error) {
 	}
 	has := filterHas(m.filter, filterHash(prefix))
 	if has {
-		r.filters.prefixTrue.Add(1)
+		r.filters.mine().prefixTrue.Add(1)
 	} else {
-		r.filters.prefixNegative.Add(1)
+		r.filters.mine().prefixNegative.Add(1)
 	}
 	return has, nil
 }

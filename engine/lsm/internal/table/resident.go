@@ -16,7 +16,7 @@ const residentSpareShare = 8
 type Resident struct {
 	bytesMax int64
 	bytes    atomic.Int64
-	filters  [filterShards]filterShard
+	filters  filterShards
 
 	mu   sync.Mutex
 	ring []*Reader // those that hold something

@@ -180,11 +180,11 @@ func TestRoundTrip(t *testing.T) {
 
 func checkGets(t *testing.T, r *rand.Rand, rd *Reader, es []base.Entry, key func() []byte) {
 	for i, e := range es {
-		got, ok, err := rd.Get(e.Key, e.LSN)
+		got, ok, err := rd.Get(e.Key, e.LSN, nothing)
 		require.NoError(t, err)
 		require.True(t, ok)
 		same(t, e, got)
-		got, ok, err = rd.Get(e.Key, e.LSN-1)
+		got, ok, err = rd.Get(e.Key, e.LSN-1, nothing)
 		require.NoError(t, err)
 		older := i+1 < len(es) && bytes.Equal(es[i+1].Key, e.Key)
 		require.Equal(t, older, ok)
@@ -198,7 +198,7 @@ func checkGets(t *testing.T, r *rand.Rand, rd *Reader, es []base.Entry, key func
 	for range 1000 {
 		k := key()
 		i := lower(es, k)
-		got, ok, err := rd.Get(k, base.LSN(1)<<63)
+		got, ok, err := rd.Get(k, base.LSN(1)<<63, nothing)
 		require.NoError(t, err)
 		require.Equal(t, i < len(es) && bytes.Equal(es[i].Key, k), ok)
 		if ok {
@@ -277,7 +277,7 @@ func TestLargestEntry(t *testing.T) {
 	file, _ := build(t, es, WriterOptions{})
 	rd := open(file, nil, nil)
 	for _, e := range es {
-		got, ok, err := rd.Get(e.Key, 5)
+		got, ok, err := rd.Get(e.Key, 5, nothing)
 		require.NoError(t, err)
 		require.True(t, ok)
 		same(t, e, got)
@@ -348,7 +348,7 @@ func TestFiguresPushNothingOut(t *testing.T) {
 		var read []*Reader
 		for range 3 {
 			read = append(read, open(file, nil, res))
-			_, ok, err := read[len(read)-1].Get(es[0].Key, es[0].LSN)
+			_, ok, err := read[len(read)-1].Get(es[0].Key, es[0].LSN, nothing)
 			require.NoError(t, err)
 			require.True(t, ok)
 		}
@@ -381,7 +381,7 @@ func TestResidentBound(t *testing.T) {
 	for round := range 3 {
 		for i, rd := range rds {
 			e := es[(round*37+i)%len(es)]
-			_, ok, err := rd.Get(e.Key, e.LSN)
+			_, ok, err := rd.Get(e.Key, e.LSN, nothing)
 			require.NoError(t, err)
 			require.True(t, ok)
 			require.LessOrEqual(t, res.Bytes(), 3*each+each/2)
