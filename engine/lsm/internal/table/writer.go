@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"runtime"
 	"io"
 
 	"github.com/cespare/xxhash/v2"
@@ -132,8 +133,11 @@ func (w *Writer) filter(key []byte) {
 	}
 }
 
-// flushBlock ends the data block.
+// flushBlock ends the data block. A table is made beside writers and readers, of which the ones that
+// have slept or waited shall not wait for the end of this goroutine's turn, 10 ms: it gives the processor
+// up after each block.
 func (w *Writer) flushBlock() {
+	runtime.Gosched()
 	sec := w.seal(w.block.finish(), w.opts.Compression)
 	w.index.add(sec.length, w.block.first, w.block.last)
 	w.block.reset()
