@@ -5,8 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"runtime"
 	"io"
+	"runtime"
 
 	"github.com/cespare/xxhash/v2"
 
