@@ -36,6 +36,7 @@ type DB struct {
 	inFlight sync.RWMutex
 
 	memBytes  atomic.Int64 // held by memtables or reserved for them
+	givenBack atomic.Int64 // what had been written when memory was last given back; see giveBack
 	multis    atomic.Int64 // transactions that are not answered yet
 	delay     atomic.Int64 // of the gate, in nanoseconds
 	closed    atomic.Bool

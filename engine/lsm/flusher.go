@@ -100,6 +100,9 @@ func (db *DB) tick(ticks int64, rest *quiet) {
 	}
 	rest.groups = groups
 	db.compact.calm.Store(rest.ticks >= calmTicks)
+	if rest.ticks >= calmTicks {
+		db.giveBack()
+	}
 	least := int64(space.HoleMinBytes)
 	if rest.ticks >= quietTicks {
 		least = space.HoleQuietBytes
