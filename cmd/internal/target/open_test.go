@@ -3,6 +3,7 @@ package target
 import (
 	"context"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"log"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/keystone-db/kstone/engine"
 	"github.com/keystone-db/kstone/engine/api"
 )
 
@@ -68,4 +70,13 @@ func TestAuthorities(t *testing.T) {
 	got, err := tables()
 	require.NoError(t, err)
 	assert.Equal(t, []string{"one"}, got)
+}
+
+// TestExplainDamage: what was met after the open says what to do about it, too.
+func TestExplainDamage(t *testing.T) {
+	err := fmt.Errorf("get: %w", engine.ErrDamaged)
+	told := Target{Path: "my.keystone"}.Explain(t.Context(), err)
+	require.EqualError(t, told, "my.keystone is damaged (get: storage: corrupt): restore a copy, or see what kstone salvage finds in it")
+	require.ErrorIs(t, told, engine.ErrDamaged)
+	require.Equal(t, err, Target{Endpoint: "http://localhost"}.Explain(t.Context(), err))
 }

@@ -89,7 +89,7 @@ func trusting(bundle string) (*http.Client, error) {
 	}, nil
 }
 
-// Explain says in a line why there was no answer, and whom the server took one for that had no
+// Explain says in a line why there was no answer, what to do about a damaged file, and whom the server took one for that had no
 // credentials; other errors of the service are returned as they are.
 func (t Target) Explain(ctx context.Context, err error) error {
 	switch api.CodeOf(err) {
@@ -103,6 +103,9 @@ func (t Target) Explain(ctx context.Context, err error) error {
 		}
 		return err
 	default:
+	}
+	if t.Endpoint == "" && errors.Is(err, engine.ErrDamaged) {
+		return damaged(t.Path, err)
 	}
 	op, ok := errors.AsType[*net.OpError](err)
 	if t.Endpoint == "" || !ok || op.Op != "dial" {

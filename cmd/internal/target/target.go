@@ -90,6 +90,11 @@ func isDir(path string) bool {
 // cacheBytes bounds the cache of a command, which rarely reads anything twice.
 const cacheBytes = 8 << 20
 
+// damaged says what to do about a file in which something does not verify.
+func damaged(path string, err error) error {
+	return fmt.Errorf("%s is damaged (%w): restore a copy, or see what kstone salvage finds in it", path, err)
+}
+
 // openFile opens a file for one command: every write is synced, and there is no time for background
 // work, which a server on the file does later.
 func (t Target) openFile() (Service, error) {
@@ -110,7 +115,7 @@ func (t Target) openFile() (Service, error) {
 		return nil, fmt.Errorf("%s is no database of kstone, or its head is damaged: restore a copy, or see what "+
 			"kstone salvage finds in it", path)
 	case errors.Is(err, storage.ErrCorrupt):
-		return nil, fmt.Errorf("%s is damaged (%w): restore a copy, or see what kstone salvage finds in it", path, err)
+		return nil, damaged(path, err)
 	case errors.Is(err, fs.ErrPermission) && readOnly:
 		return nil, fmt.Errorf("cannot read %s (%w): allow this user to", path, err)
 	case errors.Is(err, fs.ErrPermission):
