@@ -1,6 +1,7 @@
 package table
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,7 +13,7 @@ import (
 func TestAClosedIteratorKeepsNothing(t *testing.T) {
 	es := []base.Entry{}
 	for i := range 100 {
-		es = append(es, base.Entry{Key: itemKey(1, uint32(i), "key"), LSN: base.LSN(i + 1), Kind: base.KindPut, Value: []byte("value")})
+		es = append(es, base.Entry{Key: itemKey(1, 7, fmt.Sprintf("%04d", i)), LSN: base.LSN(i + 1), Kind: base.KindPut, Value: []byte("value")})
 	}
 	file, _ := build(t, es, WriterOptions{})
 	rd := open(file, nil, nil)
