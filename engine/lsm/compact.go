@@ -30,6 +30,8 @@ type compactions struct {
 	wake chan struct{}
 	idle atomic.Bool // nothing became visible for a tick
 	calm atomic.Bool // no group was written for some ticks of the flusher
+	// resting: next to nothing was written for long. What is idle by fits and starts is compacted then.
+	resting atomic.Bool
 	// idleAt is visible when idle was set: it holds only until something is committed.
 	idleAt atomic.Uint64
 
@@ -160,9 +162,9 @@ func (db *DB) compactLoop() {
 	}
 }
 
-// isIdle says that nothing was committed lately.
+// isIdle says that nothing was committed lately, or next to nothing for long.
 func (db *DB) isIdle() bool {
-	return db.compact.idle.Load() && db.compact.idleAt.Load() == db.wal.visible.Load()
+	return db.compact.resting.Load() || db.compact.idle.Load() && db.compact.idleAt.Load() == db.wal.visible.Load()
 }
 
 // compactAll compacts until there is nothing to do, as in an idle database. Tests and closing use
@@ -265,13 +267,23 @@ func (db *DB) pickCompaction(idle bool) (*compaction, error) {
 		}
 		return best, nil
 	}
-	return db.pickDead(start)
+	if c, err := db.pickDead(start); c != nil || err != nil || !idle {
+		return c, err
+	}
+	return db.pickGarbage(start), nil
 }
 
-// levelBytes and levelEntries of a version.
+// levelBytes, levelTombstones and levelEntries of a version.
 func (v *version) levelBytes(l int) (n int64) {
 	for _, t := range v.levels[l] {
 		n += t.Meta.Length
+	}
+	return n
+}
+
+func (v *version) levelTombstones(l int) (n int64) {
+	for _, t := range v.levels[l] {
+		n += t.Meta.Tombstones
 	}
 	return n
 }

@@ -1,6 +1,10 @@
 package lsm
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/keystone-db/kstone/engine/lsm/internal/base"
+)
 
 // What is compacted, and when, follows from what it costs not to: reads that ask one table more each,
 // space that superseded versions take, and levels that make the writing below them dear.
@@ -69,15 +73,52 @@ func (v *version) due(stripe int, idle bool, asked int64) (d dueCompaction) {
 		}
 		target /= levelFanout
 	}
-	// Levels that a shrunk last level has left too high go down at leisure.
+	// Levels that a shrunk last level has left too high go down at leisure, and those whose tombstones
+	// have much to meet: a few bytes of them hold a large value each.
 	if idle && d.score < 1 {
-		for l := 1; l < levelLast; l++ {
-			if n := v.levelBytes(l); n > 0 && idleShare*n > v.levelBytes(levelLast) {
+		var below int64
+		for l := levelLast; l > 0; l-- {
+			n, deleted := v.levelBytes(l), v.levelTombstones(l)
+			if l < levelLast && n > 0 && (idleShare*n > v.levelBytes(levelLast) || idleShare*deleted > below) {
 				d.raise(1, l, forSpace)
 			}
+			below += v.levelEntries(l)
 		}
 	}
 	return d
+}
+
+// garbage returns a table of the last level with many tombstones which, with what they delete, nobody
+// needs any more: a snapshot that kept them has gone, or the table came down unwritten. Nil without one.
+func (v *version) garbage(horizon base.LSN) *liveTable {
+	for _, t := range v.levels[levelLast] {
+		if m := &t.Meta; m.Tombstones > 0 && idleShare*m.Tombstones >= m.Entries && m.MaxLSN <= horizon {
+			return t
+		}
+	}
+	return nil
+}
+
+// pickGarbage returns the rewriting of a table of the last level with many tombstones.
+func (db *DB) pickGarbage(start int) *compaction {
+	horizon := db.horizon()
+	for i := range base.StripeCount {
+		n := (start + i) % base.StripeCount
+		s := &db.stripes[n]
+		s.mu.RLock()
+		v := s.tables.acquire()
+		s.mu.RUnlock()
+		if t := v.garbage(horizon); t != nil {
+			c := &compaction{span: span{stripe: n}, version: v, to: levelLast, why: forSpace}
+			c.add(t, levelLast)
+			c.expand(v.levels[levelLast], levelLast)
+			if db.claimCurrent(c) {
+				return c
+			}
+		}
+		db.release(v)
+	}
+	return nil
 }
 
 func (v *version) dueLevel0(d *dueCompaction, stripe int, idle bool, asked int64) {
@@ -188,5 +229,9 @@ func (db *DB) due(stripe int, idle bool) dueCompaction {
 	v := s.tables.acquire()
 	s.mu.RUnlock()
 	defer db.release(v)
-	return v.due(stripe, idle, s.asked.Load())
+	d := v.due(stripe, idle, s.asked.Load())
+	if idle && v.garbage(db.horizon()) != nil {
+		d.raise(1, levelLast, forSpace)
+	}
+	return d
 }

@@ -41,6 +41,7 @@ func crashWorkloads() []crashWorkload {
 		{name: "segments and manifests take turns", tune: takeTurns, run: extentsTakeTurns},
 		{name: "coming to rest", tune: resting, run: comingToRest},
 		{name: "coming to rest, off", tune: restingOff, run: comingToRest, every: 2},
+		{name: "tables move", tune: resting, run: movesTables, every: 3},
 		{name: "writers on one counter", run: writersOnOneCounter},
 		{name: "short epochs", tune: shortEpochs, run: writersOnOneCounter, every: 2},
 		{name: "interval", tune: interval, run: tinyRing},

@@ -271,9 +271,9 @@ func TestAHoleThatCannotBePunchedIsLostSpace(t *testing.T) {
 		return nil
 	}})
 	free := db.Metrics().FreeBytes
-	var rest quiet
+	rest := newQuiet()
 	for tick := range int64(3 * quietTicks) {
-		db.tick(tick+1, &rest)
+		db.tick(tick+1, rest)
 	}
 	require.Equal(t, 1, asked)
 	require.Len(t, told, 1)

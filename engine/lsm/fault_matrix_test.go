@@ -171,7 +171,7 @@ func faultStates() []faultState {
 			return errors.Join(err, f.db.compactAll(ctx))
 		}},
 		{name: "rest", prepare: func(f *faultRun) { f.fill(3) }, act: func(f *faultRun) error {
-			return errors.Join(f.db.compactAll(ctx), f.db.rest())
+			return errors.Join(f.db.compactAll(ctx), f.db.restAll())
 		}},
 		{name: "backup", prepare: func(f *faultRun) { f.fill(2) }, act: func(f *faultRun) error {
 			_, err := f.db.Backup(ctx, "dir/copy", BackupOptions{})

@@ -50,7 +50,7 @@ func (db *DB) flushLoop() {
 	ticker := time.NewTicker(tickEvery)
 	defer ticker.Stop()
 	var ticks int64
-	rest := quiet{next: restTicks}
+	rest := newQuiet()
 	var failedAt int64
 	var failure error
 	for {
@@ -61,7 +61,7 @@ func (db *DB) flushLoop() {
 		case <-ticker.C:
 			ticks++
 			db.ticks.Add(int64(tickEvery))
-			db.tick(ticks, &rest)
+			db.tick(ticks, rest)
 		}
 		if failure != nil && ticks-failedAt < int64(retryEvery/tickEvery) {
 			db.setPressure(failure) // the log goes on filling up
@@ -76,49 +76,30 @@ func (db *DB) flushLoop() {
 	}
 }
 
-// quiet is how long no group has been written.
-type quiet struct {
-	groups uint64 // at the last tick
-	ticks  int
-	next   int // ticks at which the store is at rest again
-}
-
 // tick closes off an idle log and gives free space back.
-func (db *DB) tick(ticks int64, rest *quiet) {
+func (db *DB) tick(ticks int64, q *quiet) {
 	w := &db.wal
-	w.mu.Lock()
-	groups := w.stats.groups
-	w.mu.Unlock()
-	if groups == rest.groups {
-		rest.ticks++
+	if w.groupCount() == q.groups {
+		q.still++
 		w.idle()
-		w.mu.Lock()
-		groups = w.stats.groups
-		w.mu.Unlock()
 	} else {
-		rest.ticks, rest.next = 0, restTicks
+		q.still = 0
 	}
-	rest.groups = groups
-	db.compact.calm.Store(rest.ticks >= calmTicks)
-	if rest.ticks >= calmTicks {
+	db.compact.calm.Store(q.still >= calmTicks)
+	if q.still >= calmTicks {
 		db.giveBack()
 	}
 	least := int64(space.HoleMinBytes)
-	if rest.ticks >= quietTicks {
+	if q.still >= quietTicks {
 		least = space.HoleQuietBytes
 	}
 	if err := db.heap.tidy(holesEachTick, least); err != nil {
 		db.log("a hole was not punched", err)
 	}
-	if rest.ticks > 0 && rest.ticks >= rest.next {
-		rest.next = 2 * rest.ticks
-		if err := db.rest(); err != nil {
-			db.log("a file at rest was not made smaller", err)
-		}
-		w.mu.Lock()
-		rest.groups = w.stats.groups
-		w.mu.Unlock()
+	if err := db.tickRest(q); err != nil {
+		db.log("a file at rest was not made smaller", err)
 	}
+	q.groups = w.groupCount()
 	if ticks%ageEveryTicks == 0 {
 		db.endSnapshots()
 		db.warnOfSnapshots()

@@ -304,7 +304,13 @@ func (h *heap) cutTail(least int64) error {
 	defer h.growMu.Unlock()
 	h.mu.Lock()
 	end := h.space.End()
-	size, ok := h.space.CutTail(max(least, space.Round(end/4)), spareAll.bytes(end))
+	least = max(least, space.Round(end/4))
+	h.mu.Unlock()
+	if err := h.fillFront(least, spareAll.bytes(end)); err != nil {
+		return err
+	}
+	h.mu.Lock()
+	size, ok := h.space.CutTail(least, spareAll.bytes(end))
 	h.mu.Unlock()
 	if !ok {
 		return nil
@@ -316,6 +322,30 @@ func (h *heap) cutTail(least int64) error {
 		h.mu.Unlock()
 	}
 	return err
+}
+
+// fillFront gives the holes at the front of the free run at the end of the file their blocks anew when
+// that lets it be cut: the reserve lies there then. Without space for them all stays as it was.
+func (h *heap) fillFront(least, keep int64) error {
+	for {
+		h.mu.Lock()
+		hole, ok := h.space.TakeFrontHole(least, keep)
+		h.mu.Unlock()
+		if !ok {
+			return nil
+		}
+		failed := h.file.Allocate(hole.Offset, hole.Length)
+		h.mu.Lock()
+		give := h.space.Free
+		if failed != nil {
+			give = h.space.Punched
+		}
+		err := give(hole)
+		h.mu.Unlock()
+		if failed != nil || err != nil {
+			return err
+		}
+	}
 }
 
 // freeExtent gives an extent back, unless the database is closed or in memory.

@@ -253,8 +253,7 @@ func (m *model) work() {
 		err = errors.Join(db.compactAll(ctx), db.retireDead())
 	case 5:
 		m.note("tick")
-		rest := &quiet{}
-		db.tick(ageEveryTicks, rest)
+		db.tick(ageEveryTicks, newQuiet())
 	}
 	require.NoError(m.t, err)
 	m.tend()

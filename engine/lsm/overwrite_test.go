@@ -132,13 +132,13 @@ func TestQuietStorePunchesSmallHoles(t *testing.T) {
 		db.heap.free(extents[i])
 	}
 	mustPut(t, db, testKey(1, "k"), "v")
-	var rest quiet
+	rest := newQuiet()
 	for tick := range int64(quietTicks - 1) {
-		db.tick(tick+1, &rest)
+		db.tick(tick+1, rest)
 	}
 	before := db.Metrics().HoleBytes // large runs go at once
 	for tick := range int64(quietTicks) {
-		db.tick(quietTicks+tick+1, &rest)
+		db.tick(quietTicks+tick+1, rest)
 	}
 	require.Greater(t, db.Metrics().HoleBytes-before, int64(count/4*size))
 	for i := 1; i < count; i += 2 {

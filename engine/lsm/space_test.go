@@ -99,7 +99,7 @@ func TestFreeSpaceIsWhatNobodyOwns(t *testing.T) {
 				s.Close()
 			}
 			held = nil
-			require.NoError(t, db.rest())
+			require.NoError(t, db.restAll())
 			require.NoError(t, db.heap.cutTail(cutTailMinBytes))
 		}
 		clock.advance(lapFast / 100)

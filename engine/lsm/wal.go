@@ -585,6 +585,13 @@ func (w *wal) syncAll() error {
 	return nil
 }
 
+// groupCount is how many groups have been written.
+func (w *wal) groupCount() uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.stats.groups
+}
+
 // idle writes one empty group behind the last one, once that is synced, so that the last
 // acknowledged group has a successor that vouches for it.
 func (w *wal) idle() {

@@ -301,6 +301,30 @@ func (m *Map) solidUpTo(e log.Extent, n int64) int64 {
 	return min(at+n, e.End())
 }
 
+// TakeFrontHole takes a hole at the front of the free run at the end of the file, if CutTail could take
+// length bytes more were the reserve of keep solid bytes there: after all else is punched it is what the
+// file ends with. Give the hole back with Free once it has its blocks, or with Punched.
+func (m *Map) TakeFrontHole(length, keep int64) (log.Extent, bool) {
+	n := len(m.free)
+	if n == 0 || m.free[n-1].End() != m.end {
+		return log.Extent{}, false
+	}
+	e := m.free[n-1]
+	elsewhere := m.SolidBytes() - (e.Length - m.holes.common(e))
+	to := e.Offset + Round(max(0, keep-elsewhere))
+	i := m.holes.find(e.Offset)
+	if i == len(m.holes) || m.holes[i].Offset >= to || e.End()-to < length ||
+		m.solidUpTo(e, to-e.Offset)-to < Unit {
+		return log.Extent{}, false
+	}
+	hole := m.holes[i]
+	hole.Length = min(hole.End(), to) - hole.Offset
+	m.free.cut(hole)
+	m.holes.cut(hole)
+	m.freeBytes -= hole.Length
+	return hole, true
+}
+
 // CutTail takes the free run at the end of the file, but for what the reserve of keep solid bytes
 // needs, out of the map for good, if that is at least length bytes; the caller truncates the file to
 // the returned size.

@@ -161,3 +161,37 @@ func TestCheck(t *testing.T) {
 	m.holes.add(ext(2, 1))
 	require.Error(t, m.Check(used), "a hole in use")
 }
+
+// TestTheReserveMovesToTheFront: when all that is solid is what the file ends with, the front of the last
+// free run gets its blocks, hole by hole, and the rest is cut.
+func TestTheReserveMovesToTheFront(t *testing.T) {
+	const mib = 1 << 20
+	m, err := New(0, 16*mib, []log.Extent{{Offset: 0, Length: mib}})
+	require.NoError(t, err)
+	for range 2 {
+		e, ok := m.TakeHole(HoleMinBytes, 3*mib)
+		if !ok {
+			break
+		}
+		require.NoError(t, m.Punched(e))
+	}
+	require.Equal(t, int64(3*mib), m.SolidBytes())
+	_, ok := m.CutTail(4*mib, 3*mib)
+	require.False(t, ok)
+	_, ok = m.TakeFrontHole(13*mib, 3*mib)
+	require.False(t, ok, "not worth it")
+	e, ok := m.TakeFrontHole(4*mib, 3*mib)
+	require.True(t, ok)
+	require.Equal(t, log.Extent{Offset: mib, Length: 3 * mib}, e)
+	require.NoError(t, m.Punched(e)) // the disk was full
+	require.Equal(t, int64(3*mib), m.SolidBytes())
+	e, ok = m.TakeFrontHole(4*mib, 3*mib)
+	require.True(t, ok)
+	require.NoError(t, m.Free(e))
+	_, ok = m.TakeFrontHole(4*mib, 3*mib)
+	require.False(t, ok)
+	size, ok := m.CutTail(4*mib, 3*mib)
+	require.True(t, ok)
+	require.Equal(t, int64(4*mib), size)
+	require.Equal(t, int64(3*mib), m.SolidBytes())
+}
