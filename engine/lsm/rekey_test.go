@@ -152,6 +152,22 @@ func TestCrashInRekey(t *testing.T) {
 	assert.Len(t, seen, 2, "either key was found")
 }
 
+// TestANewKeyOutlivesALossOfPower: who was told that the key is replaced may throw the old one away.
+func TestANewKeyOutlivesALossOfPower(t *testing.T) {
+	for name, rekey := range map[string]func(RekeyOptions) error{
+		"rekey":     func(o RekeyOptions) error { return Rekey(crashPath, o) },
+		"reencrypt": func(o RekeyOptions) error { return Reencrypt(t.Context(), crashPath, o) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			fsys, want := encryptedFile(t, ownersKey)
+			require.NoError(t, rekey(RekeyOptions{FS: fsys, Key: ownersKey, NewKey: strangersKey}))
+			left := fsys.CrashClone(vfs.CrashLoseAll, 1)
+			require.Equal(t, strangersKey, openedBy(t, left, ownersKey, strangersKey))
+			requireItems(t, left, strangersKey, want)
+		})
+	}
+}
+
 // TestARekeyedBackupIsOne: incremental backups go on from it, and a restore needs the key of any of the
 // chain.
 func TestARekeyedBackupIsOne(t *testing.T) {
