@@ -114,6 +114,28 @@ func TestAFailedSyncOfTheLogIsFinal(t *testing.T) {
 	}
 }
 
+// TestWhatAnOpenAfterAFailedSyncShowsIsDurable: the page cache shows what the disk lacks and calls it
+// clean, so that the sync of the next open alone would not write it.
+func TestWhatAnOpenAfterAFailedSyncShowsIsDurable(t *testing.T) {
+	key, shown := testKey(1, "a"), 0
+	for seed := range uint64(8) {
+		fsys := vfs.NewMemFS(seed)
+		db := manualDB(t, fsys, func(o *Options) { o.Sync = SyncOff })
+		mustPut(t, db, key, "1")
+		on := failing(fsys, errInjected, func(op vfs.Op) bool {
+			return op.Kind == vfs.OpSync && op.Role == vfs.RelaxedLog
+		})
+		on.Store(true)
+		require.ErrorIs(t, db.pass(passAll), errInjected)
+		killed := fsys.CrashClone(vfs.CrashKill, seed)
+		first := mustGet(t, openMem(t, killed, memOptions(nil)), key)
+		again := openMem(t, killed.CrashClone(vfs.CrashLoseAll, seed), memOptions(nil))
+		require.Equal(t, first, mustGet(t, again, key))
+		shown += len(first)
+	}
+	require.Positive(t, shown)
+}
+
 // TestAFailedSyncAtCloseLeavesNoCleanMark: the mark would say that nothing may be missing.
 func TestAFailedSyncAtCloseLeavesNoCleanMark(t *testing.T) {
 	fsys := vfs.NewMemFS(1)
