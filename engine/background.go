@@ -23,6 +23,7 @@ type background struct {
 	sweeper worker
 	streams worker
 	counts  worker
+	tasks   worker
 }
 
 // worker does one kind of work.
@@ -46,6 +47,7 @@ func (db *core) prepareBackground() {
 		sweeper: worker{name: "ttl", wake: make(chan struct{}, 1)},
 		streams: worker{name: "streams", wake: make(chan struct{}, 1)},
 		counts:  worker{name: "counts", wake: make(chan struct{}, 1)},
+		tasks:   worker{name: "tasks", wake: make(chan struct{}, 1)},
 	}
 	// Not at once: a database should open quickly.
 	db.counting.nextSearch = db.exec.Now().Add(countSearch)
@@ -61,6 +63,7 @@ func (db *core) startBackground() {
 	db.loop(ctx, &db.background.sweeper, db.opts.TTLInterval, db.sweepOnce)
 	db.loop(ctx, &db.background.streams, db.tendInterval()/looksPerTend, db.tendOnce)
 	db.loop(ctx, &db.background.counts, countInterval, db.countOnce)
+	db.loop(ctx, &db.background.tasks, taskInterval, db.doTasks)
 }
 
 func (db *core) stopBackground() {
@@ -128,7 +131,8 @@ func (db *core) work(ctx context.Context) error {
 	if db.opts.ReadOnly {
 		return storage.ErrReadOnly
 	}
+	_, taskErr := db.doTasks(ctx)
 	_, err := db.doJobs(ctx)
-	errs := []error{err, db.sweepAll(ctx), db.tendStreams(ctx), db.countDue(ctx, unpaced), db.keepTime(ctx, timeKeptEvery)}
+	errs := []error{taskErr, err, db.sweepAll(ctx), db.tendStreams(ctx), db.countDue(ctx, unpaced), db.keepTime(ctx, timeKeptEvery)}
 	return errors.Join(slices.DeleteFunc(errs, othersWork)...)
 }

@@ -26,6 +26,7 @@ import (
 	"github.com/keystone-db/kstone/engine/plan"
 	"github.com/keystone-db/kstone/engine/storage"
 	"github.com/keystone-db/kstone/engine/stream"
+	"github.com/keystone-db/kstone/engine/tasks"
 	"github.com/keystone-db/kstone/engine/validate"
 	"github.com/keystone-db/kstone/partiql"
 )
@@ -43,6 +44,7 @@ type core struct {
 	statements partiql.Cache
 	rules      validate.Options
 	buckets    *capacity.Buckets // nil without Options.Throttle
+	tasks      *tasks.Set
 	tending    tending
 	counting   counting
 
@@ -112,6 +114,7 @@ func openCore(store storage.Store, opts Options) (*core, error) {
 		return nil, err
 	}
 	db.prepareBackground()
+	db.prepareTasks()
 	return db, nil
 }
 

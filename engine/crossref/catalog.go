@@ -15,7 +15,7 @@ import (
 )
 
 // rowKinds is the number of kinds of catalog rows, from 1 on.
-const rowKinds = key.SubCount
+const rowKinds = key.SubBackup
 
 // catalog reads all rows and learns which tables and streams there are.
 func (c *checker) catalog(ctx context.Context) error {
@@ -70,7 +70,7 @@ func (c *checker) row(kind uint32, name string, v []byte, next map[string]uint64
 		if json.Unmarshal(v, new(exec.Cursor)) != nil {
 			return "the cursor of a job does not parse"
 		}
-	case key.SubLease:
+	case key.SubLease, key.SubTask:
 		if !json.Valid(v) {
 			return "a row of background work does not parse"
 		}

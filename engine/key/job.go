@@ -13,6 +13,10 @@ const (
 	SubLease uint32 = 7
 	// SubCount holds what was counted of large tables and indexes, by table id and sub.
 	SubCount uint32 = 8
+	// SubTask holds long operations by id.
+	SubTask uint32 = 9
+	// SubBackup holds backups of tables by id.
+	SubBackup uint32 = 10
 )
 
 // aboutBytes is the length of a table id and a sub.
@@ -42,6 +46,9 @@ func SplitCount(k []byte) (table uint64, sub uint32, ok bool) {
 	}
 	return binary.BigEndian.Uint64(about), binary.BigEndian.Uint32(about[8:]), true
 }
+
+// AppendTask appends the key of a long operation.
+func AppendTask(dst []byte, id string) []byte { return AppendCatalog(dst, SubTask, id) }
 
 // AppendLease appends the key of a lease.
 func AppendLease(dst []byte, name string) []byte { return AppendCatalog(dst, SubLease, name) }

@@ -21,6 +21,8 @@
 //	| catalog   | raw name, hash 0                                                  |
 //	| job       | table id 8B · sub 4B, hash 0                                      |
 //	| count     | table id 8B · sub 4B, hash 0                                      |
+//	| task      | raw id, hash 0                                                    |
+//	| backup    | raw id, hash 0                                                    |
 //	| expiry    | expiry.go; hash is the bucket                                     |
 //	| size      | partition (of an item collection)                                 |
 //

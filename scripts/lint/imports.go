@@ -41,6 +41,7 @@ var importTable = map[string][]string{
 	"engine/build": {"engine/api", "engine/attr", "engine/number"},
 
 	"engine/lease": {"engine/key", "engine/storage"},
+	"engine/tasks": {"engine/key", "engine/lease", "engine/storage"},
 
 	// storage
 	"engine/storage":             {},
