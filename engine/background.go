@@ -131,8 +131,9 @@ func (db *core) work(ctx context.Context) error {
 	if db.opts.ReadOnly {
 		return storage.ErrReadOnly
 	}
-	_, taskErr := db.doTasks(ctx)
-	_, err := db.doJobs(ctx)
-	errs := []error{taskErr, err, db.sweepAll(ctx), db.tendStreams(ctx), db.countDue(ctx, unpaced), db.keepTime(ctx, timeKeptEvery)}
+	_, tasks := db.doTasks(ctx)
+	tend := db.tendStreams(ctx) // leaves jobs
+	_, jobs := db.doJobs(ctx)
+	errs := []error{tasks, tend, jobs, db.sweepAll(ctx), db.countDue(ctx, unpaced), db.keepTime(ctx, timeKeptEvery)}
 	return errors.Join(slices.DeleteFunc(errs, othersWork)...)
 }

@@ -136,10 +136,10 @@ const (
 	timeKeptEvery = time.Minute
 )
 
-// keepTime stores the time if what is stored is older than age. Where nothing expires and no stream has
-// records there is nothing that time could take back.
+// keepTime stores the time if what is stored is older than age. Where nothing expires and no stream or change
+// log has records there is nothing that time could take back.
 func (db *core) keepTime(ctx context.Context, age time.Duration) error {
-	if len(db.catalog.WithTTL()) == 0 && len(db.catalog.Streams()) == 0 {
+	if len(db.catalog.WithTTL()) == 0 && len(db.catalog.Streams()) == 0 && len(db.catalog.WithLog()) == 0 {
 		return nil
 	}
 	return db.exec.KeepTime(ctx, age)

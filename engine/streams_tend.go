@@ -29,7 +29,7 @@ func (db *core) tendInterval() time.Duration { return db.opts.StreamRetention / 
 // tendOnce is the work of the streams' worker, which has nothing to wait for without any.
 func (db *core) tendOnce(ctx context.Context) (waiting bool, err error) {
 	err = errors.Join(db.tendStreams(ctx), db.keepTime(ctx, timeKeptEvery))
-	return len(db.catalog.Streams()) > 0, err
+	return len(db.catalog.Streams()) > 0 || len(db.catalog.WithLog()) > 0, err
 }
 
 // tending is what looks after the age of streams. Who does it holds the mutex of its worker.
@@ -48,7 +48,7 @@ func (db *core) holdTending(ctx context.Context) (catalog.Fence, error) {
 	return w.lease, nil
 }
 
-// tendStreams replaces the shards that are old enough, forgets the records and the disabled streams
+// tendStreams looks after streams and change logs. It replaces the shards that are old enough, forgets the records and the disabled streams
 // that were kept long enough, and bounds the bytes that are kept. It does nothing until it is due by
 // the injected clock; operations of streams call it too, so that a test needs no timer. On a shared
 // store one process does it, and the others look again when it would be due.
@@ -74,7 +74,7 @@ func (db *core) tendStreamsLocked(ctx context.Context) error {
 			errs = append(errs, err)
 		}
 	}
-	if err := errors.Join(errs...); err != nil {
+	if err := errors.Join(append(errs, db.tendLogs(ctx))...); err != nil {
 		return err
 	}
 	db.tending.nextMs.Store(now + db.tendInterval().Milliseconds())

@@ -18,6 +18,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"sort"
 	"sync"
 	"sync/atomic"
@@ -70,6 +71,9 @@ type Table struct {
 	projected [][]string
 	hideBy    string
 	bell      *stream.Bell
+	// marked is the last time for which a mark of the change log is known to be written, in milliseconds
+	// since 1970.
+	marked atomic.Int64
 }
 
 // Bell is that of the table's newest stream; nil when it never had one.
@@ -151,6 +155,7 @@ func (c *Catalog) put(r *Record, g *gate) *Table {
 
 func (c *Catalog) newTable(r *Record, g *gate) *Table {
 	t := &Table{Record: *r, gate: g, projected: Projections(&r.Table)}
+	t.marked.Store(math.MinInt64)
 	if !c.opts.TTLLag {
 		t.hideBy = r.Table.TTL
 	}

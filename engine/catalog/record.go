@@ -194,6 +194,8 @@ type Record struct {
 	TTLChangedMs int64 `json:"ttlChangedMs,omitempty"`
 	// Jobs are still to be done because of changes of the table.
 	Jobs []Job `json:"jobs,omitempty"`
+	// Log is the change log, nil while nobody needs one.
+	Log *Log `json:"log,omitempty"`
 }
 
 // Streams says whether changes of the table's items are recorded.
@@ -237,6 +239,7 @@ func (r *Record) clone() *Record {
 	c.Table.Indexes = append([]schema.Index(nil), r.Table.Indexes...)
 	c.Definitions = append([]schema.KeyAttr(nil), r.Definitions...)
 	c.Jobs = append([]Job(nil), r.Jobs...)
+	c.Log = r.Log.clone()
 	return &c
 }
 

@@ -33,6 +33,7 @@ const (
 	Expiry      = "expiry"
 	Collections = "collections"
 	Stream      = "stream"
+	Log         = "change log"
 	Tokens      = "tokens"
 	Keys        = "keys" // of nothing that the catalog knows
 	Storage     = "storage"
@@ -52,7 +53,7 @@ type Fault struct {
 
 // Counts of what was looked at.
 type Counts struct {
-	CatalogRows, Tables, Items, IndexEntries, ExpiryRows, Collections, StreamRecords, Tokens int64
+	CatalogRows, Tables, Items, IndexEntries, ExpiryRows, Collections, StreamRecords, HistoryRows, Tokens int64
 }
 
 // Report of a check.

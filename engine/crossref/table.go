@@ -52,6 +52,9 @@ func (c *checker) table(ctx context.Context, r *catalog.Record) error {
 	if err := t.compareKept(ctx); err != nil {
 		return err
 	}
+	if err := t.history(ctx); err != nil {
+		return err
+	}
 	equal := t.expiry.equal() && t.sizes.equal()
 	for i := range t.indexes {
 		equal = equal && t.indexes[i].equal()

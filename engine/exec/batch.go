@@ -78,9 +78,9 @@ func (e *Executor) updateBatch(ctx context.Context, actions []Action, todo []int
 		named[i] = e.item(actions[at].Write.Key)
 	}
 	named = c.name(named)
-	var recorded storage.Seq
+	var wrote written
 	err := e.store.Update(ctx, named, storage.UpdateOptions{}, func(tx storage.Tx) error {
-		recorded = 0
+		wrote.reset()
 		sizes, err := c.load(tx)
 		if err != nil {
 			return err
@@ -98,18 +98,18 @@ func (e *Executor) updateBatch(ctx context.Context, actions []Action, todo []int
 			}
 			results[at] = r
 			commit(tx, a.Table, &a.Write, v, &results[at])
-			if a.Table.Streams() {
+			if a.Table.Recorded() {
 				o := outcome{
 					table: a.Table, write: &a.Write, stored: v, result: &results[at], now: now, index: at,
 				}
-				o.record(tx, &recorded)
+				o.record(tx, &wrote)
 			}
 		}
 		sizes.commit(tx)
 		return nil
 	})
 	for _, at := range todo {
-		ring(actions[at].Table, recorded)
+		wrote.over(actions[at].Table, now, err)
 	}
 	return err
 }

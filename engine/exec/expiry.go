@@ -111,9 +111,10 @@ func (e *Executor) Sweep(ctx context.Context, t *catalog.Table, rows [][]byte, n
 		sizes = e.collect(sizes, i, t, &plan.Write{Kind: plan.WriteDelete, Key: named[i].Key})
 	}
 	named = sizes.name(named)
-	gone, recorded := 0, storage.Seq(0)
+	gone, wrote := 0, written{}
 	err := e.store.Update(ctx, named, storage.UpdateOptions{}, func(tx storage.Tx) error {
-		gone, recorded = 0, 0
+		gone = 0
+		wrote.reset()
 		if err := l.Check(tx.Value(len(rows))); err != nil {
 			return err
 		}
@@ -122,7 +123,7 @@ func (e *Executor) Sweep(ctx context.Context, t *catalog.Table, rows [][]byte, n
 			return err
 		}
 		for i, row := range rows {
-			done, err := sweep(tx, t, &s, i, row, now, &recorded)
+			done, err := sweep(tx, t, &s, i, row, now, &wrote)
 			if err != nil {
 				return err
 			}
@@ -133,12 +134,12 @@ func (e *Executor) Sweep(ctx context.Context, t *catalog.Table, rows [][]byte, n
 		s.commit(tx)
 		return nil
 	})
-	ring(t, recorded)
+	wrote.over(t, now, err)
 	return gone, err
 }
 
 // sweep does what one expiry row asks for and reports whether the row is gone.
-func sweep(tx storage.Tx, t *catalog.Table, s *sizes, i int, row []byte, now time.Time, recorded *storage.Seq) (bool, error) {
+func sweep(tx storage.Tx, t *catalog.Table, s *sizes, i int, row []byte, now time.Time, wrote *written) (bool, error) {
 	k, _ := key.ItemOfExpiry(row)
 	v := tx.Value(i)
 	item := attr.Item(v.Data)
@@ -163,9 +164,9 @@ func sweep(tx storage.Tx, t *catalog.Table, s *sizes, i int, row []byte, now tim
 	}
 	res.Expired = true
 	commit(tx, t, &w, v, &res)
-	if t.Streams() {
+	if t.Recorded() {
 		o := outcome{table: t, write: &w, stored: v, result: &res, now: now, index: i}
-		o.record(tx, recorded)
+		o.record(tx, wrote)
 	}
 	return true, nil
 }

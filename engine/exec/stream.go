@@ -1,10 +1,12 @@
 package exec
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/keystone-db/kstone/engine/attr"
 	"github.com/keystone-db/kstone/engine/catalog"
+	"github.com/keystone-db/kstone/engine/changelog"
 	"github.com/keystone-db/kstone/engine/key"
 	"github.com/keystone-db/kstone/engine/plan"
 	"github.com/keystone-db/kstone/engine/schema"
@@ -16,7 +18,18 @@ import (
 // its own.
 const partsPerWrite = 2
 
-// outcome is what a write of a table with a stream did to one item.
+// written is what an update wrote beside the items.
+type written struct {
+	// stream is its Seq if it wrote stream records.
+	stream storage.Seq
+	// logs are the tables in whose change logs it wrote.
+	logs []*catalog.Table
+}
+
+// reset forgets a run that is thrown away.
+func (w *written) reset() { w.stream, w.logs = 0, w.logs[:0] }
+
+// outcome is what a write of a table with a stream or a change log did to one item.
 type outcome struct {
 	table  *catalog.Table
 	write  *plan.Write
@@ -27,13 +40,39 @@ type outcome struct {
 	index int
 }
 
-// record writes the stream records of an outcome and sets seq to their Seq; one that changed nothing has
-// none, and leaves it. An item that had expired was removed before the write met it, and so has a record
-// of its own.
-func (o *outcome) record(tx storage.Tx, seq *storage.Seq) {
+// record writes what an outcome leaves beside the item, and notes it. One that changed nothing leaves nothing.
+func (o *outcome) record(tx storage.Tx, w *written) {
 	if o.write.Kind == plan.WriteCheck {
 		return
 	}
+	if o.table.Streams() {
+		o.stream(tx, &w.stream)
+	}
+	if o.table.Log != nil {
+		o.log(tx, w)
+	}
+}
+
+// log writes the history row of an outcome, and a mark of its time.
+func (o *outcome) log(tx storage.Tx, w *written) {
+	c := changelog.Change{Item: o.write.Key, After: o.result.New != nil, AtMs: o.now.UnixMilli()}
+	if o.stored.Present {
+		c.Before = o.stored.Data
+	}
+	if !c.After && c.Before == nil || c.After && c.Before != nil && bytes.Equal(c.Before, o.result.New) {
+		return
+	}
+	changelog.Write(tx, o.table.History(), &c)
+	if sub, wanted := o.table.Mark(o.now); wanted {
+		changelog.WriteMark(tx, o.table.Table.ID, sub, c.AtMs)
+	}
+	w.logs = append(w.logs, o.table)
+}
+
+// stream writes the stream records of an outcome and sets seq to their Seq; one that changed nothing has
+// none, and leaves it. An item that had expired was removed before the write met it, and so has a record
+// of its own.
+func (o *outcome) stream(tx storage.Tx, seq *storage.Seq) {
 	old, part := o.result.Old, uint16(o.index*partsPerWrite)
 	if old == nil && o.stored.Present {
 		o.put(tx, &stream.Change{Old: attr.Item(o.stored.Data), Expired: true, Part: part})
@@ -61,5 +100,15 @@ func (o *outcome) put(tx storage.Tx, c *stream.Change) {
 func ring(t *catalog.Table, seq storage.Seq) {
 	if seq > 0 && t.Streams() {
 		t.Bell().Ring(seq)
+	}
+}
+
+// over tells the tables what an update that is over wrote of them, whatever came of it.
+func (w *written) over(t *catalog.Table, now time.Time, err error) {
+	ring(t, w.stream)
+	if err == nil {
+		for _, l := range w.logs {
+			l.Marked(now)
+		}
 	}
 }

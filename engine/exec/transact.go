@@ -30,8 +30,7 @@ type Transaction struct {
 	Digest [DigestBytes]byte
 	// WantResults asks for TransactResult.Results.
 	WantResults bool
-	// recorded is the Seq of the update if it wrote stream records.
-	recorded storage.Seq
+	wrote       written
 }
 
 // TransactResult is what a transaction did.
@@ -79,12 +78,12 @@ func (e *Executor) TransactWrite(ctx context.Context, x *Transaction) (TransactR
 	var res TransactResult
 	err = e.store.Update(ctx, named, storage.UpdateOptions{Multi: true}, func(tx storage.Tx) error {
 		var err error
-		x.recorded = 0
+		x.wrote.reset()
 		res, err = x.run(tx, tokens, sizes, now)
 		return err
 	})
 	for i := range x.Actions {
-		ring(x.Actions[i].Table, x.recorded)
+		x.wrote.over(x.Actions[i].Table, now, err)
 	}
 	return res, x.conflict(err, tokens, sizes)
 }
@@ -135,11 +134,11 @@ func (x *Transaction) run(tx storage.Tx, tokens [][]byte, c *collections, now ti
 	for i := range x.Actions {
 		a, v := &x.Actions[i], tx.Value(i)
 		commit(tx, a.Table, &a.Write, v, &res.Results[i])
-		if a.Table.Streams() {
+		if a.Table.Recorded() {
 			o := outcome{
 				table: a.Table, write: &a.Write, stored: v, result: &res.Results[i], now: now, index: i,
 			}
-			o.record(tx, &x.recorded)
+			o.record(tx, &x.wrote)
 		}
 	}
 	sizes.commit(tx)

@@ -52,7 +52,7 @@ func sizeOf(item attr.Item) int {
 // Units depend on the old size, so a request for the consumed capacity reads too.
 func blind(t *catalog.Table, w *plan.Write) bool {
 	return (w.Kind == plan.WritePut || w.Kind == plan.WriteDelete) && w.Condition == nil &&
-		len(t.Table.Indexes) == 0 && !t.Streams()
+		len(t.Table.Indexes) == 0 && !t.Recorded()
 }
 
 // Write runs one single-item write. needOld says that the caller wants Result.Old.
@@ -70,26 +70,25 @@ func (e *Executor) Write(ctx context.Context, t *catalog.Table, w *plan.Write, n
 		named = s.sizes.name(named)
 	}
 	err := e.store.Update(ctx, named, storage.UpdateOptions{}, s.run)
-	ring(t, s.recorded)
+	s.written.over(t, s.now, err)
 	return s.result, storeError(err)
 }
 
 // single is a single-item write on its way, in one piece of memory.
 type single struct {
-	table  *catalog.Table
-	write  plan.Write
-	now    time.Time
-	named  [1]storage.Named
-	keep   bool         // the caller looks at result.Old
-	sizes  *collections // nil for a table without local indexes
-	result Result
-	// recorded is the Seq of the update if it wrote stream records.
-	recorded storage.Seq
+	table   *catalog.Table
+	write   plan.Write
+	now     time.Time
+	named   [1]storage.Named
+	keep    bool         // the caller looks at result.Old
+	sizes   *collections // nil for a table without local indexes
+	result  Result
+	written written
 }
 
 // run evaluates and writes. It is pure but for the result, which it replaces.
 func (s *single) run(tx storage.Tx) error {
-	s.recorded = 0
+	s.written.reset()
 	v := tx.Value(0)
 	if s.keep || keeps(&s.write) {
 		v.Data = bytes.Clone(v.Data)
@@ -104,9 +103,9 @@ func (s *single) run(tx storage.Tx) error {
 		}
 	}
 	commit(tx, s.table, &s.write, v, &s.result)
-	if s.table.Streams() {
+	if s.table.Recorded() {
 		o := outcome{table: s.table, write: &s.write, stored: v, result: &s.result, now: s.now}
-		o.record(tx, &s.recorded)
+		o.record(tx, &s.written)
 	}
 	if !s.keep {
 		s.result.Old = nil

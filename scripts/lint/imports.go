@@ -27,15 +27,16 @@ var importTable = map[string][]string{
 	"partiql": {"engine/attr", "engine/number", "engine/plan", "engine/schema", "expr"},
 
 	// semantics
-	"engine/plan":    {"engine/api", "engine/attr", "engine/key", "engine/schema", "expr"},
-	"engine/index":   {"engine/schema", "engine/attr", "engine/key"},
-	"engine/catalog": {"engine/storage", "engine/schema", "engine/key", "engine/stream", "engine/api"},
-	"engine/stream":  {"engine/storage", "engine/schema", "engine/attr", "engine/key", "engine/api"},
+	"engine/plan":      {"engine/api", "engine/attr", "engine/key", "engine/schema", "expr"},
+	"engine/index":     {"engine/schema", "engine/attr", "engine/key"},
+	"engine/changelog": {"engine/storage", "engine/attr", "engine/key"},
+	"engine/catalog":   {"engine/storage", "engine/schema", "engine/key", "engine/stream", "engine/api"},
+	"engine/stream":    {"engine/storage", "engine/schema", "engine/attr", "engine/key", "engine/api"},
 	"engine/exec": {"engine/plan", "expr", "engine/schema", "engine/attr", "engine/number",
 		"engine/key", "engine/index", "engine/ttl", "engine/lease", "engine/capacity", "engine/storage", "engine/catalog",
-		"engine/stream", "engine/api"},
+		"engine/changelog", "engine/stream", "engine/api"},
 	"engine/crossref": {"engine/storage", "engine/schema", "engine/attr", "engine/key", "engine/index", "engine/ttl",
-		"engine/catalog", "engine/stream", "engine/exec"},
+		"engine/catalog", "engine/changelog", "engine/stream", "engine/exec"},
 	"engine": {"engine/...", "expr", "partiql"},
 	// for people, over any api.Service
 	"engine/build": {"engine/api", "engine/attr", "engine/number"},

@@ -1,0 +1,196 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/keystone-db/kstone/engine/attr"
+	"github.com/keystone-db/kstone/engine/catalog"
+	"github.com/keystone-db/kstone/engine/changelog"
+	"github.com/keystone-db/kstone/engine/storage"
+	"github.com/keystone-db/kstone/engine/tasks"
+	"github.com/keystone-db/kstone/engine/ttl"
+)
+
+// cut is a table as of a moment, for a task that reads it. It is stored with the task.
+type cut struct {
+	Name string `json:"name"`
+	ID   uint64 `json:"id"`
+	// Seq is the changelog's cut.
+	Seq storage.Seq `json:"seq"`
+	// AtMs is the moment, in milliseconds since 1970: items whose time to live was over are not there.
+	AtMs int64 `json:"atMs"`
+}
+
+// errTableGone: the table that a task reads is no more.
+var errTableGone = errors.New("engine: the table is gone")
+
+// holdLog makes a task keep the change log of a table from a time on, and makes one if there is none. When it
+// returns, every change that begins is in the log. check may refuse it.
+func (db *core) holdLog(ctx context.Context, name string, h catalog.LogHold, check func(*catalog.Record) error) (*catalog.Table, error) {
+	t, err := db.catalog.Update(ctx, name, false, func(r *catalog.Record) error {
+		if err := check(r); err != nil {
+			return err
+		}
+		r.HoldLog(h)
+		return nil
+	})
+	if err != nil || t.Log.SinceMs != 0 {
+		return t, err
+	}
+	return db.settleLog(ctx, name)
+}
+
+// settleLog writes down since when a log is complete, which a change of it before has seen to.
+func (db *core) settleLog(ctx context.Context, name string) (*catalog.Table, error) {
+	return db.catalog.Update(ctx, name, false, func(r *catalog.Record) error {
+		r.SettleLog(db.exec.Now().UnixMilli())
+		return nil
+	})
+}
+
+// releaseLog takes the hold of a task away, if the table is still there.
+func (db *core) releaseLog(ctx context.Context, name string, tableID uint64, hold string) error {
+	if t, err := db.catalog.Lookup(ctx, name); err != nil || t.Table.ID != tableID || !t.Held(hold) {
+		return unlessGone(err)
+	}
+	_, err := db.catalog.Update(ctx, name, false, func(r *catalog.Record) error {
+		if r.Table.ID == tableID {
+			r.ReleaseLog(hold, db.exec.Now().UnixMilli())
+		}
+		return nil
+	})
+	db.background.jobs.look()
+	return unlessGone(err)
+}
+
+// cutAt returns the cut of a time of a table whose log is held from then on. ok is false when nothing was
+// written later: then the Seq of any update that comes now is one.
+func (db *core) cutAt(ctx context.Context, t *catalog.Table, ms int64) (seq storage.Seq, ok bool, err error) {
+	err = storage.Fresh(ctx, func() error {
+		snap, err := db.store.Snapshot(ctx, storage.SnapshotOptions{Owner: ownerAsOf})
+		if err != nil {
+			return err
+		}
+		defer snap.Close()
+		r, err := catalog.LogIn(ctx, snap, t.Table.Name, t.Table.ID)
+		if err != nil {
+			return err
+		}
+		seq, ok, err = changelog.Cut(ctx, snap, r.Table.ID, r.Log.Marks(ms), ms)
+		return err
+	})
+	return seq, ok, err
+}
+
+// ownerAsOf names the snapshots of those who read tables as of a cut.
+const ownerAsOf = "reading as of a moment"
+
+// readAsOf hands the next items of a table as of a cut to take, in the order of their keys, until about so many
+// bytes were walked over. It returns the key behind which to go on, and whether that is the end of the span.
+// The item may be kept. It may begin anew when its snapshot goes: begin is called before each beginning.
+func (db *core) readAsOf(
+	ctx context.Context, at *cut, span changelog.Span, bytes int, begin func(), take func(k []byte, item attr.Item) error,
+) (after []byte, done bool, err error) {
+	if _, err := db.store.Watermark(ctx, at.Seq-1); err != nil {
+		return nil, false, err
+	}
+	err = storage.Fresh(ctx, func() error {
+		begin()
+		after, done, err = db.readAsOfOnce(ctx, at, span, bytes, take)
+		return err
+	})
+	if errors.Is(err, catalog.ErrNotFound) {
+		err = errTableGone
+	}
+	return after, done, err
+}
+
+func (db *core) readAsOfOnce(
+	ctx context.Context, at *cut, span changelog.Span, bytes int, take func(k []byte, item attr.Item) error,
+) (after []byte, done bool, err error) {
+	snap, err := db.store.Snapshot(ctx, storage.SnapshotOptions{Owner: ownerAsOf})
+	if err != nil {
+		return nil, false, err
+	}
+	defer snap.Close()
+	r, err := catalog.LogIn(ctx, snap, at.Name, at.ID)
+	if err != nil {
+		return nil, false, err
+	}
+	source := changelog.Source{Table: at.ID, History: r.Log.History(at.AtMs)}
+	it, err := source.Items(ctx, snap, span, at.Seq)
+	if err != nil {
+		return nil, false, err
+	}
+	defer it.Close()
+	it.Bound(bytes)
+	hideBy := r.Table.TTL
+	if db.opts.TTLLag {
+		hideBy = ""
+	}
+	for it.Next() {
+		if ttl.Expired(hideBy, it.Item(), time.UnixMilli(at.AtMs)) {
+			continue
+		}
+		if err := take(it.Key(), it.Item().Clone()); err != nil {
+			return nil, false, err
+		}
+	}
+	return append([]byte(nil), it.At()...), !it.More(), it.Err()
+}
+
+// orphanAge is how old a hold becomes before it goes for want of its task: who makes one starts the task
+// right afterwards.
+const orphanAge = time.Hour
+
+// tendLogs begins new generations of change logs and drops what nobody needs.
+func (db *core) tendLogs(ctx context.Context) error {
+	now := db.exec.Now().UnixMilli()
+	var errs []error
+	for _, name := range db.catalog.WithLog() {
+		t, err := db.catalog.Lookup(ctx, name)
+		if err != nil || t.Log == nil {
+			errs = append(errs, unlessGone(err))
+			continue
+		}
+		orphans, err := db.orphans(ctx, t.Log.Holds, now)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		gone := func(h catalog.LogHold) bool { return orphans[h.ID] }
+		if !t.LogDue(now, gone) {
+			continue
+		}
+		_, err = db.catalog.Update(ctx, name, false, func(r *catalog.Record) error {
+			r.TendLog(now, gone)
+			return nil
+		})
+		errs = append(errs, unlessGone(err))
+		db.background.jobs.look()
+	}
+	return errors.Join(errs...)
+}
+
+// orphans are the holds whose tasks are over or never were.
+func (db *core) orphans(ctx context.Context, holds []catalog.LogHold, nowMs int64) (map[string]bool, error) {
+	var out map[string]bool
+	for _, h := range holds {
+		if nowMs-h.MadeMs < orphanAge.Milliseconds() {
+			continue
+		}
+		t, err := db.tasks.Get(ctx, h.ID)
+		switch {
+		case err != nil && !errors.Is(err, tasks.ErrNotFound):
+			return nil, err
+		case err != nil, t.State != tasks.Running:
+			if out == nil {
+				out = map[string]bool{}
+			}
+			out[h.ID] = true
+		}
+	}
+	return out, nil
+}
