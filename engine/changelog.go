@@ -65,6 +65,13 @@ func (db *core) releaseLog(ctx context.Context, name string, tableID uint64, hol
 	return unlessGone(err)
 }
 
+// letGo releases a hold that its task was not started for. If that fails, the hold goes when it is old.
+func (db *core) letGo(ctx context.Context, name string, tableID uint64, hold string) {
+	if err := db.releaseLog(context.WithoutCancel(ctx), name, tableID, hold); err != nil {
+		db.opts.Logger.Error().Err(err).Str("table", name).Msg("a change log is kept for an hour without need")
+	}
+}
+
 // cutAt returns the cut of a time of a table whose log is held from then on. ok is false when nothing was
 // written later: then the Seq of any update that comes now is one.
 func (db *core) cutAt(ctx context.Context, t *catalog.Table, ms int64) (seq storage.Seq, ok bool, err error) {
@@ -93,7 +100,7 @@ const ownerAsOf = "reading as of a moment"
 func (db *core) readAsOf(
 	ctx context.Context, at *cut, span changelog.Span, bytes int, begin func(), take func(k []byte, item attr.Item) error,
 ) (after []byte, done bool, err error) {
-	if _, err := db.store.Watermark(ctx, at.Seq-1); err != nil {
+	if _, err := db.store.Watermark(ctx, at.Seq-min(at.Seq, 2)); err != nil { // above that: all before the cut
 		return nil, false, err
 	}
 	err = storage.Fresh(ctx, func() error {

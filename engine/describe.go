@@ -67,6 +67,14 @@ func describeSettings(d *api.TableDescription, t *catalog.Table, arn string) {
 		d.LatestStreamLabel = api.Some(s.Label)
 		d.LatestStreamArn = api.Some(arn + "/stream/" + s.Label)
 	}
+	if r := t.Restore; r != nil {
+		d.RestoreSummary = &api.RestoreSummary{
+			SourceTableArn: api.Some(r.SourceARN), RestoreDateTime: fromMillis(r.AtMs), RestoreInProgress: api.Some(r.InProgress),
+		}
+		if r.BackupARN != "" {
+			d.RestoreSummary.SourceBackupArn = api.Some(r.BackupARN)
+		}
+	}
 	if s := t.SSE; s != nil {
 		d.SSEDescription = &api.SSEDescription{
 			Status: api.Some(api.SSEStatusEnabled), SSEType: api.Some(api.SSETypeKMS),

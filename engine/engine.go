@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -45,6 +46,7 @@ type core struct {
 	rules      validate.Options
 	buckets    *capacity.Buckets // nil without Options.Throttle
 	tasks      *tasks.Set
+	restoring  sync.Mutex // a backup is deleted, or a restore from one begins
 	tending    tending
 	counting   counting
 
@@ -109,6 +111,7 @@ func openCore(store storage.Store, opts Options) (*core, error) {
 	db.catalog, err = catalog.Open(ctx, store, catalog.Options{
 		Clock: db.exec.Now, NewUUID: db.newUUID, TableDelay: opts.TableDelay, TTLLag: opts.TTLLag,
 		StreamShards: uint32(opts.StreamShards), TablesMax: opts.strictTables(), ReadOnly: opts.ReadOnly,
+		Keep: db.keepDeleted,
 	})
 	if err != nil {
 		return nil, err

@@ -44,9 +44,19 @@ func (db *DB) BatchWriteItem(ctx context.Context, in *api.BatchWriteItemInput) (
 	return serve(ctx, db, in, (*core).BatchWriteItem)
 }
 
+// CreateBackup makes a backup of a table as it is now.
+func (db *DB) CreateBackup(ctx context.Context, in *api.CreateBackupInput) (*api.CreateBackupOutput, error) {
+	return serve(ctx, db, in, (*core).CreateBackup)
+}
+
 // CreateTable makes a table with its indexes and settings.
 func (db *DB) CreateTable(ctx context.Context, in *api.CreateTableInput) (*api.CreateTableOutput, error) {
 	return serve(ctx, db, in, (*core).CreateTable)
+}
+
+// DeleteBackup removes a backup.
+func (db *DB) DeleteBackup(ctx context.Context, in *api.DeleteBackupInput) (*api.DeleteBackupOutput, error) {
+	return serve(ctx, db, in, (*core).DeleteBackup)
 }
 
 // DeleteItem removes one item, on a condition if one is given.
@@ -57,6 +67,16 @@ func (db *DB) DeleteItem(ctx context.Context, in *api.DeleteItemInput) (*api.Del
 // DeleteTable removes a table with all its items and indexes.
 func (db *DB) DeleteTable(ctx context.Context, in *api.DeleteTableInput) (*api.DeleteTableOutput, error) {
 	return serve(ctx, db, in, (*core).DeleteTable)
+}
+
+// DescribeBackup tells what a backup is of and whether it can be restored.
+func (db *DB) DescribeBackup(ctx context.Context, in *api.DescribeBackupInput) (*api.DescribeBackupOutput, error) {
+	return serve(ctx, db, in, (*core).DescribeBackup)
+}
+
+// DescribeContinuousBackups tells whether a table can be recovered as of earlier times, and which.
+func (db *DB) DescribeContinuousBackups(ctx context.Context, in *api.DescribeContinuousBackupsInput) (*api.DescribeContinuousBackupsOutput, error) {
+	return serve(ctx, db, in, (*core).DescribeContinuousBackups)
 }
 
 // DescribeEndpoints names the host that clients should call.
@@ -109,6 +129,11 @@ func (db *DB) GetShardIterator(ctx context.Context, in *api.GetShardIteratorInpu
 	return serve(ctx, db, in, (*core).GetShardIterator)
 }
 
+// ListBackups lists backups in the order of their creation.
+func (db *DB) ListBackups(ctx context.Context, in *api.ListBackupsInput) (*api.ListBackupsOutput, error) {
+	return serve(ctx, db, in, (*core).ListBackups)
+}
+
 // ListStreams lists change streams, of one table or all.
 func (db *DB) ListStreams(ctx context.Context, in *api.ListStreamsInput) (*api.ListStreamsOutput, error) {
 	return serve(ctx, db, in, (*core).ListStreams)
@@ -134,6 +159,16 @@ func (db *DB) Query(ctx context.Context, in *api.QueryInput) (*api.QueryOutput, 
 	return serve(ctx, db, in, (*core).Query)
 }
 
+// RestoreTableFromBackup makes a new table of a backup.
+func (db *DB) RestoreTableFromBackup(ctx context.Context, in *api.RestoreTableFromBackupInput) (*api.RestoreTableFromBackupOutput, error) {
+	return serve(ctx, db, in, (*core).RestoreTableFromBackup)
+}
+
+// RestoreTableToPointInTime makes a new table of another one as it was at a time.
+func (db *DB) RestoreTableToPointInTime(ctx context.Context, in *api.RestoreTableToPointInTimeInput) (*api.RestoreTableToPointInTimeOutput, error) {
+	return serve(ctx, db, in, (*core).RestoreTableToPointInTime)
+}
+
 // Scan reads all items of a table or index, by pages.
 func (db *DB) Scan(ctx context.Context, in *api.ScanInput) (*api.ScanOutput, error) {
 	return serve(ctx, db, in, (*core).Scan)
@@ -157,6 +192,11 @@ func (db *DB) TransactWriteItems(ctx context.Context, in *api.TransactWriteItems
 // UntagResource removes tags of a table.
 func (db *DB) UntagResource(ctx context.Context, in *api.UntagResourceInput) (*api.UntagResourceOutput, error) {
 	return serve(ctx, db, in, (*core).UntagResource)
+}
+
+// UpdateContinuousBackups sets whether and how long a table can be recovered as of earlier times.
+func (db *DB) UpdateContinuousBackups(ctx context.Context, in *api.UpdateContinuousBackupsInput) (*api.UpdateContinuousBackupsOutput, error) {
+	return serve(ctx, db, in, (*core).UpdateContinuousBackups)
 }
 
 // UpdateItem changes attributes of one item, or makes it.

@@ -29,14 +29,16 @@ func (db *core) tendInterval() time.Duration { return db.opts.StreamRetention / 
 // tendOnce is the work of the streams' worker, which has nothing to wait for without any.
 func (db *core) tendOnce(ctx context.Context) (waiting bool, err error) {
 	err = errors.Join(db.tendStreams(ctx), db.keepTime(ctx, timeKeptEvery))
-	return len(db.catalog.Streams()) > 0 || len(db.catalog.WithLog()) > 0, err
+	return len(db.catalog.Streams()) > 0 || len(db.catalog.WithLog()) > 0 || db.tending.expiring.Load(), err
 }
 
 // tending is what looks after the age of streams. Who does it holds the mutex of its worker.
 type tending struct {
 	// nextMs is when it is due.
 	nextMs atomic.Int64
-	meters map[string]*stream.Meter // by path; guarded by the mutex of the worker
+	// expiring: there are backups that go by themselves.
+	expiring atomic.Bool
+	meters   map[string]*stream.Meter // by path; guarded by the mutex of the worker
 }
 
 // holdTending is what a change of a stream needs that nobody asked for.
@@ -74,7 +76,7 @@ func (db *core) tendStreamsLocked(ctx context.Context) error {
 			errs = append(errs, err)
 		}
 	}
-	if err := errors.Join(append(errs, db.tendLogs(ctx))...); err != nil {
+	if err := errors.Join(append(errs, db.tendLogs(ctx), db.tendBackups(ctx))...); err != nil {
 		return err
 	}
 	db.tending.nextMs.Store(now + db.tendInterval().Milliseconds())

@@ -185,6 +185,9 @@ func (db *core) DeleteTable(ctx context.Context, in *api.DeleteTableInput) (*api
 		if err := busy(r); err != nil {
 			return err
 		}
+		if r.Pinned() {
+			return api.Errorf(api.ResourceInUse, api.MsgBackupPins, r.Table.Name)
+		}
 		if r.BuildsIndexes() {
 			return api.Errorf(api.ResourceInUse, api.MsgTableBusy, "updated", r.Table.Name)
 		}

@@ -15,7 +15,7 @@ const taskInterval = time.Second
 func (db *core) prepareTasks() {
 	w := &db.background.tasks
 	db.tasks = tasks.New(db.store, tasks.Options{
-		Clock: db.exec.Now, Wake: w.look, Kinds: map[string]tasks.Kind{},
+		Clock: db.exec.Now, Wake: w.look, Kinds: db.copyKinds(),
 		Hold: func(ctx context.Context) (*lease.Lease, error) {
 			err := db.hold(ctx, w)
 			return w.lease, err
@@ -27,5 +27,8 @@ func (db *core) prepareTasks() {
 func (db *core) doTasks(ctx context.Context) (waiting bool, err error) {
 	db.background.tasks.mu.Lock()
 	defer db.background.tasks.mu.Unlock()
+	if err := db.startRestores(ctx); err != nil {
+		return false, err
+	}
 	return db.tasks.Work(ctx)
 }

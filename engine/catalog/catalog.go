@@ -60,6 +60,9 @@ type Options struct {
 	TablesMax int
 	// ReadOnly is set when the store takes no writes.
 	ReadOnly bool
+	// Keep, if not nil, returns the row of what stays of a table that is deleted, or a nil key for nothing.
+	// With such a row the table's items stay where they are, and belong to it.
+	Keep func(context.Context, *Record) (key, value []byte, err error)
 }
 
 // Table is one table as of now: immutable, shared, never to be changed.
@@ -307,6 +310,9 @@ func (c *Catalog) Create(ctx context.Context, r Record) (*Table, error) {
 	}
 	now := c.opts.Clock()
 	r.Status, r.UntilMs = StatusCreating, now.Add(c.opts.TableDelay).UnixMilli()
+	if r.Restore != nil {
+		r.UntilMs = math.MaxInt64 // until EndRestore
+	}
 	r.CreatedMs, r.UUID = now.UnixMilli(), c.opts.NewUUID()
 	r.NextSub = key.TableSub + 1
 	for i := range r.Table.Indexes {
@@ -334,8 +340,8 @@ func (c *Catalog) Create(ctx context.Context, r Record) (*Table, error) {
 // it returns.
 func (c *Catalog) storeNew(ctx context.Context, r *Record, s *schema.Stream) (streamBytes []byte, err error) {
 	row := key.AppendCatalog(nil, key.SubTable, r.Table.Name)
-	next := key.AppendCatalog(nil, key.SubMeta, NextTable)
-	named := []storage.Named{{Key: next}, {Key: row}}
+	latest := r.Restore != nil && r.Restore.Seq == 0
+	named := []storage.Named{NamedTableID(), {Key: row}}
 	if s != nil {
 		named = append(named, storage.Named{Key: streamRow(s.ID)})
 	}
@@ -343,16 +349,18 @@ func (c *Catalog) storeNew(ctx context.Context, r *Record, s *schema.Stream) (st
 		if tx.Value(1).Present {
 			return ErrExists
 		}
-		id, err := nextID(tx.Value(0))
+		id, err := TakeTableID(tx, tx.Value(0))
 		if err != nil {
-			return fmt.Errorf("catalog: next table id: %w", err)
+			return err
 		}
 		r.Table.ID = id
+		if r.Restore != nil && latest {
+			r.Restore.Seq = uint64(tx.Seq())
+		}
 		b, err := r.encode()
 		if err != nil {
 			return err
 		}
-		tx.Put(next, binary.BigEndian.AppendUint64(nil, id+1))
 		tx.Put(row, b)
 		if s == nil {
 			return nil
@@ -362,6 +370,21 @@ func (c *Catalog) storeNew(ctx context.Context, r *Record, s *schema.Stream) (st
 		return err
 	})
 	return streamBytes, err
+}
+
+// NamedTableID names the row of the next table id for an update that calls TakeTableID.
+func NamedTableID() storage.Named {
+	return storage.Named{Key: key.AppendCatalog(nil, key.SubMeta, NextTable)}
+}
+
+// TakeTableID gives out a table id in an update that names NamedTableID, whose value it is given.
+func TakeTableID(tx storage.Tx, v storage.Value) (uint64, error) {
+	id, err := nextID(v)
+	if err != nil {
+		return 0, fmt.Errorf("catalog: next table id: %w", err)
+	}
+	tx.Put(NamedTableID().Key, binary.BigEndian.AppendUint64(nil, id+1))
+	return id, nil
 }
 
 // nextID reads the row that holds the next id.
@@ -513,10 +536,21 @@ func (c *Catalog) remove(ctx context.Context, name string, t *Table) error {
 	if err := c.endStream(ctx, &t.Record); err != nil {
 		return err
 	}
-	if err := c.store.DropRange(ctx, storage.Range(key.WholeSpace(key.TableSpace(t.Table.ID)))); err != nil {
+	var batch storage.Batch
+	gone := storage.Range(key.WholeSpace(key.TableSpace(t.Table.ID)))
+	if c.opts.Keep != nil {
+		k, v, err := c.opts.Keep(ctx, &t.Record)
+		if err != nil {
+			return err
+		}
+		if k != nil {
+			batch.Put(k, v)
+			gone.Start = key.AppendPrefix(nil, key.TableSpace(t.Table.ID), key.TableSub+1)
+		}
+	}
+	if err := c.store.DropRange(ctx, gone); err != nil {
 		return err
 	}
-	var batch storage.Batch
 	batch.Delete(key.AppendCatalog(nil, key.SubTable, name))
 	t.forget(&batch)
 	if err := c.store.Apply(ctx, &batch, storage.UpdateOptions{}); err != nil {

@@ -97,7 +97,7 @@ func (r *Record) DropIndex(name string) {
 			delete(b.IndexChanges, name)
 		}
 	}
-	r.Definitions = slices.DeleteFunc(r.Definitions, func(a schema.KeyAttr) bool { return !r.keyed(a.Name) })
+	r.Definitions = slices.DeleteFunc(r.Definitions, func(a schema.KeyAttr) bool { return !r.Keyed(a.Name) })
 }
 
 // EnableTTL lets writes keep expiry rows from now on; a job writes those of older items.
@@ -120,8 +120,8 @@ func (r *Record) drop(j Job) {
 	r.Jobs = append(r.Jobs, j)
 }
 
-// keyed says whether a key of the table or of an index has the attribute.
-func (r *Record) keyed(name string) bool {
+// Keyed says whether a key of the table or of an index has the attribute.
+func (r *Record) Keyed(name string) bool {
 	return r.Table.Key.Has(name) ||
 		slices.ContainsFunc(r.Table.Indexes, func(x schema.Index) bool { return x.Key.Has(name) })
 }

@@ -187,7 +187,9 @@ func (r *Record) TendLog(nowMs int64, gone func(LogHold) bool) (changed bool) {
 }
 
 // LogDue says whether TendLog would change anything.
-func (r *Record) LogDue(nowMs int64, gone func(LogHold) bool) bool { return r.clone().TendLog(nowMs, gone) }
+func (r *Record) LogDue(nowMs int64, gone func(LogHold) bool) bool {
+	return r.clone().TendLog(nowMs, gone)
+}
 
 // Held says whether a task has a hold.
 func (r *Record) Held(id string) bool {

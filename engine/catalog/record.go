@@ -196,6 +196,8 @@ type Record struct {
 	Jobs []Job `json:"jobs,omitempty"`
 	// Log is the change log, nil while nobody needs one.
 	Log *Log `json:"log,omitempty"`
+	// Restore says what the table was restored from; nil for one that was made empty.
+	Restore *Restore `json:"restore,omitempty"`
 }
 
 // Streams says whether changes of the table's items are recorded.
@@ -240,13 +242,17 @@ func (r *Record) clone() *Record {
 	c.Definitions = append([]schema.KeyAttr(nil), r.Definitions...)
 	c.Jobs = append([]Job(nil), r.Jobs...)
 	c.Log = r.Log.clone()
+	if r.Restore != nil {
+		restore := *r.Restore
+		c.Restore = &restore
+	}
 	return &c
 }
 
 // settle moves a record over the end of its passing status. It reports whether it changed; a
 // table whose deletion is due stays DELETING for the catalog to remove.
 func (r *Record) settle(now time.Time) bool {
-	if r.Status != StatusCreating && r.Status != StatusUpdating || now.UnixMilli() < r.UntilMs {
+	if r.Restore != nil && r.Restore.InProgress || r.Status != StatusCreating && r.Status != StatusUpdating || now.UnixMilli() < r.UntilMs {
 		return false
 	}
 	r.Status, r.UntilMs = StatusActive, 0

@@ -36,7 +36,7 @@ func (c *checker) catalog(ctx context.Context) error {
 			}
 			if what != "" {
 				c.add(Fault{Region: Catalog, Key: k, What: what})
-				if kind == key.SubTable || kind == key.SubStream {
+				if kind == key.SubTable || kind == key.SubStream || kind == key.SubBackup {
 					c.blind = true
 				}
 				return c.remove(ctx, k)
@@ -70,6 +70,8 @@ func (c *checker) row(kind uint32, name string, v []byte, next map[string]uint64
 		if json.Unmarshal(v, new(exec.Cursor)) != nil {
 			return "the cursor of a job does not parse"
 		}
+	case key.SubBackup:
+		return c.backupRow(name, v)
 	case key.SubLease, key.SubTask:
 		if !json.Valid(v) {
 			return "a row of background work does not parse"
@@ -180,6 +182,9 @@ func (c *checker) counters(ctx context.Context, next map[string]uint64) error {
 	var table, stream uint64
 	for _, r := range c.tables {
 		table = max(table, r.Table.ID)
+	}
+	for _, b := range c.backups {
+		table = max(table, b.Space)
 	}
 	for _, s := range c.streams {
 		stream = max(stream, s.ID)

@@ -19,6 +19,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/keystone-db/kstone/engine/backups"
 	"github.com/keystone-db/kstone/engine/catalog"
 	"github.com/keystone-db/kstone/engine/key"
 	"github.com/keystone-db/kstone/engine/schema"
@@ -34,6 +35,7 @@ const (
 	Collections = "collections"
 	Stream      = "stream"
 	Log         = "change log"
+	Backups     = "backups"
 	Tokens      = "tokens"
 	Keys        = "keys" // of nothing that the catalog knows
 	Storage     = "storage"
@@ -53,7 +55,7 @@ type Fault struct {
 
 // Counts of what was looked at.
 type Counts struct {
-	CatalogRows, Tables, Items, IndexEntries, ExpiryRows, Collections, StreamRecords, HistoryRows, Tokens int64
+	CatalogRows, Tables, Items, IndexEntries, ExpiryRows, Collections, StreamRecords, HistoryRows, BackupItems, Tokens int64
 }
 
 // Report of a check.
@@ -104,6 +106,7 @@ type checker struct {
 	tables  []*catalog.Record // by id
 	streams []*schema.Stream  // by id
 	kept    map[keptID]*Kept
+	backups []*backups.Backup // by id
 	// blind: part of the catalog cannot be read, so that nobody knows which keys belong to nothing.
 	blind bool
 
@@ -146,6 +149,11 @@ func (c *checker) run(ctx context.Context) error {
 	}
 	for _, s := range c.streams {
 		if err := c.stream(ctx, s); err != nil {
+			return err
+		}
+	}
+	for _, b := range c.backups {
+		if err := c.backup(ctx, b); err != nil {
 			return err
 		}
 	}

@@ -145,6 +145,9 @@ func (c *checker) known() []storage.Range {
 	for _, s := range c.streams {
 		out = append(out, storage.Range(key.WholeSpace(key.StreamSpace(s.ID))))
 	}
+	for _, b := range c.backups {
+		out = append(out, b.Range())
+	}
 	out = append(out, tokenRange())
 	slices.SortFunc(out, func(a, b storage.Range) int { return bytes.Compare(a.Start, b.Start) })
 	return out

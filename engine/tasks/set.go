@@ -22,6 +22,8 @@ type Kind struct {
 	// so. why is nil for a cancelled one. It is tried again until it has no error, and may be called
 	// again after it had none.
 	Abort func(ctx context.Context, run *Run, why *Failure) error
+	// Forget removes the row of a task that is Done, since what it did says so itself.
+	Forget bool
 }
 
 // ParallelDefault is Options.Parallel when that is 0.

@@ -62,6 +62,10 @@ func (r *Run) update(ctx context.Context, named []storage.Named, fn func(storage
 		if err := fn(tx, &next); err != nil {
 			return err
 		}
+		if next.State == Done && r.set.opts.Kinds[r.Kind].Forget {
+			tx.Delete(row)
+			return nil
+		}
 		b, err := next.encode()
 		if err != nil {
 			return err

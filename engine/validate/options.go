@@ -69,6 +69,14 @@ const (
 	opUntagResource      = "UntagResource"
 	opUpdateItem         = "UpdateItem"
 	opUpdateTable        = "UpdateTable"
+	opCreateBackup       = "CreateBackup"
+	opDescribeBackup     = "DescribeBackup"
+	opListBackups        = "ListBackups"
+	opDeleteBackup       = "DeleteBackup"
+	opRestoreFromBackup  = "RestoreTableFromBackup"
+	opRestoreToTime      = "RestoreTableToPointInTime"
+	opDescribeRecovery   = "DescribeContinuousBackups"
+	opUpdateRecovery     = "UpdateContinuousBackups"
 	opUpdateTimeToLive   = "UpdateTimeToLive"
 )
 

@@ -36,13 +36,14 @@ var importTable = map[string][]string{
 		"engine/key", "engine/index", "engine/ttl", "engine/lease", "engine/capacity", "engine/storage", "engine/catalog",
 		"engine/changelog", "engine/stream", "engine/api"},
 	"engine/crossref": {"engine/storage", "engine/schema", "engine/attr", "engine/key", "engine/index", "engine/ttl",
-		"engine/catalog", "engine/changelog", "engine/stream", "engine/exec"},
+		"engine/backups", "engine/catalog", "engine/changelog", "engine/stream", "engine/exec"},
 	"engine": {"engine/...", "expr", "partiql"},
 	// for people, over any api.Service
 	"engine/build": {"engine/api", "engine/attr", "engine/number"},
 
-	"engine/lease": {"engine/key", "engine/storage"},
-	"engine/tasks": {"engine/key", "engine/lease", "engine/storage"},
+	"engine/lease":   {"engine/key", "engine/storage"},
+	"engine/backups": {"engine/catalog", "engine/key", "engine/storage"},
+	"engine/tasks":   {"engine/key", "engine/lease", "engine/storage"},
 
 	// storage
 	"engine/storage":             {},
