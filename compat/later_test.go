@@ -13,9 +13,9 @@ import (
 
 // TestLaterOperations: what is known but not built says so, and is not taken for a typing error.
 func TestLaterOperations(t *testing.T) {
-	_, err := db.CreateBackup(t.Context(), &dynamodb.CreateBackupInput{TableName: aws.String(hashTable), BackupName: aws.String("backup")})
+	_, err := db.DescribeTableReplicaAutoScaling(t.Context(), &dynamodb.DescribeTableReplicaAutoScalingInput{TableName: aws.String(hashTable)})
 	require.ErrorContains(t, err, "UnknownOperationException")
-	require.ErrorContains(t, err, "CreateBackup")
+	require.ErrorContains(t, err, "DescribeTableReplicaAutoScaling")
 	status, body := raw(t, "NoSuchOperation", "{}")
 	assert.Equal(t, http.StatusBadRequest, status)
 	assert.Equal(t, `{"__type":"com.amazon.coral.service#UnknownOperationException"}`, body)

@@ -12,11 +12,12 @@ import (
 )
 
 // Of what an answer takes from chance only the form is known: of a table's id that it is a version 4
-// UUID, of a shard's its last part, of an iterator, which is opaque and holds the shard's id, what comes
+// UUID, of the id of a shard, backup, export or import its last part, of an iterator, which is opaque and holds the shard's id, what comes
 // after the ARN (wire-facts §7.1).
 var (
 	tableIDs  = regexp.MustCompile(`"TableId":"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"`)
 	shardIDs  = regexp.MustCompile(`(shardId-\d{20}-)([0-9a-f]{8})\b`)
+	copyIDs   = regexp.MustCompile(`(/(?:backup|export|import)/0\d{13}-)([0-9a-f]{8})\b`)
 	iterators = regexp.MustCompile(`("(?:Next)?ShardIterator":"arn:[^|"]+\|1\|)([A-Za-z0-9+/]{40,}={0,2})"`)
 	named     = regexp.MustCompile(`\b(HEX|ITERATOR)(\d+)\b`)
 )
@@ -27,14 +28,16 @@ type chance struct{ hexes, iterators []string }
 
 // inAnswer puts names for the parts by chance.
 func (c *chance) inAnswer(body []byte) []byte {
-	if !bytes.Contains(body, []byte(`"TableId":`)) && !bytes.Contains(body, []byte("Shard")) {
+	if !bytes.Contains(body, []byte(`"TableId":`)) && !bytes.Contains(body, []byte("Shard")) && !copyIDs.Match(body) {
 		return body // of megabytes maybe, which the patterns are slow to read
 	}
 	text := tableIDs.ReplaceAllString(string(body), `"TableId":"UUID"`)
-	text = shardIDs.ReplaceAllStringFunc(text, func(id string) string {
-		m := shardIDs.FindStringSubmatch(id)
-		return m[1] + "HEX" + number(&c.hexes, m[2])
-	})
+	for _, ids := range []*regexp.Regexp{shardIDs, copyIDs} {
+		text = ids.ReplaceAllStringFunc(text, func(id string) string {
+			m := ids.FindStringSubmatch(id)
+			return m[1] + "HEX" + number(&c.hexes, m[2])
+		})
+	}
 	return []byte(iterators.ReplaceAllStringFunc(text, func(member string) string {
 		m := iterators.FindStringSubmatch(member)
 		return m[1] + "ITERATOR" + number(&c.iterators, m[2]) + `"`

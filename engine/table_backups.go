@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/keystone-db/kstone/engine/api"
+	"github.com/keystone-db/kstone/engine/attr"
 	"github.com/keystone-db/kstone/engine/backups"
 	"github.com/keystone-db/kstone/engine/catalog"
 	"github.com/keystone-db/kstone/engine/schema"
@@ -141,6 +142,9 @@ func (db *core) ListBackups(ctx context.Context, in *api.ListBackupsInput) (*api
 	if err := validate.ListBackups(in, db.rules); err != nil {
 		return nil, err
 	}
+	if err := db.catalog.Settle(ctx); err != nil { // a deleted table leaves a backup
+		return nil, err
+	}
 	after := ""
 	if in.ExclusiveStartBackupArn.Set {
 		_, after, _ = validate.Backup(in.ExclusiveStartBackupArn.Value)
@@ -243,13 +247,38 @@ func (db *core) keepDeleted(ctx context.Context, r *catalog.Record) (key, value 
 	if !db.opts.TTLLag {
 		b.HideBy = r.Table.TTL
 	}
-	st, err := db.store.Stats(ctx, b.Range())
-	if err != nil {
+	if b.Items, b.Bytes, err = db.measure(ctx, b.Range()); err != nil {
 		return nil, nil, err
 	}
-	b.Items, b.Bytes = st.Keys, st.Bytes
 	value, err = b.Encode()
 	return backups.Row(b.ID), value, err
+}
+
+// measure counts the items of a range and sums their sizes, exactly if there are few and else as storage says.
+func (db *core) measure(ctx context.Context, r storage.Range) (items, size int64, err error) {
+	st, err := db.store.Stats(ctx, r)
+	if err != nil || !db.small(st.Keys, st.Bytes) {
+		return st.Keys, st.Bytes, err
+	}
+	err = storage.Fresh(ctx, func() error {
+		items, size = 0, 0
+		snap, err := db.store.Snapshot(ctx, storage.SnapshotOptions{Owner: "count"})
+		if err != nil {
+			return err
+		}
+		defer snap.Close()
+		it, err := snap.Iter(ctx, r, storage.IterOptions{Once: true})
+		if err != nil {
+			return err
+		}
+		defer it.Close()
+		for it.Next() {
+			items++
+			size += int64(attr.Item(it.Value()).Size())
+		}
+		return it.Err()
+	})
+	return items, size, err
 }
 
 // tendBackups deletes the backups that have lived long enough.

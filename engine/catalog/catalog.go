@@ -271,6 +271,14 @@ func (c *Catalog) Lookup(ctx context.Context, name string) (*Table, error) {
 	return nil, ErrNotFound
 }
 
+// Settle takes the steps of tables that are due.
+func (c *Catalog) Settle(ctx context.Context) error {
+	if !c.unsettled() {
+		return nil
+	}
+	return c.finishAll(ctx)
+}
+
 // Names returns up to limit names after the given one, in byte order, and whether more follow.
 func (c *Catalog) Names(ctx context.Context, after string, limit int) ([]string, bool, error) {
 	if c.unsettled() {
