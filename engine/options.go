@@ -168,8 +168,9 @@ type Options struct {
 	// countMax, countBytes and countStep stand for countExactMax, countExactBytes and countStepKeys in
 	// tests; 0 means these.
 	countMax, countBytes, countStep int64
-	// progressItems stands for the constant of that name in tests; 0 means this.
+	// progressItems and copyBytes stand for the constants of these names in tests; 0 means these.
 	progressItems int64
+	copyBytes     int
 }
 
 func (o Options) withDefaults() Options {
@@ -219,6 +220,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.progressItems == 0 {
 		o.progressItems = progressItems
+	}
+	if o.copyBytes == 0 {
+		o.copyBytes = copyBytes
 	}
 	return o
 }

@@ -82,7 +82,7 @@ func (db *core) backupStep(ctx context.Context, run *tasks.Run) (bool, error) {
 	b := backups.Backup{Space: spec.Space}
 	var keys, values [][]byte
 	next := c
-	after, done, err := db.readAsOf(ctx, &spec.Cut, changelog.Span{After: c.After}, copyBytes,
+	after, done, err := db.readAsOf(ctx, &spec.Cut, changelog.Span{After: c.After}, db.opts.copyBytes,
 		func() { keys, values, next = nil, nil, c },
 		func(k []byte, item attr.Item) error {
 			keys, values = append(keys, b.ItemKey(k)), append(values, item)
@@ -206,7 +206,7 @@ func (db *core) sourceItems(ctx context.Context, r *catalog.Restore, c copied) (
 		after, done, err = db.readBackup(ctx, r.Backup, c.After, begin, take)
 	} else {
 		at := &cut{Name: r.Source, ID: r.SourceID, Seq: storage.Seq(r.Seq), AtMs: r.AtMs}
-		after, done, err = db.readAsOf(ctx, at, changelog.Span{After: c.After}, copyBytes, begin, take)
+		after, done, err = db.readAsOf(ctx, at, changelog.Span{After: c.After}, db.opts.copyBytes, begin, take)
 	}
 	switch {
 	case errors.Is(err, errFull):
@@ -262,7 +262,7 @@ func (db *core) readBackupOnce(
 			}
 		}
 		after = append(after[:0:0], it.Key()...)
-		if read += len(it.Key()) + len(item); read >= copyBytes {
+		if read += len(it.Key()) + len(item); read >= db.opts.copyBytes {
 			return after, false, nil
 		}
 	}
