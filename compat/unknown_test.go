@@ -80,6 +80,32 @@ func TestUnknownTable(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { wantError(t, tt.call(), notFound, tt.text) })
 	}
+	// The operations on backups have an error of their own (wire-facts §6.18).
+	for name, call := range map[string]func() error{
+		"CreateBackup": func() error {
+			_, err := db.CreateBackup(ctx, &dynamodb.CreateBackupInput{TableName: table, BackupName: aws.String("a-backup")})
+			return err
+		},
+		"DescribeContinuousBackups": func() error {
+			_, err := db.DescribeContinuousBackups(ctx, &dynamodb.DescribeContinuousBackupsInput{TableName: table})
+			return err
+		},
+		"UpdateContinuousBackups": func() error {
+			_, err := db.UpdateContinuousBackups(ctx, &dynamodb.UpdateContinuousBackupsInput{
+				TableName:                        table,
+				PointInTimeRecoverySpecification: &types.PointInTimeRecoverySpecification{PointInTimeRecoveryEnabled: aws.Bool(true)},
+			})
+			return err
+		},
+		"RestoreTableToPointInTime": func() error {
+			_, err := db.RestoreTableToPointInTime(ctx, &dynamodb.RestoreTableToPointInTimeInput{
+				SourceTableName: table, TargetTableName: aws.String("never"), UseLatestRestorableTime: aws.Bool(true),
+			})
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) { wantError(t, call(), "TableNotFoundException", "Table not found: no-such-table") })
+	}
 }
 
 // TestUntagNothing: there is a text of its own for it (wire-facts §6.17).
