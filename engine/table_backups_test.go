@@ -343,4 +343,3 @@ func TestDeletedTableBackup(t *testing.T) {
 	d.work()
 	require.Empty(t, list())
 }
-

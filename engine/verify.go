@@ -122,7 +122,10 @@ type VerifyCounts struct {
 	ExpiryRows    int64 `json:"expiryRows"`
 	Collections   int64 `json:"collections"`
 	StreamRecords int64 `json:"streamRecords"`
-	Tokens        int64 `json:"tokens"`
+	// HistoryRows are those of change logs, BackupItems those of backups of tables.
+	HistoryRows int64 `json:"historyRows"`
+	BackupItems int64 `json:"backupItems"`
+	Tokens      int64 `json:"tokens"`
 	// Skipped references could not be followed, since one end of them cannot be read.
 	Skipped int64 `json:"skipped"`
 }
@@ -226,6 +229,7 @@ func (r *VerifyReport) add(c *crossref.Report) {
 	n, from := &r.Counts, &c.Counts
 	n.CatalogRows, n.ItemTables, n.Items, n.IndexEntries = from.CatalogRows, from.Tables, from.Items, from.IndexEntries
 	n.ExpiryRows, n.Collections, n.StreamRecords, n.Tokens = from.ExpiryRows, from.Collections, from.StreamRecords, from.Tokens
+	n.HistoryRows, n.BackupItems = from.HistoryRows, from.BackupItems
 	n.Skipped = c.Skipped
 	for i := range c.Faults {
 		f := &c.Faults[i]

@@ -166,6 +166,9 @@ func printReport(out io.Writer, path string, r *engine.VerifyReport, asJSON bool
 		c.Tables, c.Blocks, c.Entries, c.LogGroups, c.ManifestGroups, r.Bytes.Checked, r.Bytes.File)
 	fmt.Fprintf(out, "stored: %d tables, %d items, %d index entries, %d stream records, %d tokens\n",
 		c.ItemTables, c.Items, c.IndexEntries, c.StreamRecords, c.Tokens)
+	if c.HistoryRows+c.BackupItems > 0 {
+		fmt.Fprintf(out, "kept: %d rows of change logs, %d items of backups\n", c.HistoryRows, c.BackupItems)
+	}
 	_, err := fmt.Fprintf(out, "%s: %d errors, %d warnings, in %v\n", path, r.Errors, r.Warnings, took.Round(time.Millisecond))
 	return err
 }
