@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
@@ -282,9 +283,7 @@ func (l *logged) changes(past []moment) {
 			continue
 		}
 		got := map[string]string{}
-		for k, v := range from.items {
-			got[k] = v
-		}
+		maps.Copy(got, from.items)
 		l.walkChanges(table, a, b, func(ch *changelog.Changes) {
 			require.True(l.t, ch.LastMs() > from.ms && ch.LastMs() <= to.ms)
 			item := ch.New()
