@@ -133,19 +133,74 @@ func (db *core) readAsOfOnce(
 	}
 	defer it.Close()
 	it.Bound(bytes)
-	hideBy := r.Table.TTL
-	if db.opts.TTLLag {
-		hideBy = ""
-	}
 	for it.Next() {
-		if ttl.Expired(hideBy, it.Item(), time.UnixMilli(at.AtMs)) {
+		item := db.there(r, it.Item(), at.AtMs)
+		if item == nil {
 			continue
 		}
-		if err := take(it.Key(), it.Item().Clone()); err != nil {
+		if err := take(it.Key(), item.Clone()); err != nil {
 			return nil, false, err
 		}
 	}
 	return append([]byte(nil), it.At()...), !it.More(), it.Err()
+}
+
+// readChanges hands the next items of a table that changed from one cut on and before another one to take, as
+// readAsOf does: what each was at either cut, nil for what was not there, and the time of its last change
+// between them in milliseconds since 1970. The log must be held from the first cut on.
+func (db *core) readChanges(
+	ctx context.Context, from, to *cut, span changelog.Span, bytes int, begin func(),
+	take func(k []byte, old, now attr.Item, lastMs int64) error,
+) (after []byte, done bool, err error) {
+	if _, err := db.store.Watermark(ctx, to.Seq-min(to.Seq, 2)); err != nil {
+		return nil, false, err
+	}
+	err = storage.Fresh(ctx, func() error {
+		begin()
+		after, done, err = db.readChangesOnce(ctx, from, to, span, bytes, take)
+		return err
+	})
+	if errors.Is(err, catalog.ErrNotFound) {
+		err = errTableGone
+	}
+	return after, done, err
+}
+
+func (db *core) readChangesOnce(
+	ctx context.Context, from, to *cut, span changelog.Span, bytes int,
+	take func(k []byte, old, now attr.Item, lastMs int64) error,
+) (after []byte, done bool, err error) {
+	snap, err := db.store.Snapshot(ctx, storage.SnapshotOptions{Owner: ownerAsOf})
+	if err != nil {
+		return nil, false, err
+	}
+	defer snap.Close()
+	r, err := catalog.LogIn(ctx, snap, from.Name, from.ID)
+	if err != nil {
+		return nil, false, err
+	}
+	source := changelog.Source{Table: from.ID, History: r.Log.History(from.AtMs)}
+	it, err := source.Changes(ctx, snap, span, from.Seq, to.Seq)
+	if err != nil {
+		return nil, false, err
+	}
+	defer it.Close()
+	it.Bound(bytes)
+	for it.Next() {
+		old, now := db.there(r, it.Old(), from.AtMs), db.there(r, it.New(), to.AtMs)
+		if err := take(it.Key(), old.Clone(), now.Clone(), it.LastMs()); err != nil {
+			return nil, false, err
+		}
+	}
+	return append([]byte(nil), it.At()...), !it.More(), it.Err()
+}
+
+// there is an item that was stored, nil if its time was over.
+func (db *core) there(r *catalog.Record, item attr.Item, atMs int64) attr.Item {
+	if !db.opts.TTLLag && ttl.Expired(r.Table.TTL, item, time.UnixMilli(atMs)) {
+		return nil
+	}
+	return item
 }
 
 // orphanAge is how old a hold becomes before it goes for want of its task: who makes one starts the task

@@ -284,63 +284,37 @@ func (l *logged) changes(past []moment) {
 		}
 		got := map[string]string{}
 		maps.Copy(got, from.items)
-		l.walkChanges(table, a, b, func(ch *changelog.Changes) {
-			require.True(l.t, ch.LastMs() > from.ms && ch.LastMs() <= to.ms)
-			item := ch.New()
-			if item == nil {
-				item = ch.Old()
-			}
-			if item == nil {
-				return // it was not there at either moment
-			}
-			k := string(item.Project([]string{"pk", "sk"}))
-			if old, was := from.items[k]; was {
-				require.Equal(l.t, old, string(ch.Old()))
-			}
-			delete(got, k)
-			if ch.New() != nil {
-				got[k] = string(ch.New())
-			}
-		})
+		at := func(seq storage.Seq, ms int64) *cut { return &cut{Name: "log", ID: table.Table.ID, Seq: seq, AtMs: ms} }
+		var span changelog.Span
+		for done := false; !done; {
+			span.After, done, err = c.readChanges(ctx, at(a, from.ms), at(b, to.ms), span, 700, func() {},
+				func(_ []byte, old, now attr.Item, lastMs int64) error {
+					require.True(l.t, lastMs > from.ms && lastMs <= to.ms)
+					item := now
+					if item == nil {
+						item = old
+					}
+					if item == nil {
+						return nil // it was not there at either moment
+					}
+					k := string(item.Project([]string{"pk", "sk"}))
+					require.Equal(l.t, from.items[k], string(old))
+					if delete(got, k); now != nil {
+						got[k] = string(now)
+					}
+					return nil
+				})
+			require.NoError(l.t, err)
+		}
 		for k, v := range to.items {
 			require.Equal(l.t, v, got[k])
 		}
+		for k := range got {
+			if _, there := to.items[k]; !there {
+				require.Contains(l.t, from.items, k, "only an item that ended between the two")
+			}
+		}
 	}
-}
-
-func (l *logged) walkChanges(t *catalog.Table, from, to storage.Seq, use func(*changelog.Changes)) {
-	l.t.Helper()
-	ctx := l.t.Context()
-	require.NoError(l.t, storage.Fresh(ctx, func() error {
-		snap, err := l.core().store.Snapshot(ctx, storage.SnapshotOptions{})
-		if err != nil {
-			return err
-		}
-		defer snap.Close()
-		r, err := catalog.LogIn(ctx, snap, "log", t.Table.ID)
-		if err != nil {
-			return err
-		}
-		source := changelog.Source{Table: t.Table.ID, History: r.Log.History(0)}
-		var after []byte
-		for done := false; !done; {
-			ch, err := source.Changes(ctx, snap, changelog.Span{After: after}, from, to)
-			if err != nil {
-				return err
-			}
-			ch.Bound(700)
-			for ch.Next() {
-				use(ch)
-			}
-			after, done = append([]byte(nil), ch.At()...), !ch.More()
-			err = ch.Err()
-			ch.Close()
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	}))
 }
 
 // TestLogGoes: without anybody who needs it a log is gone, with all its rows, and blind writes are back.
