@@ -72,9 +72,18 @@ func (db *core) letGo(ctx context.Context, name string, tableID uint64, hold str
 	}
 }
 
-// cutAt returns the cut of a time of a table whose log is held from then on. ok is false when nothing was
-// written later: then the Seq of any update that comes now is one.
-func (db *core) cutAt(ctx context.Context, t *catalog.Table, ms int64) (seq storage.Seq, ok bool, err error) {
+// cutAt returns the cut of a time of a table whose log is held from then on: that of the present when nothing
+// was written later.
+func (db *core) cutAt(ctx context.Context, t *catalog.Table, ms int64) (seq storage.Seq, err error) {
+	// In this order: what is written later than the present is not in the table as of it, and what was written
+	// before is found.
+	present, err := db.exec.Moment(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if err := db.settledBefore(ctx, present); err != nil {
+		return 0, err
+	}
 	err = storage.Fresh(ctx, func() error {
 		snap, err := db.store.Snapshot(ctx, storage.SnapshotOptions{Owner: ownerAsOf})
 		if err != nil {
@@ -85,10 +94,22 @@ func (db *core) cutAt(ctx context.Context, t *catalog.Table, ms int64) (seq stor
 		if err != nil {
 			return err
 		}
-		seq, ok, err = changelog.Cut(ctx, snap, r.Table.ID, r.Log.Marks(ms), ms)
+		found, ok, err := changelog.Cut(ctx, snap, r.Table.ID, r.Log.Marks(ms), ms)
+		if seq = present; ok {
+			seq = min(found, present)
+		}
 		return err
 	})
-	return seq, ok, err
+	return seq, err
+}
+
+// settledBefore waits until all that has a lower Seq can be seen, or never will be.
+func (db *core) settledBefore(ctx context.Context, seq storage.Seq) error {
+	if seq <= 1 {
+		return nil
+	}
+	_, err := db.store.Watermark(ctx, seq-2) // waits until it is above
+	return err
 }
 
 // ownerAsOf names the snapshots of those who read tables as of a cut.
@@ -100,7 +121,7 @@ const ownerAsOf = "reading as of a moment"
 func (db *core) readAsOf(
 	ctx context.Context, at *cut, span changelog.Span, bytes int, begin func(), take func(k []byte, item attr.Item) error,
 ) (after []byte, done bool, err error) {
-	if _, err := db.store.Watermark(ctx, at.Seq-min(at.Seq, 2)); err != nil { // above that: all before the cut
+	if err := db.settledBefore(ctx, at.Seq); err != nil {
 		return nil, false, err
 	}
 	err = storage.Fresh(ctx, func() error {
@@ -152,7 +173,7 @@ func (db *core) readChanges(
 	ctx context.Context, from, to *cut, span changelog.Span, bytes int, begin func(),
 	take func(k []byte, old, now attr.Item, lastMs int64) error,
 ) (after []byte, done bool, err error) {
-	if _, err := db.store.Watermark(ctx, to.Seq-min(to.Seq, 2)); err != nil {
+	if err := db.settledBefore(ctx, to.Seq); err != nil {
 		return nil, false, err
 	}
 	err = storage.Fresh(ctx, func() error {

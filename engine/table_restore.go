@@ -134,12 +134,9 @@ func (db *core) RestoreTableToPointInTime(ctx context.Context, in *api.RestoreTa
 
 // restoreAsOf makes the table that is filled from one whose log is held.
 func (db *core) restoreAsOf(ctx context.Context, source *catalog.Table, r catalog.Record, task string, atMs int64) (*api.TableDescription, error) {
-	seq, ok, err := db.cutAt(ctx, source, atMs)
+	seq, err := db.cutAt(ctx, source, atMs)
 	if err != nil {
 		return nil, err
-	}
-	if !ok {
-		seq = 0 // nothing was written later: that of the update which makes the table
 	}
 	r.Restore = &catalog.Restore{
 		Task: task, InProgress: true, Source: source.Table.Name, SourceID: source.Table.ID,

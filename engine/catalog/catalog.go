@@ -348,7 +348,6 @@ func (c *Catalog) Create(ctx context.Context, r Record) (*Table, error) {
 // it returns.
 func (c *Catalog) storeNew(ctx context.Context, r *Record, s *schema.Stream) (streamBytes []byte, err error) {
 	row := key.AppendCatalog(nil, key.SubTable, r.Table.Name)
-	latest := r.Restore != nil && r.Restore.Seq == 0
 	named := []storage.Named{NamedTableID(), {Key: row}}
 	if s != nil {
 		named = append(named, storage.Named{Key: streamRow(s.ID)})
@@ -362,9 +361,6 @@ func (c *Catalog) storeNew(ctx context.Context, r *Record, s *schema.Stream) (st
 			return err
 		}
 		r.Table.ID = id
-		if r.Restore != nil && latest {
-			r.Restore.Seq = uint64(tx.Seq())
-		}
 		b, err := r.encode()
 		if err != nil {
 			return err

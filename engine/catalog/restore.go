@@ -19,8 +19,7 @@ type Restore struct {
 	Source    string `json:"source"`
 	SourceID  uint64 `json:"sourceID"`
 	SourceARN string `json:"sourceARN"`
-	// AtMs is the moment, in milliseconds since 1970, and Seq its cut. Create sets a Seq of zero to that of
-	// its update.
+	// AtMs is the moment, in milliseconds since 1970, and Seq the cut of a table; zero for a backup.
 	AtMs int64  `json:"atMs"`
 	Seq  uint64 `json:"seq,omitempty"`
 }

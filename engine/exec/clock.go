@@ -65,3 +65,18 @@ func (e *Executor) KeepTime(ctx context.Context, age time.Duration) error {
 	}
 	return err
 }
+
+// Moment returns a Seq between what was acknowledged before and what begins afterwards.
+func (e *Executor) Moment(ctx context.Context) (seq storage.Seq, err error) {
+	row, now := timeRow(), e.Now().UnixMilli()
+	err = e.store.Update(ctx, []storage.Named{{Key: row}}, storage.UpdateOptions{}, func(tx storage.Tx) error {
+		stored, err := decodeTime(tx.Value(0))
+		if err != nil {
+			return err
+		}
+		seq = tx.Seq()
+		tx.Put(row, binary.BigEndian.AppendUint64(nil, uint64(max(stored, now))))
+		return nil
+	})
+	return seq, err
+}
