@@ -1,0 +1,9 @@
+//go:build !amd64
+
+package vector
+
+// dot is the inner product of vectors of the same length.
+func dot(a, b []float32) float32 { return dotPlain(a, b) }
+
+// squares is the sum of the squared differences of vectors of the same length.
+func squares(a, b []float32) float32 { return squaresPlain(a, b) }
