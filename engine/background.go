@@ -24,6 +24,7 @@ type background struct {
 	streams worker
 	counts  worker
 	tasks   worker
+	vectors worker
 }
 
 // worker does one kind of work.
@@ -48,6 +49,7 @@ func (db *core) prepareBackground() {
 		streams: worker{name: "streams", wake: make(chan struct{}, 1)},
 		counts:  worker{name: "counts", wake: make(chan struct{}, 1)},
 		tasks:   worker{name: "tasks", wake: make(chan struct{}, 1)},
+		vectors: worker{name: "vectors", wake: make(chan struct{}, 1)},
 	}
 	// Not at once: a database should open quickly.
 	db.counting.nextSearch = db.exec.Now().Add(countSearch)
@@ -64,6 +66,7 @@ func (db *core) startBackground() {
 	db.loop(ctx, &db.background.streams, db.tendInterval()/looksPerTend, db.tendOnce)
 	db.loop(ctx, &db.background.counts, countInterval, db.countOnce)
 	db.loop(ctx, &db.background.tasks, taskInterval, db.doTasks)
+	db.loop(ctx, &db.background.vectors, followInterval, db.followOnce)
 }
 
 func (db *core) stopBackground() {
@@ -134,6 +137,6 @@ func (db *core) work(ctx context.Context) error {
 	_, tasks := db.doTasks(ctx)
 	tend := db.tendStreams(ctx) // leaves jobs
 	_, jobs := db.doJobs(ctx)
-	errs := []error{tasks, tend, jobs, db.sweepAll(ctx), db.countDue(ctx, unpaced), db.keepTime(ctx, timeKeptEvery)}
+	errs := []error{tasks, tend, jobs, db.sweepAll(ctx), db.countDue(ctx, unpaced), db.followAll(ctx), db.keepTime(ctx, timeKeptEvery)}
 	return errors.Join(slices.DeleteFunc(errs, othersWork)...)
 }

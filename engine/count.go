@@ -8,7 +8,9 @@ import (
 
 	"github.com/keystone-db/kstone/engine/attr"
 	"github.com/keystone-db/kstone/engine/catalog"
+	"github.com/keystone-db/kstone/engine/index"
 	"github.com/keystone-db/kstone/engine/key"
+	"github.com/keystone-db/kstone/engine/schema"
 	"github.com/keystone-db/kstone/engine/storage"
 )
 
@@ -35,9 +37,13 @@ type sums struct {
 	Bytes int64 `json:"bytes"`
 }
 
-func (s *sums) add(k, value []byte) {
+func (s *sums) add(ix *schema.Index, k, value []byte) {
 	s.Items++
-	s.Size += int64(attr.Item(value).Size())
+	if ix == nil {
+		s.Size += int64(attr.Item(value).Size())
+	} else {
+		s.Size += int64(index.Size(ix, value))
+	}
 	s.Bytes += int64(len(k) + len(value))
 }
 
@@ -138,11 +144,11 @@ func (db *core) count(ctx context.Context, t *catalog.Table, sub uint32) (items,
 	if !id.in(held) {
 		return 0, 0, nil
 	}
-	n, err := db.countNow(ctx, id, t.Table.Name)
+	n, err := db.countNow(ctx, id, t.Table.Name, held.Table.BySub(sub))
 	return n.Items, n.Size, err
 }
 
-func (db *core) countNow(ctx context.Context, id countID, table string) (sums, error) {
+func (db *core) countNow(ctx context.Context, id countID, table string, ix *schema.Index) (sums, error) {
 	stats, err := db.store.Stats(ctx, id.keys())
 	if err != nil {
 		return sums{}, err
@@ -156,7 +162,7 @@ func (db *core) countNow(ctx context.Context, id countID, table string) (sums, e
 			return known, err
 		}
 	}
-	seen, end, err := db.countFew(ctx, id, times)
+	seen, end, err := db.countFew(ctx, id, ix, times)
 	if errors.Is(err, storage.ErrCorrupt) {
 		return seen.unread(stats), nil
 	}
@@ -207,7 +213,7 @@ func (db *core) lastCount(ctx context.Context, id countID, table string, s stora
 
 // countFew counts one by one, and reports whether that came to the end before there was more than so
 // many times what is small.
-func (db *core) countFew(ctx context.Context, id countID, times int64) (n sums, end bool, err error) {
+func (db *core) countFew(ctx context.Context, id countID, ix *schema.Index, times int64) (n sums, end bool, err error) {
 	err = storage.Fresh(ctx, func() error {
 		n, end = sums{}, false
 		snap, err := db.store.Snapshot(ctx, storage.SnapshotOptions{Owner: "count of keys"})
@@ -225,7 +231,7 @@ func (db *core) countFew(ctx context.Context, id countID, times int64) (n sums, 
 				end = true
 				return it.Err()
 			}
-			n.add(it.Key(), it.Value())
+			n.add(ix, it.Key(), it.Value())
 		}
 		return nil
 	})

@@ -12,6 +12,7 @@ import (
 	"github.com/keystone-db/kstone/engine/catalog"
 	"github.com/keystone-db/kstone/engine/key"
 	"github.com/keystone-db/kstone/engine/lease"
+	"github.com/keystone-db/kstone/engine/schema"
 	"github.com/keystone-db/kstone/engine/storage"
 )
 
@@ -308,7 +309,7 @@ func (db *core) countStep(ctx context.Context, task countTask) (done bool, err e
 	if err := db.hold(ctx, w); err != nil {
 		return false, err
 	}
-	if done, err = db.countOn(ctx, task.countID, c.Run); err != nil {
+	if done, err = db.countOn(ctx, task.countID, t.Table.BySub(task.sub), c.Run); err != nil {
 		return false, err
 	}
 	steps := c.Run.Steps
@@ -355,7 +356,7 @@ func (db *core) beginCount(ctx context.Context, task countTask) (*tally, error) 
 }
 
 // countOn reads the next keys of a count and reports whether there are no more.
-func (db *core) countOn(ctx context.Context, id countID, run *countRun) (end bool, err error) {
+func (db *core) countOn(ctx context.Context, id countID, ix *schema.Index, run *countRun) (end bool, err error) {
 	before := *run
 	err = storage.Fresh(ctx, func() error {
 		*run, end = before, false
@@ -379,7 +380,7 @@ func (db *core) countOn(ctx context.Context, id countID, run *countRun) (end boo
 				end = true
 				return it.Err()
 			}
-			run.add(it.Key(), it.Value())
+			run.add(ix, it.Key(), it.Value())
 			if run.Items-before.Items >= db.opts.countStep || run.Bytes-before.Bytes >= countStepBytes {
 				run.After = slices.Clone(it.Key())
 				return nil

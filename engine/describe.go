@@ -153,6 +153,10 @@ func (db *core) describeIndexes(ctx context.Context, d *api.TableDescription, t 
 			return err
 		}
 		ixARN := api.Some(arn + "/index/" + ix.Name)
+		if ix.Vector != nil {
+			d.VectorIndexes = append(d.VectorIndexes, describeVectors(t, ix, arn, items, bytes))
+			continue
+		}
 		if ix.Local {
 			d.LocalSecondaryIndexes = append(d.LocalSecondaryIndexes, api.LocalSecondaryIndexDescription{
 				IndexName: api.Some(ix.Name), KeySchema: keySchema(&ix.Key), Projection: projection(ix),
@@ -178,6 +182,7 @@ func (db *core) describeIndexes(ctx context.Context, d *api.TableDescription, t 
 		d.GlobalSecondaryIndexes = append(d.GlobalSecondaryIndexes, g)
 	}
 	d.GlobalSecondaryIndexes = append(d.GlobalSecondaryIndexes, leavingIndexes(t, arn)...)
+	d.VectorIndexes = append(d.VectorIndexes, leavingVectors(t, arn)...)
 	return nil
 }
 
@@ -186,7 +191,7 @@ func leavingIndexes(t *catalog.Table, arn string) []api.GlobalSecondaryIndexDesc
 	var list []api.GlobalSecondaryIndexDescription
 	for i := range t.Jobs {
 		ix := t.Jobs[i].Index
-		if ix == nil || t.Status == catalog.StatusDeleting {
+		if ix == nil || ix.Vector != nil || t.Status == catalog.StatusDeleting {
 			continue
 		}
 		list = append(list, api.GlobalSecondaryIndexDescription{

@@ -24,6 +24,7 @@ import (
 	"github.com/keystone-db/kstone/engine/exec"
 	"github.com/keystone-db/kstone/engine/key"
 	"github.com/keystone-db/kstone/engine/lsm"
+	"github.com/keystone-db/kstone/engine/neighbors"
 	"github.com/keystone-db/kstone/engine/plan"
 	"github.com/keystone-db/kstone/engine/storage"
 	"github.com/keystone-db/kstone/engine/stream"
@@ -49,6 +50,7 @@ type core struct {
 	restoring  sync.Mutex // a backup is deleted, or a restore from one begins
 	tending    tending
 	counting   counting
+	neighbors  *neighbors.Set // graphs of indexes of vectors
 
 	background *background
 	retired    atomic.Bool   // another one takes its place
@@ -118,6 +120,8 @@ func openCore(store storage.Store, opts Options) (*core, error) {
 	}
 	db.prepareBackground()
 	db.prepareTasks()
+	db.neighbors = neighbors.NewSet(store, db.seed)
+	db.exec.OnVectors = db.background.vectors.look
 	return db, nil
 }
 
@@ -128,6 +132,7 @@ func (db *core) close() error {
 	if !db.opts.ReadOnly {
 		// As good as can be: a store that takes no writes any more is closed all the same.
 		_ = db.keepTime(context.Background(), 0)
+		_ = db.saveVectors(context.Background())
 	}
 	return db.store.Close()
 }

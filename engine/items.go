@@ -203,6 +203,10 @@ func meterIndexes(m *capacity.Meter, t *catalog.Table, res *exec.Result) {
 	for i := range res.Changes {
 		c := &res.Changes[i]
 		ix := &t.Table.Indexes[c.Index]
+		if ix.Vector != nil {
+			m.AddVector(ix.Name, vectorBytes(res.Old != nil, c))
+			continue
+		}
 		switch {
 		case res.Old != nil:
 			m.AddIndex(ix.Name, ix.Local, capacity.IndexWriteUnits(c.OldSize, c.NewSize, c.Moved()))

@@ -174,6 +174,11 @@ func (db *DB) Scan(ctx context.Context, in *api.ScanInput) (*api.ScanOutput, err
 	return serve(ctx, db, in, (*core).Scan)
 }
 
+// SearchVectors finds the items whose vectors are nearest to a given one.
+func (db *DB) SearchVectors(ctx context.Context, in *api.SearchVectorsInput) (*api.SearchVectorsOutput, error) {
+	return serve(ctx, db, in, (*core).SearchVectors)
+}
+
 // TagResource sets tags of a table.
 func (db *DB) TagResource(ctx context.Context, in *api.TagResourceInput) (*api.TagResourceOutput, error) {
 	return serve(ctx, db, in, (*core).TagResource)

@@ -72,6 +72,13 @@ func (db *core) newRecord(in *api.CreateTableInput, name string) catalog.Record 
 		r.Table.Indexes = append(r.Table.Indexes,
 			indexOf(x.IndexName.Value, true, keyOf(x.KeySchema, types), x.Projection))
 	}
+	for i := range in.VectorIndexes {
+		x := &in.VectorIndexes[i]
+		r.Table.Indexes = append(r.Table.Indexes, vectorIndexOf(&api.CreateVectorIndexAction{
+			IndexName: x.IndexName, VectorAttribute: x.VectorAttribute, Dimensions: x.Dimensions,
+			DistanceFunction: x.DistanceFunction, Projection: x.Projection, SearchSchema: x.SearchSchema,
+		}, types))
+	}
 	r.Billing = billingOf(in)
 	r.DeletionProtection = in.DeletionProtectionEnabled.Value
 	r.TableClass = in.TableClass.Value

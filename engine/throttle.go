@@ -63,7 +63,7 @@ func (db *core) admit(t *catalog.Table, index string, write bool, least float64)
 // admitRead admits a read of a table or an index. Local indexes live on the table's throughput.
 func (db *core) admitRead(t *catalog.Table, ix *schema.Index, consistent bool) error {
 	index := ""
-	if ix != nil && !ix.Local {
+	if ix != nil && ix.Global() {
 		index = ix.Name
 	}
 	return db.admit(t, index, false, capacity.ReadUnits(0, consistent))
@@ -79,7 +79,7 @@ func (db *core) admitWrite(t *catalog.Table, least float64) error {
 		return err
 	}
 	for i := range t.Table.Indexes {
-		if ix := &t.Table.Indexes[i]; !ix.Local {
+		if ix := &t.Table.Indexes[i]; ix.Global() {
 			if err := db.admit(t, ix.Name, true, capacity.WriteUnits(0, 0)); err != nil {
 				return err
 			}

@@ -18,11 +18,20 @@ func checkIndexChanges(in *api.UpdateTableInput, r *catalog.Record) error {
 			changes++
 		}
 	}
+	changes += len(in.VectorIndexUpdates)
 	// An index that is being made may be removed; nothing else goes on beside a change.
 	if changes == 1 && r.ChangesIndexes() {
 		for _, u := range in.GlobalSecondaryIndexUpdates {
 			if u.Delete != nil && building(r, u.Delete.IndexName.Value) {
 				changes = 0
+			}
+		}
+		for _, u := range in.VectorIndexUpdates {
+			switch {
+			case u.Delete != nil && building(r, u.Delete.IndexName.Value):
+				changes = 0
+			case u.Create != nil && building(r, u.Create.IndexName.Value):
+				return api.Errorf(api.ResourceInUse, api.MsgTableBusy, "updated", r.Table.Name)
 			}
 		}
 		if changes > 0 {
@@ -84,7 +93,7 @@ func checkIndexesKnown(in *api.UpdateTableInput, r *catalog.Record) error {
 		default:
 			continue
 		}
-		if ix := r.Table.Index(name); ix == nil || ix.Local {
+		if ix := r.Table.Index(name); ix == nil || !ix.Global() {
 			return api.Errorf(api.ResourceNotFound, api.MsgNotFound)
 		}
 	}
@@ -120,7 +129,7 @@ func createIndex(in *api.CreateGlobalSecondaryIndexAction, definitions []api.Att
 	}
 	global, nonKey := 1, len(in.Projection.NonKeyAttributes)
 	for i := range r.Table.Indexes {
-		if ix := &r.Table.Indexes[i]; !ix.Local {
+		if ix := &r.Table.Indexes[i]; ix.Global() {
 			global++
 		}
 		nonKey += len(r.Table.Indexes[i].NonKey)

@@ -103,8 +103,8 @@ func rebuilt(ctx context.Context, db *DB, table, name string) (got, want map[str
 			continue
 		}
 		err := read(key.TableSub, func(_, v []byte) {
-			if k, ok := key.AppendEntry(nil, &held.Table, ix, v); ok {
-				want[string(k)] = string(index.Entry(v, held.ProjectedNames(i)))
+			if k, entry, ok := index.Entry(&held.Table, ix, held.ProjectedNames(i), v); ok {
+				want[string(k)] = string(entry)
 			}
 		})
 		if err != nil {

@@ -12,7 +12,7 @@ import (
 )
 
 // UpdateTable changes settings of a table: throughput, billing mode, deletion protection, table
-// class, encryption, stream, global indexes. Changes of replicas are refused by validation in this
+// class, encryption, stream, global indexes and those of vectors. Changes of replicas are refused by validation in this
 // version.
 func (db *core) UpdateTable(ctx context.Context, in *api.UpdateTableInput) (*api.UpdateTableOutput, error) {
 	if err := validate.UpdateTable(in, db.rules); err != nil {
@@ -33,6 +33,9 @@ func (db *core) UpdateTable(ctx context.Context, in *api.UpdateTableInput) (*api
 		}
 		r.Pending = &next
 		if err := nextIndexes(in, r); err != nil {
+			return err
+		}
+		if err := nextVectors(in, r); err != nil {
 			return err
 		}
 		if db.opts.StrictLimits {
@@ -230,7 +233,7 @@ func checkIndexUnits(in *api.UpdateTableInput, r *catalog.Record, next *catalog.
 	}
 	var missing []string
 	for i := range r.Table.Indexes {
-		if ix := &r.Table.Indexes[i]; !ix.Local && !given[ix.Name] {
+		if ix := &r.Table.Indexes[i]; ix.Global() && !given[ix.Name] {
 			missing = append(missing, ix.Name)
 		}
 	}

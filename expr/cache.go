@@ -63,6 +63,11 @@ func (c *Cache) Filter(text string, b *Binder) (*Condition, error) {
 	return c.bindCondition(KindFilter, text, b)
 }
 
+// Search parses and binds a SearchConditionExpression.
+func (c *Cache) Search(text string, b *Binder) (*Condition, error) {
+	return c.bindCondition(KindSearch, text, b)
+}
+
 func (c *Cache) bindCondition(kind Kind, text string, b *Binder) (*Condition, error) {
 	e, err := c.entry(kind, text)
 	if err != nil {

@@ -12,6 +12,7 @@ const (
 	KindKeyCondition             // KeyConditionExpression
 	KindProjection               // ProjectionExpression
 	KindUpdate                   // UpdateExpression
+	KindSearch                   // SearchConditionExpression
 
 	kindCount = iota
 )
@@ -29,6 +30,8 @@ func (k Kind) String() string {
 		return "ProjectionExpression"
 	case KindUpdate:
 		return "UpdateExpression"
+	case KindSearch:
+		return "SearchConditionExpression"
 	default:
 		return fmt.Sprintf("Kind(%d)", uint8(k))
 	}

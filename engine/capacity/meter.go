@@ -20,6 +20,24 @@ type Meter struct {
 	TableName string
 	Table     float64
 	indexes   []indexUnits
+	vectors   []vectorBytes
+}
+
+// vectorBytes is what was written to an index of vectors.
+type vectorBytes struct {
+	name  string
+	bytes float64
+}
+
+// AddVector counts bytes that were written to an index of vectors, which are no units.
+func (m *Meter) AddVector(name string, bytes float64) {
+	for i := range m.vectors {
+		if m.vectors[i].name == name {
+			m.vectors[i].bytes += bytes
+			return
+		}
+	}
+	m.vectors = append(m.vectors, vectorBytes{name: name, bytes: bytes})
 }
 
 type indexUnits struct {
@@ -71,6 +89,11 @@ func (m *Meter) Consumed(mode string, d Direction) *api.ConsumedCapacity {
 		} else {
 			c.GlobalSecondaryIndexes = append(c.GlobalSecondaryIndexes, e)
 		}
+	}
+	for _, v := range m.vectors {
+		c.VectorIndexes = append(c.VectorIndexes, api.VectorIndexesCapacityMapEntry{
+			Key: v.name, Value: api.VectorCapacity{VectorWriteRequestBytes: api.Some(v.bytes)},
+		})
 	}
 	return c
 }

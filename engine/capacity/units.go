@@ -48,6 +48,29 @@ func WriteUnits(old, new int) float64 { return blocks(max(old, new), writeBlockB
 // TransactWriteUnits of one action of TransactWriteItems.
 func TransactWriteUnits(old, new int) float64 { return transactFactor * WriteUnits(old, new) }
 
+// Bytes that vectors are counted by (wire-facts §6.28; the formulas are unsure: that a request counts at
+// least a kilobyte, and that searches grow with the dimensions and with what they return, are from public
+// reports).
+const (
+	vectorRequestBytes = 1024
+	floatBytes         = 4
+	// examined is how many vectors a search is counted for at most.
+	examined = 16
+)
+
+// VectorWriteBytes of an entry of an index of vectors that was touched, as IndexWriteUnits.
+func VectorWriteBytes(old, new int, moved bool) float64 {
+	if moved {
+		return float64(max(vectorRequestBytes, old+new))
+	}
+	return float64(max(vectorRequestBytes, old, new))
+}
+
+// VectorSearchBytes of a search among so many vectors that returns items of so many bytes.
+func VectorSearchBytes(vectors, dimensions, returned int) float64 {
+	return float64(max(vectorRequestBytes, min(vectors, examined)*dimensions*floatBytes+returned))
+}
+
 // IndexWriteUnits of an index entry that was touched: created, removed, moved to another key (both
 // entries are paid), or changed in place.
 func IndexWriteUnits(old, new int, moved bool) float64 {

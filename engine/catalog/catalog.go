@@ -77,7 +77,11 @@ type Table struct {
 	// marked is the last time for which a mark of the change log is known to be written, in milliseconds
 	// since 1970.
 	marked atomic.Int64
+	vectors   bool
 }
+
+// Vectors says whether the table has an index of vectors.
+func (t *Table) Vectors() bool { return t.vectors }
 
 // Bell is that of the table's newest stream; nil when it never had one.
 func (t *Table) Bell() *stream.Bell { return t.bell }
@@ -157,7 +161,7 @@ func (c *Catalog) put(r *Record, g *gate) *Table {
 }
 
 func (c *Catalog) newTable(r *Record, g *gate) *Table {
-	t := &Table{Record: *r, gate: g, projected: Projections(&r.Table)}
+	t := &Table{Record: *r, gate: g, projected: Projections(&r.Table), vectors: r.Table.HasVectors()}
 	t.marked.Store(math.MinInt64)
 	if !c.opts.TTLLag {
 		t.hideBy = r.Table.TTL
@@ -210,6 +214,11 @@ func Projections(t *schema.Table) [][]string {
 		}
 		for j := range t.Key.Len() {
 			names[t.Key.At(j).Name] = struct{}{}
+		}
+		if ix.Vector != nil {
+			for _, a := range ix.Vector.Filters {
+				names[a.Name] = struct{}{}
+			}
 		}
 		if ix.Projection == schema.ProjectInclude {
 			for _, n := range ix.NonKey {
@@ -324,8 +333,7 @@ func (c *Catalog) Create(ctx context.Context, r Record) (*Table, error) {
 	r.CreatedMs, r.UUID = now.UnixMilli(), c.opts.NewUUID()
 	r.NextSub = key.TableSub + 1
 	for i := range r.Table.Indexes {
-		r.Table.Indexes[i].Sub = r.NextSub
-		r.NextSub++
+		r.giveSubs(&r.Table.Indexes[i])
 	}
 	if r.Table.HasLocal() {
 		r.Table.CollectionSub = r.TakeSub()

@@ -53,12 +53,23 @@ func (r *Record) BuildsIndexes() bool {
 	return slices.ContainsFunc(r.Jobs, func(j Job) bool { return j.Kind == JobIndex })
 }
 
-// AddIndex adds a global index that writes keep from now on and a job fills.
+// giveSubs gives a new index the ids that it needs.
+func (r *Record) giveSubs(ix *schema.Index) {
+	ix.Sub = r.TakeSub()
+	if ix.Vector != nil {
+		ix.Vector.Tail, ix.Vector.Graph = r.TakeSub(), r.TakeSub()
+	}
+}
+
+// AddIndex adds an index that writes keep from now on and a job fills.
 func (r *Record) AddIndex(ix schema.Index) {
-	ix.Sub, ix.Building = r.TakeSub(), true
-	at := slices.IndexFunc(r.Table.Indexes, func(x schema.Index) bool { return x.Local })
-	if at < 0 {
-		at = len(r.Table.Indexes)
+	r.giveSubs(&ix)
+	ix.Building = true
+	at := len(r.Table.Indexes)
+	if ix.Global() {
+		if i := slices.IndexFunc(r.Table.Indexes, func(x schema.Index) bool { return !x.Global() }); i >= 0 {
+			at = i
+		}
 	}
 	r.Table.Indexes = slices.Insert(r.Table.Indexes, at, ix)
 	r.Jobs = append(r.Jobs, Job{Kind: JobIndex, Sub: ix.Sub})
@@ -89,6 +100,10 @@ func (r *Record) DropIndex(name string) {
 	ix := r.Table.Indexes[at]
 	r.Table.Indexes = slices.Delete(r.Table.Indexes, at, at+1)
 	r.drop(Job{Kind: JobDrop, Sub: ix.Sub, Index: &ix})
+	if ix.Vector != nil {
+		r.drop(Job{Kind: JobDrop, Sub: ix.Vector.Tail})
+		r.drop(Job{Kind: JobDrop, Sub: ix.Vector.Graph})
+	}
 	for _, b := range []*Billing{&r.Billing, r.Pending} {
 		if b != nil {
 			delete(b.Indexes, name)
@@ -122,8 +137,14 @@ func (r *Record) drop(j Job) {
 
 // Keyed says whether a key of the table or of an index has the attribute.
 func (r *Record) Keyed(name string) bool {
-	return r.Table.Key.Has(name) ||
-		slices.ContainsFunc(r.Table.Indexes, func(x schema.Index) bool { return x.Key.Has(name) })
+	return r.Table.Key.Has(name) || slices.ContainsFunc(r.Table.Indexes, func(x schema.Index) bool {
+		if x.Vector != nil {
+			if _, ok := x.Vector.Filter(name); ok {
+				return true
+			}
+		}
+		return x.Key.Has(name)
+	})
 }
 
 // TakeSub gives out the next id of an index or kind of rows.
@@ -151,6 +172,18 @@ func (r *Record) forget(batch *storage.Batch) {
 			batch.Delete(r.countRow(j.Sub))
 		}
 	}
+}
+
+// WithVectors returns the names of the tables that have indexes of vectors.
+func (c *Catalog) WithVectors() []string {
+	var names []string
+	for name, t := range c.snapshot() {
+		if t.Vectors() && c.usable(t) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // WithTTL returns the names of the tables that keep expiry rows.

@@ -137,11 +137,7 @@ func (t *tableCheck) wrong(k, v []byte) string {
 
 // entry is what an item has in an index, if anything.
 func (t *tableCheck) entry(i int, item attr.Item) (k []byte, value attr.Item, ok bool) {
-	k, ok = key.AppendEntry(nil, &t.Table, &t.Table.Indexes[i], item)
-	if !ok {
-		return nil, nil, false
-	}
-	return k, index.Entry(item, t.projected[i]), true
+	return index.Entry(&t.Table, &t.Table.Indexes[i], t.projected[i], item)
 }
 
 // expiryRow is nil for an item that has none.

@@ -52,8 +52,7 @@ func (e *Executor) BackfillIndex(ctx context.Context, t *catalog.Table, sub uint
 	for i := range t.Table.Indexes {
 		if ix := &t.Table.Indexes[i]; ix.Sub == sub {
 			return e.backfill(ctx, t, sub, c, l, func(t *catalog.Table, _ []byte, item attr.Item) ([]byte, []byte, bool) {
-				k, ok := key.AppendEntry(nil, &t.Table, ix, item)
-				return k, index.Entry(item, t.ProjectedNames(i)), ok
+				return index.Entry(&t.Table, ix, t.ProjectedNames(i), item)
 			})
 		}
 	}
@@ -89,6 +88,9 @@ func (e *Executor) backfill(ctx context.Context, t *catalog.Table, sub uint32, c
 			}
 			if row, value, ok := d(t, k, attr.Item(v.Data)); ok {
 				tx.Put(row, value)
+				if ix := t.Table.BySub(sub); ix != nil {
+					changed(tx, ix, row)
+				}
 				after.Entries++
 			}
 		}
@@ -101,6 +103,7 @@ func (e *Executor) backfill(ctx context.Context, t *catalog.Table, sub uint32, c
 	})
 	if err == nil {
 		*c = after
+		e.noteVectors(t)
 	}
 	return done, err
 }

@@ -110,6 +110,7 @@ func (e *Executor) updateBatch(ctx context.Context, actions []Action, todo []int
 	})
 	for _, at := range todo {
 		wrote.over(actions[at].Table, now, err)
+		e.noteVectors(actions[at].Table)
 	}
 	return err
 }

@@ -32,6 +32,9 @@ type Executor struct {
 	// WaitOnConflict waits for a transaction in flight instead of refusing what meets it. It is set
 	// before the first use.
 	WaitOnConflict bool
+	// OnVectors is called after writes of tables with indexes of vectors. It must not block. It is set before
+	// the first use.
+	OnVectors func()
 	// transactions that run now.
 	transactions atomic.Int64
 	// latest is the highest time handed out, in milliseconds: time never goes back here.

@@ -135,6 +135,7 @@ func (e *Executor) Sweep(ctx context.Context, t *catalog.Table, rows [][]byte, n
 		return nil
 	})
 	wrote.over(t, now, err)
+	e.noteVectors(t)
 	return gone, err
 }
 

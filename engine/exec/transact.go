@@ -84,6 +84,7 @@ func (e *Executor) TransactWrite(ctx context.Context, x *Transaction) (TransactR
 	})
 	for i := range x.Actions {
 		x.wrote.over(x.Actions[i].Table, now, err)
+		e.noteVectors(x.Actions[i].Table)
 	}
 	return res, x.conflict(err, tokens, sizes)
 }

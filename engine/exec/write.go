@@ -10,7 +10,9 @@ import (
 	"github.com/keystone-db/kstone/engine/attr"
 	"github.com/keystone-db/kstone/engine/catalog"
 	"github.com/keystone-db/kstone/engine/index"
+	"github.com/keystone-db/kstone/engine/key"
 	"github.com/keystone-db/kstone/engine/plan"
+	"github.com/keystone-db/kstone/engine/schema"
 	"github.com/keystone-db/kstone/engine/storage"
 	"github.com/keystone-db/kstone/expr"
 )
@@ -71,6 +73,7 @@ func (e *Executor) Write(ctx context.Context, t *catalog.Table, w *plan.Write, n
 	}
 	err := e.store.Update(ctx, named, storage.UpdateOptions{}, s.run)
 	s.written.over(t, s.now, err)
+	e.noteVectors(t)
 	return s.result, storeError(err)
 }
 
@@ -243,11 +246,28 @@ func commit(tx storage.Tx, t *catalog.Table, w *plan.Write, v storage.Value, res
 	}
 	for i := range res.Changes {
 		c := &res.Changes[i]
+		ix := &t.Table.Indexes[c.Index]
 		if c.Delete != nil {
 			tx.Delete(c.Delete)
+			changed(tx, ix, c.Delete)
 		}
 		if c.Put != nil {
 			tx.Put(c.Put, c.Value)
+			changed(tx, ix, c.Put)
 		}
+	}
+}
+
+// changed notes for whoever keeps the graph of an index of vectors that an entry has changed.
+func changed(tx storage.Tx, ix *schema.Index, entry []byte) {
+	if ix.Vector != nil {
+		tx.Put(key.AppendTail(nil, ix, uint64(tx.Seq()), entry), []byte{})
+	}
+}
+
+// noteVectors says that entries of vectors may have changed in a table.
+func (e *Executor) noteVectors(t *catalog.Table) {
+	if t.Vectors() && e.OnVectors != nil {
+		e.OnVectors()
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/keystone-db/kstone/engine/attr"
 	"github.com/keystone-db/kstone/engine/key"
+	"github.com/keystone-db/kstone/engine/number"
 	"github.com/keystone-db/kstone/engine/schema"
 )
 
@@ -34,13 +35,67 @@ func (c *Change) Moved() bool { return c.Delete != nil && c.Put != nil }
 // Touched says whether anything is written.
 func (c *Change) Touched() bool { return c.Delete != nil || c.Put != nil }
 
-// Entry returns the value of an item's entry: the item itself when projected is nil, otherwise the
-// attributes named there, which must be sorted.
-func Entry(item attr.Item, projected []string) attr.Item {
-	if projected == nil {
-		return item
+// Entry returns key and value of an item's entry in an index; ok is false when it has none. The value is
+// the item itself when projected is nil, otherwise the attributes named there, which must be sorted. In an
+// index of vectors it also holds the vector, as a VecF32.
+func Entry(t *schema.Table, ix *schema.Index, projected []string, item attr.Item) (k []byte, value attr.Item, ok bool) {
+	var vec attr.Value
+	if ix.Vector != nil {
+		if vec, ok = Vector(item.Get(ix.Vector.Attribute), ix.Vector.Dimensions); !ok {
+			return nil, nil, false
+		}
 	}
-	return item.Project(projected)
+	if k, ok = key.AppendEntry(nil, t, ix, item); !ok {
+		return nil, nil, false
+	}
+	if value = item; projected != nil {
+		value = item.Project(projected)
+	}
+	if vec != nil {
+		value = value.Without(ix.Vector.Attribute).With(ix.Vector.Attribute, vec)
+	}
+	return k, value, true
+}
+
+// Vector is the VecF32 of a vector of so many dimensions: of an L of N whose numbers are rounded to float32,
+// or itself. ok is false for any other value, as for numbers beyond float32.
+func Vector(v attr.Value, dimensions int) (vec attr.Value, ok bool) {
+	switch v.Type() {
+	case attr.VecF32:
+		return v, v.Len() == dimensions
+	case attr.L:
+	default:
+		return nil, false
+	}
+	floats := make([]float32, 0, dimensions)
+	for r := attr.ListReader(v); r.Next(); {
+		f, ok := Float(r.Value())
+		if !ok || len(floats) == dimensions {
+			return nil, false
+		}
+		floats = append(floats, f)
+	}
+	if len(floats) < dimensions {
+		return nil, false
+	}
+	return attr.AppendVecF32(make([]byte, 0, 4*dimensions+8), floats)
+}
+
+// Float rounds a number to float32; ok is false for what is none, or beyond it.
+func Float(v attr.Value) (f float32, ok bool) {
+	if t := v.Type(); t != attr.N && t != attr.Ts {
+		return 0, false
+	}
+	return number.Float32(v.Payload())
+}
+
+// Size is the accounted size of an entry in bytes. A vector counts as what an index holds of it: four bytes
+// for each dimension.
+func Size(ix *schema.Index, entry attr.Item) int {
+	if ix.Vector == nil {
+		return entry.Size()
+	}
+	return entry.Without(ix.Vector.Attribute).Size() + len(ix.Vector.Attribute) + 4*ix.Vector.Dimensions
 }
 
 // Projections gives the sorted projected names of each index, nil for all.
@@ -65,15 +120,15 @@ func change(t *schema.Table, i int, projected []string, old, new attr.Item) Chan
 	var oldKey, newKey []byte
 	var oldEntry attr.Item
 	if old != nil {
-		if k, ok := key.AppendEntry(nil, t, ix, old); ok {
-			oldKey, oldEntry = k, Entry(old, projected)
-			c.OldSize = oldEntry.Size()
+		if k, entry, ok := Entry(t, ix, projected, old); ok {
+			oldKey, oldEntry = k, entry
+			c.OldSize = Size(ix, entry)
 		}
 	}
 	if new != nil && !ix.DeleteOnly {
-		if k, ok := key.AppendEntry(nil, t, ix, new); ok {
-			newKey, c.Value = k, Entry(new, projected)
-			c.NewSize = c.Value.Size()
+		if k, entry, ok := Entry(t, ix, projected, new); ok {
+			newKey, c.Value = k, entry
+			c.NewSize = Size(ix, entry)
 		}
 	}
 	switch {

@@ -72,7 +72,9 @@ func TestAppendChanges(t *testing.T) {
 			require.Equal(t, c.put, changes[0].Put != nil)
 			require.Equal(t, c.delete && c.put, changes[0].Moved())
 			if c.put {
-				require.Equal(t, Entry(c.new, c.projection), changes[0].Value)
+				_, entry, ok := Entry(table, &table.Indexes[changes[0].Index], c.projection.ProjectedNames(changes[0].Index), c.new)
+				require.True(t, ok)
+				require.Equal(t, entry, changes[0].Value)
 				require.Equal(t, changes[0].Value.Size(), changes[0].NewSize)
 			}
 		})

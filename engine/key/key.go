@@ -26,6 +26,7 @@
 //	| expiry    | expiry.go; hash is the bucket                                     |
 //	| history   | history.go; partition · sort (escaped) · seq 8B                  |
 //	| mark      | history.go; time 8B · seq 8B, hash 0                              |
+//	| vectors   | vector.go: which entries changed, and the graph                   |
 //	| size      | partition (of an item collection)                                 |
 //
 //	partition  length 2B big-endian, bytes: the value's encoding; of several values each but the last

@@ -41,6 +41,9 @@ func AppendValues(dst []byte, t *schema.Table, hash, sort attr.Value) []byte {
 // not in the index: because it lacks one of the index's key attributes, or because it is older than
 // the index and has one that a key cannot have, of another type, empty or too long.
 func AppendEntry(dst []byte, t *schema.Table, ix *schema.Index, item attr.Item) ([]byte, bool) {
+	if ix.Vector != nil && len(ix.Key.Hash) == 0 {
+		return appendOwn(dst, t, ix.Sub, item)
+	}
 	dst = AppendPrefix(dst, TableSpace(t.ID), ix.Sub)
 	dst, ok := appendPartitionOf(dst, ix.Key.Hash, item)
 	if !ok {
@@ -59,6 +62,16 @@ func AppendEntry(dst []byte, t *schema.Table, ix *schema.Index, item attr.Item) 
 		return dst, false
 	}
 	return appendTableKey(dst, t, ix, item)
+}
+
+// appendOwn appends the key of an entry whose index has no key: that of the item with another sub.
+func appendOwn(dst []byte, t *schema.Table, sub uint32, item attr.Item) ([]byte, bool) {
+	head := len(dst)
+	dst, ok := AppendItem(dst, t, item)
+	if ok {
+		binary.BigEndian.PutUint32(dst[head+prefixBytes-4:], sub)
+	}
+	return dst, ok
 }
 
 // appendTableKey appends what tells entries with equal index keys apart.

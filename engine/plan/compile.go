@@ -16,9 +16,9 @@ import (
 
 // Texts are the expressions of one request with their placeholders.
 type Texts struct {
-	Update, Condition, KeyCondition, Filter, Projection api.Opt[string]
-	Names                                               []api.Name
-	Values                                              []api.NamedValue
+	Update, Condition, KeyCondition, Filter, Search, Projection api.Opt[string]
+	Names                                                       []api.Name
+	Values                                                      []api.NamedValue
 	// KeyRoom is empty memory for the key condition; nil to have it made.
 	KeyRoom *expr.KeyCondition
 }
@@ -29,6 +29,7 @@ type Expressions struct {
 	Condition    *expr.Condition
 	KeyCondition *expr.KeyCondition
 	Filter       *expr.Condition
+	Search       *expr.Condition
 	Projection   *expr.Projection
 }
 
@@ -76,6 +77,9 @@ func (c *Compiler) Compile(t *Texts) (Expressions, error) {
 	if err == nil && t.Filter.Set {
 		x.Filter, err = c.cache.Filter(t.Filter.Value, b)
 	}
+	if err == nil && t.Search.Set {
+		x.Search, err = c.cache.Search(t.Search.Value, b)
+	}
 	if err == nil && t.Projection.Set {
 		x.Projection, err = c.cache.Projection(t.Projection.Value, b)
 	}
@@ -90,5 +94,5 @@ func (c *Compiler) Compile(t *Texts) (Expressions, error) {
 
 // Any says whether the request has an expression.
 func (t *Texts) Any() bool {
-	return t.Update.Set || t.Condition.Set || t.KeyCondition.Set || t.Filter.Set || t.Projection.Set
+	return t.Update.Set || t.Condition.Set || t.KeyCondition.Set || t.Filter.Set || t.Search.Set || t.Projection.Set
 }

@@ -124,6 +124,11 @@ func checkIndexKeys(t *schema.Table, item attr.Item) error {
 		if err := checkKeySize(false, rangeBytes); err != nil {
 			return err
 		}
+		if ix.Vector != nil {
+			if err := checkVector(ix, item); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ const keyPartsMax = 4
 
 // Query binds a Query: the checks that need the table, in the order of wire-facts §6.10.
 func Query(q *ReadRequest, kc *expr.KeyCondition) (Read, error) {
+	q.operation = "Query"
 	r, err := q.source()
 	if err != nil {
 		return r, err

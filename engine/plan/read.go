@@ -44,6 +44,8 @@ type ReadRequest struct {
 	StartKey   attr.Item
 	Filter     *expr.Condition
 	Projection *expr.Projection
+	// operation is Query or Scan, for texts.
+	operation string
 	// KeyFilter lets a Query's filter use the key, as a statement of PartiQL may.
 	KeyFilter bool
 	// Room is memory for the range.
@@ -66,6 +68,9 @@ func (q *ReadRequest) source() (Read, error) {
 	}
 	if r.Index == nil {
 		return r, invalid(api.MsgIndexUnknown, q.IndexName)
+	}
+	if r.Index.Vector != nil {
+		return r, invalid(api.MsgIndexOperation, q.operation)
 	}
 	if q.Consistent && !r.Index.Local {
 		return r, invalid(api.MsgConsistentIndex)

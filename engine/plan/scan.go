@@ -9,6 +9,7 @@ import (
 // Scan binds a Scan of segment i of n: the checks that need the table, in the order of wire-facts
 // §6.11.
 func Scan(q *ReadRequest, i, n int64) (Read, error) {
+	q.operation = "Scan"
 	r, err := q.source()
 	if err != nil {
 		return r, err

@@ -133,6 +133,11 @@ func Updated(t *schema.Table, old, item attr.Item) error {
 		if err := updatedIndex(ix, item); err != nil && (old == nil || changesKey(ix, old, item)) {
 			return err
 		}
+		if ix.Vector != nil && (old == nil || changesVector(ix, old, item)) {
+			if err := checkVector(ix, item); err != nil {
+				return err
+			}
+		}
 	}
 	if tooLarge(t, item) {
 		return invalid(api.MsgUpdateItemSize)

@@ -77,6 +77,48 @@ type Index struct {
 	// while operations still run that do not know of it: one of these would leave an entry behind that
 	// another writer had made. Never stored, since nothing runs across an open.
 	DeleteOnly bool `json:"-"`
+	// Vector makes it an index of vectors; nil for the others. Its key is the partition attribute of the
+	// search schema, or nothing.
+	Vector *Vector `json:"vector,omitempty"`
+}
+
+// Global says whether it is a global secondary index.
+func (ix *Index) Global() bool { return !ix.Local && ix.Vector == nil }
+
+// Distance says how the distance of two vectors is measured. Stored: never renumber.
+type Distance uint8
+
+const (
+	// DistanceCosine is 1 less the cosine of the angle.
+	DistanceCosine Distance = 1
+	// DistanceEuclidean is the length of the difference.
+	DistanceEuclidean Distance = 2
+	// DistanceDot is the inner product.
+	DistanceDot Distance = 3
+)
+
+// Vector is what an index of vectors has beside other ones.
+type Vector struct {
+	// Attribute holds the vectors, each of so many Dimensions.
+	Attribute  string   `json:"attribute"`
+	Dimensions int      `json:"dimensions"`
+	Distance   Distance `json:"distance"`
+	// Filters are the attributes of the search schema by which searches filter.
+	Filters []KeyAttr `json:"filters,omitempty"`
+	// Tail and Graph are the second fields of the heads of the rows that say which entries have changed,
+	// and of the pages of the graph.
+	Tail  uint32 `json:"tail"`
+	Graph uint32 `json:"graph"`
+}
+
+// Filter returns the filter attribute of that name.
+func (v *Vector) Filter(name string) (KeyAttr, bool) {
+	for _, a := range v.Filters {
+		if a.Name == name {
+			return a, true
+		}
+	}
+	return KeyAttr{}, false
 }
 
 // Table is what the data plane must know of a table.
@@ -85,7 +127,8 @@ type Table struct {
 	ID   uint64 `json:"id"`
 	Name string `json:"name"`
 	Key  Key    `json:"key"`
-	// Indexes in order of creation: global ones first, as the service checks them, then local ones.
+	// Indexes in order of creation: global ones first, as the service checks them, then local ones, then
+	// those of vectors.
 	Indexes []Index `json:"indexes,omitempty"`
 	// TTL is the attribute that holds the expiry time in seconds; empty when off.
 	TTL string `json:"ttl,omitempty"`
@@ -106,9 +149,24 @@ func (t *Table) Index(name string) *Index {
 	return nil
 }
 
+// BySub returns the index of that id, nil when there is none.
+func (t *Table) BySub(sub uint32) *Index {
+	for i := range t.Indexes {
+		if t.Indexes[i].Sub == sub {
+			return &t.Indexes[i]
+		}
+	}
+	return nil
+}
+
 // HasSub says whether the table has an index of that id.
 func (t *Table) HasSub(sub uint32) bool {
 	return slices.ContainsFunc(t.Indexes, func(ix Index) bool { return ix.Sub == sub })
+}
+
+// HasVectors says whether the table has an index of vectors.
+func (t *Table) HasVectors() bool {
+	return slices.ContainsFunc(t.Indexes, func(ix Index) bool { return ix.Vector != nil })
 }
 
 // HasLocal says whether the table has a local secondary index, and so item collections.
@@ -125,6 +183,11 @@ func (t *Table) HasLocal() bool {
 func (t *Table) Projects(ix *Index, name string) bool {
 	if ix.Projection == ProjectAll || ix.Key.Has(name) || t.Key.Has(name) {
 		return true
+	}
+	if ix.Vector != nil {
+		if _, ok := ix.Vector.Filter(name); ok {
+			return true
+		}
 	}
 	return slices.Contains(ix.NonKey, name)
 }

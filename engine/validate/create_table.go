@@ -52,7 +52,7 @@ func CreateTable(in *api.CreateTableInput, _ Options) error {
 		c.defined = append(c.defined, d.AttributeName.Value)
 	}
 	steps := []func() error{
-		c.units, c.tableKey, c.localIndexes, c.globalIndexes, c.definitions, c.stream, c.warm,
+		c.units, c.tableKey, c.localIndexes, c.globalIndexes, c.vectorIndexes, c.definitions, c.stream, c.warm,
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
@@ -68,7 +68,6 @@ func refuseCreate(in *api.CreateTableInput) error {
 		{"GlobalTableSourceArn", in.GlobalTableSourceArn.Set},
 		{"GlobalTableSettingsReplicationMode", in.GlobalTableSettingsReplicationMode.Set},
 		{"ResourcePolicy", in.ResourcePolicy.Set},
-		{"VectorIndexes", in.VectorIndexes != nil},
 	})
 }
 
@@ -135,7 +134,7 @@ func (c *creation) tableKey() error {
 	if err := c.plainKey(key); err != nil {
 		return err
 	}
-	noIndexes := c.in.LocalSecondaryIndexes == nil && c.in.GlobalSecondaryIndexes == nil
+	noIndexes := c.in.LocalSecondaryIndexes == nil && c.in.GlobalSecondaryIndexes == nil && c.in.VectorIndexes == nil
 	if noIndexes && len(key) != len(c.defined) {
 		return invalid(api.MsgDefinitionsCount)
 	}
@@ -327,6 +326,13 @@ func (c *creation) definitions() error {
 	}
 	for i := range c.in.GlobalSecondaryIndexes {
 		use(c.in.GlobalSecondaryIndexes[i].KeySchema)
+	}
+	for i := range c.in.VectorIndexes {
+		for _, e := range c.in.VectorIndexes[i].SearchSchema {
+			if name := e.AttributeName.Value; !slices.Contains(used, name) {
+				used = append(used, name)
+			}
+		}
 	}
 	if c.nonKey > NonKeyAttributesMax {
 		return invalid(api.MsgProjectionCount)

@@ -63,6 +63,7 @@ const (
 	opPutItem            = "PutItem"
 	opQuery              = "Query"
 	opScan               = "Scan"
+	opSearchVectors      = "SearchVectors"
 	opTagResource        = "TagResource"
 	opTransactGetItems   = "TransactGetItems"
 	opTransactWriteItems = "TransactWriteItems"
@@ -96,6 +97,8 @@ const (
 	memberProjectionExpression   = "ProjectionExpression"
 	memberQueryFilter            = "QueryFilter"
 	memberScanFilter             = "ScanFilter"
+	memberSearchCondition        = "SearchConditionExpression"
+	memberSearchVector           = "SearchVector"
 	memberUpdateExpression       = "UpdateExpression"
 	memberValues                 = "ExpressionAttributeValues"
 )

@@ -24,7 +24,7 @@ func UpdateTable(in *api.UpdateTableInput, _ Options) error {
 	if in.ProvisionedThroughput == nil && !in.BillingMode.Set &&
 		len(in.GlobalSecondaryIndexUpdates) == 0 && !in.TableClass.Set &&
 		!in.DeletionProtectionEnabled.Set && in.SSESpecification == nil && in.OnDemandThroughput == nil &&
-		in.StreamSpecification == nil && in.WarmThroughput == nil {
+		in.StreamSpecification == nil && in.WarmThroughput == nil && len(in.VectorIndexUpdates) == 0 {
 		return invalid(api.MsgUpdateNothing)
 	}
 	provisioned := in.BillingMode.Value == api.BillingModeProvisioned
@@ -37,7 +37,10 @@ func UpdateTable(in *api.UpdateTableInput, _ Options) error {
 	if err := streamSetting(in.StreamSpecification); err != nil {
 		return err
 	}
-	return indexUpdates(in)
+	if err := indexUpdates(in); err != nil {
+		return err
+	}
+	return vectorUpdates(in)
 }
 
 // refuseUpdate answers members that later issues build.
@@ -47,7 +50,6 @@ func refuseUpdate(in *api.UpdateTableInput) error {
 		{"MultiRegionConsistency", in.MultiRegionConsistency.Set},
 		{"GlobalTableWitnessUpdates", in.GlobalTableWitnessUpdates != nil},
 		{"GlobalTableSettingsReplicationMode", in.GlobalTableSettingsReplicationMode.Set},
-		{"VectorIndexUpdates", in.VectorIndexUpdates != nil},
 		{"DisassociationProtectionEnabled", in.DisassociationProtectionEnabled.Set},
 	})
 }

@@ -207,8 +207,8 @@ func TestCreateTableStatic(t *testing.T) { //nolint:funlen // one table
 			in.AttributeDefinitions = define("a", "b")
 			in.Tags = []api.Tag{{Key: str("aws:x"), Value: str("")}}
 		}, inv + "Tag keys can not begin with aws: aws:x"},
-		{"later members", func(in *api.CreateTableInput) { in.VectorIndexes = []api.VectorIndex{} },
-			"The parameter VectorIndexes is known and not supported by this version"},
+		{"later members", func(in *api.CreateTableInput) { in.ResourcePolicy = api.Some("{}") },
+			"The parameter ResourcePolicy is known and not supported by this version"},
 		{"good", func(in *api.CreateTableInput) {
 			in.LocalSecondaryIndexes = []api.LocalSecondaryIndex{lsi("lsi", "a", "c")}
 			in.GlobalSecondaryIndexes = []api.GlobalSecondaryIndex{gsi("gsi", "c", "b:HASH", "a")}
@@ -263,7 +263,6 @@ func TestUpdateTableStatic(t *testing.T) {
 			StreamSpecification: &api.StreamSpecification{StreamEnabled: api.Some(true)},
 		},
 		refused("ReplicaUpdates"):                  {ReplicaUpdates: []api.ReplicationGroupUpdate{{}}},
-		refused("VectorIndexUpdates"):              {VectorIndexUpdates: []api.VectorIndexUpdate{}},
 		refused("DisassociationProtectionEnabled"): {DisassociationProtectionEnabled: api.Some(false)},
 		refused("MultiRegionConsistency"):          {MultiRegionConsistency: str("STRONG")},
 	} {

@@ -27,8 +27,10 @@ var importTable = map[string][]string{
 	"partiql": {"engine/attr", "engine/number", "engine/plan", "engine/schema", "expr"},
 
 	// semantics
-	"engine/plan":      {"engine/api", "engine/attr", "engine/key", "engine/schema", "expr"},
-	"engine/index":     {"engine/schema", "engine/attr", "engine/key"},
+	"engine/plan":      {"engine/api", "engine/attr", "engine/key", "engine/index", "engine/schema", "expr"},
+	"engine/index":     {"engine/schema", "engine/attr", "engine/key", "engine/number"},
+	"engine/vector":    {},
+	"engine/neighbors": {"engine/attr", "engine/key", "engine/lease", "engine/schema", "engine/storage", "engine/vector"},
 	"engine/changelog": {"engine/storage", "engine/attr", "engine/key"},
 	"engine/catalog":   {"engine/storage", "engine/schema", "engine/key", "engine/stream", "engine/api"},
 	"engine/stream":    {"engine/storage", "engine/schema", "engine/attr", "engine/key", "engine/api"},
