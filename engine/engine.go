@@ -120,7 +120,7 @@ func openCore(store storage.Store, opts Options) (*core, error) {
 	}
 	db.prepareBackground()
 	db.prepareTasks()
-	db.neighbors = neighbors.NewSet(store, db.seed)
+	db.neighbors = neighbors.NewSet(store, opts.vectorsExact, db.seed)
 	db.exec.OnVectors = db.background.vectors.look
 	return db, nil
 }

@@ -168,6 +168,8 @@ type Options struct {
 	// countMax, countBytes and countStep stand for countExactMax, countExactBytes and countStepKeys in
 	// tests; 0 means these.
 	countMax, countBytes, countStep int64
+	// vectorsExact stands for neighbors.ExactMax in tests; 0 means this.
+	vectorsExact int
 	// progressItems and copyBytes stand for the constants of these names in tests; 0 means these.
 	progressItems int64
 	copyBytes     int

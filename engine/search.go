@@ -51,7 +51,7 @@ func (db *core) SearchVectors(ctx context.Context, in *api.SearchVectorsInput) (
 		Condition: x.Search, Projection: x.Projection,
 		Creating: func(ix *schema.Index) bool {
 			j := t.Job(ix.Sub)
-			return ix.Building && j != nil && !j.Ready
+			return ix.Building && j != nil && !j.Ready && db.exec.Now().UnixMilli() < t.UntilMs
 		},
 	})
 	if err != nil {

@@ -100,7 +100,7 @@ func (c *checker) tableRow(name string, v []byte) string {
 		subs[sub] = true
 	}
 	for i := range t.Indexes {
-		if len(t.Indexes[i].Key.Hash) == 0 {
+		if ix := &t.Indexes[i]; len(ix.Key.Hash) == 0 && ix.Vector == nil || ix.Vector != nil && ix.Vector.Dimensions <= 0 {
 			return fmt.Sprintf("table %q: the key of index %q has an impossible form", name, t.Indexes[i].Name)
 		}
 	}
@@ -116,7 +116,10 @@ func (c *checker) tableRow(name string, v []byte) string {
 // subsOf are the subs that a table uses beside that of its items. A job of an index shares its sub.
 func subsOf(r *catalog.Record) (subs []uint32) {
 	for i := range r.Table.Indexes {
-		subs = append(subs, r.Table.Indexes[i].Sub)
+		ix := &r.Table.Indexes[i]
+		if subs = append(subs, ix.Sub); ix.Vector != nil {
+			subs = append(subs, ix.Vector.Tail, ix.Vector.Graph)
+		}
 	}
 	for _, sub := range []uint32{r.Table.TTLSub, r.Table.CollectionSub} {
 		if sub != 0 {

@@ -37,6 +37,7 @@ const (
 	Log         = "change log"
 	Backups     = "backups"
 	Tokens      = "tokens"
+	Vectors     = "vectors"
 	Keys        = "keys" // of nothing that the catalog knows
 	Storage     = "storage"
 )

@@ -46,6 +46,14 @@ func (c *checker) table(ctx context.Context, r *catalog.Record) error {
 		counted: map[uint32]*Kept{},
 	}
 	c.begin(ctx, r.Table.Name, storage.Range(key.WholeSpace(key.TableSpace(r.Table.ID))))
+	if err := t.compare(ctx); err != nil {
+		return err
+	}
+	return t.graphs(ctx)
+}
+
+// compare looks for whatever does not follow from the items.
+func (t *tableCheck) compare(ctx context.Context) error {
 	if err := t.sum(ctx); err != nil {
 		return err
 	}

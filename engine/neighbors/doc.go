@@ -34,6 +34,7 @@ import (
 type Set struct {
 	store storage.Store
 	seed  func() [2]uint64
+	exact int
 
 	mu      sync.Mutex
 	indexes map[id]*Index // guarded by mu
@@ -45,9 +46,13 @@ type id struct {
 	sub   uint32
 }
 
-// NewSet makes an empty set. Seed is asked for each graph's randomness.
-func NewSet(store storage.Store, seed func() [2]uint64) *Set {
-	return &Set{store: store, seed: seed, indexes: map[id]*Index{}}
+// NewSet makes an empty set. Seed is asked for each graph's randomness. Exact is how many vectors a search
+// compares one by one rather than asking the graph, 0 for ExactMax.
+func NewSet(store storage.Store, exact int, seed func() [2]uint64) *Set {
+	if exact == 0 {
+		exact = ExactMax
+	}
+	return &Set{store: store, seed: seed, exact: exact, indexes: map[id]*Index{}}
 }
 
 // Of returns an index of a table. The definition is kept.
@@ -132,10 +137,24 @@ func decodeState(b []byte) (stateRow, error) {
 	return r, nil
 }
 
-// CheckState says whether a row holds the state of a graph, and what it follows up to.
-func CheckState(b []byte) (cursor uint64, err error) {
-	r, err := decodeState(b)
-	return r.Cursor, err
+// State is how far a graph that is stored follows the rows.
+type State struct {
+	// Cursor is the Seq up to which it does.
+	Cursor uint64
+	// Filling: entries that were there at its beginning are still being put in.
+	Filling bool
+}
+
+// Inspect reads a graph that is stored, by the row with its state, for whoever verifies it.
+func Inspect(ctx context.Context, snap storage.Snapshot, table uint64, ix *schema.Index, row []byte) (*vector.Graph, State, error) {
+	r, err := decodeState(row)
+	if err != nil {
+		return nil, State{}, err
+	}
+	p := params(ix, [2]uint64{})
+	p.M = r.M
+	g, err := read(ctx, snap, table, ix, p, r.Nodes)
+	return g, State{Cursor: r.Cursor, Filling: r.Filling}, err
 }
 
 // Params of the graph of an index.
@@ -211,7 +230,7 @@ func (x *Index) load(ctx context.Context) (*following, error) {
 	}
 	p := params(x.ix, x.set.seed())
 	p.M = state.M
-	g, err := Read(ctx, snap, x.table, x.ix, p, state.Nodes)
+	g, err := read(ctx, snap, x.table, x.ix, p, state.Nodes)
 	if err != nil {
 		return nil, err
 	}
@@ -222,8 +241,8 @@ func (x *Index) load(ctx context.Context) (*following, error) {
 	return f, nil
 }
 
-// Read reads a graph of so many nodes from its pages.
-func Read(ctx context.Context, snap storage.Snapshot, table uint64, ix *schema.Index, p vector.Params, nodes int) (*vector.Graph, error) {
+// read reads a graph of so many nodes from its pages.
+func read(ctx context.Context, snap storage.Snapshot, table uint64, ix *schema.Index, p vector.Params, nodes int) (*vector.Graph, error) {
 	x := Index{table: table, ix: ix}
 	if nodes < 0 || p.M <= 0 {
 		return nil, fmt.Errorf("neighbors: %w", vector.ErrCorrupt)

@@ -12,8 +12,7 @@ import (
 )
 
 const (
-	// ExactMax is how many vectors a search compares one by one rather than asking the graph: below it an
-	// exact answer costs no more.
+	// ExactMax is how many vectors are compared one by one: up to so many, that costs no more.
 	ExactMax = 1000
 	// tailMax is how many rows of the tail are looked up one by one; beyond it all entries are read in order.
 	tailMax = 20_000
@@ -74,7 +73,7 @@ func (x *Index) search(ctx context.Context, q *Query) (Answer, error) {
 	part := string(q.Partition[storage.PrefixBytes:])
 	view := f.View()
 	live, cursor := view.Live(part), f.cursor.Load()
-	if live <= ExactMax {
+	if live <= x.set.exact {
 		view.Close()
 		return x.exactly(ctx, q)
 	}

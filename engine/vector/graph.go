@@ -125,6 +125,15 @@ func (g *Graph) Has(key string) bool {
 	return ok
 }
 
+// Holds says whether this vector is there under a key. For the writer.
+func (g *Graph) Holds(key string, v []float32) bool {
+	id, ok := g.byKey[key]
+	if !ok || len(v) != g.params.Dims {
+		return false
+	}
+	return g.same(id, g.nodes[id].part.name, g.params.Metric.prepare(nil, v))
+}
+
 // vec is the vector of a node in the form in which it is compared.
 func (g *Graph) vec(id uint32) []float32 {
 	at := int(id%blockNodes) * g.params.Dims

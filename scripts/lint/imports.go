@@ -38,7 +38,8 @@ var importTable = map[string][]string{
 		"engine/key", "engine/index", "engine/ttl", "engine/lease", "engine/capacity", "engine/storage", "engine/catalog",
 		"engine/changelog", "engine/stream", "engine/api"},
 	"engine/crossref": {"engine/storage", "engine/schema", "engine/attr", "engine/key", "engine/index", "engine/ttl",
-		"engine/backups", "engine/catalog", "engine/changelog", "engine/stream", "engine/exec"},
+		"engine/backups", "engine/catalog", "engine/changelog", "engine/stream", "engine/exec", "engine/neighbors",
+		"engine/vector"},
 	"engine": {"engine/...", "expr", "partiql"},
 	// for people, over any api.Service
 	"engine/build": {"engine/api", "engine/attr", "engine/number"},
