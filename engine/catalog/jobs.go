@@ -57,7 +57,9 @@ func (r *Record) BuildsIndexes() bool {
 func (r *Record) giveSubs(ix *schema.Index) {
 	ix.Sub = r.TakeSub()
 	if ix.Vector != nil {
-		ix.Vector.Tail, ix.Vector.Graph = r.TakeSub(), r.TakeSub()
+		v := *ix.Vector // another table may have it
+		v.Tail, v.Graph = r.TakeSub(), r.TakeSub()
+		ix.Vector = &v
 	}
 }
 
