@@ -1,6 +1,11 @@
 package capacity
 
-import "github.com/keystone-db/kstone/engine/api"
+import (
+	"slices"
+	"strings"
+
+	"github.com/keystone-db/kstone/engine/api"
+)
 
 // Direction says how a transaction's units are shown beside CapacityUnits.
 type Direction uint8
@@ -37,7 +42,8 @@ func (m *Meter) AddVector(name string, bytes float64) {
 			return
 		}
 	}
-	m.vectors = append(m.vectors, vectorBytes{name: name, bytes: bytes})
+	at, _ := slices.BinarySearchFunc(m.vectors, name, func(v vectorBytes, name string) int { return strings.Compare(v.name, name) })
+	m.vectors = slices.Insert(m.vectors, at, vectorBytes{name: name, bytes: bytes})
 }
 
 type indexUnits struct {
