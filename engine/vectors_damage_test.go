@@ -1,0 +1,197 @@
+package engine
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/keystone-db/kstone/engine/api"
+	"github.com/keystone-db/kstone/engine/attr"
+	"github.com/keystone-db/kstone/engine/crossref"
+	"github.com/keystone-db/kstone/engine/key"
+	"github.com/keystone-db/kstone/engine/schema"
+	"github.com/keystone-db/kstone/engine/storage"
+	"github.com/keystone-db/kstone/engine/storage/memstore"
+)
+
+// vectorDB is a table whose index has 60 vectors, the n-th at n on a line, of which a graph holds 40.
+func vectorDB(t *testing.T) (d *testDB, store storage.Store, ix *schema.Index) {
+	d = openTest(t, Options{vectorsExact: 5})
+	in := vectorTable("EUCLIDEAN")
+	in.VectorIndexes = in.VectorIndexes[:1]
+	in.AttributeDefinitions = in.AttributeDefinitions[:3]
+	_, err := d.CreateTable(t.Context(), in)
+	require.NoError(t, err)
+	for i := range 60 {
+		if i == 40 {
+			require.NoError(t, d.Work(t.Context()))
+		}
+		d.putVector(i)
+	}
+	c := d.served.Load()
+	table, err := c.catalog.Lookup(t.Context(), "tab")
+	require.NoError(t, err)
+	return d, c.store, table.Table.Index("all")
+}
+
+func (d *testDB) putVector(i int) {
+	item := d.build(attr.NewItem().S("pk", strconv.Itoa(i)).N("sk", "1").Vec("v", float32(i), 0, 0, 0, 0).Int("f", int64(i%3)))
+	_, err := d.PutItem(d.t.Context(), &api.PutItemInput{TableName: api.Some("tab"), Item: item})
+	require.NoError(d.t, err)
+}
+
+// around are the keys that a search at a place of the line finds.
+func around(t *testing.T, db *DB, at float32) (keys []string) {
+	out, err := db.SearchVectors(t.Context(), searchOf("all", 3, "", []float32{at, 0, 0, 0, 0}))
+	require.NoError(t, err)
+	for _, r := range out.SearchResults {
+		keys = append(keys, r.Item.Get("pk").Text())
+	}
+	return keys
+}
+
+// TestDamagedGraphs: verification finds what is wrong with a graph, a repair takes it away, and whether it
+// was found or not, searches are right.
+func TestDamagedGraphs(t *testing.T) {
+	d, store, ix := vectorDB(t)
+	table, err := d.served.Load().catalog.Lookup(t.Context(), "tab")
+	require.NoError(t, err)
+	id := table.Table.ID
+	rows := func(sub uint32) key.Range { return key.SpaceRange(key.TableSpace(id), sub) }
+	keys, values := stored(t, store, key.Range{})
+	for _, c := range []struct {
+		what   string
+		in     key.Range
+		change func(k, v []byte) (value []byte, keep bool) // of each row
+	}{
+		{"the graph is malformed", rows(ix.Vector.Graph), func(k, v []byte) ([]byte, bool) {
+			if _, _, page := key.SplitPage(k); page {
+				return v[:len(v)-1], true
+			}
+			return v, true
+		}},
+		{"the graph is malformed", rows(ix.Vector.Graph), func(k, v []byte) ([]byte, bool) {
+			kind, _, page := key.SplitPage(k)
+			return v, !page || kind == 0
+		}},
+		{"the graph is malformed", rows(ix.Vector.Graph), func(k, v []byte) ([]byte, bool) {
+			if _, _, page := key.SplitPage(k); !page {
+				return []byte("no state"), true
+			}
+			return v, true
+		}},
+		{"an entry is not in the graph", rows(ix.Vector.Tail), func([]byte, []byte) ([]byte, bool) { return nil, false }},
+		{"a row of the tail is malformed", rows(ix.Vector.Tail), nil},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			other, err := memstore.Open(memstore.Options{})
+			require.NoError(t, err)
+			var all storage.Batch
+			for i := range keys {
+				all.Put(keys[i], values[i])
+			}
+			ks, vs := stored(t, store, c.in)
+			for i := range ks {
+				if c.change == nil {
+					all.Put(bytes.Clone(c.in.Start), nil)
+				} else if v, keep := c.change(ks[i], vs[i]); keep {
+					all.Put(ks[i], v)
+				} else {
+					all.Delete(ks[i])
+				}
+			}
+			for range 4 * len(keys) { // so that the Seqs of the tail were given out
+				require.NoError(t, other.Update(t.Context(), []storage.Named{{Key: []byte("x")}}, storage.UpdateOptions{},
+					func(tx storage.Tx) error { _ = tx.Seq(); return nil }))
+			}
+			require.NoError(t, other.Apply(t.Context(), &all, storage.UpdateOptions{}))
+			report, err := crossref.Check(t.Context(), other, crossref.Options{Repair: true})
+			require.NoError(t, err)
+			var text []string
+			found := false
+			for _, f := range report.Faults {
+				text = append(text, fmt.Sprintf("%s %s %s", f.Region, f.Index, f.What))
+				found = found || f.Region == crossref.Vectors && bytes.Contains([]byte(f.What), []byte(c.what))
+			}
+			require.True(t, found, "%v", text)
+			require.NoError(t, consistent(t.Context(), other, d.clock.now), "after the repair")
+			db, err := OpenStore(other, Options{NoBackground: true, Clock: d.clock.Now, vectorsExact: 5})
+			require.NoError(t, err)
+			require.ElementsMatch(t, []string{"49", "50", "51"}, around(t, db, 50))
+			require.NoError(t, db.Work(t.Context()))
+			require.ElementsMatch(t, []string{"9", "10", "11"}, around(t, db, 10))
+			require.NoError(t, consistent(t.Context(), other, d.clock.now), "after the graph was made anew")
+			require.NoError(t, db.Close())
+		})
+	}
+}
+
+// TestDamagedGraphIsMadeAnew: without a repair, too.
+func TestDamagedGraphIsMadeAnew(t *testing.T) {
+	d, store, ix := vectorDB(t)
+	table, err := d.served.Load().catalog.Lookup(t.Context(), "tab")
+	require.NoError(t, err)
+	keys, values := stored(t, store, key.Range{})
+	other, err := memstore.Open(memstore.Options{})
+	require.NoError(t, err)
+	var all storage.Batch
+	for i := range keys {
+		v := values[i]
+		if bytes.Equal(keys[i], key.AppendPage(nil, table.Table.ID, ix, 0, 0)) {
+			v = v[:7]
+		}
+		all.Put(keys[i], v)
+	}
+	require.NoError(t, other.Apply(t.Context(), &all, storage.UpdateOptions{}))
+	require.Error(t, consistent(t.Context(), other, d.clock.now))
+	db, err := OpenStore(other, Options{NoBackground: true, Clock: d.clock.Now, vectorsExact: 5})
+	require.NoError(t, err)
+	require.ElementsMatch(t, []string{"49", "50", "51"}, around(t, db, 50))
+	require.NoError(t, db.Work(t.Context()))
+	require.ElementsMatch(t, []string{"49", "50", "51"}, around(t, db, 50))
+	require.NoError(t, consistent(t.Context(), other, d.clock.now))
+	require.NoError(t, db.Close())
+}
+
+// TestVectorsBesideTheWorker: writers, searches and whoever follows at the same time, on a store that loses
+// answers and runs everything several times; an acknowledged write is found at once.
+func TestVectorsBesideTheWorker(t *testing.T) {
+	store, err := memstore.Open(memstore.Options{Seed: 5, Rerun: 0.1, Conflict: 0.02, Late: 8, Expire: 0.02, Mangle: true})
+	require.NoError(t, err)
+	db, err := OpenStore(store, Options{vectorsExact: 5})
+	require.NoError(t, err)
+	in := vectorTable("EUCLIDEAN")
+	_, err = db.CreateTable(t.Context(), in)
+	require.NoError(t, err)
+	const writers, each = 3, 60
+	var group sync.WaitGroup
+	for w := range writers {
+		group.Go(func() {
+			for i := range each {
+				at := float32(10 * (w*each + i))
+				pk := strconv.Itoa(w*each + i)
+				item, err := attr.NewItem().S("pk", pk).N("sk", "1").Vec("v", at, 0, 0, 0, 0).S("h", "h").Build()
+				if err == nil {
+					_, err = db.PutItem(t.Context(), &api.PutItemInput{TableName: api.Some("tab"), Item: item})
+				}
+				if err != nil {
+					t.Errorf("put: %v", err)
+					return
+				}
+				out, err := db.SearchVectors(t.Context(), searchOf("all", 1, "", []float32{at + 1, 0, 0, 0, 0}))
+				if err != nil || len(out.SearchResults) != 1 || out.SearchResults[0].Item.Get("pk").Text() != pk {
+					t.Errorf("item %s is not found: %v", pk, err)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+	require.NoError(t, db.Work(t.Context()))
+	require.Len(t, around(t, db, 333), 3)
+	require.NoError(t, db.Close())
+}
