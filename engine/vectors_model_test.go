@@ -312,7 +312,7 @@ func TestVectorsModel(t *testing.T) {
 				TimeToLiveSpecification: &api.TimeToLiveSpecification{AttributeName: api.Some("ttl"), Enabled: api.Some(true)},
 			})
 			require.NoError(t, err)
-			for range 120 {
+			for range 80 {
 				m.step(metric)
 			}
 			require.NoError(t, m.db.Work(t.Context()))
