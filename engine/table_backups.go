@@ -351,6 +351,14 @@ func features(r *catalog.Record, arn string) *api.SourceTableFeatureDetails {
 			})
 			continue
 		}
+		if v := ix.Vector; v != nil {
+			f.VectorIndexes = append(f.VectorIndexes, api.VectorIndexInfo{
+				IndexName: api.Some(ix.Name), VectorAttribute: &api.VectorAttributeDefinition{AttributeName: api.Some(v.Attribute)},
+				Dimensions: api.Some(int64(v.Dimensions)), DistanceFunction: api.Some(distanceName(v.Distance)),
+				Projection: projection(ix), SearchSchema: searchSchema(ix),
+			})
+			continue
+		}
 		f.GlobalSecondaryIndexes = append(f.GlobalSecondaryIndexes, globalInfo(r, ix))
 	}
 	if r.Streams() {

@@ -20,6 +20,7 @@ type overrides struct {
 	sse     *api.SSESpecification
 	globals []api.GlobalSecondaryIndex
 	locals  []api.LocalSecondaryIndex
+	vectors []api.VectorIndex
 }
 
 // RestoreTableFromBackup makes a table that a task fills with the items of a backup.
@@ -43,7 +44,7 @@ func (db *core) RestoreTableFromBackup(ctx context.Context, in *api.RestoreTable
 	}
 	r, err := restored(&b.Table, name, overrides{
 		in.BillingModeOverride, in.ProvisionedThroughputOverride, in.OnDemandThroughputOverride, in.SSESpecificationOverride,
-		in.GlobalSecondaryIndexOverride, in.LocalSecondaryIndexOverride,
+		in.GlobalSecondaryIndexOverride, in.LocalSecondaryIndexOverride, in.VectorIndexOverride,
 	})
 	if err != nil {
 		return nil, err
@@ -107,7 +108,7 @@ func (db *core) RestoreTableToPointInTime(ctx context.Context, in *api.RestoreTa
 	}
 	r, err := restored(&t.Record, name, overrides{
 		in.BillingModeOverride, in.ProvisionedThroughputOverride, in.OnDemandThroughputOverride, in.SSESpecificationOverride,
-		in.GlobalSecondaryIndexOverride, in.LocalSecondaryIndexOverride,
+		in.GlobalSecondaryIndexOverride, in.LocalSecondaryIndexOverride, in.VectorIndexOverride,
 	})
 	if err != nil {
 		return nil, err
@@ -213,20 +214,38 @@ func (o *overrides) indexes(r *catalog.Record) error {
 		}
 		wanted = append(wanted, x.IndexName.Value)
 	}
+	for i := range o.vectors {
+		x := &o.vectors[i]
+		if !hasVectors(r, x) {
+			return api.Errorf(api.Validation, api.MsgRestoreIndex, x.IndexName.Value)
+		}
+		wanted = append(wanted, x.IndexName.Value)
+	}
 	r.Table.Indexes = slices.DeleteFunc(r.Table.Indexes, func(ix schema.Index) bool {
 		chosen := o.globals != nil
-		if ix.Local {
+		switch {
+		case ix.Local:
 			chosen = o.locals != nil
+		case ix.Vector != nil:
+			chosen = o.vectors != nil
 		}
 		return chosen && !slices.Contains(wanted, ix.Name)
 	})
 	return nil
 }
 
+// hasVectors says whether a table has an index of vectors like one that is asked for.
+func hasVectors(r *catalog.Record, x *api.VectorIndex) bool {
+	ix := r.Table.Index(x.IndexName.Value)
+	return ix != nil && ix.Vector != nil && ix.Vector.Attribute == x.VectorAttribute.AttributeName.Value &&
+		int64(ix.Vector.Dimensions) == x.Dimensions.Value && ix.Vector.Distance == distances[x.DistanceFunction.Value] &&
+		slices.EqualFunc(searchSchema(ix), x.SearchSchema, func(a, b api.SearchSchemaElement) bool { return a == b })
+}
+
 // has says whether a table has an index of that name, kind and key.
 func has(r *catalog.Record, name string, local bool, key []api.KeySchemaElement) bool {
 	return slices.ContainsFunc(r.Table.Indexes, func(ix schema.Index) bool {
-		return ix.Name == name && ix.Local == local &&
+		return ix.Name == name && ix.Local == local && ix.Vector == nil &&
 			slices.EqualFunc(keySchema(&ix.Key), key, func(a, b api.KeySchemaElement) bool { return a == b })
 	})
 }
@@ -236,6 +255,9 @@ func (o *overrides) billing(b *catalog.Billing, t *schema.Table) error {
 	was := *b
 	if o.mode.Set {
 		b.OnDemand = o.mode.Value == api.BillingModePayPerRequest
+	}
+	if !b.OnDemand && t.HasVectors() {
+		return api.Errorf(api.Validation, api.MsgVectorBilling)
 	}
 	if b.OnDemand != was.OnDemand {
 		b.Table, b.Max, b.Warm, b.IndexWarm, b.Switched = catalog.Throughput{}, nil, nil, nil, false
@@ -249,7 +271,7 @@ func (o *overrides) billing(b *catalog.Billing, t *schema.Table) error {
 	b.Indexes, b.IndexMax = nil, nil
 	for i := range t.Indexes {
 		ix := &t.Indexes[i]
-		if ix.Local {
+		if !ix.Global() {
 			continue
 		}
 		units, known := was.Indexes[ix.Name]

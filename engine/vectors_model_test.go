@@ -421,3 +421,50 @@ func searchOf(index string, k int64, condition string, q []float32, values ...ap
 	}
 	return in
 }
+
+// TestVectorsAreRestored: a backup knows the indexes of vectors, and what is restored from it has them, or
+// those that are asked for.
+func TestVectorsAreRestored(t *testing.T) {
+	d, _, _ := vectorDB(t)
+	backup, err := d.CreateBackup(t.Context(), &api.CreateBackupInput{TableName: api.Some("tab"), BackupName: api.Some("kept")})
+	require.NoError(t, err)
+	require.NoError(t, d.Work(t.Context()))
+	arn := backup.BackupDetails.BackupArn
+	described, err := d.DescribeBackup(t.Context(), &api.DescribeBackupInput{BackupArn: arn})
+	require.NoError(t, err)
+	f := described.BackupDescription.SourceTableFeatureDetails
+	require.Empty(t, f.GlobalSecondaryIndexes)
+	require.Len(t, f.VectorIndexes, 1)
+	require.Equal(t, "EUCLIDEAN", f.VectorIndexes[0].DistanceFunction.Value)
+
+	restore := func(name string, change func(*api.RestoreTableFromBackupInput)) error {
+		in := &api.RestoreTableFromBackupInput{BackupArn: arn, TargetTableName: api.Some(name)}
+		change(in)
+		_, err := d.RestoreTableFromBackup(t.Context(), in)
+		return err
+	}
+	require.NoError(t, restore("again", func(*api.RestoreTableFromBackupInput) {}))
+	require.NoError(t, restore("bare", func(in *api.RestoreTableFromBackupInput) { in.VectorIndexOverride = []api.VectorIndex{} }))
+	ix := vectorTable("COSINE").VectorIndexes[0]
+	require.Error(t, restore("other", func(in *api.RestoreTableFromBackupInput) { in.VectorIndexOverride = []api.VectorIndex{ix} }))
+	ix = vectorTable("EUCLIDEAN").VectorIndexes[0]
+	require.NoError(t, restore("same", func(in *api.RestoreTableFromBackupInput) { in.VectorIndexOverride = []api.VectorIndex{ix} }))
+	requireError(t, restore("paid", func(in *api.RestoreTableFromBackupInput) {
+		in.BillingModeOverride = api.Some("PROVISIONED")
+		in.ProvisionedThroughputOverride = &api.ProvisionedThroughput{ReadCapacityUnits: api.Some[int64](1), WriteCapacityUnits: api.Some[int64](1)}
+	}), api.Validation, "One or more parameter values were invalid: VectorIndexes are only supported when BillingMode is PAY_PER_REQUEST")
+	require.NoError(t, d.Work(t.Context()))
+	require.NoError(t, d.Work(t.Context()))
+	for _, name := range []string{"again", "same"} {
+		in := searchOf("all", 2, "", []float32{30.1, 0, 0, 0, 0})
+		in.TableName = api.Some(name)
+		out, err := d.SearchVectors(t.Context(), in)
+		require.NoError(t, err, name)
+		require.Equal(t, "30", out.SearchResults[0].Item.Get("pk").Text())
+		require.Equal(t, "31", out.SearchResults[1].Item.Get("pk").Text())
+	}
+	table, err := d.DescribeTable(t.Context(), &api.DescribeTableInput{TableName: api.Some("bare")})
+	require.NoError(t, err)
+	require.Equal(t, int64(60), table.Table.ItemCount.Value)
+	require.Empty(t, table.Table.VectorIndexes)
+}

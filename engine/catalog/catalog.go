@@ -76,8 +76,8 @@ type Table struct {
 	bell      *stream.Bell
 	// marked is the last time for which a mark of the change log is known to be written, in milliseconds
 	// since 1970.
-	marked atomic.Int64
-	vectors   bool
+	marked  atomic.Int64
+	vectors bool
 }
 
 // Vectors says whether the table has an index of vectors.

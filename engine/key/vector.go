@@ -15,8 +15,8 @@ import (
 //	| page  | head of Vector.Graph | length 5 2B | kind 1B | number 4B   |   a page of the graph
 
 const (
-	seqBytes  = 8
-	pageBytes = 5
+	tailSeqBytes = 8
+	pageBytes    = 5
 )
 
 // AppendTail appends the key of the row that says that an update with that Seq changed an entry.
@@ -38,12 +38,12 @@ func appendTailHead(dst []byte, ix *schema.Index) []byte {
 // that is no such row.
 func SplitTail(ix *schema.Index, row []byte) (seq uint64, entry []byte, ok bool) {
 	const head = prefixBytes + 4
-	if len(row) <= head+seqBytes+4 || binary.BigEndian.Uint32(row[prefixBytes-4:]) != ix.Vector.Tail {
+	if len(row) <= head+tailSeqBytes+4 || binary.BigEndian.Uint32(row[prefixBytes-4:]) != ix.Vector.Tail {
 		return 0, nil, false
 	}
 	entry = append(entry, row[:prefixBytes-4]...)
 	entry = binary.BigEndian.AppendUint32(entry, ix.Sub)
-	return binary.BigEndian.Uint64(row[head:]), append(entry, row[head+seqBytes:]...), true
+	return binary.BigEndian.Uint64(row[head:]), append(entry, row[head+tailSeqBytes:]...), true
 }
 
 // TailRange covers the rows of updates with a Seq from first to last, both included.

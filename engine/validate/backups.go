@@ -92,9 +92,6 @@ func RestoreTableFromBackup(in *api.RestoreTableFromBackupInput, _ Options) erro
 	if err := tableForm(in.TargetTableName.Value); err != nil {
 		return err
 	}
-	if err := refuse([]param{{"VectorIndexOverride", in.VectorIndexOverride != nil}}); err != nil {
-		return err
-	}
 	if err := backupForm(in.BackupArn.Value); err != nil {
 		return err
 	}
@@ -107,9 +104,6 @@ func RestoreTableToPointInTime(in *api.RestoreTableToPointInTimeInput, _ Options
 		return err
 	}
 	if err := tableForm(in.TargetTableName.Value); err != nil {
-		return err
-	}
-	if err := refuse([]param{{"VectorIndexOverride", in.VectorIndexOverride != nil}}); err != nil {
 		return err
 	}
 	switch name, arn := in.SourceTableName.Set, in.SourceTableArn.Set; {
