@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -312,7 +313,11 @@ func TestVectorsModel(t *testing.T) {
 				TimeToLiveSpecification: &api.TimeToLiveSpecification{AttributeName: api.Some("ttl"), Enabled: api.Some(true)},
 			})
 			require.NoError(t, err)
-			for range 80 {
+			steps := 80
+			if os.Getenv("KSTONE_NIGHT") != "" {
+				steps = 4000
+			}
+			for range steps {
 				m.step(metric)
 			}
 			require.NoError(t, m.db.Work(t.Context()))

@@ -56,7 +56,7 @@ func (e *equality) leaf(c Cond, joined bool) {
 	if _, ok := path.(*DocPath); !ok {
 		path, other = other, path
 	}
-	if p, ok := path.(*DocPath); ok && e.is(p) {
+	if p, ok := path.(*DocPath); ok && e.is(p) && len(p.Elems) == 1 {
 		e.value = e.c.constant(other)
 	}
 }

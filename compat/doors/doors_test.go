@@ -340,7 +340,7 @@ func TestScriptsSayMuch(t *testing.T) {
 		"BatchExecuteStatement", "BatchGetItem", "BatchWriteItem", "CreateTable", "DeleteItem", "DeleteTable",
 		"DescribeLimits", "DescribeStream", "DescribeTable", "DescribeTimeToLive", "ExecuteStatement",
 		"ExecuteTransaction", "GetItem", "ListStreams", "ListTables", "PutItem", "Query",
-		"Scan", "TagResource", "TransactGetItems", "TransactWriteItems", "UpdateItem", "UpdateTable",
+		"Scan", "SearchVectors", "TagResource", "TransactGetItems", "TransactWriteItems", "UpdateItem", "UpdateTable",
 		"UpdateTimeToLive",
 	} {
 		assert.True(t, said[name], name)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/stretchr/testify/require"
 
 	"github.com/keystone-db/kstone/engine/api"
@@ -43,6 +44,47 @@ func TestNativeTypes(t *testing.T) {
 		L("v", number(t, "0.5"), number(t, "-2"), number(t, "30000000000")).Build()
 	require.NoError(t, err)
 	require.Equal(t, want, page.Items[0])
+}
+
+// TestNativeVectors: an index takes vectors in either form, and finds them for clients of both.
+func TestNativeVectors(t *testing.T) {
+	w := newWorld(t)
+	sdk, native := openSDK(t, w.db).(sdkDoor), openGRPC(t, w.db).(grpcDoor).client
+	name := aws.String("vectors")
+	_, err := sdk.items.CreateTable(t.Context(), &dynamodb.CreateTableInput{
+		TableName: name, BillingMode: types.BillingModePayPerRequest,
+		KeySchema:            []types.KeySchemaElement{{AttributeName: aws.String("pk"), KeyType: types.KeyTypeHash}},
+		AttributeDefinitions: []types.AttributeDefinition{{AttributeName: aws.String("pk"), AttributeType: types.ScalarAttributeTypeS}},
+		VectorIndexes: []types.VectorIndex{{
+			IndexName: aws.String("near"), VectorAttribute: &types.VectorAttributeDefinition{AttributeName: aws.String("v")},
+			Dimensions: aws.Int64(2), DistanceFunction: types.VectorDistanceFunctionDotProduct,
+			Projection: &types.Projection{ProjectionType: types.ProjectionTypeAll},
+		}},
+	})
+	require.NoError(t, err)
+	require.NoError(t, native.Table("vectors").Put(attr.NewItem().S("pk", "native").Vec("v", 2, 1)).Run(t.Context()))
+	require.Error(t, native.Table("vectors").Put(attr.NewItem().S("pk", "long").Vec("v", 2, 1, 0)).Run(t.Context()))
+	one := &types.AttributeValueMemberN{Value: "1"}
+	_, err = sdk.items.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: name, Item: map[string]types.AttributeValue{
+		"pk": &types.AttributeValueMemberS{Value: "list"}, "v": &types.AttributeValueMemberL{Value: []types.AttributeValue{one, one}},
+	}})
+	require.NoError(t, err)
+	out, err := sdk.items.SearchVectors(t.Context(), &dynamodb.SearchVectorsInput{
+		TableName: name, IndexName: aws.String("near"), SearchVector: []types.AttributeValue{one, one}, TopK: aws.Int32(2),
+		ProjectionExpression: aws.String("v"),
+	})
+	require.NoError(t, err)
+	require.Len(t, out.SearchResults, 2)
+	require.InDelta(t, 3, out.SearchResults[0].Score, 0)
+	require.IsType(t, &types.AttributeValueMemberL{}, out.SearchResults[0].Item["v"])
+	found, err := native.Service().SearchVectors(t.Context(), &api.SearchVectorsInput{
+		TableName: api.Some("vectors"), IndexName: api.Some("near"), TopK: api.Some[int64](2),
+		SearchVector: []attr.Value{number(t, "1"), number(t, "1")},
+	})
+	require.NoError(t, err)
+	require.Len(t, found.SearchResults, 2)
+	require.Equal(t, "native", found.SearchResults[0].Item.Get("pk").Text())
+	require.InDelta(t, 2, found.SearchResults[1].Score.Value, 0)
 }
 
 func number(t *testing.T, text string) attr.Value {
