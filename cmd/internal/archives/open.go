@@ -6,12 +6,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/url"
 	"path/filepath"
 	"strings"
 
+	"github.com/keystone-db/kstone/cmd/internal/buckets"
 	"github.com/keystone-db/kstone/engine"
+	"github.com/keystone-db/kstone/engine/objects"
 )
 
 // Help says what --archive takes.
@@ -43,7 +46,11 @@ func open(ctx context.Context, name string, exist bool) (engine.Archive, error) 
 		if err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
 			return nil, fmt.Errorf("%s: want s3://BUCKET/PREFIX", name)
 		}
-		return openS3(ctx, u.Host, strings.Trim(u.Path, "/"))
+		client, err := buckets.New(ctx, "")
+		if err != nil {
+			return nil, fmt.Errorf("s3://%s: %w", u.Host, err)
+		}
+		return inBucket{client.Bucket(u.Host, strings.Trim(u.Path, "/"))}, nil
 	}
 	folder := engine.OpenArchive
 	if exist {
@@ -59,4 +66,36 @@ func open(ctx context.Context, name string, exist bool) (engine.Archive, error) 
 		return nil, err
 	}
 	return store, nil
+}
+
+// inBucket is an archive in a bucket.
+type inBucket struct{ *buckets.Bucket }
+
+// Put implements engine.Archive.
+func (b inBucket) Put(ctx context.Context, name string, body io.ReadSeeker, replace bool) error {
+	if !replace {
+		return b.Create(ctx, name, body)
+	}
+	_, err := b.Bucket.Put(ctx, name, body, objects.PutOptions{})
+	return err
+}
+
+// Get implements engine.Archive.
+func (b inBucket) Get(ctx context.Context, name string) (io.ReadCloser, error) {
+	return b.Bucket.Get(ctx, name, 0)
+}
+
+// List implements engine.Archive.
+func (b inBucket) List(ctx context.Context, prefix, after string) ([]string, error) {
+	return b.After(ctx, prefix, after)
+}
+
+// Sizes implements engine.Archive.
+func (b inBucket) Sizes(ctx context.Context, prefix string) (map[string]int64, error) {
+	list, err := b.All(ctx, prefix)
+	sizes := make(map[string]int64, len(list))
+	for i := range list {
+		sizes[list[i].Name] = list[i].Size
+	}
+	return sizes, err
 }

@@ -1,16 +1,12 @@
 package archives
 
 import (
-	"encoding/xml"
 	"io"
 	"io/fs"
-	"net/http"
 	"net/http/httptest"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -18,94 +14,32 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/keystone-db/kstone/cmd/internal/buckets"
+	"github.com/keystone-db/kstone/cmd/internal/buckets/fakes3"
 	"github.com/keystone-db/kstone/engine"
 	"github.com/keystone-db/kstone/engine/build"
 )
 
-// fakeS3 answers the few calls that an archive makes, for a bucket "shop".
-type fakeS3 struct {
-	mu      sync.Mutex
-	objects map[string]string
-	// plain refuses conditional puts, as older services do.
-	plain bool
-	page  int // names of one list
-}
-
-type listed struct {
-	Key  string
-	Size int
-}
-
-type listAnswer struct {
-	XMLName               xml.Name `xml:"ListBucketResult"`
-	IsTruncated           bool
-	NextContinuationToken string
-	Contents              []listed
-}
-
-func (f *fakeS3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	key, ok := strings.CutPrefix(r.URL.Path, "/shop/")
-	if key == "" || !ok {
-		f.list(w, r)
-		return
-	}
-	old, ok := f.objects[key]
-	switch {
-	case !strings.Contains(r.Header.Get("Authorization"), "Credential=id/"):
-		w.WriteHeader(http.StatusForbidden)
-	case r.Method == http.MethodPut && r.Header.Get("If-None-Match") != "" && f.plain:
-		w.WriteHeader(http.StatusNotImplemented)
-	case r.Method == http.MethodPut && r.Header.Get("If-None-Match") != "" && ok:
-		w.WriteHeader(http.StatusPreconditionFailed)
-	case r.Method == http.MethodPut:
-		data, _ := io.ReadAll(r.Body)
-		f.objects[key] = string(data)
-	case r.Method == http.MethodDelete:
-		delete(f.objects, key)
-		w.WriteHeader(http.StatusNoContent)
-	case !ok:
-		w.WriteHeader(http.StatusNotFound)
-		if r.Method == http.MethodGet {
-			_, _ = io.WriteString(w, "<Error><Code>NoSuchKey</Code></Error>")
-		}
-	case r.Method == http.MethodGet:
-		_, _ = io.WriteString(w, old)
-	}
-}
-
-func (f *fakeS3) list(w http.ResponseWriter, r *http.Request) {
-	after := max(r.URL.Query().Get("start-after"), r.URL.Query().Get("continuation-token"))
-	var keys []string
-	for key := range f.objects {
-		if strings.HasPrefix(key, r.URL.Query().Get("prefix")) && key > after {
-			keys = append(keys, key)
-		}
-	}
-	slices.Sort(keys)
-	var a listAnswer
-	if len(keys) > f.page {
-		keys = keys[:f.page]
-		a.IsTruncated, a.NextContinuationToken = true, keys[f.page-1]
-	}
-	for _, key := range keys {
-		a.Contents = append(a.Contents, listed{key, len(f.objects[key])})
-	}
-	_ = xml.NewEncoder(w).Encode(a)
+// bucketOf is an archive in a bucket "shop" of a fake.
+func bucketOf(fake *fakes3.Server, prefix string) (inBucket, *httptest.Server) {
+	fake.Key = "id"
+	server := httptest.NewServer(fake)
+	client := buckets.Of(aws.Config{
+		BaseEndpoint:     &server.URL,
+		Credentials:      credentials.NewStaticCredentialsProvider("id", "secret", ""),
+		RetryMaxAttempts: 1,
+	})
+	return inBucket{client.Bucket("shop", prefix)}, server
 }
 
 func TestS3(t *testing.T) {
 	for name, plain := range map[string]bool{"conditions": false, "without": true} {
 		t.Run(name, func(t *testing.T) {
-			fake := &fakeS3{objects: map[string]string{"other/a": "x"}, plain: plain, page: 2}
-			server := httptest.NewServer(fake)
+			fake := fakes3.New("shop")
+			fake.Plain, fake.Page = plain, 2
+			fake.Set("shop", "other/a", "x")
+			b, server := bucketOf(fake, "my/archive")
 			defer server.Close()
-			b := newBucket(aws.Config{
-				Region: "us-east-1", BaseEndpoint: &server.URL,
-				Credentials:      credentials.NewStaticCredentialsProvider("id", "secret", ""),
-				RetryMaxAttempts: 1,
-			}, "shop", "my/archive")
 			ctx := t.Context()
 			put := func(name, text string, replace bool) error {
 				return b.Put(ctx, name, strings.NewReader(text), replace)
@@ -115,7 +49,7 @@ func TestS3(t *testing.T) {
 			}
 			require.ErrorIs(t, put("t/log/1", "other", false), fs.ErrExist)
 			require.NoError(t, put("t/log/2", "replaced", true))
-			assert.Equal(t, "text of t/log/1", fake.objects["my/archive/t/log/1"])
+			assert.Equal(t, "text of t/log/1", fake.Get("shop", "my/archive/t/log/1"))
 			r, err := b.Get(ctx, "t/log/2")
 			require.NoError(t, err)
 			got, err := io.ReadAll(r)
@@ -137,7 +71,7 @@ func TestS3(t *testing.T) {
 			names, err = b.List(ctx, "", "")
 			require.NoError(t, err)
 			assert.Equal(t, []string{"t/log/2", "u/log/1"}, names)
-			assert.Equal(t, "x", fake.objects["other/a"])
+			assert.Equal(t, "x", fake.Get("shop", "other/a"))
 			server.Close()
 			require.ErrorContains(t, b.Delete(ctx, "t/log/2"), "s3://shop/my/archive/t/log/2")
 			require.ErrorContains(t, put("t/log/5", "x", false), "s3://shop/my/archive/t/log/5")
@@ -147,13 +81,10 @@ func TestS3(t *testing.T) {
 
 // TestADatabaseInABucket goes there and comes back.
 func TestADatabaseInABucket(t *testing.T) {
-	fake := &fakeS3{objects: map[string]string{}, page: 3}
-	server := httptest.NewServer(fake)
+	fake := fakes3.New("shop")
+	fake.Page = 3
+	b, server := bucketOf(fake, "")
 	defer server.Close()
-	b := newBucket(aws.Config{
-		Region: "us-east-1", BaseEndpoint: &server.URL,
-		Credentials: credentials.NewStaticCredentialsProvider("id", "secret", ""),
-	}, "shop", "")
 	dir := t.TempDir()
 	for i := range 3 { // three opens, which find what is there
 		db, err := engine.Open(filepath.Join(dir, "db"), engine.Options{Archive: b})
@@ -197,5 +128,5 @@ func TestOpen(t *testing.T) {
 	require.ErrorContains(t, err, "mkdir -p")
 	b, err := Open(t.Context(), "s3://shop/a/b/", false)
 	require.NoError(t, err)
-	assert.Equal(t, "a/b/", b.(*bucket).prefix)
+	assert.Equal(t, "a/b/", b.(inBucket).Prefix())
 }
