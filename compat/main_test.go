@@ -24,7 +24,11 @@ var (
 	binary string
 	shared *server
 	db     *dynamodb.Client
+	// bucketRoot holds the bucket of all tests.
+	bucketRoot string
 )
+
+const bucket = "compat-bucket"
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
@@ -53,7 +57,11 @@ func prepare(dir string) error {
 	}
 	var err error
 	// The file takes part, so that what the tests see is the whole way of a write.
-	shared, err = startServer("--db", filepath.Join(dir, "shared.keystone"), "--sync", "interval")
+	bucketRoot = filepath.Join(dir, "buckets")
+	if err = os.MkdirAll(filepath.Join(bucketRoot, bucket), 0o700); err != nil {
+		return err
+	}
+	shared, err = startServer("--db", filepath.Join(dir, "shared.keystone"), "--sync", "interval", "--s3-root", bucketRoot)
 	if err != nil {
 		return err
 	}
