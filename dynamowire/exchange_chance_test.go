@@ -12,12 +12,12 @@ import (
 )
 
 // Of what an answer takes from chance only the form is known: of a table's id that it is a version 4
-// UUID, of the id of a shard, backup, export or import its last part, of an iterator, which is opaque and holds the shard's id, what comes
+// UUID, of the id of a shard, backup, export, import or bulk operation its last part, of an iterator, which is opaque and holds the shard's id, what comes
 // after the ARN (wire-facts §7.1).
 var (
 	tableIDs  = regexp.MustCompile(`"TableId":"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"`)
 	shardIDs  = regexp.MustCompile(`(shardId-\d{20}-)([0-9a-f]{8})\b`)
-	copyIDs   = regexp.MustCompile(`(/(?:backup|export|import)/0\d{13}-)([0-9a-f]{8})\b`)
+	copyIDs   = regexp.MustCompile(`(/(?:backup|export|import|bulk-operation)/0\d{13}-)([0-9a-f]{8})\b`)
 	iterators = regexp.MustCompile(`("(?:Next)?ShardIterator":"arn:[^|"]+\|1\|)([A-Za-z0-9+/]{40,}={0,2})"`)
 	named     = regexp.MustCompile(`\b(HEX|ITERATOR)(\d+)\b`)
 )

@@ -1,10 +1,14 @@
 package dynamowire
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,8 +20,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/keystone-db/kstone/engine"
+	"github.com/keystone-db/kstone/engine/objects"
 	"github.com/keystone-db/kstone/engine/storage/memstore"
 	"github.com/keystone-db/kstone/engine/storage/storagetest"
+	"github.com/keystone-db/kstone/engine/transfer/input"
 )
 
 // TestExchanges sends the requests of testdata/exchanges, byte for byte, to a database that each file
@@ -27,7 +33,7 @@ import (
 // commands may ask for the status alone. With times=N a request is sent so often, # being the number, and
 // the last answer is shown. With hold the answer is not waited for: the request, a transaction, stops
 // where it holds its items. More commands prepare: database opens a new one with options and without
-// background work, clock moves the time, work does what is due by then, release lets go of what was held
+// background work, object puts one into the bucket "bucket", clock moves the time, work does what is due by then, release lets go of what was held
 // and shows its answer.
 func TestExchanges(t *testing.T) {
 	datadriven.Walk(t, "testdata/exchanges", func(t *testing.T, path string) {
@@ -46,6 +52,7 @@ const (
 	commandClock    = "clock"
 	commandWork     = "work"
 	commandRelease  = "release"
+	commandObject   = "object"
 )
 
 // exchanges is the state of one file.
@@ -57,6 +64,8 @@ type exchanges struct {
 	// stall is what holds a request up, held gets its answer.
 	stall *storagetest.Stall
 	held  chan *httptest.ResponseRecorder
+	// buckets is the folder of the buckets.
+	buckets string
 	chance
 }
 
@@ -64,9 +73,50 @@ func (e *exchanges) open(t *testing.T, set ...func(*engine.Options)) {
 	mem, err := memstore.Open(memstore.Options{})
 	require.NoError(t, err)
 	e.store = &storagetest.Stalling{Store: mem}
+	e.buckets = t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(e.buckets, "bucket"), 0o700))
 	e.w = openWireOn(t, e.store, append(set, func(o *engine.Options) {
 		o.Clock = func() time.Time { return time.Unix(0, e.nowNs.Load()) }
+		o.Buckets = e.openBucket
 	})...)
+}
+
+// openBucket finds a bucket. Those of some names are as their names say.
+func (e *exchanges) openBucket(ctx context.Context, bucket, owner string) (objects.Store, error) {
+	switch bucket {
+	case "denied":
+		return nil, objects.ErrDenied
+	case "large", "changing":
+		return oddBucket(bucket), nil
+	}
+	return objects.Folders(e.buckets)(ctx, bucket, owner)
+}
+
+// oddBucket has more objects than an import takes, or one that changes while it is read.
+type oddBucket string
+
+func (b oddBucket) List(_ context.Context, _ string, limit int) ([]objects.Info, error) {
+	if b == "changing" {
+		limit = 1
+	}
+	return make([]objects.Info, limit), nil
+}
+
+func (b oddBucket) Get(context.Context, string, int64) (io.ReadCloser, error) {
+	return nil, input.ErrChanged
+}
+
+func (b oddBucket) Put(context.Context, string, io.ReadSeeker, objects.PutOptions) (string, error) {
+	return "", nil
+}
+
+// object puts the input of a command under a key, without the last end of a line.
+func (e *exchanges) object(t *testing.T, d *datadriven.TestData) {
+	var key string
+	d.ScanArgs(t, "key", &key)
+	path := filepath.Join(e.buckets, "bucket", key)
+	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
+	require.NoError(t, os.WriteFile(path, []byte(d.Input), 0o600))
 }
 
 func (e *exchanges) run(t *testing.T, d *datadriven.TestData) string {
@@ -77,6 +127,9 @@ func (e *exchanges) run(t *testing.T, d *datadriven.TestData) string {
 		return ""
 	case commandWork:
 		require.NoError(t, e.w.db.Work(t.Context()))
+		return ""
+	case commandObject:
+		e.object(t, d)
 		return ""
 	case commandClock:
 		e.nowNs.Add(int64(durationArg(t, d, "add")))
@@ -159,7 +212,7 @@ func TestExchangeCounts(t *testing.T) {
 	datadriven.Walk(t, "testdata/exchanges", func(t *testing.T, path string) {
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			switch d.Cmd {
-			case commandDatabase, commandClock, commandWork, commandRelease:
+			case commandDatabase, commandClock, commandWork, commandRelease, commandObject:
 				return d.Expected
 			}
 			require.Contains(t, operations(), d.Cmd, d.Pos)

@@ -167,7 +167,7 @@ func (db *core) readAsOfOnce(
 }
 
 // readChanges hands the next items of a table that changed from one cut on and before another one to take, as
-// readAsOf does: what each was at either cut, nil for what was not there, and the time of its last change
+// readAsOf does: what was stored at the first cut, what was there at the other, and the time of its last change
 // between them in milliseconds since 1970. The log must be held from the first cut on.
 func (db *core) readChanges(
 	ctx context.Context, from, to *cut, span changelog.Span, bytes int, begin func(),
@@ -208,7 +208,9 @@ func (db *core) readChangesOnce(
 	defer it.Close()
 	it.Bound(bytes)
 	for it.Next() {
-		old, now := db.there(r, it.Old(), from.AtMs), db.there(r, it.New(), to.AtMs)
+		// What was past its time in the beginning and was swept since is told as a deletion: nobody was told
+		// that its time was over.
+		old, now := it.Old(), db.there(r, it.New(), to.AtMs)
 		if err := take(it.Key(), old.Clone(), now.Clone(), it.LastMs()); err != nil {
 			return nil, false, err
 		}

@@ -285,7 +285,7 @@ func (l *logged) changes(past []moment) {
 						return nil // it was not there at either moment
 					}
 					k := string(item.Project([]string{"pk", "sk"}))
-					require.Equal(l.t, from.items[k], string(old))
+					require.Equal(l.t, from.items[k], string(c.there(&table.Record, old, from.ms)))
 					if delete(got, k); now != nil {
 						got[k] = string(now)
 					}

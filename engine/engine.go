@@ -48,6 +48,7 @@ type core struct {
 	buckets    *capacity.Buckets // nil without Options.Throttle
 	tasks      *tasks.Set
 	restoring  sync.Mutex // a backup is deleted, or a restore from one begins
+	transfers  transfers
 	tending    tending
 	counting   counting
 	neighbors  *neighbors.Set // graphs of indexes of vectors
@@ -122,13 +123,15 @@ func openCore(store storage.Store, opts Options) (*core, error) {
 	db.prepareTasks()
 	db.neighbors = neighbors.NewSet(store, opts.vectorsExact, db.seed)
 	db.exec.OnVectors = db.background.vectors.look
-	return db, nil
+	db.transfers.prepare()
+	return db, db.abandonOrphans(ctx)
 }
 
 // close ends background work, checkpoints and closes the store. Operations that run or come later
 // fail.
 func (db *core) close() error {
 	db.stopBackground()
+	db.closeTransfers()
 	if !db.opts.ReadOnly {
 		// As good as can be: a store that takes no writes any more is closed all the same.
 		_ = db.keepTime(context.Background(), 0)

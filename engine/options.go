@@ -12,6 +12,7 @@ import (
 
 	"github.com/keystone-db/kstone/engine/exec"
 	"github.com/keystone-db/kstone/engine/lsm"
+	"github.com/keystone-db/kstone/engine/objects"
 )
 
 // SyncMode says when a write is acknowledged.
@@ -131,6 +132,9 @@ type Options struct {
 	// between base backups, by default a day.
 	Archive                        Archive
 	ArchiveEvery, ArchiveBaseEvery time.Duration
+	// Buckets finds the buckets of exports, imports and bulk puts: objects.Folders has them as folders. Without
+	// it no bucket exists.
+	Buckets objects.Open
 	// StreamShards is the number of open shards of a stream, as of its enabling; default 1.
 	StreamShards int
 	// StreamRetention is how long a stream keeps a record; default 24 h.
@@ -170,6 +174,8 @@ type Options struct {
 	countMax, countBytes, countStep int64
 	// vectorsExact stands for neighbors.ExactMax in tests; 0 means this.
 	vectorsExact int
+	// loadRecords and exportBytes stand for the constants of that name in tests; 0 means these.
+	loadRecords, exportBytes int
 	// progressItems and copyBytes stand for the constants of these names in tests; 0 means these.
 	progressItems int64
 	copyBytes     int
@@ -219,6 +225,12 @@ func (o Options) withDefaults() Options {
 	}
 	if o.countStep == 0 {
 		o.countStep = countStepKeys
+	}
+	if o.exportBytes == 0 {
+		o.exportBytes = exportBytes
+	}
+	if o.loadRecords == 0 {
+		o.loadRecords = loadRecords
 	}
 	if o.progressItems == 0 {
 		o.progressItems = progressItems

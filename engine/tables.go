@@ -35,13 +35,7 @@ func (db *core) CreateTable(ctx context.Context, in *api.CreateTableInput) (*api
 		return nil, err
 	}
 	name := tableName(in.TableName.Value)
-	t, err := db.catalog.Create(ctx, db.newRecord(in, name))
-	if errors.Is(err, catalog.ErrExists) {
-		return nil, api.Errorf(api.ResourceInUse, api.MsgTableExists, name)
-	}
-	if errors.Is(err, catalog.ErrTooMany) {
-		return nil, api.Errorf(api.LimitExceeded, api.MsgTables, tablesMax)
-	}
+	t, err := db.createTable(ctx, db.newRecord(in, name))
 	if err != nil {
 		return nil, err
 	}
@@ -50,6 +44,18 @@ func (db *core) CreateTable(ctx context.Context, in *api.CreateTableInput) (*api
 	}
 	d, err := db.describe(ctx, t)
 	return &api.CreateTableOutput{TableDescription: d}, err
+}
+
+// createTable stores a new table.
+func (db *core) createTable(ctx context.Context, r catalog.Record) (*catalog.Table, error) {
+	t, err := db.catalog.Create(ctx, r)
+	switch {
+	case errors.Is(err, catalog.ErrExists):
+		return nil, api.Errorf(api.ResourceInUse, api.MsgTableExists, r.Table.Name)
+	case errors.Is(err, catalog.ErrTooMany):
+		return nil, api.Errorf(api.LimitExceeded, api.MsgTables, tablesMax)
+	}
+	return t, err
 }
 
 // newRecord turns a validated request into a catalog record.

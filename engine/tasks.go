@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"github.com/keystone-db/kstone/engine/lease"
@@ -14,8 +15,10 @@ const taskInterval = time.Second
 // prepareTasks registers the kinds of long operations. Kinds are stored: never rename.
 func (db *core) prepareTasks() {
 	w := &db.background.tasks
+	kinds := db.copyKinds()
+	maps.Copy(kinds, db.transferKinds())
 	db.tasks = tasks.New(db.store, tasks.Options{
-		Clock: db.exec.Now, Wake: w.look, Kinds: db.copyKinds(),
+		Clock: db.exec.Now, Wake: w.look, Kinds: kinds,
 		Hold: func(ctx context.Context) (*lease.Lease, error) {
 			err := db.hold(ctx, w)
 			return w.lease, err

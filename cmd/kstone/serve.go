@@ -59,6 +59,10 @@ func newServe() *cobra.Command {
 	f.StringVar(&c.Archive, "archive", "", "keep the log of the database and base backups here, for kstone restore --archive:\n"+archives.Help)
 	f.DurationVar(&c.ArchiveInterval, "archive-interval", engine.DefaultArchiveEvery, "how long a write waits at most before it is in the archive")
 	f.DurationVar(&c.ArchiveBaseInterval, "archive-base-interval", engine.DefaultArchiveBaseEvery, "time between base backups in the archive")
+	f.StringVar(&c.S3Root, "s3-root", "", "folder with a folder for each bucket that exports, imports and bulk puts name")
+	f.BoolVar(&c.S3, "s3", false, "take these buckets from S3; access as AWS tools find it, another service than AWS by\n"+
+		"AWS_ENDPOINT_URL_S3")
+	f.StringVar(&c.S3EndpointURL, "s3-endpoint-url", "", "take them from this service, which speaks as S3 does: http://HOST:PORT")
 	f.StringVar(&c.Region, "region", engine.DefaultRegion, "region in ARNs")
 	f.StringVar(&c.Account, "account", engine.DefaultAccount, "account in ARNs")
 	f.BoolVar(&c.NoAuth, "no-auth", false, "accept any credentials from other machines too")

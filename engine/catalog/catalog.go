@@ -262,7 +262,7 @@ func (c *Catalog) usable(t *Table) bool {
 	case StatusActive, StatusUpdating:
 		return true
 	case StatusCreating:
-		return c.opts.Clock().UnixMilli() >= t.UntilMs
+		return t.due(c.opts.Clock())
 	}
 	return false
 }

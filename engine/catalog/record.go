@@ -176,6 +176,8 @@ type Record struct {
 	UntilMs   int64  `json:"untilMs,omitempty"`
 	UUID      string `json:"uuid"`
 	CreatedMs int64  `json:"createdMs"`
+	// Filling is the ARN of what fills the table; until that is done it is CREATING (filling.go).
+	Filling string `json:"filling,omitempty"`
 
 	Billing Billing `json:"billing"`
 	// Pending replaces Billing when the status UPDATING ends.
@@ -252,7 +254,7 @@ func (r *Record) clone() *Record {
 // settle moves a record over the end of its passing status. It reports whether it changed; a
 // table whose deletion is due stays DELETING for the catalog to remove.
 func (r *Record) settle(now time.Time) bool {
-	if r.Restore != nil && r.Restore.InProgress || r.Status != StatusCreating && r.Status != StatusUpdating || now.UnixMilli() < r.UntilMs {
+	if r.Restore != nil && r.Restore.InProgress || r.Status != StatusCreating && r.Status != StatusUpdating || !r.due(now) {
 		return false
 	}
 	r.Status, r.UntilMs = StatusActive, 0
@@ -267,7 +269,7 @@ func (r *Record) settle(now time.Time) bool {
 
 // due says whether a passing state has come to its end.
 func (r *Record) due(now time.Time) bool {
-	return r.Status != StatusActive && now.UnixMilli() >= r.UntilMs
+	return r.Status != StatusActive && r.Filling == "" && now.UnixMilli() >= r.UntilMs
 }
 
 // gone says whether a deletion is due.

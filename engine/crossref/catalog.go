@@ -15,7 +15,7 @@ import (
 )
 
 // rowKinds is the number of kinds of catalog rows, from 1 on.
-const rowKinds = key.SubBackup
+const rowKinds = key.SubTaskNote
 
 // catalog reads all rows and learns which tables and streams there are.
 func (c *checker) catalog(ctx context.Context) error {

@@ -47,6 +47,14 @@ func CreateTable(in *api.CreateTableInput, _ Options) error {
 	if err := refuseCreate(in); err != nil {
 		return err
 	}
+	if err := newTable(in); err != nil {
+		return err
+	}
+	return tagsOf(in.Tags)
+}
+
+// newTable makes the checks of a table's definition.
+func newTable(in *api.CreateTableInput) error {
 	c := &creation{in: in, onDemand: in.BillingMode.Value == api.BillingModePayPerRequest}
 	for _, d := range in.AttributeDefinitions {
 		c.defined = append(c.defined, d.AttributeName.Value)
@@ -59,7 +67,7 @@ func CreateTable(in *api.CreateTableInput, _ Options) error {
 			return err
 		}
 	}
-	return tagsOf(in.Tags)
+	return nil
 }
 
 // refuseCreate answers members that later issues build.

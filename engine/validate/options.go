@@ -46,6 +46,16 @@ func enveloped(text string) bool {
 
 // Operations whose name a check needs.
 const (
+	opCancelBulk         = "CancelBulkOperation"
+	opDescribeBulk       = "DescribeBulkOperation"
+	opDescribeExport     = "DescribeExport"
+	opDescribeImport     = "DescribeImport"
+	opExportTable        = "ExportTableToPointInTime"
+	opImportTable        = "ImportTable"
+	opListBulk           = "ListBulkOperations"
+	opListExports        = "ListExports"
+	opListImports        = "ListImports"
+	opStartBulk          = "StartBulkPutItems"
 	opBatchGetItem       = "BatchGetItem"
 	opBatchWriteItem     = "BatchWriteItem"
 	opCreateTable        = "CreateTable"

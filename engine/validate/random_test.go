@@ -84,6 +84,10 @@ func checks() map[string]any {
 		opUntagResource: UntagResource, opListTags: ListTagsOfResource,
 		opListStreams: ListStreams, opDescribeStream: DescribeStream,
 		opGetShardIterator: GetShardIterator, opGetRecords: GetRecords,
+		opImportTable: ImportTable, opDescribeImport: DescribeImport, opListImports: ListImports,
+		opExportTable: ExportTable, opDescribeExport: DescribeExport, opListExports: ListExports,
+		opStartBulk: StartBulkPutItems, opDescribeBulk: DescribeBulkOperation,
+		opCancelBulk: CancelBulkOperation, opListBulk: ListBulkOperations,
 		opUpdateTimeToLive: UpdateTimeToLive, opDescribeTimeToLive: DescribeTimeToLive,
 	}
 }

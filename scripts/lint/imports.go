@@ -40,13 +40,23 @@ var importTable = map[string][]string{
 	"engine/crossref": {"engine/storage", "engine/schema", "engine/attr", "engine/key", "engine/index", "engine/ttl",
 		"engine/backups", "engine/catalog", "engine/changelog", "engine/stream", "engine/exec", "engine/neighbors",
 		"engine/vector"},
-	"engine": {"engine/...", "expr", "partiql"},
+	"engine": {"engine/...", "expr", "partiql", "dynamowire/codec"},
 	// for people, over any api.Service
 	"engine/build": {"engine/api", "engine/attr", "engine/number"},
 
 	"engine/lease":   {"engine/key", "engine/storage"},
 	"engine/backups": {"engine/catalog", "engine/key", "engine/storage"},
 	"engine/tasks":   {"engine/key", "engine/lease", "engine/storage"},
+
+	// objects and their formats: lines of DynamoDB JSON are read and written by the codec that doors have
+	"engine/objects":             {},
+	"engine/transfer":            {"engine/api", "engine/attr"},
+	"engine/transfer/compressed": {"engine/api"},
+	"engine/transfer/csv":        {"engine/api", "engine/attr", "engine/transfer"},
+	"engine/transfer/ion":        {"engine/api", "engine/attr", "engine/number", "engine/transfer"},
+	"engine/transfer/input":      {"engine/api", "engine/objects", "engine/transfer/..."},
+	"engine/transfer/manifest":   {},
+	"engine/transfer/jsonl":      {"dynamowire/codec", "engine/api", "engine/attr", "engine/transfer"},
 
 	// storage
 	"engine/storage":             {},
@@ -128,7 +138,7 @@ var moduleTable = map[string][]string{
 	"golang.org/x/term":                   {"cmd/..."},
 	"google.golang.org/grpc":              {"grpcapi/...", "cmd/..."},
 	"google.golang.org/protobuf":          {"grpcapi/..."},
-	"github.com/klauspost/compress/":      {"engine/lsm/...", "dynamowire", "dynamowire/dump"},
+	"github.com/klauspost/compress/":      {"engine/lsm/...", "dynamowire", "dynamowire/dump", "engine/transfer/compressed"},
 	"github.com/rs/zerolog":               {"engine", "dynamowire", "grpcapi", "cmd/..."},
 	"github.com/cockroachdb/apd":          {"engine/number"},
 	"golang.org/x/sys":                    {"engine/lsm/internal/vfs", "cmd/..."},

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -64,6 +65,12 @@ type Config struct {
 	// is how long a write waits at most before it is there, ArchiveBaseInterval the time between base backups.
 	Archive                              string
 	ArchiveInterval, ArchiveBaseInterval time.Duration
+	// S3Root is the folder whose folders are the buckets of exports, imports and bulk puts. S3 has them in S3,
+	// S3EndpointURL in a service at that address that speaks as S3 does. At most one of the three; without one
+	// there are no buckets.
+	S3Root        string
+	S3            bool
+	S3EndpointURL string
 	// Region and Account go into ARNs.
 	Region, Account string
 	// NoAuth allows to listen on addresses that other machines reach.
@@ -158,6 +165,14 @@ func (c Config) check() error {
 	}
 	if c.InMemory && c.Archive != "" {
 		errs = append(errs, errors.New("--archive keeps the log of a file and --in-memory has none: leave one out"))
+	}
+	if c.S3Root != "" && (c.S3 || c.S3EndpointURL != "") {
+		errs = append(errs, errors.New("--s3-root keeps buckets in a folder, --s3 and --s3-endpoint-url elsewhere: give one"))
+	}
+	if c.S3EndpointURL != "" {
+		if u, err := url.Parse(c.S3EndpointURL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+			errs = append(errs, fmt.Errorf("--s3-endpoint-url %q: want a URL such as http://localhost:9000", c.S3EndpointURL))
+		}
 	}
 	if !c.InMemory && c.Path == "" {
 		errs = append(errs, errors.New("--db is empty: give a file, or --in-memory"))

@@ -12,6 +12,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
 	"time"
@@ -19,9 +20,11 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/keystone-db/kstone/cmd/internal/archives"
+	"github.com/keystone-db/kstone/cmd/internal/buckets"
 	"github.com/keystone-db/kstone/dynamowire"
 	"github.com/keystone-db/kstone/dynamowire/sigv4"
 	"github.com/keystone-db/kstone/engine"
+	"github.com/keystone-db/kstone/engine/objects"
 	"github.com/keystone-db/kstone/grpcapi"
 )
 
@@ -130,7 +133,12 @@ func open(c Config, key []byte, l net.Listener, logger zerolog.Logger) (*engine.
 	if err != nil {
 		return nil, err
 	}
+	buckets, err := openBuckets(c)
+	if err != nil {
+		return nil, err
+	}
 	db, err := engine.Open(path, engine.Options{
+		Buckets: buckets,
 		Archive: archive, ArchiveEvery: c.ArchiveInterval, ArchiveBaseEvery: c.ArchiveBaseInterval,
 		StreamRetention: c.StreamRetention, StreamBytes: c.StreamBytes,
 		SnapshotMaxAge: c.SnapshotMaxAge, SnapshotMaxBytes: c.SnapshotMaxBytes,
@@ -147,6 +155,24 @@ func open(c Config, key []byte, l net.Listener, logger zerolog.Logger) (*engine.
 		return nil, explainOpen(path+c.Load, err) // one of them
 	}
 	return db, nil
+}
+
+// openBuckets is where exports, imports and bulk puts find buckets; nil for nowhere.
+func openBuckets(c Config) (objects.Open, error) {
+	switch {
+	case c.S3Root != "":
+		if info, err := os.Stat(c.S3Root); err != nil || !info.IsDir() {
+			return nil, fmt.Errorf("--s3-root: there is no folder %s: make it, and a folder in it for each bucket", c.S3Root)
+		}
+		return objects.Folders(c.S3Root), nil
+	case c.S3 || c.S3EndpointURL != "":
+		client, err := buckets.New(context.Background(), c.S3EndpointURL)
+		if err != nil {
+			return nil, fmt.Errorf("--s3: %w", err)
+		}
+		return client.Open, nil
+	}
+	return nil, nil
 }
 
 // openArchive opens what --archive names; nil when it names nothing.

@@ -1,0 +1,126 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"github.com/keystone-db/kstone/engine/api"
+	"github.com/keystone-db/kstone/engine/catalog"
+	"github.com/keystone-db/kstone/engine/tasks"
+	"github.com/keystone-db/kstone/engine/transfer/input"
+)
+
+// importErrorsLogged is how many faults of an import are logged.
+const importErrorsLogged = 1000
+
+// importStep puts some items of an import.
+func (db *core) importStep(ctx context.Context, run *tasks.Run) (done bool, err error) {
+	var spec importSpec
+	var state importState
+	if err := errors.Join(run.ParseSpec(&spec), run.ParseCursor(&state)); err != nil {
+		return false, err
+	}
+	t, err := db.catalog.Lookup(ctx, spec.tableName())
+	if errors.Is(err, catalog.ErrNotFound) || err == nil && t.Table.ID != spec.TableID {
+		return false, tasks.Fail(codeTableGone, api.MsgTableGone)
+	}
+	if err != nil {
+		return false, err
+	}
+	if t.Filling == "" { // the last step was cut off behind its end
+		return true, db.importEnd(&state)
+	}
+	from := spec.Request.S3BucketSource
+	in, err := db.takeInput(ctx, run.ID, &inputSource{from.S3Bucket.Value, from.S3BucketOwner.Value, input.Spec{
+		Prefix: from.S3KeyPrefix.Value, Format: spec.Request.InputFormat.Value,
+		Compression: spec.Request.InputCompressionType.Value, CSV: csvOptions(t, spec.Request.InputFormatOptions),
+	}}, state.Input)
+	if err = db.bucketFailure(ctx, run.ID, err); err != nil {
+		return false, err
+	}
+	segments, end, err := db.readSegments(ctx, t, in, true)
+	if err != nil {
+		in.Close()
+		return false, db.bucketFailure(ctx, run.ID, err)
+	}
+	for _, seg := range segments {
+		state.Input = seg.cursor
+		state.Processed += seg.records
+		state.Imported += int64(len(seg.writes)) + seg.replaced
+		state.Errors += int64(len(seg.faults))
+		if err := db.commitSegment(ctx, run, t, seg, state); err != nil {
+			in.Close()
+			return false, err
+		}
+		db.logFaults(&spec, run, &state, seg.faults)
+	}
+	if !end {
+		db.keepInput(run.ID, in)
+		return false, nil
+	}
+	in.Close()
+	if err := db.catalog.Filled(ctx, t.Table.ID, t.Table.Name); err != nil {
+		return false, err
+	}
+	return true, db.importEnd(&state)
+}
+
+// importEnd is how an import ends that has read everything.
+func (db *core) importEnd(state *importState) error {
+	if state.Errors > 0 {
+		return tasks.Fail(codeItems, api.MsgItemsInvalid)
+	}
+	return nil
+}
+
+// importAbort ends an import that failed: a table with items stays, one into which nothing came goes.
+func (db *core) importAbort(ctx context.Context, run *tasks.Run, _ *tasks.Failure) error {
+	db.dropInput(run.ID)
+	var spec importSpec
+	var state importState
+	if err := errors.Join(run.ParseSpec(&spec), run.ParseCursor(&state)); err != nil {
+		return err
+	}
+	if state.Processed > 0 {
+		return db.catalog.Filled(ctx, spec.TableID, spec.tableName())
+	}
+	return db.catalog.Abandon(ctx, spec.TableID, spec.tableName())
+}
+
+// pointer says where a record came from, in the words of the service's log of an import.
+type pointer struct {
+	Bucket string `json:"bucket"`
+	Key    string `json:"key"`
+	Index  int64  `json:"itemIndex"`
+}
+
+// logFaults logs faults as the service does, which has CloudWatch for it.
+func (db *core) logFaults(spec *importSpec, run *tasks.Run, state *importState, faults []fault) {
+	first := state.Errors - int64(len(faults))
+	for i := range faults {
+		if first+int64(i) >= importErrorsLogged {
+			return
+		}
+		text, err := json.Marshal(struct {
+			Pointer  pointer  `json:"itemS3Pointer"`
+			ARN      string   `json:"importArn"`
+			Messages []string `json:"errorMessages"`
+		}{
+			pointer{spec.Request.S3BucketSource.S3Bucket.Value, faults[i].at.object, faults[i].at.index},
+			db.transferARN(spec.tableName(), &run.Task), []string{faults[i].message},
+		})
+		if err != nil {
+			text = nil
+		}
+		db.opts.Logger.Warn().RawJSON("error_log", text).Msg("an item was not imported")
+	}
+}
+
+// commitSegment does the puts of a segment and stores how far the task is in one update.
+func (db *core) commitSegment(ctx context.Context, run *tasks.Run, t *catalog.Table, seg *segment, state any) error {
+	l := db.exec.NewLoad(t, seg.writes)
+	err := run.Commit(ctx, state, l.Named(), l.Run)
+	l.End(err)
+	return err
+}
