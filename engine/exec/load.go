@@ -13,6 +13,7 @@ import (
 // Load is a run of puts of one table for an update of somebody else's, who writes in it also how far the
 // run came. A put that fails by its condition, or by the size of its collection, leaves the others alone.
 type Load struct {
+	exec   *Executor
 	table  *catalog.Table
 	writes []plan.Write
 	now    time.Time
@@ -28,7 +29,7 @@ type Load struct {
 // until it has called End.
 func (e *Executor) NewLoad(t *catalog.Table, writes []plan.Write) *Load {
 	l := &Load{
-		table: t, writes: writes, now: e.Now(),
+		exec: e, table: t, writes: writes, now: e.Now(),
 		Results: make([]Result, len(writes)), Failed: make([]*api.Error, len(writes)),
 	}
 	l.named = make([]storage.Named, len(writes))
@@ -78,4 +79,7 @@ func (l *Load) Run(tx storage.Tx) error {
 }
 
 // End is called when the update is over, with what came of it.
-func (l *Load) End(err error) { l.wrote.over(l.table, l.now, err) }
+func (l *Load) End(err error) {
+	l.wrote.over(l.table, l.now, err)
+	l.exec.noteVectors(l.table)
+}
