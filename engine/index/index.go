@@ -35,16 +35,28 @@ func (c *Change) Moved() bool { return c.Delete != nil && c.Put != nil }
 // Touched says whether anything is written.
 func (c *Change) Touched() bool { return c.Delete != nil || c.Put != nil }
 
+// vectorOf is the vector of an item as an index holds it; nil for an index of another kind. ok is false when
+// it has none.
+func vectorOf(ix *schema.Index, item attr.Item) (vec attr.Value, ok bool) {
+	if ix.Vector == nil {
+		return nil, true
+	}
+	return Vector(item.Get(ix.Vector.Attribute), ix.Vector.Dimensions)
+}
+
 // Entry returns key and value of an item's entry in an index; ok is false when it has none. The value is
 // the item itself when projected is nil, otherwise the attributes named there, which must be sorted. In an
 // index of vectors it also holds the vector, as a VecF32.
 func Entry(t *schema.Table, ix *schema.Index, projected []string, item attr.Item) (k []byte, value attr.Item, ok bool) {
-	var vec attr.Value
-	if ix.Vector != nil {
-		if vec, ok = Vector(item.Get(ix.Vector.Attribute), ix.Vector.Dimensions); !ok {
-			return nil, nil, false
-		}
+	vec, ok := vectorOf(ix, item)
+	if !ok {
+		return nil, nil, false
 	}
+	return entry(t, ix, projected, item, vec)
+}
+
+// entry is Entry with the vector that vectorOf gives.
+func entry(t *schema.Table, ix *schema.Index, projected []string, item attr.Item, vec attr.Value) (k []byte, value attr.Item, ok bool) {
 	if k, ok = key.AppendEntry(nil, t, ix, item); !ok {
 		return nil, nil, false
 	}
@@ -119,16 +131,24 @@ func change(t *schema.Table, i int, projected []string, old, new attr.Item) Chan
 	c := Change{Index: i}
 	var oldKey, newKey []byte
 	var oldEntry attr.Item
+	var vec attr.Value
+	var has bool
 	if old != nil {
-		if k, entry, ok := Entry(t, ix, projected, old); ok {
-			oldKey, oldEntry = k, entry
-			c.OldSize = Size(ix, entry)
+		if vec, has = vectorOf(ix, old); has {
+			if k, e, ok := entry(t, ix, projected, old, vec); ok {
+				oldKey, oldEntry, c.OldSize = k, e, Size(ix, e)
+			}
 		}
 	}
 	if new != nil && !ix.DeleteOnly {
-		if k, entry, ok := Entry(t, ix, projected, new); ok {
-			newKey, c.Value = k, entry
-			c.NewSize = Size(ix, entry)
+		// Most changes of an item leave its vector, which takes longer to make than all the rest.
+		if !has || ix.Vector != nil && !bytes.Equal(old.Get(ix.Vector.Attribute), new.Get(ix.Vector.Attribute)) {
+			vec, has = vectorOf(ix, new)
+		}
+		if has {
+			if k, e, ok := entry(t, ix, projected, new, vec); ok {
+				newKey, c.Value, c.NewSize = k, e, Size(ix, e)
+			}
 		}
 	}
 	switch {

@@ -35,3 +35,22 @@ func Float32(enc []byte) (f float32, ok bool) {
 	}
 	return f, !math.IsInf(float64(f), 0)
 }
+
+// magnitudes from which on Float32 has to look: 100^19 is 1E38, and the largest float32 a little above.
+const float32Pairs = 19
+
+// FitsFloat32 says whether Float32 is ok with a number, at hardly any cost.
+func FitsFloat32(enc []byte) bool {
+	if len(enc) < 2 {
+		return true
+	}
+	exp := int(enc[0]) - zeroByte
+	if enc[0] < zeroByte {
+		exp = 0x7f - int(enc[0])
+	}
+	if exp-expBias <= float32Pairs {
+		return true
+	}
+	_, ok := Float32(enc)
+	return ok
+}

@@ -7,6 +7,7 @@ import (
 	"github.com/keystone-db/kstone/engine/attr"
 	"github.com/keystone-db/kstone/engine/index"
 	"github.com/keystone-db/kstone/engine/key"
+	numbers "github.com/keystone-db/kstone/engine/number"
 	"github.com/keystone-db/kstone/engine/schema"
 	"github.com/keystone-db/kstone/expr"
 )
@@ -27,20 +28,27 @@ func checkVector(ix *schema.Index, item attr.Item) error {
 	if t := v.Type(); t != attr.L && t != attr.VecF32 {
 		return invalid(api.MsgVectorType, name, t, ix.Name)
 	}
-	at := 0
-	for r := attr.ListReader(v); r.Next(); at++ {
-		if t := r.Value().Type(); t != attr.N && t != attr.Ts {
-			return invalid(api.MsgVectorElement, name, at, t, ix.Name)
+	if v.Type() == attr.VecF32 {
+		if n := v.Len(); n != dimensions {
+			return invalid(api.MsgVectorSize, name, dimensions, n, ix.Name)
+		}
+		return nil
+	}
+	elements, beyond := 0, -1
+	for r := attr.ListReader(v); r.Next(); elements++ {
+		e := r.Value()
+		if t := e.Type(); t != attr.N && t != attr.Ts {
+			return invalid(api.MsgVectorElement, name, elements, t, ix.Name)
+		}
+		if beyond < 0 && !numbers.FitsFloat32(e.Payload()) {
+			beyond = elements
 		}
 	}
-	if n := v.Len(); n != dimensions {
-		return invalid(api.MsgVectorSize, name, dimensions, n, ix.Name)
-	}
-	at = 0
-	for r := attr.ListReader(v); r.Next(); at++ {
-		if _, ok := index.Float(r.Value()); !ok {
-			return invalid(api.MsgVectorRange, name, at, ix.Name)
-		}
+	switch {
+	case elements != dimensions:
+		return invalid(api.MsgVectorSize, name, dimensions, elements, ix.Name)
+	case beyond >= 0:
+		return invalid(api.MsgVectorRange, name, beyond, ix.Name)
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ var importTable = map[string][]string{
 	"partiql": {"engine/attr", "engine/number", "engine/plan", "engine/schema", "expr"},
 
 	// semantics
-	"engine/plan":      {"engine/api", "engine/attr", "engine/key", "engine/index", "engine/schema", "expr"},
+	"engine/plan":      {"engine/api", "engine/attr", "engine/key", "engine/index", "engine/number", "engine/schema", "expr"},
 	"engine/index":     {"engine/schema", "engine/attr", "engine/key", "engine/number"},
 	"engine/vector":    {},
 	"engine/neighbors": {"engine/attr", "engine/key", "engine/lease", "engine/schema", "engine/storage", "engine/vector"},
