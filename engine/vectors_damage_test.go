@@ -3,6 +3,9 @@ package engine
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"testing"
@@ -193,5 +196,89 @@ func TestVectorsBesideTheWorker(t *testing.T) {
 	group.Wait()
 	require.NoError(t, db.Work(t.Context()))
 	require.Len(t, around(t, db, 333), 3)
+	require.NoError(t, db.Close())
+}
+
+// TestSalvagedVectors: whatever of a damaged file can be read, its new file is right, and searches find
+// what there is.
+func TestSalvagedVectors(t *testing.T) {
+	for seed := range uint64(4) {
+		path := filepath.Join(t.TempDir(), "db.keystone")
+		opts := Options{NoBackground: true, Sync: SyncOff, MemtableBytes: 1 << 20, vectorsExact: 5}
+		db, err := Open(path, opts)
+		require.NoError(t, err)
+		d := &testDB{DB: db, t: t}
+		_, err = db.CreateTable(t.Context(), vectorTable("EUCLIDEAN"))
+		require.NoError(t, err)
+		for i := range 300 {
+			d.putVector(i)
+			if i%100 == 50 {
+				require.NoError(t, db.Work(t.Context()))
+			}
+		}
+		require.NoError(t, db.Close())
+		whole, err := os.ReadFile(path)
+		require.NoError(t, err)
+		var tables []int
+		for at := 8192; at < len(whole); at += 4096 {
+			if bytes.HasPrefix(whole[at:], []byte("kstntbl\x01")) {
+				tables = append(tables, at)
+			}
+		}
+		require.NotEmpty(t, tables)
+		rnd := rand.New(rand.NewPCG(seed, 3))
+		for range 1 + rnd.IntN(8) {
+			at := tables[rnd.IntN(len(tables))] + 80 + rnd.IntN(200)
+			for i := range 1 + rnd.IntN(100) {
+				whole[min(at+i, len(whole)-1)] ^= byte(1 + rnd.IntN(255))
+			}
+		}
+		require.NoError(t, os.WriteFile(path, whole, 0o600))
+		fresh := filepath.Join(t.TempDir(), "new.keystone")
+		r, err := Salvage(t.Context(), path, fresh, SalvageOptions{})
+		require.NoError(t, err, "seed %d", seed)
+		require.True(t, r.Verified.OK, "seed %d: %v", seed, r.Verified.Faults)
+		db, err = Open(fresh, opts)
+		require.NoError(t, err)
+		table, err := db.DescribeTable(t.Context(), &api.DescribeTableInput{TableName: api.Some("tab")})
+		if err == nil && len(table.Table.VectorIndexes) > 0 {
+			for range 2 {
+				out, err := db.SearchVectors(t.Context(), searchOf("all", 100, "", []float32{100, 0, 0, 0, 0}))
+				require.NoError(t, err)
+				require.Len(t, out.SearchResults, min(100, int(r.Items)))
+				require.NoError(t, db.Work(t.Context()))
+			}
+		}
+		require.NoError(t, db.Close())
+		v, err := Verify(t.Context(), fresh, VerifyOptions{})
+		require.NoError(t, err)
+		require.True(t, v.OK, "seed %d: %v", seed, v.Faults)
+	}
+}
+
+// TestResetVectors: searches find what there was at a checkpoint.
+func TestResetVectors(t *testing.T) {
+	db, err := OpenInMemory(Options{NoBackground: true, vectorsExact: 5})
+	require.NoError(t, err)
+	d := &testDB{DB: db, t: t}
+	_, err = db.CreateTable(t.Context(), vectorTable("EUCLIDEAN"))
+	require.NoError(t, err)
+	for i := range 30 {
+		d.putVector(i)
+	}
+	require.NoError(t, db.Work(t.Context()))
+	require.NoError(t, db.Checkpoint("thirty"))
+	for i := 30; i < 60; i++ {
+		d.putVector(i)
+	}
+	require.ElementsMatch(t, []string{"49", "50", "51"}, around(t, db, 50))
+	require.NoError(t, db.Work(t.Context()))
+	require.ElementsMatch(t, []string{"49", "50", "51"}, around(t, db, 50))
+	require.NoError(t, db.Reset("thirty"))
+	require.ElementsMatch(t, []string{"27", "28", "29"}, around(t, db, 50))
+	d.putVector(50)
+	require.ElementsMatch(t, []string{"28", "29", "50"}, around(t, db, 50))
+	require.NoError(t, db.Work(t.Context()))
+	require.ElementsMatch(t, []string{"28", "29", "50"}, around(t, db, 50))
 	require.NoError(t, db.Close())
 }

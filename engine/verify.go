@@ -158,7 +158,8 @@ type VerifyReport struct {
 // Verify checks a database file: every byte that has a checksum, and every cross-reference, from the
 // owners of its extents to the entries of indexes. It writes
 // nothing, goes beside readers but not beside a writer (ErrInUse), needs little memory however large
-// the file is, and goes on behind what is damaged, so that the report lists all that is wrong. The
+// the file is, but for graphs of vectors, of which one at a time is in memory, and goes on behind what is
+// damaged, so that the report lists all that is wrong. The
 // error says that the file could not be opened or is no database, or is the context's; faults are
 // in the report alone.
 func Verify(ctx context.Context, path string, opts VerifyOptions) (VerifyReport, error) {
