@@ -369,7 +369,7 @@ func (db *DB) gate(ctx context.Context, level0 int32) error {
 	}
 	delay := time.Duration(db.delay.Load())
 	if !db.opts.manual {
-		delay = max(delay, time.Duration(level0-l0SlowTables)*time.Millisecond, db.memoryDelay())
+		delay = max(delay, level0Delay(level0), db.memoryDelay())
 		if db.wal.tight.Load() {
 			delay = max(delay, gateDelayTight)
 		}
@@ -389,6 +389,16 @@ func (db *DB) gate(ctx context.Context, level0 int32) error {
 	}
 }
 
+// level0Delay slows the writers of a stripe whose compaction is behind, more with each table: a millisecond
+// for each at first, twice that from some thirty on.
+func level0Delay(level0 int32) time.Duration {
+	over := time.Duration(level0 - l0SlowTables)
+	if over <= 0 {
+		return 0
+	}
+	return (over + over*over/l0SteepTables) * time.Millisecond
+}
+
 // memoryDelay slows writers to the pace of the flusher before the memtables are full: the delay grows
 // with the square of how far they are from an eighth above their budget to their bound, so that it
 // stays where as much comes in as is flushed.
@@ -405,6 +415,8 @@ func (db *DB) memoryDelay() time.Duration {
 const (
 	// l0SlowTables of level 0 in a stripe make its writers wait a little.
 	l0SlowTables = 12
+	// l0SteepTables beyond that make them wait twice as long for each.
+	l0SteepTables = 24
 	// gateDelayMax bounds the delay of one write by the gate; there is no timer for less than
 	// gateDelayMin.
 	gateDelayMax = 50 * time.Millisecond
