@@ -5,17 +5,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
-// TestLaterOperations: what is known but not built says so, and is not taken for a typing error.
-func TestLaterOperations(t *testing.T) {
-	_, err := db.DescribeTableReplicaAutoScaling(t.Context(), &dynamodb.DescribeTableReplicaAutoScalingInput{TableName: aws.String(hashTable)})
-	require.ErrorContains(t, err, "UnknownOperationException")
-	require.ErrorContains(t, err, "DescribeTableReplicaAutoScaling")
+// TestNoSuchOperation: what no version of the service knows.
+func TestNoSuchOperation(t *testing.T) {
 	status, body := raw(t, "NoSuchOperation", "{}")
 	assert.Equal(t, http.StatusBadRequest, status)
 	assert.Equal(t, `{"__type":"com.amazon.coral.service#UnknownOperationException"}`, body)

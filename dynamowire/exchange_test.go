@@ -34,13 +34,14 @@ import (
 // the last answer is shown. With hold the answer is not waited for: the request, a transaction, stops
 // where it holds its items. More commands prepare: database opens a new one with options and without
 // background work, object puts one into the bucket "bucket", clock moves the time, work does what is due by then, release lets go of what was held
-// and shows its answer.
+// and shows its answer. A database with other=REGION has a second one there, in which its tables may have
+// replicas and which knows it; there sends a request to that one.
 func TestExchanges(t *testing.T) {
 	datadriven.Walk(t, "testdata/exchanges", func(t *testing.T, path string) {
 		e := &exchanges{}
 		e.nowNs.Store(wireTime.UnixNano())
 		e.open(t)
-		defer func() { require.NoError(t, e.w.db.Close()) }()
+		defer func() { e.close(t) }()
 		datadriven.RunTest(t, path, e.run)
 		require.Nil(t, e.stall, "a request is held at the end")
 	})
@@ -66,6 +67,8 @@ type exchanges struct {
 	held  chan *httptest.ResponseRecorder
 	// buckets is the folder of the buckets.
 	buckets string
+	// other is the database in another region; nil for none.
+	other *wire
 	chance
 }
 
@@ -122,11 +125,20 @@ func (e *exchanges) object(t *testing.T, d *datadriven.TestData) {
 func (e *exchanges) run(t *testing.T, d *datadriven.TestData) string {
 	switch d.Cmd {
 	case commandDatabase:
-		require.NoError(t, e.w.db.Close())
+		e.close(t)
 		e.open(t, databaseOptions(t, d))
+		if d.HasArg("other") {
+			e.openOther(t, d)
+		}
 		return ""
 	case commandWork:
-		require.NoError(t, e.w.db.Work(t.Context()))
+		for range 2 {
+			require.NoError(t, e.w.db.Work(t.Context()))
+			if e.other == nil {
+				break
+			}
+			require.NoError(t, e.other.db.Work(t.Context()))
+		}
 		return ""
 	case commandObject:
 		e.object(t, d)
@@ -140,11 +152,36 @@ func (e *exchanges) run(t *testing.T, d *datadriven.TestData) string {
 		return e.answer(d, <-e.held)
 	}
 	request := e.inRequest(spelled(d.Input))
+	if d.HasArg("there") {
+		return e.answer(d, e.other.must(t, d.Cmd, request))
+	}
 	if d.HasArg("hold") {
 		e.hold(t, d.Cmd, request)
 		return "held\n"
 	}
 	return e.answer(d, e.repeated(t, d, request))
+}
+
+func (e *exchanges) close(t *testing.T) {
+	require.NoError(t, e.w.db.Close())
+	if e.other != nil {
+		require.NoError(t, e.other.db.Close())
+		e.other = nil
+	}
+}
+
+// openOther opens the database in the other region, and lets both know each other.
+func (e *exchanges) openOther(t *testing.T, d *datadriven.TestData) {
+	var region string
+	d.ScanArgs(t, "other", &region)
+	mem, err := memstore.Open(memstore.Options{})
+	require.NoError(t, err)
+	e.other = openWireOn(t, mem, databaseOptions(t, d), func(o *engine.Options) {
+		o.Region = region
+		o.Clock = func() time.Time { return time.Unix(0, e.nowNs.Load()) }
+	})
+	require.NoError(t, e.w.db.Connect(region, e.other.db))
+	require.NoError(t, e.other.db.Connect(engine.DefaultRegion, e.w.db))
 }
 
 // repeated sends a request as often as the command says.

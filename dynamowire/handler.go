@@ -293,6 +293,9 @@ const (
 
 // lookup finds the operation of a target; nil when the target is malformed or unknown.
 func lookup(target string) *operation {
+	if target == ReplicateTarget {
+		return &replicate
+	}
 	service, name, ok := strings.Cut(target, ".")
 	if !ok {
 		return nil

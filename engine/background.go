@@ -67,6 +67,7 @@ func (db *core) startBackground() {
 	db.loop(ctx, &db.background.counts, countInterval, db.countOnce)
 	db.loop(ctx, &db.background.tasks, taskInterval, db.doTasks)
 	db.loop(ctx, &db.background.vectors, followInterval, db.followOnce)
+	db.startSenders()
 }
 
 func (db *core) stopBackground() {
@@ -137,6 +138,6 @@ func (db *core) work(ctx context.Context) error {
 	_, tasks := db.doTasks(ctx)
 	tend := db.tendStreams(ctx) // leaves jobs
 	_, jobs := db.doJobs(ctx)
-	errs := []error{tasks, tend, jobs, db.sweepAll(ctx), db.countDue(ctx, unpaced), db.followAll(ctx), db.keepTime(ctx, timeKeptEvery)}
+	errs := []error{tasks, tend, jobs, db.sendAll(ctx), db.sweepAll(ctx), db.countDue(ctx, unpaced), db.followAll(ctx), db.keepTime(ctx, timeKeptEvery)}
 	return errors.Join(slices.DeleteFunc(errs, othersWork)...)
 }

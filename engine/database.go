@@ -28,6 +28,8 @@ var (
 	_ api.Service = (*DB)(nil)
 	_ api.Admin   = (*DB)(nil)
 	_ api.Feeder  = (*DB)(nil)
+
+	_ api.Replicator = (*DB)(nil)
 )
 
 // Open opens the database file at path, creating it when it is absent and Options.ReadOnly is not set, or

@@ -37,6 +37,7 @@ func (db *core) describe(ctx context.Context, t *catalog.Table) (*api.TableDescr
 	}
 	d.ItemCount, d.TableSizeBytes = api.Some(items), api.Some(bytes)
 	describeSettings(d, t, arn)
+	db.describeGlobal(d, t)
 	return d, db.describeIndexes(ctx, d, t, arn)
 }
 

@@ -52,6 +52,7 @@ type core struct {
 	tending    tending
 	counting   counting
 	neighbors  *neighbors.Set // graphs of indexes of vectors
+	senders    senders
 
 	background *background
 	retired    atomic.Bool   // another one takes its place
@@ -114,7 +115,7 @@ func openCore(store storage.Store, opts Options) (*core, error) {
 	db.catalog, err = catalog.Open(ctx, store, catalog.Options{
 		Clock: db.exec.Now, NewUUID: db.newUUID, TableDelay: opts.TableDelay, TTLLag: opts.TTLLag,
 		StreamShards: uint32(opts.StreamShards), TablesMax: opts.strictTables(), ReadOnly: opts.ReadOnly,
-		Keep: db.keepDeleted,
+		Keep: db.keepDeleted, Region: opts.Region, Wrote: db.wakeSenders,
 	})
 	if err != nil {
 		return nil, err

@@ -27,6 +27,7 @@ type checkpoint struct {
 // Fork returns a database in memory that holds what this one holds now, with everything in it: tables,
 // indexes, streams, settings. It takes the same fraction of a millisecond however much that is, since both
 // share what neither has changed; what one writes never shows in the other. It has the options of this one.
+// A fork sends nothing to replicas of its tables and gets nothing from them.
 // Forks can be forked, and cost what they change until they are closed.
 //
 // A fork of a file reads that file: the space of what the file's database deletes meanwhile, and the file
@@ -41,6 +42,7 @@ func (db *DB) Fork() (*DB, error) {
 	}
 	opts := db.opts
 	opts.InMemory, opts.ReadOnly, opts.Archive = true, false, nil
+	opts.Replicas, opts.regions = nil, newRegions(nil) // what a fork writes is its own
 	c, err := coreOf(s, opts)
 	if err != nil {
 		return nil, err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/keystone-db/kstone/engine/api"
 	"github.com/keystone-db/kstone/engine/exec"
 	"github.com/keystone-db/kstone/engine/lsm"
 	"github.com/keystone-db/kstone/engine/objects"
@@ -167,6 +168,12 @@ type Options struct {
 	// Rand gives ids and, to encrypted files, keys; default crypto/rand. It is read by one goroutine at a
 	// time.
 	Rand io.Reader
+	// Replicas are the databases in which tables may have replicas (UpdateTable with ReplicaUpdates), by their
+	// regions: a DB in this process, or one that is reached over the network. They should know this one as its
+	// Region, in their own Options or by DB.Connect. A region that is not here is one that does not exist.
+	Replicas map[string]api.Replicator
+	// regions are the same, and those of DB.Connect.
+	regions *regions
 	// Logger gets what an operator should know; default none.
 	Logger zerolog.Logger
 	// countMax, countBytes and countStep stand for countExactMax, countExactBytes and countStepKeys in
@@ -187,6 +194,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Account == "" {
 		o.Account = DefaultAccount
+	}
+	if o.regions == nil {
+		o.regions = newRegions(o.Replicas)
 	}
 	if o.SyncInterval == 0 {
 		o.SyncInterval = DefaultSyncInterval
@@ -261,6 +271,9 @@ func (o Options) validate(path string) error {
 	}
 	if o.ArchiveEvery < 0 || o.ArchiveBaseEvery < 0 {
 		errs = append(errs, errors.New("engine: a time between shipments to the archive is negative"))
+	}
+	if _, ok := o.Replicas[o.Region]; ok {
+		errs = append(errs, fmt.Errorf("engine: %s is the region of the database itself and of a replica", o.Region))
 	}
 	if len(o.Account) != accountDigits {
 		errs = append(errs, fmt.Errorf("engine: account %q: want %d digits", o.Account, accountDigits))

@@ -49,6 +49,11 @@ func (db *DB) CreateBackup(ctx context.Context, in *api.CreateBackupInput) (*api
 	return serve(ctx, db, in, (*core).CreateBackup)
 }
 
+// CreateGlobalTable makes no global table: the service has none of the older version any more.
+func (db *DB) CreateGlobalTable(ctx context.Context, in *api.CreateGlobalTableInput) (*api.CreateGlobalTableOutput, error) {
+	return serve(ctx, db, in, (*core).CreateGlobalTable)
+}
+
 // CreateTable makes a table with its indexes and settings.
 func (db *DB) CreateTable(ctx context.Context, in *api.CreateTableInput) (*api.CreateTableOutput, error) {
 	return serve(ctx, db, in, (*core).CreateTable)
@@ -84,6 +89,16 @@ func (db *DB) DescribeEndpoints(ctx context.Context, in *api.DescribeEndpointsIn
 	return serve(ctx, db, in, (*core).DescribeEndpoints)
 }
 
+// DescribeGlobalTable finds no global table of the older version.
+func (db *DB) DescribeGlobalTable(ctx context.Context, in *api.DescribeGlobalTableInput) (*api.DescribeGlobalTableOutput, error) {
+	return serve(ctx, db, in, (*core).DescribeGlobalTable)
+}
+
+// DescribeGlobalTableSettings finds no global table of the older version.
+func (db *DB) DescribeGlobalTableSettings(ctx context.Context, in *api.DescribeGlobalTableSettingsInput) (*api.DescribeGlobalTableSettingsOutput, error) {
+	return serve(ctx, db, in, (*core).DescribeGlobalTableSettings)
+}
+
 // DescribeLimits tells the throughput limits of the account and of a table.
 func (db *DB) DescribeLimits(ctx context.Context, in *api.DescribeLimitsInput) (*api.DescribeLimitsOutput, error) {
 	return serve(ctx, db, in, (*core).DescribeLimits)
@@ -97,6 +112,11 @@ func (db *DB) DescribeStream(ctx context.Context, in *api.DescribeStreamInput) (
 // DescribeTable tells the schema, state, size and settings of a table.
 func (db *DB) DescribeTable(ctx context.Context, in *api.DescribeTableInput) (*api.DescribeTableOutput, error) {
 	return serve(ctx, db, in, (*core).DescribeTable)
+}
+
+// DescribeTableReplicaAutoScaling tells how the throughput of a table with replicas scales.
+func (db *DB) DescribeTableReplicaAutoScaling(ctx context.Context, in *api.DescribeTableReplicaAutoScalingInput) (*api.DescribeTableReplicaAutoScalingOutput, error) {
+	return serve(ctx, db, in, (*core).DescribeTableReplicaAutoScaling)
 }
 
 // DescribeTimeToLive tells whether items expire and by which attribute.
@@ -132,6 +152,11 @@ func (db *DB) GetShardIterator(ctx context.Context, in *api.GetShardIteratorInpu
 // ListBackups lists backups in the order of their creation.
 func (db *DB) ListBackups(ctx context.Context, in *api.ListBackupsInput) (*api.ListBackupsOutput, error) {
 	return serve(ctx, db, in, (*core).ListBackups)
+}
+
+// ListGlobalTables lists no global tables: there are none of the older version.
+func (db *DB) ListGlobalTables(ctx context.Context, in *api.ListGlobalTablesInput) (*api.ListGlobalTablesOutput, error) {
+	return serve(ctx, db, in, (*core).ListGlobalTables)
 }
 
 // ListStreams lists change streams, of one table or all.
@@ -204,6 +229,16 @@ func (db *DB) UpdateContinuousBackups(ctx context.Context, in *api.UpdateContinu
 	return serve(ctx, db, in, (*core).UpdateContinuousBackups)
 }
 
+// UpdateGlobalTable finds no global table of the older version.
+func (db *DB) UpdateGlobalTable(ctx context.Context, in *api.UpdateGlobalTableInput) (*api.UpdateGlobalTableOutput, error) {
+	return serve(ctx, db, in, (*core).UpdateGlobalTable)
+}
+
+// UpdateGlobalTableSettings finds no global table of the older version.
+func (db *DB) UpdateGlobalTableSettings(ctx context.Context, in *api.UpdateGlobalTableSettingsInput) (*api.UpdateGlobalTableSettingsOutput, error) {
+	return serve(ctx, db, in, (*core).UpdateGlobalTableSettings)
+}
+
 // UpdateItem changes attributes of one item, or makes it.
 func (db *DB) UpdateItem(ctx context.Context, in *api.UpdateItemInput) (*api.UpdateItemOutput, error) {
 	return serve(ctx, db, in, (*core).UpdateItem)
@@ -212,6 +247,11 @@ func (db *DB) UpdateItem(ctx context.Context, in *api.UpdateItemInput) (*api.Upd
 // UpdateTable changes settings, indexes or replicas of a table.
 func (db *DB) UpdateTable(ctx context.Context, in *api.UpdateTableInput) (*api.UpdateTableOutput, error) {
 	return serve(ctx, db, in, (*core).UpdateTable)
+}
+
+// UpdateTableReplicaAutoScaling sets how the throughput of a table with replicas scales.
+func (db *DB) UpdateTableReplicaAutoScaling(ctx context.Context, in *api.UpdateTableReplicaAutoScalingInput) (*api.UpdateTableReplicaAutoScalingOutput, error) {
+	return serve(ctx, db, in, (*core).UpdateTableReplicaAutoScaling)
 }
 
 // UpdateTimeToLive sets by which attribute items expire.

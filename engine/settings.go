@@ -140,6 +140,7 @@ func (db *core) UpdateTimeToLive(ctx context.Context, in *api.UpdateTimeToLiveIn
 		} else {
 			r.DisableTTL()
 		}
+		db.shared(r, now)
 		return nil
 	})
 	if err != nil {
@@ -147,6 +148,7 @@ func (db *core) UpdateTimeToLive(ctx context.Context, in *api.UpdateTimeToLiveIn
 	}
 	db.background.jobs.look()
 	db.background.sweeper.look()
+	db.wakeSenders()
 	return &api.UpdateTimeToLiveOutput{TimeToLiveSpecification: spec}, nil
 }
 

@@ -207,11 +207,12 @@ func (db *core) DeleteTable(ctx context.Context, in *api.DeleteTableInput) (*api
 		if r.DeletionProtection {
 			return api.Errorf(api.Validation, api.MsgProtected)
 		}
-		return nil
+		return db.unlessSource(r)
 	})
 	if err != nil {
 		return nil, notFound(err, name)
 	}
+	db.tellDeleted(ctx, t)
 	d, err := db.describe(ctx, t)
 	return &api.DeleteTableOutput{TableDescription: d}, err
 }

@@ -12,16 +12,21 @@ import (
 )
 
 // UpdateTable changes settings of a table: throughput, billing mode, deletion protection, table
-// class, encryption, stream, global indexes and those of vectors. Changes of replicas are refused by validation in this
-// version.
+// class, encryption, stream, global indexes and those of vectors, replicas.
 func (db *core) UpdateTable(ctx context.Context, in *api.UpdateTableInput) (*api.UpdateTableOutput, error) {
 	if err := validate.UpdateTable(in, db.rules); err != nil {
 		return nil, err
+	}
+	if in.ReplicaUpdates != nil {
+		return db.updateReplicas(ctx, in)
 	}
 	name := tableName(in.TableName.Value)
 	now := db.exec.Now().UnixMilli()
 	t, err := db.catalog.Update(ctx, name, true, func(r *catalog.Record) error {
 		if err := busy(r); err != nil {
+			return err
+		}
+		if err := db.unlessReplicating(r, in); err != nil {
 			return err
 		}
 		next, err := nextBilling(in, r, now)
@@ -55,6 +60,7 @@ func (db *core) UpdateTable(ctx context.Context, in *api.UpdateTableInput) (*api
 				r.SSE = &catalog.SSE{KeyID: s.KMSMasterKeyId.Value}
 			}
 		}
+		db.shared(r, now)
 		return nil
 	})
 	if err != nil {
@@ -66,6 +72,7 @@ func (db *core) UpdateTable(ctx context.Context, in *api.UpdateTableInput) (*api
 	if t.Streams() {
 		db.background.streams.look()
 	}
+	db.wakeSenders()
 	d, err := db.describe(ctx, t)
 	return &api.UpdateTableOutput{TableDescription: d}, err
 }

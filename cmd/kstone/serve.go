@@ -21,6 +21,7 @@ const metricsAuto = "auto"
 func newServe() *cobra.Command {
 	c := serve.Config{GRPCPort: serve.GRPCPort{Port: serve.GRPCPortDefault}}
 	var sync, compression, level, metrics string
+	var replicas map[string]string
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Start the server",
@@ -32,6 +33,10 @@ func newServe() *cobra.Command {
 				return err
 			}
 			if err := settle(cmd, &c, sync, compression, level, metrics); err != nil {
+				return err
+			}
+			var err error
+			if c.Replicas, err = openReplicas(cmd.Context(), replicas); err != nil {
 				return err
 			}
 			return runServe(cmd, c)
@@ -65,6 +70,9 @@ func newServe() *cobra.Command {
 	f.StringVar(&c.S3EndpointURL, "s3-endpoint-url", "", "take them from this service, which speaks as S3 does: http://HOST:PORT")
 	f.StringVar(&c.Region, "region", engine.DefaultRegion, "region in ARNs")
 	f.StringVar(&c.Account, "account", engine.DefaultAccount, "account in ARNs")
+	f.StringToStringVar(&replicas, "replica", nil, "let tables have replicas in the kstone server at this URL, which serves that region,\n"+
+		"as REGION=URL; that one wants a --replica with this one. Requests are signed with the\n"+
+		"credentials that AWS tools would take")
 	f.BoolVar(&c.NoAuth, "no-auth", false, "accept any credentials from other machines too")
 	f.StringVar(&c.Credentials, "credentials", "", "verify signatures with the access keys of this file, which has the\n"+
 		"form of ~/.aws/credentials; \"access = read-only\" and \"tables = A, B-*\" restrict a key;\n"+

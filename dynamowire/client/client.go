@@ -97,7 +97,7 @@ func New(endpoint string, opts Options) (*Client, error) {
 		}
 	}
 	if opts.HTTP == nil {
-		opts.HTTP = newHTTP()
+		opts.HTTP = NewHTTP()
 	}
 	if opts.Attempts <= 0 {
 		opts.Attempts = AttemptsDefault
@@ -120,8 +120,8 @@ func New(endpoint string, opts Options) (*Client, error) {
 // two would make the others of many concurrent callers connect anew each time.
 const idlePerHost = 100
 
-// newHTTP makes what exchanges go through. Redirects are not followed: the signature is for one host.
-func newHTTP() *http.Client {
+// NewHTTP makes what exchanges go through by default. Redirects are not followed: the signature is for one host.
+func NewHTTP() *http.Client {
 	transport, ok := http.DefaultTransport.(*http.Transport)
 	if !ok { // a program has put its own there
 		transport = &http.Transport{Proxy: http.ProxyFromEnvironment}
@@ -209,7 +209,10 @@ func (c *Client) exchange(ctx context.Context, operation string, body []byte) ([
 // request makes a signed request.
 func (c *Client) request(ctx context.Context, operation string, body []byte) (*http.Request, error) {
 	endpoint, target := c.endpoint, prefixDynamoDB+operation
-	if streams()[operation] {
+	switch {
+	case operation == replicateTarget:
+		target = operation
+	case streams()[operation]:
 		endpoint, target = c.opts.StreamsEndpoint, prefixStreams+operation
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, bytes.NewReader(body))

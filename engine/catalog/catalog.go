@@ -60,6 +60,10 @@ type Options struct {
 	TablesMax int
 	// ReadOnly is set when the store takes no writes.
 	ReadOnly bool
+	// Region is that of the database, for tables with replicas. Wrote is called when something was written in one
+	// of them; nil for nobody.
+	Region string
+	Wrote  func()
 	// Keep, if not nil, returns the row of what stays of a table that is deleted, or a nil key for nothing.
 	// With such a row the table's items stay where they are, and belong to it.
 	Keep func(context.Context, *Record) (key, value []byte, err error)
@@ -68,7 +72,10 @@ type Options struct {
 // Table is one table as of now: immutable, shared, never to be changed.
 type Table struct {
 	Record
-	gate *gate
+	// Region is Options.Region.
+	Region string
+	wrote  func()
+	gate   *gate
 	// projected holds, for each index, the sorted names of the attributes of its entries; nil for
 	// an index that projects all.
 	projected [][]string
@@ -92,6 +99,13 @@ func (t *Table) HideBy() string { return t.hideBy }
 // ProjectedNames returns the sorted names of the attributes that entries of the i-th index hold,
 // nil when they hold all.
 func (t *Table) ProjectedNames(i int) []string { return t.projected[i] }
+
+// Wrote says that something was written that is to be sent to the table's replicas.
+func (t *Table) Wrote() {
+	if t.wrote != nil {
+		t.wrote()
+	}
+}
 
 // Leave ends an Enter with the same shard.
 func (t *Table) Leave(shard uint32) { t.gate.leave(shard) }
@@ -161,7 +175,10 @@ func (c *Catalog) put(r *Record, g *gate) *Table {
 }
 
 func (c *Catalog) newTable(r *Record, g *gate) *Table {
-	t := &Table{Record: *r, gate: g, projected: Projections(&r.Table), vectors: r.Table.HasVectors()}
+	t := &Table{
+		Record: *r, Region: c.opts.Region, wrote: c.opts.Wrote, gate: g, projected: Projections(&r.Table),
+		vectors: r.Table.HasVectors(),
+	}
 	t.marked.Store(math.MinInt64)
 	if !c.opts.TTLLag {
 		t.hideBy = r.Table.TTL
@@ -240,9 +257,18 @@ func Projections(t *schema.Table) [][]string {
 // Enter takes no step of a table's life and no lock: an operation enters several tables, and one
 // that waited for a removal while it keeps another table from being removed would never end.
 func (c *Catalog) Enter(name string, shard uint32) (*Table, error) {
+	return c.enter(name, shard, c.usable)
+}
+
+// EnterReplica is Enter for what other replicas send, which a table gets before it is ACTIVE, too.
+func (c *Catalog) EnterReplica(name string, shard uint32) (*Table, error) {
+	return c.enter(name, shard, func(t *Table) bool { return c.usable(t) || t.Status == StatusCreating && t.beingFilled() })
+}
+
+func (c *Catalog) enter(name string, shard uint32, usable func(*Table) bool) (*Table, error) {
 	for {
 		t := c.snapshot()[name]
-		if t == nil || !c.usable(t) {
+		if t == nil || !usable(t) {
 			return nil, ErrNotFound
 		}
 		if t.gate.enter(shard) {
@@ -327,8 +353,8 @@ func (c *Catalog) Create(ctx context.Context, r Record) (*Table, error) {
 	}
 	now := c.opts.Clock()
 	r.Status, r.UntilMs = StatusCreating, now.Add(c.opts.TableDelay).UnixMilli()
-	if r.Restore != nil {
-		r.UntilMs = math.MaxInt64 // until EndRestore
+	if r.beingFilled() {
+		r.UntilMs = math.MaxInt64 // until EndRestore or EndFilling
 	}
 	r.CreatedMs, r.UUID = now.UnixMilli(), c.opts.NewUUID()
 	r.NextSub = key.TableSub + 1
@@ -337,6 +363,9 @@ func (c *Catalog) Create(ctx context.Context, r Record) (*Table, error) {
 	}
 	if r.Table.HasLocal() {
 		r.Table.CollectionSub = r.TakeSub()
+	}
+	if r.Global != nil {
+		r.Global.Stamps, r.Global.Out, r.Global.Cursors = r.TakeSub(), r.TakeSub(), r.TakeSub()
 	}
 	s, err := c.newStream(ctx, &r)
 	if err != nil {

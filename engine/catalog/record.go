@@ -200,6 +200,12 @@ type Record struct {
 	Log *Log `json:"log,omitempty"`
 	// Restore says what the table was restored from; nil for one that was made empty.
 	Restore *Restore `json:"restore,omitempty"`
+	// Global is the table's part in a global table; nil for a table of its region alone.
+	Global *Global `json:"global,omitempty"`
+	// Scaling is how the throughput of a table with replicas scales.
+	Scaling Scaling `json:"scaling,omitzero"`
+	// SettingsMode is what was asked for about the settings of replicas in other accounts; empty for nothing.
+	SettingsMode string `json:"settingsMode,omitempty"`
 }
 
 // Streams says whether changes of the table's items are recorded.
@@ -244,6 +250,7 @@ func (r *Record) clone() *Record {
 	c.Definitions = append([]schema.KeyAttr(nil), r.Definitions...)
 	c.Jobs = append([]Job(nil), r.Jobs...)
 	c.Log = r.Log.clone()
+	c.Global, c.Scaling = r.Global.clone(), r.Scaling.Clone()
 	if r.Restore != nil {
 		restore := *r.Restore
 		c.Restore = &restore
@@ -254,7 +261,7 @@ func (r *Record) clone() *Record {
 // settle moves a record over the end of its passing status. It reports whether it changed; a
 // table whose deletion is due stays DELETING for the catalog to remove.
 func (r *Record) settle(now time.Time) bool {
-	if r.Restore != nil && r.Restore.InProgress || r.Status != StatusCreating && r.Status != StatusUpdating || !r.due(now) {
+	if r.beingFilled() || r.Status != StatusCreating && r.Status != StatusUpdating || !r.due(now) {
 		return false
 	}
 	r.Status, r.UntilMs = StatusActive, 0
@@ -265,6 +272,11 @@ func (r *Record) settle(now time.Time) bool {
 		r.Jobs[i].Ready = true
 	}
 	return true
+}
+
+// beingFilled says whether the table is CREATING until somebody has filled it.
+func (r *Record) beingFilled() bool {
+	return r.Restore != nil && r.Restore.InProgress || r.Global != nil && r.Global.Filling
 }
 
 // due says whether a passing state has come to its end.

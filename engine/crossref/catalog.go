@@ -126,7 +126,7 @@ func subsOf(r *catalog.Record) (subs []uint32) {
 			subs = append(subs, sub)
 		}
 	}
-	subs = append(subs, r.Log.Subs()...)
+	subs = append(append(subs, r.Log.Subs()...), r.Global.Subs()...)
 	for _, j := range r.Jobs {
 		if j.Kind == catalog.JobDrop {
 			subs = append(subs, j.Sub)

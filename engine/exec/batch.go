@@ -101,8 +101,11 @@ func (e *Executor) updateBatch(ctx context.Context, actions []Action, todo []int
 			if a.Table.Recorded() {
 				o := outcome{
 					table: a.Table, write: &a.Write, stored: v, result: &results[at], now: now, index: at,
+					beside: c, place: i,
 				}
-				o.record(tx, &wrote)
+				if err := o.record(tx, &wrote); err != nil {
+					return err
+				}
 			}
 		}
 		sizes.commit(tx)

@@ -33,15 +33,26 @@ type collections struct {
 	first int
 	// of is the place in keys of each write's collection, or noCollection.
 	of []int
+	// stamps are the rows with the times of last writes, of tables with replicas, named after those; stampOf is
+	// the place of each write's, or noCollection.
+	stamps     [][]byte
+	firstStamp int
+	stampOf    []int
 }
 
 // collect adds the collection of the i-th write of an update, to c or to new collections.
 func (e *Executor) collect(c *collections, i int, t *catalog.Table, w *plan.Write) *collections {
-	if t.Table.CollectionSub == 0 || w.Kind == plan.WriteCheck {
+	if t.Global == nil && t.Table.CollectionSub == 0 || w.Kind == plan.WriteCheck {
 		return c
 	}
 	if c == nil {
 		c = &collections{limit: e.CollectionLimit}
+	}
+	if t.Global != nil {
+		c.stamp(i, t, w)
+	}
+	if t.Table.CollectionSub == 0 {
+		return c
 	}
 	k := key.AppendCollection(nil, t.Table.CollectionSub, w.Key)
 	at := slices.IndexFunc(c.keys, func(o []byte) bool { return bytes.Equal(o, k) })
@@ -63,6 +74,10 @@ func (c *collections) name(named []storage.Named) []storage.Named {
 	}
 	c.first = len(named)
 	for _, k := range c.keys {
+		named = append(named, storage.Named{Key: k})
+	}
+	c.firstStamp = len(named)
+	for _, k := range c.stamps {
 		named = append(named, storage.Named{Key: k})
 	}
 	return named

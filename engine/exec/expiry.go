@@ -166,8 +166,8 @@ func sweep(tx storage.Tx, t *catalog.Table, s *sizes, i int, row []byte, now tim
 	res.Expired = true
 	commit(tx, t, &w, v, &res)
 	if t.Recorded() {
-		o := outcome{table: t, write: &w, stored: v, result: &res, now: now, index: i}
-		o.record(tx, wrote)
+		o := outcome{table: t, write: &w, stored: v, result: &res, now: now, index: i, beside: s.collections, place: i}
+		return true, o.record(tx, wrote)
 	}
 	return true, nil
 }

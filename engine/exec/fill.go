@@ -50,8 +50,10 @@ func (e *Executor) Fill(t *catalog.Table, items []attr.Item, update func([]stora
 			results[i] = r
 			commit(tx, t, &writes[i], v, &results[i])
 			if t.Recorded() {
-				o := outcome{table: t, write: &writes[i], stored: v, result: &results[i], now: now, index: i}
-				o.record(tx, &wrote)
+				o := outcome{table: t, write: &writes[i], stored: v, result: &results[i], now: now, index: i, beside: sizes, place: i}
+				if err := o.record(tx, &wrote); err != nil {
+					return err
+				}
 			}
 		}
 		sum.commit(tx)

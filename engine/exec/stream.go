@@ -9,6 +9,7 @@ import (
 	"github.com/keystone-db/kstone/engine/changelog"
 	"github.com/keystone-db/kstone/engine/key"
 	"github.com/keystone-db/kstone/engine/plan"
+	"github.com/keystone-db/kstone/engine/replica"
 	"github.com/keystone-db/kstone/engine/schema"
 	"github.com/keystone-db/kstone/engine/storage"
 	"github.com/keystone-db/kstone/engine/stream"
@@ -24,10 +25,12 @@ type written struct {
 	stream storage.Seq
 	// logs are the tables in whose change logs it wrote.
 	logs []*catalog.Table
+	// out: it wrote something that is to be sent to replicas.
+	out bool
 }
 
 // reset forgets a run that is thrown away.
-func (w *written) reset() { w.stream, w.logs = 0, w.logs[:0] }
+func (w *written) reset() { w.stream, w.logs, w.out = 0, w.logs[:0], false }
 
 // outcome is what a write of a table with a stream or a change log did to one item.
 type outcome struct {
@@ -38,12 +41,17 @@ type outcome struct {
 	now    time.Time
 	// index is the place of the write in its update.
 	index int
+	// beside are the rows beside the items of the update, in which the write is the place-th.
+	beside *collections
+	place  int
+	// remote is the stamp of a write that was made elsewhere; nil for one that is made here.
+	remote *replica.Stamp
 }
 
 // record writes what an outcome leaves beside the item, and notes it. One that changed nothing leaves nothing.
-func (o *outcome) record(tx storage.Tx, w *written) {
+func (o *outcome) record(tx storage.Tx, w *written) error {
 	if o.write.Kind == plan.WriteCheck {
-		return
+		return nil
 	}
 	if o.table.Streams() {
 		o.stream(tx, &w.stream)
@@ -51,6 +59,10 @@ func (o *outcome) record(tx storage.Tx, w *written) {
 	if o.table.Log != nil {
 		o.log(tx, w)
 	}
+	if o.table.Global != nil {
+		return o.stamp(tx, w)
+	}
+	return nil
 }
 
 // log writes the history row of an outcome, and a mark of its time.
@@ -106,6 +118,9 @@ func ring(t *catalog.Table, seq storage.Seq) {
 // over tells the tables what an update that is over wrote of them, whatever came of it.
 func (w *written) over(t *catalog.Table, now time.Time, err error) {
 	ring(t, w.stream)
+	if w.out && t.Global != nil {
+		t.Wrote()
+	}
 	if err == nil {
 		for _, l := range w.logs {
 			l.Marked(now)

@@ -138,8 +138,11 @@ func (x *Transaction) run(tx storage.Tx, tokens [][]byte, c *collections, now ti
 		if a.Table.Recorded() {
 			o := outcome{
 				table: a.Table, write: &a.Write, stored: v, result: &res.Results[i], now: now, index: i,
+				beside: c, place: i,
 			}
-			o.record(tx, &x.wrote)
+			if err := o.record(tx, &x.wrote); err != nil {
+				return res, err
+			}
 		}
 	}
 	sizes.commit(tx)

@@ -67,7 +67,7 @@ func (e *Executor) Write(ctx context.Context, t *catalog.Table, w *plan.Write, n
 		keep: needOld,
 	}
 	named := s.named[:]
-	if t.Table.CollectionSub != 0 {
+	if t.Table.CollectionSub != 0 || t.Global != nil {
 		s.sizes = e.collect(nil, 0, t, w)
 		named = s.sizes.name(named)
 	}
@@ -107,8 +107,10 @@ func (s *single) run(tx storage.Tx) error {
 	}
 	commit(tx, s.table, &s.write, v, &s.result)
 	if s.table.Recorded() {
-		o := outcome{table: s.table, write: &s.write, stored: v, result: &s.result, now: s.now}
-		o.record(tx, &s.written)
+		o := outcome{table: s.table, write: &s.write, stored: v, result: &s.result, now: s.now, beside: s.sizes}
+		if err := o.record(tx, &s.written); err != nil {
+			return err
+		}
 	}
 	if !s.keep {
 		s.result.Old = nil

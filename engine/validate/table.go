@@ -6,8 +6,7 @@ import (
 	"github.com/keystone-db/kstone/engine/api"
 )
 
-// UpdateTable makes the static checks of wire-facts §6.2 and refuses the changes that later issues
-// build.
+// UpdateTable makes the static checks of wire-facts §6.2.
 func UpdateTable(in *api.UpdateTableInput, _ Options) error {
 	if err := controlTable(in.TableName); err != nil {
 		return err
@@ -18,14 +17,15 @@ func UpdateTable(in *api.UpdateTableInput, _ Options) error {
 	if err := tableForm(in.TableName.Value); err != nil {
 		return err
 	}
-	if err := refuseUpdate(in); err != nil {
-		return err
-	}
 	if in.ProvisionedThroughput == nil && !in.BillingMode.Set &&
 		len(in.GlobalSecondaryIndexUpdates) == 0 && !in.TableClass.Set &&
 		!in.DeletionProtectionEnabled.Set && in.SSESpecification == nil && in.OnDemandThroughput == nil &&
-		in.StreamSpecification == nil && in.WarmThroughput == nil && len(in.VectorIndexUpdates) == 0 {
+		in.StreamSpecification == nil && in.WarmThroughput == nil && len(in.VectorIndexUpdates) == 0 && in.ReplicaUpdates == nil &&
+		!in.GlobalTableSettingsReplicationMode.Set && !in.DisassociationProtectionEnabled.Set {
 		return invalid(api.MsgUpdateNothing)
+	}
+	if err := replicaUpdates(in); err != nil {
+		return err
 	}
 	provisioned := in.BillingMode.Value == api.BillingModeProvisioned
 	if provisioned && in.ProvisionedThroughput == nil {
@@ -41,17 +41,6 @@ func UpdateTable(in *api.UpdateTableInput, _ Options) error {
 		return err
 	}
 	return vectorUpdates(in)
-}
-
-// refuseUpdate answers members that later issues build.
-func refuseUpdate(in *api.UpdateTableInput) error {
-	return refuse([]param{
-		{"ReplicaUpdates", in.ReplicaUpdates != nil},
-		{"MultiRegionConsistency", in.MultiRegionConsistency.Set},
-		{"GlobalTableWitnessUpdates", in.GlobalTableWitnessUpdates != nil},
-		{"GlobalTableSettingsReplicationMode", in.GlobalTableSettingsReplicationMode.Set},
-		{"DisassociationProtectionEnabled", in.DisassociationProtectionEnabled.Set},
-	})
 }
 
 // indexUpdates makes the checks #4 and #5, and #3 for indexes to be created.

@@ -236,9 +236,6 @@ func TestUpdateTableStatic(t *testing.T) {
 			IndexName: str(name), ProvisionedThroughput: p,
 		}}
 	}
-	refused := func(name string) string {
-		return "The parameter " + name + " is known and not supported by this version"
-	}
 	for want, in := range map[string]*api.UpdateTableInput{
 		"At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, " +
 			"GlobalSecondaryIndexUpdates or SSESpecification or ReplicaUpdates is required": {},
@@ -262,9 +259,7 @@ func TestUpdateTableStatic(t *testing.T) {
 		inv + "StreamViewType must be specified when StreamEnabled is true": {
 			StreamSpecification: &api.StreamSpecification{StreamEnabled: api.Some(true)},
 		},
-		refused("ReplicaUpdates"):                  {ReplicaUpdates: []api.ReplicationGroupUpdate{{}}},
-		refused("DisassociationProtectionEnabled"): {DisassociationProtectionEnabled: api.Some(false)},
-		refused("MultiRegionConsistency"):          {MultiRegionConsistency: str("STRONG")},
+		api.MsgReplicaNoAction: {ReplicaUpdates: []api.ReplicationGroupUpdate{{}}},
 	} {
 		in.TableName = str("Tab")
 		requireText(t, UpdateTable(in, Options{}), want)

@@ -36,15 +36,16 @@ var importTable = map[string][]string{
 	"engine/stream":    {"engine/storage", "engine/schema", "engine/attr", "engine/key", "engine/api"},
 	"engine/exec": {"engine/plan", "expr", "engine/schema", "engine/attr", "engine/number",
 		"engine/key", "engine/index", "engine/ttl", "engine/lease", "engine/capacity", "engine/storage", "engine/catalog",
-		"engine/changelog", "engine/stream", "engine/api"},
+		"engine/changelog", "engine/replica", "engine/stream", "engine/api"},
 	"engine/crossref": {"engine/storage", "engine/schema", "engine/attr", "engine/key", "engine/index", "engine/ttl",
 		"engine/backups", "engine/catalog", "engine/changelog", "engine/stream", "engine/exec", "engine/neighbors",
-		"engine/vector"},
+		"engine/replica", "engine/vector"},
 	"engine": {"engine/...", "expr", "partiql", "dynamowire/codec"},
 	// for people, over any api.Service
 	"engine/build": {"engine/api", "engine/attr", "engine/number"},
 
 	"engine/lease":   {"engine/key", "engine/storage"},
+	"engine/replica": {"engine/attr", "engine/key", "engine/storage"},
 	"engine/backups": {"engine/catalog", "engine/key", "engine/storage"},
 	"engine/tasks":   {"engine/key", "engine/lease", "engine/storage"},
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/keystone-db/kstone/cmd/internal/filekey"
 	"github.com/keystone-db/kstone/engine"
+	"github.com/keystone-db/kstone/engine/api"
 )
 
 // Defaults of Config, for the flags.
@@ -73,6 +74,8 @@ type Config struct {
 	S3EndpointURL string
 	// Region and Account go into ARNs.
 	Region, Account string
+	// Replicas are the servers in which tables may have replicas, by region.
+	Replicas map[string]api.Replicator
 	// NoAuth allows to listen on addresses that other machines reach.
 	NoAuth bool
 	// Credentials is a file of access keys (see sigv4.ReadKeys); empty accepts any credentials.
@@ -155,6 +158,11 @@ func (c Config) check() error {
 	}
 	if !isRegion(c.Region) {
 		errs = append(errs, fmt.Errorf("--region %q: want letters, digits and hyphens, such as %s", c.Region, engine.DefaultRegion))
+	}
+	for region := range c.Replicas {
+		if !isRegion(region) || region == c.Region {
+			errs = append(errs, fmt.Errorf("--replica %s: want another region than the server's own, such as us-west-2=http://HOST:PORT", region))
+		}
 	}
 	errs = append(errs, c.checkNumbers()...)
 	if c.InMemory && c.Key.Given() && c.Load == "" && c.Save == "" {

@@ -138,7 +138,7 @@ func open(c Config, key []byte, l net.Listener, logger zerolog.Logger) (*engine.
 		return nil, err
 	}
 	db, err := engine.Open(path, engine.Options{
-		Buckets: buckets,
+		Buckets: buckets, Replicas: c.Replicas,
 		Archive: archive, ArchiveEvery: c.ArchiveInterval, ArchiveBaseEvery: c.ArchiveBaseInterval,
 		StreamRetention: c.StreamRetention, StreamBytes: c.StreamBytes,
 		SnapshotMaxAge: c.SnapshotMaxAge, SnapshotMaxBytes: c.SnapshotMaxBytes,

@@ -45,7 +45,18 @@ const profileDefault = "default"
 const signedService = "dynamodb"
 
 // openServer makes a client of the endpoint. Nothing is sent yet.
-func (t Target) openServer(ctx context.Context) (Service, error) {
+func (t Target) openServer(ctx context.Context) (Service, error) { return t.client(ctx, nil) }
+
+// replicaTimeout is how long a step of replication may take at the other server.
+const replicaTimeout = 30 * time.Second
+
+// Replica makes a client of the server that serves a region, for tables with replicas there. Nothing is sent yet.
+func Replica(ctx context.Context, endpoint, region string) (api.Replicator, error) {
+	return Target{Endpoint: endpoint, Region: region}.client(ctx, func(c *http.Client) { c.Timeout = replicaTimeout })
+}
+
+// client makes a client of the endpoint; with sets what is special about its exchanges.
+func (t Target) client(ctx context.Context, with func(*http.Client)) (*client.Client, error) {
 	if !strings.Contains(t.Endpoint, "://") {
 		t.Endpoint = "http://" + t.Endpoint
 	}
@@ -65,6 +76,12 @@ func (t Target) openServer(ctx context.Context) (Service, error) {
 		if opts.HTTP, err = trusting(bundle); err != nil {
 			return nil, err
 		}
+	}
+	if with != nil {
+		if opts.HTTP == nil {
+			opts.HTTP = client.NewHTTP()
+		}
+		with(opts.HTTP)
 	}
 	return client.New(t.Endpoint, opts)
 }

@@ -1,0 +1,80 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+)
+
+// Replicator is a database in which tables of other databases have replicas. No operation of the wire stands for
+// it: databases call each other so.
+type Replicator interface {
+	// Replicate does one step of a table's replication and may be called again with the same request. Errors are
+	// those of Service; GlobalTableNotFound is a table that has no replica here, or none where the caller is.
+	Replicate(ctx context.Context, in *ReplicateInput) (*ReplicateOutput, error)
+}
+
+// ReplicateVersion is the form of ReplicateInput. Another one is refused.
+const ReplicateVersion = 1
+
+// Steps of replication.
+const (
+	// ReplicateDescribe asks for the table.
+	ReplicateDescribe = "describe"
+	// ReplicateCreate makes the table as a replica, which is CREATING until ReplicateActivate.
+	ReplicateCreate   = "create"
+	ReplicateActivate = "activate"
+	// ReplicateJoin tells the table of a replica, or of what changed there.
+	ReplicateJoin = "join"
+	// ReplicateLeave tells the table that a replica is none any more. With Drain it first sends the replica what it
+	// has.
+	ReplicateLeave = "leave"
+	// ReplicateDelete removes the table.
+	ReplicateDelete = "delete"
+	// ReplicateShare gives the table the settings that replicas share, ReplicateOverride those of its own.
+	ReplicateShare    = "share"
+	ReplicateOverride = "override"
+	// ReplicateItems writes items.
+	ReplicateItems = "items"
+)
+
+// ReplicateInput is one step. Settings are the engine's own affair.
+type ReplicateInput struct {
+	Version int
+	// Step is one of the constants above.
+	Step string
+	// From is the caller's region, and ID the global table.
+	From  string
+	ID    string
+	Table string
+	// Region is whom ReplicateJoin and ReplicateLeave are about.
+	Region   string           `json:",omitempty"`
+	Drain    bool             `json:",omitempty"`
+	Settings json.RawMessage  `json:",omitempty"`
+	Items    []ReplicatedItem `json:",omitempty"`
+}
+
+// ReplicatedItem is an item as it was written somewhere.
+type ReplicatedItem struct {
+	// Key is the stored form of the key from its hash on, Item that of the item; nil for one that was deleted.
+	Key  []byte
+	Item []byte `json:",omitempty"`
+	// Micros, in microseconds since 1970, and Region are when and where it was written.
+	Micros int64
+	Region string
+}
+
+// ReplicateOutput answers ReplicateDescribe.
+type ReplicateOutput struct {
+	// Exists: there is such a table; ID is its global table, empty when it is in none.
+	Exists bool
+	ID     string
+	// Status is that of the table.
+	Status string
+	// Protected: it may not be deleted. Empty: it has no items.
+	Protected bool
+	Empty     bool
+	// Streams: it has a stream of both images.
+	Streams bool
+	// Settings are what DescribeGlobalTableSettings and others need.
+	Settings json.RawMessage `json:",omitempty"`
+}

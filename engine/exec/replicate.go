@@ -1,0 +1,125 @@
+package exec
+
+import (
+	"bytes"
+	"context"
+	"math"
+	"slices"
+
+	"github.com/keystone-db/kstone/engine/catalog"
+	"github.com/keystone-db/kstone/engine/key"
+	"github.com/keystone-db/kstone/engine/plan"
+	"github.com/keystone-db/kstone/engine/replica"
+	"github.com/keystone-db/kstone/engine/storage"
+)
+
+// stamp names the stamp of the i-th write of an update.
+func (c *collections) stamp(i int, t *catalog.Table, w *plan.Write) {
+	for len(c.stampOf) < i {
+		c.stampOf = append(c.stampOf, noCollection)
+	}
+	c.stampOf = append(c.stampOf, len(c.stamps))
+	c.stamps = append(c.stamps, key.AppendStamp(nil, t.Global.Stamps, w.Key))
+}
+
+// stampAt is the stored stamp of the i-th write.
+func (c *collections) stampAt(tx storage.Tx, i int) (replica.Stamp, error) {
+	return replica.Decode(tx.Value(c.firstStamp + c.stampOf[i]))
+}
+
+// stamp writes when and where the item of an outcome was written, and that it is to be sent if that was here. A
+// delete of what is not there is no write; a put of what is there is one, because it is the last.
+func (o *outcome) stamp(tx storage.Tx, w *written) error {
+	next := o.remote
+	if next == nil {
+		if !o.stored.Present && o.result.New == nil {
+			return nil
+		}
+		stored, err := o.beside.stampAt(tx, o.place)
+		if err != nil {
+			return err
+		}
+		s := stored.Next(o.now, o.table.Region)
+		next = &s
+		replica.Note(tx, o.table.Global.Out, o.write.Key)
+		w.out = true
+	}
+	s := *next
+	s.Deleted = o.result.New == nil
+	tx.Put(o.beside.stamps[o.beside.stampOf[o.place]], s.Encode())
+	return nil
+}
+
+// Replicate applies writes that were made elsewhere, in one update, each unless a later one is there. The keys are
+// those of the items here, none twice.
+func (e *Executor) Replicate(ctx context.Context, t *catalog.Table, changes []replica.Change) error {
+	if len(changes) == 0 {
+		return nil
+	}
+	now := e.Now()
+	named := make([]storage.Named, 0, 2*len(changes))
+	writes := make([]plan.Write, len(changes))
+	var beside *collections
+	for i := range changes {
+		c := &changes[i]
+		writes[i] = plan.Write{Kind: plan.WritePut, Key: c.Key, Item: c.Item}
+		if c.Item == nil {
+			writes[i].Kind = plan.WriteDelete
+		}
+		named = append(named, storage.Named{Key: c.Key})
+		beside = e.collect(beside, i, t, &writes[i])
+	}
+	beside.limit = math.MaxInt64 // it was let pass where it was written
+	named = beside.name(named)
+	var wrote written
+	err := e.store.Update(ctx, named, storage.UpdateOptions{}, func(tx storage.Tx) error {
+		wrote.reset()
+		sum, err := beside.load(tx)
+		if err != nil {
+			return err
+		}
+		for i := range writes {
+			stored, err := beside.stampAt(tx, i)
+			if err != nil {
+				return err
+			}
+			if !changes[i].Stamp.After(stored) {
+				continue
+			}
+			v := tx.Value(i)
+			v.Data = bytes.Clone(v.Data)
+			r, err := evaluate(t, &writes[i], v, now)
+			if err == nil {
+				err = sum.grow(i, t, v, &r)
+			}
+			if err != nil {
+				return err
+			}
+			commit(tx, t, &writes[i], v, &r)
+			o := outcome{
+				table: t, write: &writes[i], stored: v, result: &r, now: now, index: i,
+				beside: beside, place: i, remote: &changes[i].Stamp,
+			}
+			if err := o.record(tx, &wrote); err != nil {
+				return err
+			}
+		}
+		sum.commit(tx)
+		return nil
+	})
+	wrote.over(t, now, err)
+	e.noteVectors(t)
+	return storeError(err)
+}
+
+// Distinct keeps the last of several changes of one item.
+func Distinct(changes []replica.Change) []replica.Change {
+	last := map[string]int{}
+	for i := range changes {
+		if at, ok := last[string(changes[i].Key)]; !ok || changes[i].Stamp.After(changes[at].Stamp) {
+			last[string(changes[i].Key)] = i
+		}
+	}
+	i := -1
+	return slices.DeleteFunc(changes, func(c replica.Change) bool { i++; return last[string(c.Key)] != i })
+}

@@ -1,0 +1,638 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/keystone-db/kstone/engine/api"
+	"github.com/keystone-db/kstone/engine/catalog"
+	"github.com/keystone-db/kstone/engine/exec"
+	"github.com/keystone-db/kstone/engine/key"
+	"github.com/keystone-db/kstone/engine/replica"
+	"github.com/keystone-db/kstone/engine/storage"
+)
+
+// regions are the databases that tables may have replicas in, by region.
+type regions struct {
+	mu sync.Mutex
+	of map[string]api.Replicator
+}
+
+func newRegions(of map[string]api.Replicator) *regions {
+	r := &regions{of: map[string]api.Replicator{}}
+	maps.Copy(r.of, of)
+	return r
+}
+
+func (r *regions) get(region string) api.Replicator {
+	if r == nil {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.of[region]
+}
+
+func (r *regions) set(region string, to api.Replicator) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.of[region] = to
+}
+
+func (r *regions) names() []string {
+	if r == nil {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Sorted(maps.Keys(r.of))
+}
+
+// sender sends to the replicas in one region.
+type sender struct {
+	worker
+	region string
+	// silent: the region did not answer the last time; guarded by the worker's mutex.
+	silent bool
+	// trims are the outgoing logs of tables, by their ids; guarded by the worker's mutex.
+	trims map[uint64]*trimming
+}
+
+// trimming is how far the outgoing log of a table was trimmed, and what was sent and when since then.
+type trimming struct {
+	upTo storage.Seq
+	rows int
+	atMs int64
+}
+
+const (
+	// trimRows and trimEvery say when a log is trimmed again: ranges that are dropped cost something until they
+	// are merged away.
+	trimRows  = 1 << 14
+	trimEvery = 5 * time.Minute
+)
+
+// senders are those of all regions, made when they are first asked for.
+type senders struct {
+	mu      sync.Mutex
+	of      map[string]*sender
+	started bool
+}
+
+func (db *core) sender(region string) *sender {
+	s := &db.senders
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return db.senderLocked(region)
+}
+
+func (db *core) senderLocked(region string) *sender {
+	s := &db.senders
+	if s.of == nil {
+		s.of = map[string]*sender{}
+	}
+	if s.of[region] == nil {
+		s.of[region] = &sender{
+			worker: worker{name: "replica-" + region, wake: make(chan struct{}, 1)}, region: region, trims: map[uint64]*trimming{},
+		}
+		if s.started {
+			db.startSender(s.of[region])
+		}
+	}
+	return s.of[region]
+}
+
+func (db *core) startSender(s *sender) {
+	db.loop(db.background.ctx, &s.worker, sendInterval, func(ctx context.Context) (bool, error) { return db.send(ctx, s) })
+}
+
+// startSenders begins to send in the background.
+func (db *core) startSenders() {
+	for _, region := range db.opts.regions.names() {
+		db.sender(region)
+	}
+	db.senders.mu.Lock()
+	defer db.senders.mu.Unlock()
+	db.senders.started = true
+	for _, s := range db.senders.of {
+		db.startSender(s)
+	}
+}
+
+// wakeSenders makes all look for something to send.
+func (db *core) wakeSenders() {
+	db.senders.mu.Lock()
+	defer db.senders.mu.Unlock()
+	for _, s := range db.senders.of {
+		s.look()
+	}
+}
+
+// sendAll is the part of DB.Work.
+func (db *core) sendAll(ctx context.Context) error {
+	var errs []error
+	for _, region := range db.opts.regions.names() {
+		_, err := db.send(ctx, db.sender(region))
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// sent is what a peer has of a table, as it is stored.
+type sent struct {
+	// Seq is up to where the outgoing log was sent.
+	Seq storage.Seq `json:"seq"`
+	// Fill is how far the filling of the peer is; nil before it begins.
+	Fill *replica.Cursor `json:"fill,omitempty"`
+	// Made: the table there is made, and the other replicas know of it.
+	Made bool `json:"made,omitempty"`
+	// SharedMs and SharedRegion are those of the settings that the peer has.
+	SharedMs     int64  `json:"sharedMs,omitempty"`
+	SharedRegion string `json:"sharedRegion,omitempty"`
+}
+
+// sending is the work on one table for one peer.
+type sending struct {
+	db    *core
+	s     *sender
+	to    api.Replicator
+	table *catalog.Table
+	peer  catalog.Peer
+	has   sent
+}
+
+// send does what is to be done for all tables with replicas in a region. waiting says that there are such tables. A
+// region that does not answer is no error: it will be tried again.
+func (db *core) send(ctx context.Context, s *sender) (waiting bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	to := db.opts.regions.get(s.region)
+	if to == nil || db.opts.ReadOnly {
+		return false, nil
+	}
+	var errs []error
+	names := []string{}
+	for _, t := range db.catalog.Globals() {
+		if t.Global.Peer(s.region) != nil {
+			waiting = true
+			if !t.Global.Filling {
+				names = append(names, t.Table.Name)
+			}
+		}
+	}
+	for i := 0; i < len(names); i++ {
+		more, err := db.sendTable(ctx, s, to, names[i])
+		if more {
+			names = append(names, names[i]) // after the others
+		}
+		if err == nil {
+			s.silent = false
+			continue
+		}
+		if ctx.Err() != nil || othersWork(err) {
+			return waiting, err
+		}
+		if local, ok := errors.AsType[localError](err); ok {
+			errs = append(errs, local.error)
+			continue
+		}
+		if !s.silent {
+			db.opts.Logger.Warn().Err(err).Str("table", names[i]).Str("region", s.region).
+				Msg("a replica cannot be brought up to date now; it will be tried until it answers")
+		}
+		s.silent = true
+	}
+	return waiting, errors.Join(errs...)
+}
+
+// localError is not the fault of the other side.
+type localError struct{ error }
+
+func local(err error) error {
+	if err == nil || othersWork(err) {
+		return err
+	}
+	return localError{err}
+}
+
+// stepsPerTurn is how many steps are made for a table before others have their turn.
+const stepsPerTurn = 16
+
+// sendTable does what is to be done for one table, or some of it.
+func (db *core) sendTable(ctx context.Context, s *sender, to api.Replicator, name string) (more bool, err error) {
+	for range stepsPerTurn {
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		if err := db.hold(ctx, &s.worker); err != nil {
+			return false, local(err)
+		}
+		t, err := db.catalog.Lookup(ctx, name)
+		if err != nil || t.Global.Peer(s.region) == nil {
+			return false, local(unlessGone(err))
+		}
+		x := sending{db: db, s: s, to: to, table: t, peer: *t.Global.Peer(s.region)}
+		if err := x.load(ctx); err != nil {
+			return false, local(err)
+		}
+		more, err := x.step(ctx)
+		if api.CodeOf(err) == api.GlobalTableNotFound && x.known() {
+			db.opts.Logger.Warn().Str("table", name).Str("region", s.region).Msg("the replica is gone; the table goes on without it")
+			return false, x.drop(ctx)
+		}
+		if err != nil || !more {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// known says whether the peer should know of the table.
+func (x *sending) known() bool {
+	return x.peer.State != catalog.PeerCreating && x.peer.State != catalog.PeerDeleting || x.has.Made
+}
+
+// step does one step and reports whether another one follows at once.
+func (x *sending) step(ctx context.Context) (more bool, err error) {
+	switch x.peer.State {
+	case catalog.PeerCreating:
+		return x.create(ctx)
+	case catalog.PeerJoining:
+		return x.fill(ctx)
+	case catalog.PeerDeleting:
+		return false, x.remove(ctx)
+	case catalog.PeerLeaving:
+		return x.leave(ctx)
+	}
+	if err := x.share(ctx); err != nil {
+		return false, err
+	}
+	return x.pending(ctx)
+}
+
+// call makes one step at the peer, or with a region at another one.
+func (x *sending) call(ctx context.Context, to api.Replicator, in *api.ReplicateInput) (*api.ReplicateOutput, error) {
+	in.Version, in.From, in.Table, in.ID = api.ReplicateVersion, x.db.opts.Region, x.table.Table.Name, x.table.Global.ID
+	return to.Replicate(ctx, in)
+}
+
+// others makes a step at all other replicas.
+func (x *sending) others(ctx context.Context, in api.ReplicateInput) error {
+	for _, region := range x.table.Global.Regions() {
+		if region == x.peer.Region {
+			continue
+		}
+		to := x.db.opts.regions.get(region)
+		if to == nil {
+			return fmt.Errorf("engine: region %s is not configured any more", region)
+		}
+		if _, err := x.call(ctx, to, &in); err != nil && api.CodeOf(err) != api.GlobalTableNotFound {
+			return err
+		}
+	}
+	return nil
+}
+
+func (x *sending) rows() replica.Rows {
+	g := x.table.Global
+	return replica.Rows{Table: x.table.Table.ID, Stamps: g.Stamps, Out: g.Out}
+}
+
+func (x *sending) load(ctx context.Context) error {
+	v, err := x.db.store.Get(ctx, x.table.CursorRow(x.peer.Region))
+	if err != nil || !v.Present {
+		return err
+	}
+	return json.Unmarshal(v.Data, &x.has)
+}
+
+// store writes down what the peer has. It is done by whoever holds the lease, of a peer that is one.
+func (x *sending) store(ctx context.Context) error {
+	b, err := json.Marshal(x.has)
+	if err != nil {
+		return local(err)
+	}
+	row, l := x.table.CursorRow(x.peer.Region), x.s.lease
+	named := []storage.Named{{Key: row}, l.Named()}
+	return local(x.db.store.Update(ctx, named, storage.UpdateOptions{}, func(tx storage.Tx) error {
+		if err := l.Check(tx.Value(1)); err != nil {
+			return err
+		}
+		tx.Put(row, b)
+		return nil
+	}))
+}
+
+// change changes the record of the table, if it is still the same and has the peer.
+func (x *sending) change(ctx context.Context, change func(*catalog.Record)) error {
+	_, err := x.db.catalog.Update(ctx, x.table.Table.Name, false, func(r *catalog.Record) error {
+		if r.Table.ID == x.table.Table.ID && r.Global.Peer(x.peer.Region) != nil {
+			change(r)
+		}
+		return nil
+	})
+	return local(unlessGone(err))
+}
+
+func (x *sending) setState(ctx context.Context, state catalog.PeerState) error {
+	return x.change(ctx, func(r *catalog.Record) { r.Global.Peer(x.peer.Region).State = state })
+}
+
+// drop parts from the peer, whose table is left alone.
+func (x *sending) drop(ctx context.Context) error {
+	row := x.table.CursorRow(x.peer.Region)
+	if err := x.change(ctx, func(r *catalog.Record) { r.DropPeer(x.peer.Region) }); err != nil {
+		return err
+	}
+	var batch storage.Batch
+	batch.Delete(row)
+	x.db.background.jobs.look()
+	return local(x.db.store.Apply(ctx, &batch, storage.UpdateOptions{}))
+}
+
+const (
+	// sendItems and sendBytes bound what is sent at once, itemsPerUpdate what of it is applied in one update.
+	sendItems      = 1000
+	sendBytes      = 1 << 20
+	itemsPerUpdate = 100
+)
+
+// items sends items, in as many calls as it takes.
+func (x *sending) items(ctx context.Context, changes []replica.Change) error {
+	for len(changes) > 0 {
+		in := &api.ReplicateInput{Step: api.ReplicateItems}
+		size := 0
+		for len(changes) > 0 && (size == 0 || size+len(changes[0].Item) <= sendBytes && len(in.Items) < sendItems) {
+			c := &changes[0]
+			size += len(c.Item) + len(c.Key)
+			in.Items = append(in.Items, toWire(c))
+			changes = changes[1:]
+		}
+		if _, err := x.call(ctx, x.to, in); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pending sends what is in the outgoing log.
+func (x *sending) pending(ctx context.Context) (more bool, err error) {
+	b, err := x.rows().Pending(ctx, x.db.store, x.has.Seq, sendItems, x.db.opts.Region)
+	if err != nil || b.Next == x.has.Seq {
+		return false, local(err)
+	}
+	if err := x.items(ctx, b.Changes); err != nil {
+		return false, err
+	}
+	if len(b.Changes) == 0 && !b.More && b.Next-x.has.Seq < idleSeqs {
+		return false, nil // not worth a write
+	}
+	x.has.Seq = b.Next
+	if err := x.store(ctx); err != nil {
+		return false, err
+	}
+	return b.More || len(b.Changes) > 0, x.trim(ctx, len(b.Changes))
+}
+
+// idleSeqs is how far the cursor of an idle table may be behind.
+const idleSeqs = 1 << 16
+
+// trim removes what all peers have from the outgoing log.
+func (x *sending) trim(ctx context.Context, rows int) error {
+	id, now := x.table.Table.ID, x.db.exec.Now().UnixMilli()
+	last := x.s.trims[id]
+	if last == nil {
+		last = &trimming{atMs: now}
+		x.s.trims[id] = last
+	}
+	if last.rows += rows; last.rows < trimRows && now-last.atMs < trimEvery.Milliseconds() {
+		return nil
+	}
+	least := x.has.Seq
+	for _, region := range x.table.Global.Regions() {
+		v, err := x.db.store.Get(ctx, x.table.CursorRow(region))
+		if err != nil {
+			return local(err)
+		}
+		var has sent
+		if v.Present {
+			if err := json.Unmarshal(v.Data, &has); err != nil {
+				return local(err)
+			}
+		}
+		least = min(least, has.Seq)
+	}
+	if least <= last.upTo {
+		return nil
+	}
+	if err := x.rows().Trim(ctx, x.db.store, last.upTo, least); err != nil {
+		return local(err)
+	}
+	*last = trimming{upTo: least, atMs: now}
+	return nil
+}
+
+// begin notes from where on the outgoing log is sent, before what is there is.
+func (x *sending) begin(ctx context.Context) error {
+	mark, err := x.db.store.Watermark(ctx, 0)
+	if err != nil {
+		return local(err)
+	}
+	x.has.Seq, x.has.Fill = mark, &replica.Cursor{}
+	return x.store(ctx)
+}
+
+// fill sends the next part of the table; of one that another replica fills, what was written here.
+func (x *sending) fill(ctx context.Context) (more bool, err error) {
+	if x.has.Fill == nil {
+		return true, x.begin(ctx)
+	}
+	if x.has.Fill.Done {
+		return true, x.setState(ctx, catalog.PeerActive)
+	}
+	changes, next, err := x.rows().Fill(ctx, x.db.store, *x.has.Fill, sendItems, sendBytes, x.db.opts.Region)
+	if err != nil {
+		return false, local(err)
+	}
+	if x.peer.State == catalog.PeerJoining {
+		changes = slices.DeleteFunc(changes, func(c replica.Change) bool {
+			return c.Stamp.Region != x.db.opts.Region || c.Stamp.Micros == 0
+		})
+	}
+	if err := x.items(ctx, changes); err != nil {
+		return false, err
+	}
+	x.has.Fill = &next
+	return true, x.store(ctx)
+}
+
+// settings is what a new replica is made of, or what is known of one.
+type settings struct {
+	Shared       *catalog.Shared   `json:"shared,omitempty"`
+	SharedMs     int64             `json:"sharedMs,omitempty"`
+	SharedRegion string            `json:"sharedRegion,omitempty"`
+	Own          *catalog.Override `json:"own,omitempty"`
+	Peers        []catalog.Peer    `json:"peers,omitempty"`
+	Peer         *catalog.Peer     `json:"peer,omitempty"`
+}
+
+func (s settings) encode() json.RawMessage {
+	b, _ := json.Marshal(s) //nolint:errchkjson // plain data
+	return b
+}
+
+// create makes the table of a new replica, tells the others of it, and fills it.
+func (x *sending) create(ctx context.Context) (more bool, err error) {
+	if !x.has.Made {
+		return true, x.make(ctx)
+	}
+	if x.has.Fill == nil || !x.has.Fill.Done {
+		return x.fill(ctx)
+	}
+	if _, err := x.call(ctx, x.to, &api.ReplicateInput{Step: api.ReplicateActivate}); err != nil {
+		return false, err
+	}
+	return true, x.change(ctx, func(r *catalog.Record) {
+		r.Global.Peer(x.peer.Region).State = catalog.PeerActive
+		r.Global.SourcedMs = x.db.exec.Now().UnixMilli()
+	})
+}
+
+func (x *sending) make(ctx context.Context) error {
+	shared := x.table.Shared()
+	s := settings{Shared: &shared, Own: &x.peer.Own}
+	for _, p := range x.table.Global.Peers {
+		if p.Region != x.peer.Region {
+			s.Peers = append(s.Peers, catalog.Peer{Region: p.Region, State: catalog.PeerActive, Own: p.Own})
+		}
+	}
+	s.Peers = append(s.Peers, catalog.Peer{Region: x.db.opts.Region, State: catalog.PeerActive, Own: x.table.Global.Own})
+	_, err := x.call(ctx, x.to, &api.ReplicateInput{Step: api.ReplicateCreate, Settings: s.encode()})
+	switch api.CodeOf(err) {
+	case api.ReplicaAlreadyExists, api.Validation, api.LimitExceeded:
+		// As in the service, one that cannot be made leaves no trace.
+		x.db.opts.Logger.Error().Err(err).Str("table", x.table.Table.Name).Str("region", x.peer.Region).Msg("a replica cannot be made")
+		return x.drop(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	if err := x.others(ctx, x.joins(catalog.PeerJoining)); err != nil {
+		return err
+	}
+	x.has.Made = true
+	return x.store(ctx)
+}
+
+// joins tells of the peer.
+func (x *sending) joins(state catalog.PeerState) api.ReplicateInput {
+	p := catalog.Peer{Region: x.peer.Region, State: state, Own: x.peer.Own}
+	return api.ReplicateInput{Step: api.ReplicateJoin, Region: x.peer.Region, Settings: settings{Peer: &p}.encode()}
+}
+
+// share sends the settings that replicas share, when they were changed, and those of the peer's own.
+func (x *sending) share(ctx context.Context) error {
+	if g := x.table.Global; x.has.SharedMs != g.SharedMs || x.has.SharedRegion != g.SharedRegion {
+		shared := x.table.Shared()
+		s := settings{Shared: &shared, SharedMs: g.SharedMs, SharedRegion: g.SharedRegion}
+		if _, err := x.call(ctx, x.to, &api.ReplicateInput{Step: api.ReplicateShare, Settings: s.encode()}); err != nil {
+			return err
+		}
+		x.has.SharedMs, x.has.SharedRegion = g.SharedMs, g.SharedRegion
+		if err := x.store(ctx); err != nil {
+			return err
+		}
+	}
+	if x.peer.OwnMs == x.peer.SentMs {
+		return nil
+	}
+	s := settings{Own: &x.peer.Own}
+	if _, err := x.call(ctx, x.to, &api.ReplicateInput{Step: api.ReplicateOverride, Settings: s.encode()}); err != nil {
+		return err
+	}
+	if err := x.others(ctx, x.joins("")); err != nil {
+		return err
+	}
+	return x.change(ctx, func(r *catalog.Record) { r.Global.Peer(x.peer.Region).SentMs = x.peer.OwnMs })
+}
+
+// remove removes the table of the peer, and tells the others.
+func (x *sending) remove(ctx context.Context) error {
+	_, err := x.call(ctx, x.to, &api.ReplicateInput{Step: api.ReplicateDelete})
+	if api.CodeOf(err) == api.Validation { // it was protected meanwhile
+		return x.setState(ctx, catalog.PeerActive)
+	}
+	if err != nil && api.CodeOf(err) != api.GlobalTableNotFound {
+		return err
+	}
+	if err := x.others(ctx, api.ReplicateInput{Step: api.ReplicateLeave, Region: x.peer.Region}); err != nil {
+		return err
+	}
+	return x.drop(ctx)
+}
+
+// leave disassociates the table from the peer, when each has what the other wrote.
+func (x *sending) leave(ctx context.Context) (more bool, err error) {
+	for more = true; more && err == nil; {
+		more, err = x.pending(ctx)
+	}
+	if err == nil {
+		_, err = x.call(ctx, x.to, &api.ReplicateInput{Step: api.ReplicateLeave, Region: x.db.opts.Region, Drain: true})
+	}
+	if err != nil {
+		return false, err
+	}
+	return false, x.drop(ctx)
+}
+
+// sendNow sends a peer all that is to be sent, for a peer that waits for it.
+func (db *core) sendNow(ctx context.Context, region, name string) error {
+	s := db.sender(region)
+	if !s.mu.TryLock() {
+		return errBusy{}
+	}
+	defer s.mu.Unlock()
+	to := db.opts.regions.get(region)
+	if to == nil {
+		return api.Errorf(api.Validation, api.MsgReplicateNone, name, region)
+	}
+	for more := true; more; {
+		var err error
+		if more, err = db.sendTable(ctx, s, to, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sendInterval is how long it takes at most until a region that did not answer is tried again, and until a change is
+// sent that nobody told of.
+const sendInterval = time.Second
+
+// errBusy is a step that is to be tried again.
+type errBusy struct{}
+
+func (errBusy) Error() string { return "engine: the replica is at work, try again" }
+
+// Unavailable says that nothing was done.
+func (errBusy) Unavailable() bool { return true }
+
+func toWire(c *replica.Change) api.ReplicatedItem {
+	return api.ReplicatedItem{Key: key.ItemTail(c.Key), Item: c.Item, Micros: c.Stamp.Micros, Region: c.Stamp.Region}
+}
+
+// apply writes items that came from a peer.
+func (db *core) apply(ctx context.Context, t *catalog.Table, changes []replica.Change) error {
+	for part := range slices.Chunk(exec.Distinct(changes), itemsPerUpdate) {
+		if err := db.exec.Replicate(ctx, t, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,349 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/keystone-db/kstone/engine"
+	"github.com/keystone-db/kstone/engine/api"
+	"github.com/keystone-db/kstone/engine/attr"
+)
+
+// away is a replica that can be out of reach.
+type away struct {
+	api.Replicator
+	gone atomic.Bool
+}
+
+var errAway = errors.New("out of reach")
+
+func (a *away) Replicate(ctx context.Context, in *api.ReplicateInput) (*api.ReplicateOutput, error) {
+	if a.gone.Load() {
+		return nil, errAway
+	}
+	return a.Replicator.Replicate(ctx, in)
+}
+
+// group are databases of several regions that know each other, all without background work.
+type group struct {
+	t    *testing.T
+	dbs  []*engine.DB
+	ways map[[2]int]*away
+}
+
+func regionOf(i int) string { return fmt.Sprintf("region-%d", i) }
+
+func newGroup(t *testing.T, n int, opts engine.Options) *group {
+	g := &group{t: t, ways: map[[2]int]*away{}}
+	for i := range n {
+		o := opts
+		o.InMemory, o.NoBackground, o.Region = true, true, regionOf(i)
+		db, err := engine.Open("", o)
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = db.Close() })
+		g.dbs = append(g.dbs, db)
+	}
+	for i := range n {
+		for j := range n {
+			if i != j {
+				g.ways[[2]int{i, j}] = &away{Replicator: g.dbs[j]}
+				require.NoError(t, g.dbs[i].Connect(regionOf(j), g.ways[[2]int{i, j}]))
+			}
+		}
+	}
+	return g
+}
+
+// settle has all background work done until nothing is left.
+func (g *group) settle() {
+	g.t.Helper()
+	for range 6 {
+		for _, db := range g.dbs {
+			require.NoError(g.t, db.Work(g.t.Context()))
+		}
+	}
+}
+
+// table makes a table in the first database and replicas of it in all others.
+func (g *group) table(name string) {
+	g.t.Helper()
+	_, err := g.dbs[0].CreateTable(g.t.Context(), &api.CreateTableInput{
+		TableName: api.Some(name), BillingMode: api.Some(api.BillingModePayPerRequest),
+		AttributeDefinitions: []api.AttributeDefinition{{AttributeName: api.Some("id"), AttributeType: api.Some("S")}},
+		KeySchema:            []api.KeySchemaElement{{AttributeName: api.Some("id"), KeyType: api.Some("HASH")}},
+	})
+	require.NoError(g.t, err)
+	for i := 1; i < len(g.dbs); i++ {
+		g.replica(0, i, name)
+	}
+}
+
+func createIn(name, region string) *api.UpdateTableInput {
+	return &api.UpdateTableInput{TableName: api.Some(name), ReplicaUpdates: []api.ReplicationGroupUpdate{{
+		Create: &api.CreateReplicationGroupMemberAction{RegionName: api.Some(region)},
+	}}}
+}
+
+func (g *group) replica(from, to int, name string) {
+	g.t.Helper()
+	_, err := g.dbs[from].UpdateTable(g.t.Context(), createIn(name, regionOf(to)))
+	require.NoError(g.t, err)
+	g.settle()
+}
+
+func (g *group) put(i int, table, id string, v int) {
+	g.t.Helper()
+	_, err := g.dbs[i].PutItem(g.t.Context(), &api.PutItemInput{TableName: api.Some(table), Item: numbered(id, v)})
+	require.NoError(g.t, err)
+}
+
+func numbered(id string, v int) attr.Item {
+	item, err := attr.NewItem().S("id", id).N("v", fmt.Sprint(v)).Build()
+	if err != nil {
+		panic(err)
+	}
+	return item
+}
+
+// all are the items of a table as text.
+func (g *group) all(i int, table string) map[string]string {
+	g.t.Helper()
+	items := map[string]string{}
+	in := &api.ScanInput{TableName: api.Some(table)}
+	for {
+		out, err := g.dbs[i].Scan(g.t.Context(), in)
+		require.NoError(g.t, err)
+		for _, item := range out.Items {
+			items[string(item.Get("id").Payload())] = item.String()
+		}
+		if out.LastEvaluatedKey == nil {
+			return items
+		}
+		in.ExclusiveStartKey = out.LastEvaluatedKey
+	}
+}
+
+func (g *group) equal(table string) {
+	g.t.Helper()
+	for i := 1; i < len(g.dbs); i++ {
+		require.Equal(g.t, g.all(0, table), g.all(i, table), "region %d", i)
+	}
+}
+
+func TestReplicasFollow(t *testing.T) {
+	g := newGroup(t, 3, engine.Options{})
+	g.table("tab")
+	g.put(0, "tab", "a", 1)
+	g.put(1, "tab", "b", 2)
+	g.put(2, "tab", "c", 3)
+	g.settle()
+	g.equal("tab")
+	require.Len(t, g.all(0, "tab"), 3)
+}
+
+// TestReplicasConverge: random writes on all sides, with ways that fail now and then, end in the same tables.
+func TestReplicasConverge(t *testing.T) {
+	for seed := range uint64(6) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(seed, 7))
+			var ms atomic.Int64
+			ms.Store(1_800_000_000_000)
+			g := newGroup(t, 3, engine.Options{Clock: func() time.Time { return time.UnixMilli(ms.Load()) }})
+			g.indexed("tab")
+			for range 400 {
+				if rng.IntN(3) == 0 {
+					ms.Add(int64(rng.IntN(3)))
+				}
+				i := rng.IntN(3)
+				switch rng.IntN(12) {
+				case 0:
+					require.NoError(t, g.dbs[i].Work(t.Context()))
+				case 1:
+					w := g.ways[[2]int{i, (i + 1 + rng.IntN(2)) % 3}]
+					w.gone.Store(!w.gone.Load())
+				default:
+					g.random(rng, i, "tab")
+				}
+			}
+			for _, w := range g.ways {
+				w.gone.Store(false)
+			}
+			g.settle()
+			g.equal("tab")
+			require.NotEmpty(t, g.all(0, "tab"))
+			for i := range g.dbs {
+				require.Equal(t, g.index(0, "tab"), g.index(i, "tab"), "entries in region %d", i)
+			}
+		})
+	}
+}
+
+// indexed makes a table with an index and replicas of it.
+func (g *group) indexed(name string) {
+	g.t.Helper()
+	_, err := g.dbs[0].CreateTable(g.t.Context(), &api.CreateTableInput{
+		TableName: api.Some(name), BillingMode: api.Some(api.BillingModePayPerRequest),
+		AttributeDefinitions: []api.AttributeDefinition{
+			{AttributeName: api.Some("id"), AttributeType: api.Some("S")}, {AttributeName: api.Some("v"), AttributeType: api.Some("N")},
+		},
+		KeySchema: []api.KeySchemaElement{{AttributeName: api.Some("id"), KeyType: api.Some("HASH")}},
+		GlobalSecondaryIndexes: []api.GlobalSecondaryIndex{{
+			IndexName: api.Some("byV"), Projection: &api.Projection{ProjectionType: api.Some("ALL")},
+			KeySchema: []api.KeySchemaElement{{AttributeName: api.Some("v"), KeyType: api.Some("HASH")}},
+		}},
+	})
+	require.NoError(g.t, err)
+	for i := 1; i < len(g.dbs); i++ {
+		g.replica(0, i, name)
+	}
+}
+
+func (g *group) index(i int, table string) map[string]string {
+	g.t.Helper()
+	entries := map[string]string{}
+	out, err := g.dbs[i].Scan(g.t.Context(), &api.ScanInput{TableName: api.Some(table), IndexName: api.Some("byV")})
+	require.NoError(g.t, err)
+	for _, item := range out.Items {
+		entries[string(item.Get("id").Payload())] = item.String()
+	}
+	return entries
+}
+
+// random does one write of any kind.
+func (g *group) random(rng *rand.Rand, i int, table string) {
+	g.t.Helper()
+	id, v := fmt.Sprint("id", rng.IntN(12)), rng.IntN(1000)
+	key, err := attr.NewItem().S("id", id).Build()
+	require.NoError(g.t, err)
+	db, ctx, name := g.dbs[i], g.t.Context(), api.Some(table)
+	switch rng.IntN(5) {
+	case 0:
+		_, err = db.DeleteItem(ctx, &api.DeleteItemInput{TableName: name, Key: key})
+	case 1:
+		_, err = db.UpdateItem(ctx, &api.UpdateItemInput{TableName: name, Key: key, UpdateExpression: api.Some("ADD v :n"),
+			ExpressionAttributeValues: []api.NamedValue{{Placeholder: ":n", Value: numbered("", v).Get("v")}}})
+	case 2:
+		other := numbered(fmt.Sprint("id", 12+rng.IntN(4)), v)
+		_, err = db.TransactWriteItems(ctx, &api.TransactWriteItemsInput{TransactItems: []api.TransactWriteItem{
+			{Put: &api.Put{TableName: name, Item: other}}, {Delete: &api.Delete{TableName: name, Key: key}},
+		}})
+	case 3:
+		_, err = db.BatchWriteItem(ctx, &api.BatchWriteItemInput{RequestItems: []api.BatchWriteItemRequestMapEntry{{
+			Key: table, Value: []api.WriteRequest{{PutRequest: &api.PutRequest{Item: numbered(id, v)}}},
+		}}})
+	default:
+		_, err = db.PutItem(ctx, &api.PutItemInput{TableName: name, Item: numbered(id, v)})
+	}
+	require.NoError(g.t, err)
+}
+
+// TestTheLaterWriteWins: whatever the clocks say, who has seen a write and writes over it wins.
+func TestTheLaterWriteWins(t *testing.T) {
+	var early, late atomic.Int64
+	early.Store(1_800_000_000_000)
+	late.Store(1_800_000_900_000)
+	g := newGroup(t, 2, engine.Options{})
+	clocks := []*atomic.Int64{&late, &early}
+	for i := range g.dbs {
+		db, err := engine.Open("", engine.Options{
+			InMemory: true, NoBackground: true, Region: regionOf(i),
+			Clock: func() time.Time { return time.UnixMilli(clocks[i].Load()) },
+		})
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = db.Close() })
+		g.dbs[i] = db
+	}
+	require.NoError(t, g.dbs[0].Connect(regionOf(1), g.dbs[1]))
+	require.NoError(t, g.dbs[1].Connect(regionOf(0), g.dbs[0]))
+	g.table("tab")
+	g.put(0, "tab", "a", 1)
+	g.settle()
+	g.put(1, "tab", "a", 2) // its clock is a quarter of an hour behind
+	g.settle()
+	g.equal("tab")
+	require.Contains(t, g.all(0, "tab")["a"], "2")
+	g.put(1, "tab", "a", 3)
+	late.Add(1)
+	g.put(0, "tab", "a", 4) // neither knows of the other: the clock decides
+	g.settle()
+	g.equal("tab")
+	require.Contains(t, g.all(1, "tab")["a"], "4")
+}
+
+// TestANewReplicaIsFilled: with what was there before, what was deleted is not, and with what a third one wrote
+// meanwhile.
+func TestANewReplicaIsFilled(t *testing.T) {
+	g := newGroup(t, 3, engine.Options{})
+	all := g.dbs
+	g.dbs = all[:1]
+	g.table("tab")
+	for i := range 2500 {
+		g.put(0, "tab", fmt.Sprint(i), i)
+	}
+	g.dbs = all[:2]
+	g.replica(0, 1, "tab")
+	require.Len(t, g.all(1, "tab"), 2500)
+	g.ways[[2]int{1, 0}].gone.Store(true)
+	g.put(1, "tab", "late", 1)
+	g.dbs = all
+	g.replica(0, 2, "tab")
+	require.Contains(t, g.all(2, "tab"), "late")
+	g.ways[[2]int{1, 0}].gone.Store(false)
+	g.settle()
+	g.equal("tab")
+	d, err := g.dbs[2].DescribeTable(t.Context(), &api.DescribeTableInput{TableName: api.Some("tab")})
+	require.NoError(t, err)
+	require.Equal(t, "ACTIVE", d.Table.TableStatus.Value)
+	require.Len(t, d.Table.Replicas, 2)
+	for _, r := range d.Table.Replicas {
+		require.Equal(t, "ACTIVE", r.ReplicaStatus.Value)
+	}
+}
+
+// TestReplicateRefuses: what no other database asks for is refused, and changes nothing.
+func TestReplicateRefuses(t *testing.T) {
+	g := newGroup(t, 2, engine.Options{})
+	g.table("tab")
+	ok := api.ReplicateInput{Version: api.ReplicateVersion, Step: api.ReplicateItems, From: regionOf(1), Table: "tab"}
+	there, err := g.dbs[0].Replicate(t.Context(), &api.ReplicateInput{
+		Version: api.ReplicateVersion, Step: api.ReplicateDescribe, From: regionOf(1), Table: "tab",
+	})
+	require.NoError(t, err)
+	ok.ID = there.ID
+	_, err = g.dbs[0].Replicate(t.Context(), &ok)
+	require.NoError(t, err)
+	for what, change := range map[string]func(*api.ReplicateInput){
+		"another version": func(in *api.ReplicateInput) { in.Version++ },
+		"no table":        func(in *api.ReplicateInput) { in.Table = "" },
+		"its own region":  func(in *api.ReplicateInput) { in.From = regionOf(0) },
+		"no such step":    func(in *api.ReplicateInput) { in.Step = "dance" },
+		"settings":        func(in *api.ReplicateInput) { in.Settings = []byte("{") },
+		"an impossible key": func(in *api.ReplicateInput) {
+			in.Items = []api.ReplicatedItem{{Key: []byte("abc"), Region: "r", Micros: 1}}
+		},
+		"another global table": func(in *api.ReplicateInput) { in.ID = "other" },
+		"a stranger":           func(in *api.ReplicateInput) { in.From = "eu-west-1" },
+		"nothing shared":       func(in *api.ReplicateInput) { in.Step = api.ReplicateShare },
+		"nobody joins":         func(in *api.ReplicateInput) { in.Step = api.ReplicateJoin },
+	} {
+		in := ok
+		change(&in)
+		_, err := g.dbs[0].Replicate(t.Context(), &in)
+		code := api.CodeOf(err)
+		require.True(t, code == api.Validation || code == api.GlobalTableNotFound, "%s: %v", what, err)
+	}
+	g.ways[[2]int{0, 1}].gone.Store(true)
+	_, err = g.dbs[0].UpdateTable(t.Context(), &api.UpdateTableInput{TableName: api.Some("tab"), ReplicaUpdates: []api.ReplicationGroupUpdate{{
+		Delete: &api.DeleteReplicationGroupMemberAction{RegionName: api.Some(regionOf(1))},
+	}}})
+	require.Equal(t, api.Unavailable, api.CodeOf(err))
+	require.Error(t, g.dbs[0].Connect(regionOf(0), g.dbs[1]))
+	g.equal("tab")
+}

@@ -1,0 +1,298 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/keystone-db/kstone/engine/api"
+	"github.com/keystone-db/kstone/engine/attr"
+	"github.com/keystone-db/kstone/engine/catalog"
+	"github.com/keystone-db/kstone/engine/key"
+	"github.com/keystone-db/kstone/engine/replica"
+	"github.com/keystone-db/kstone/engine/schema"
+	"github.com/keystone-db/kstone/engine/stream"
+)
+
+// Connect lets tables have replicas in a region, as Options.Replicas does, from now on: of two databases in one
+// process, each of which is to know the other, one is opened first. A region that is known already is called by the
+// new way. The region must not be the database's own.
+func (db *DB) Connect(region string, to api.Replicator) error {
+	if region == "" || region == db.opts.Region {
+		return fmt.Errorf("engine: a replica cannot be in region %q", region)
+	}
+	db.opts.regions.set(region, to)
+	c := db.served.Load()
+	c.sender(region).look()
+	return nil
+}
+
+// Replicate implements api.Replicator: it is called by the databases that tables here have replicas in.
+func (db *DB) Replicate(ctx context.Context, in *api.ReplicateInput) (*api.ReplicateOutput, error) {
+	return serve(ctx, db, in, (*core).replicate)
+}
+
+// badStep refuses what no database of this version asks for.
+func badStep(what string) error { return api.Errorf(api.Validation, api.MsgReplicateForm, what) }
+
+// replicateItemsMax bounds the items of one step.
+const replicateItemsMax = 10_000
+
+func (db *core) replicate(ctx context.Context, in *api.ReplicateInput) (*api.ReplicateOutput, error) {
+	switch {
+	case in.Version != api.ReplicateVersion:
+		return nil, badStep(fmt.Sprintf("version %d, this database has %d", in.Version, api.ReplicateVersion))
+	case in.Table == "" || in.From == "":
+		return nil, badStep("no table or no region")
+	case in.From == db.opts.Region:
+		return nil, badStep("both databases are in region " + in.From)
+	case len(in.Items) > replicateItemsMax:
+		return nil, badStep("too many items")
+	}
+	var s settings
+	if len(in.Settings) > 0 {
+		if err := json.Unmarshal(in.Settings, &s); err != nil {
+			return nil, badStep("settings cannot be read")
+		}
+	}
+	out := &api.ReplicateOutput{}
+	switch in.Step {
+	case api.ReplicateDescribe:
+		return db.describeReplica(ctx, in)
+	case api.ReplicateCreate:
+		return out, db.createReplica(ctx, in, &s)
+	}
+	t, err := db.replicaOf(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	switch in.Step {
+	case api.ReplicateActivate:
+		err = db.catalog.EndFilling(ctx, in.Table, in.ID)
+		db.wakeSenders()
+	case api.ReplicateItems:
+		err = db.takeItems(ctx, in)
+	case api.ReplicateShare:
+		err = db.takeShared(ctx, t, in, &s)
+	case api.ReplicateOverride:
+		if s.Own == nil {
+			return nil, badStep("no settings")
+		}
+		err = db.changeReplica(ctx, in, func(r *catalog.Record) { r.Apply(*s.Own) })
+	case api.ReplicateJoin:
+		err = db.join(ctx, in, s.Peer)
+	case api.ReplicateLeave:
+		if in.Drain {
+			err = db.sendNow(ctx, in.Region, in.Table)
+		}
+		if err == nil {
+			err = db.changeReplica(ctx, in, func(r *catalog.Record) { r.DropPeer(in.Region) })
+		}
+		db.background.jobs.look()
+	case api.ReplicateDelete:
+		err = db.deleteReplica(ctx, in)
+	default:
+		err = badStep("no step " + in.Step)
+	}
+	return out, err
+}
+
+// replicaOf is the table that a step is about: a replica of the caller's.
+func (db *core) replicaOf(ctx context.Context, in *api.ReplicateInput) (*catalog.Table, error) {
+	t, err := db.catalog.Lookup(ctx, in.Table)
+	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
+		return nil, err
+	}
+	if err != nil || !partOf(&t.Record, in) {
+		return nil, api.Errorf(api.GlobalTableNotFound, api.MsgReplicateNone, in.Table, db.opts.Region)
+	}
+	return t, nil
+}
+
+func partOf(r *catalog.Record, in *api.ReplicateInput) bool {
+	return r.Global != nil && r.Global.ID == in.ID && r.Global.Peer(in.From) != nil && r.Status != catalog.StatusDeleting
+}
+
+// changeReplica changes the record of a replica of the caller's.
+func (db *core) changeReplica(ctx context.Context, in *api.ReplicateInput, change func(*catalog.Record)) error {
+	_, err := db.catalog.Update(ctx, in.Table, false, func(r *catalog.Record) error {
+		if !partOf(r, in) {
+			return catalog.ErrNotFound
+		}
+		if r.Global.Filling {
+			return errBusy{} // what changes a table is done when it is one
+		}
+		change(r)
+		return nil
+	})
+	if errors.Is(err, catalog.ErrNotFound) {
+		return api.Errorf(api.GlobalTableNotFound, api.MsgReplicateNone, in.Table, db.opts.Region)
+	}
+	db.background.jobs.look()
+	db.background.sweeper.look()
+	db.wakeSenders()
+	return err
+}
+
+func (db *core) describeReplica(ctx context.Context, in *api.ReplicateInput) (*api.ReplicateOutput, error) {
+	t, err := db.catalog.Lookup(ctx, in.Table)
+	if errors.Is(err, catalog.ErrNotFound) {
+		return &api.ReplicateOutput{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	items, _, err := db.count(ctx, t, key.TableSub)
+	if err != nil {
+		return nil, err
+	}
+	shared := t.Shared()
+	out := &api.ReplicateOutput{
+		Exists: true, Status: t.Status.String(), Protected: t.DeletionProtection, Empty: items == 0,
+		Streams: t.Streams() && t.Stream.ViewType == stream.ViewBoth, Settings: settings{Shared: &shared}.encode(),
+	}
+	if t.Global != nil {
+		out.ID = t.Global.ID
+	}
+	return out, nil
+}
+
+// createReplica makes the table of a replica, which is CREATING until it is filled.
+func (db *core) createReplica(ctx context.Context, in *api.ReplicateInput, s *settings) error {
+	if s.Shared == nil || len(s.Shared.Key.Hash) != 1 || in.ID == "" {
+		return badStep("no settings")
+	}
+	if t, err := db.catalog.Lookup(ctx, in.Table); err == nil {
+		if partOf(&t.Record, in) {
+			return nil // made before
+		}
+		return api.Errorf(api.ReplicaAlreadyExists, api.MsgReplicaExists, in.Table)
+	} else if !errors.Is(err, catalog.ErrNotFound) {
+		return err
+	}
+	now := db.exec.Now().UnixMilli()
+	r := catalog.Record{
+		Table:       schema.Table{Name: in.Table, Key: s.Shared.Key, Indexes: s.Shared.Indexes},
+		Definitions: s.Shared.Definitions, Billing: s.Shared.Billing, TableClass: s.Shared.TableClass,
+		Stream: &catalog.Stream{Enabled: true, ViewType: stream.ViewBoth},
+		Global: &catalog.Global{ID: in.ID, CreatedMs: now, Peers: s.Peers, Filling: true},
+	}
+	if s.Shared.Encrypted {
+		r.SSE = &catalog.SSE{}
+	}
+	if r.Global.Peer(in.From) == nil || r.Global.Peer(db.opts.Region) != nil {
+		return badStep("the replicas are not those of a new one")
+	}
+	if s.Own != nil {
+		r.Apply(*s.Own)
+	}
+	_, err := db.catalog.Create(ctx, r)
+	switch {
+	case errors.Is(err, catalog.ErrExists):
+		return api.Errorf(api.ReplicaAlreadyExists, api.MsgReplicaExists, in.Table)
+	case errors.Is(err, catalog.ErrTooMany):
+		return api.Errorf(api.LimitExceeded, api.MsgTables, tablesMax)
+	}
+	return err
+}
+
+// join makes a region a replica of the table, or changes what is known of it.
+func (db *core) join(ctx context.Context, in *api.ReplicateInput, p *catalog.Peer) error {
+	if p == nil || p.Region != in.Region || p.Region == "" {
+		return badStep("no replica to join")
+	}
+	return db.changeReplica(ctx, in, func(r *catalog.Record) {
+		switch old := r.Global.Peer(p.Region); {
+		case p.Region == db.opts.Region:
+		case old != nil:
+			old.Own = p.Own
+		case p.State == catalog.PeerJoining:
+			r.AddPeer(*p)
+		}
+	})
+}
+
+// takeShared takes settings that replicas share, unless later ones are here.
+func (db *core) takeShared(ctx context.Context, t *catalog.Table, in *api.ReplicateInput, s *settings) error {
+	if s.Shared == nil || s.SharedRegion == "" {
+		return badStep("no settings")
+	}
+	later := func(g *catalog.Global) bool {
+		return g.SharedMs > s.SharedMs || g.SharedMs == s.SharedMs && g.SharedRegion >= s.SharedRegion
+	}
+	if later(t.Global) {
+		return nil
+	}
+	if t.ChangesIndexes() || t.Status != catalog.StatusActive {
+		return errBusy{} // one change after the other
+	}
+	return db.changeReplica(ctx, in, func(r *catalog.Record) {
+		if !later(r.Global) {
+			r.Adopt(s.Shared)
+			r.Global.SharedMs, r.Global.SharedRegion = s.SharedMs, s.SharedRegion
+		}
+	})
+}
+
+// deleteReplica removes a replica because the caller was told so.
+func (db *core) deleteReplica(ctx context.Context, in *api.ReplicateInput) error {
+	_, err := db.catalog.Delete(ctx, in.Table, func(r *catalog.Record) error {
+		switch {
+		case !partOf(r, in):
+			return catalog.ErrNotFound
+		case r.DeletionProtection:
+			return api.Errorf(api.Validation, api.MsgReplicaProtected, in.Table, db.opts.Region)
+		case r.Pinned():
+			return errBusy{}
+		}
+		return nil
+	})
+	if errors.Is(err, catalog.ErrNotFound) {
+		return api.Errorf(api.GlobalTableNotFound, api.MsgReplicateNone, in.Table, db.opts.Region)
+	}
+	return err
+}
+
+// takeItems writes items that were written elsewhere.
+func (db *core) takeItems(ctx context.Context, in *api.ReplicateInput) error {
+	t, err := db.catalog.EnterReplica(in.Table, 0)
+	if errors.Is(err, catalog.ErrNotFound) {
+		return api.Errorf(api.GlobalTableNotFound, api.MsgReplicateNone, in.Table, db.opts.Region)
+	}
+	if err != nil {
+		return err
+	}
+	defer t.Leave(0)
+	if !partOf(&t.Record, in) {
+		return api.Errorf(api.GlobalTableNotFound, api.MsgReplicateNone, in.Table, db.opts.Region)
+	}
+	changes := make([]replica.Change, len(in.Items))
+	for i := range in.Items {
+		if err := changeOf(&changes[i], &t.Table, &in.Items[i]); err != nil {
+			return err
+		}
+	}
+	return db.apply(ctx, t, changes)
+}
+
+// changeOf checks an item that came from elsewhere. It may be kept.
+func changeOf(c *replica.Change, t *schema.Table, x *api.ReplicatedItem) error {
+	k, ok := key.AppendItemTail(nil, t.ID, x.Key)
+	if !ok || x.Region == "" || x.Micros < 0 {
+		return badStep("an item has an impossible key or time")
+	}
+	*c = replica.Change{Key: k, Stamp: replica.Stamp{Micros: x.Micros, Region: x.Region}}
+	if x.Item == nil {
+		return nil
+	}
+	if err := attr.CheckItem(x.Item); err != nil {
+		return badStep("an item cannot be read")
+	}
+	if own, ok := key.AppendItem(nil, t, attr.Item(x.Item)); !ok || !bytes.Equal(own, k) {
+		return badStep("an item has the key of another one")
+	}
+	c.Item = attr.Item(x.Item)
+	return nil
+}
