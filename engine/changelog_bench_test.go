@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -93,4 +94,36 @@ func filled(b *testing.B, file bool) (db *engine.DB, items [2][]attr.Item) {
 		require.NoError(b, batch.Run(b.Context()))
 	}
 	return db, items
+}
+
+// BenchmarkCopies is how quickly a backup of benchItems items is made, and a table of it, in a file that is not
+// synced.
+func BenchmarkCopies(b *testing.B) {
+	db, items := filled(b, true)
+	ctx, bytes := b.Context(), 0
+	for _, it := range items[0] {
+		bytes += it.Size()
+	}
+	var arns []api.Opt[string]
+	b.Run("backup", func(b *testing.B) {
+		b.SetBytes(int64(bytes))
+		for b.Loop() {
+			out, err := db.CreateBackup(ctx, &api.CreateBackupInput{TableName: api.Some("bench"), BackupName: api.Some("bench")})
+			require.NoError(b, err)
+			require.NoError(b, db.Work(ctx))
+			arns = append(arns, out.BackupDetails.BackupArn)
+		}
+	})
+	b.Run("restore", func(b *testing.B) {
+		b.SetBytes(int64(bytes))
+		i := 0
+		for b.Loop() {
+			i++
+			_, err := db.RestoreTableFromBackup(ctx, &api.RestoreTableFromBackupInput{
+				BackupArn: arns[0], TargetTableName: api.Some("restored-" + strconv.Itoa(i)),
+			})
+			require.NoError(b, err)
+			require.NoError(b, db.Work(ctx))
+		}
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -201,11 +202,16 @@ func logStores(t *testing.T, c *clock) map[string]func() (*DB, func() *DB) {
 // TestReadAsOf: after random writes, deletes, transactions and restarts, and while more come, the table reads
 // at every moment that the log covers as it was then.
 func TestReadAsOf(t *testing.T) {
+	seed, moments := uint64(5), 60
+	if os.Getenv("KSTONE_NIGHT") != "" {
+		seed, moments = rand.Uint64(), 1000
+	}
+	t.Logf("seed %d", seed)
 	for _, name := range []string{"memstore", "lsm"} {
 		t.Run(name, func(t *testing.T) {
 			c := &clock{now: time.Unix(1_800_000_000, 0)}
 			db, reopen := logStores(t, c)[name]()
-			l := &logged{DB: db, t: t, clock: c, rnd: rand.New(rand.NewPCG(5, 6)), reopen: reopen}
+			l := &logged{DB: db, t: t, clock: c, rnd: rand.New(rand.NewPCG(seed, 6)), reopen: reopen}
 			t.Cleanup(func() { _ = l.Close() })
 			l.create()
 			for range 20 {
@@ -218,7 +224,7 @@ func TestReadAsOf(t *testing.T) {
 				return nil
 			})
 			require.NoError(t, err)
-			for range 60 {
+			for range moments {
 				for range l.rnd.IntN(6) {
 					l.write()
 				}
@@ -243,7 +249,8 @@ func TestReadAsOf(t *testing.T) {
 			// As it is now, and as it was in any order.
 			l.remember()
 			c.now = c.now.Add(time.Second)
-			past := slices.Clone(l.past)
+			_, earliest, _ := table.Recovery(c.now.UnixMilli())
+			past := slices.DeleteFunc(slices.Clone(l.past), func(m moment) bool { return m.ms < earliest })
 			l.rnd.Shuffle(len(past), func(i, j int) { past[i], past[j] = past[j], past[i] })
 			for _, m := range past {
 				require.Equal(t, m.items, l.asOf(m.ms), "at %d", m.ms)
