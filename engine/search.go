@@ -141,11 +141,24 @@ func (db *core) visible(t *catalog.Table, s *plan.Search) func(context.Context, 
 // followInterval is how often the worker looks whether graphs that have come to rest are to be stored.
 const followInterval = time.Second
 
+// followTurn is how many steps are done on one graph before it is the next one's turn: one that is written
+// to all the time must not keep others waiting.
+const followTurn = 64
+
 // followOnce does what is due on the graphs of all indexes of vectors.
 func (db *core) followOnce(ctx context.Context) (waiting bool, err error) {
 	w := &db.background.vectors
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	for more := true; more && err == nil; {
+		more, waiting, err = db.followTurns(ctx)
+	}
+	return waiting, err
+}
+
+// followTurns gives each graph its turn. more says that one has not come to its end, rests that changes
+// wait to be stored.
+func (db *core) followTurns(ctx context.Context) (more, rests bool, err error) {
 	var errs []error
 	type name struct {
 		table uint64
@@ -161,34 +174,35 @@ func (db *core) followOnce(ctx context.Context) (waiting bool, err error) {
 		t.Leave(0)
 		for _, ix := range indexes {
 			known[name{t.Table.ID, ix.Sub}] = true
-			rests, err := db.followIndex(ctx, table, t.Table.ID, ix.Sub)
-			waiting = waiting || rests
+			m, r, err := db.followIndex(ctx, table, t.Table.ID, ix.Sub)
+			more, rests = more || m, rests || r
 			errs = append(errs, err)
 		}
 	}
 	db.neighbors.Keep(func(table uint64, sub uint32) bool { return known[name{table, sub}] })
-	return waiting, errors.Join(errs...)
+	return more, rests, errors.Join(errs...)
 }
 
 func vectorIndexes(t *catalog.Table) []schema.Index {
 	return slices.DeleteFunc(slices.Clone(t.Table.Indexes), func(ix schema.Index) bool { return ix.Vector == nil })
 }
 
-// followIndex does all steps of one graph. The table is entered for each, so that a change of it waits for
-// no more than that.
-func (db *core) followIndex(ctx context.Context, table string, id uint64, sub uint32) (rests bool, err error) {
-	for more := true; more; {
+// followIndex does the next steps of one graph. The table is entered for each, so that a change of it waits
+// for no more than that.
+func (db *core) followIndex(ctx context.Context, table string, id uint64, sub uint32) (more, rests bool, err error) {
+	more = true
+	for n := 0; more && n < followTurn; n++ {
 		if err := ctx.Err(); err != nil {
-			return false, err
+			return false, false, err
 		}
 		if err := db.hold(ctx, &db.background.vectors); err != nil {
-			return false, err
+			return false, false, err
 		}
 		if more, rests, err = db.followStep(ctx, table, id, sub); err != nil {
-			return false, err
+			return false, false, err
 		}
 	}
-	return rests, nil
+	return more, rests, nil
 }
 
 func (db *core) followStep(ctx context.Context, table string, id uint64, sub uint32) (more, rests bool, err error) {
