@@ -8,6 +8,7 @@ import (
 
 	"github.com/keystone-db/kstone/engine/api"
 	"github.com/keystone-db/kstone/engine/catalog"
+	"github.com/keystone-db/kstone/engine/schema"
 	"github.com/keystone-db/kstone/engine/tasks"
 	"github.com/keystone-db/kstone/engine/transfer/input"
 	"github.com/keystone-db/kstone/engine/validate"
@@ -159,34 +160,47 @@ func (db *core) bulkUsage(ctx context.Context, spec *bulkSpec, state *bulkState)
 		TableName: spec.Request.TableName, Table: &api.BulkOperationBytes{BulkPutBytes: api.Some(state.Table)},
 	}
 	total := state.Table
-	for _, n := range state.Indexes {
-		total += n
-	}
-	u.BulkPutBytes = api.Some(total)
 	t, err := db.catalog.Lookup(ctx, spec.tableName())
-	switch {
-	case errors.Is(err, catalog.ErrNotFound) || err == nil && t.Table.ID != spec.TableID:
-		return []api.BulkOperationUsage{u}, nil
-	case err != nil:
+	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
 		return nil, err
 	}
-	for i := range t.Table.Indexes {
-		ix := &t.Table.Indexes[i]
-		n, there := state.Indexes[ix.Sub]
-		if !there {
-			continue
-		}
-		e := api.BulkOperationBytesMapEntry{Key: ix.Name, Value: api.BulkOperationBytes{BulkPutBytes: api.Some(n)}}
-		if ix.Local {
-			u.LocalSecondaryIndexes = append(u.LocalSecondaryIndexes, e)
-		} else {
-			u.GlobalSecondaryIndexes = append(u.GlobalSecondaryIndexes, e)
+	known := map[uint32]bool{}
+	if err == nil && t.Table.ID == spec.TableID {
+		for i := range t.Table.Indexes {
+			if n, there := state.Indexes[t.Table.Indexes[i].Sub]; there {
+				known[t.Table.Indexes[i].Sub] = true
+				total += addUsage(&u, &t.Table.Indexes[i], n)
+			}
 		}
 	}
+	for sub, n := range state.Indexes {
+		if !known[sub] {
+			total += n
+		}
+	}
+	u.BulkPutBytes = api.Some(total)
 	for _, list := range [][]api.BulkOperationBytesMapEntry{u.LocalSecondaryIndexes, u.GlobalSecondaryIndexes} {
 		slices.SortFunc(list, func(a, b api.BulkOperationBytesMapEntry) int { return cmp.Compare(a.Key, b.Key) })
 	}
+	slices.SortFunc(u.VectorIndexes, func(a, b api.BulkOperationVectorBytesMapEntry) int { return cmp.Compare(a.Key, b.Key) })
 	return []api.BulkOperationUsage{u}, nil
+}
+
+// addUsage adds the bytes of an index, and returns what of them counts in the sum: bytes of vectors do not.
+func addUsage(u *api.BulkOperationUsage, ix *schema.Index, n int64) int64 {
+	e := api.BulkOperationBytesMapEntry{Key: ix.Name, Value: api.BulkOperationBytes{BulkPutBytes: api.Some(n)}}
+	switch {
+	case ix.Vector != nil:
+		u.VectorIndexes = append(u.VectorIndexes, api.BulkOperationVectorBytesMapEntry{
+			Key: ix.Name, Value: api.BulkOperationVectorBytes{BulkPutVectorBytes: api.Some(n)},
+		})
+		return 0
+	case ix.Local:
+		u.LocalSecondaryIndexes = append(u.LocalSecondaryIndexes, e)
+	default:
+		u.GlobalSecondaryIndexes = append(u.GlobalSecondaryIndexes, e)
+	}
+	return n
 }
 
 func (db *core) bulkOf(ctx context.Context, arn string) (*tasks.Task, *bulkSpec, error) {

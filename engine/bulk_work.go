@@ -151,8 +151,11 @@ func (p *bulkSegment) count(tx storage.Tx, i int) {
 	p.units += capacity.WriteUnits(r.OldSize(), r.NewSize())
 	for k := range r.Changes {
 		c := &r.Changes[k]
-		if c.Put != nil {
-			s.Indexes[p.table.Table.Indexes[c.Index].Sub] += int64(c.NewSize)
+		switch ix := &p.table.Table.Indexes[c.Index]; {
+		case ix.Vector != nil:
+			s.Indexes[ix.Sub] += int64(vectorBytes(r.Old != nil, c))
+		case c.Put != nil:
+			s.Indexes[ix.Sub] += int64(c.NewSize)
 		}
 	}
 }

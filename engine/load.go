@@ -72,7 +72,7 @@ func (db *core) readSegments(ctx context.Context, t *catalog.Table, in *input.In
 			return nil, false, err
 		}
 		before := in.Cursor()
-		rec, object, index, err := in.Next(ctx)
+		rec, object, index, err := in.Next()
 		if errors.Is(err, io.EOF) {
 			l.last().cursor = in.Cursor()
 			return l.segs, true, nil

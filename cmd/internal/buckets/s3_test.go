@@ -2,6 +2,7 @@ package buckets_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http/httptest"
 	"strings"
@@ -14,6 +15,8 @@ import (
 
 	"github.com/keystone-db/kstone/cmd/internal/buckets"
 	"github.com/keystone-db/kstone/cmd/internal/buckets/fakes3"
+	"github.com/keystone-db/kstone/engine"
+	"github.com/keystone-db/kstone/engine/api"
 	"github.com/keystone-db/kstone/engine/objects"
 )
 
@@ -78,4 +81,51 @@ func TestFaults(t *testing.T) {
 		_, err = b.List(ctx, "a", 10)
 		require.ErrorIs(t, err, want)
 	}
+}
+
+// TestDatabaseOnBuckets: a table is imported from a bucket, in several steps, and exported into it.
+func TestDatabaseOnBuckets(t *testing.T) {
+	fake := fakes3.New("bucket")
+	fake.Page = 1
+	const items = 5000 // more than a step reads
+	for o := range 2 {
+		var text strings.Builder
+		for i := range items {
+			fmt.Fprintf(&text, `{"Item":{"pk":{"S":"%d-%d"}}}`+"\n", o, i)
+		}
+		fake.Set("bucket", fmt.Sprint("in/", o), text.String())
+	}
+	c := client(t, fake, "id")
+	db, err := engine.OpenInMemory(engine.Options{Buckets: c.Open, NoBackground: true})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+	ctx := t.Context()
+	imported, err := db.ImportTable(ctx, &api.ImportTableInput{
+		InputFormat: api.Some("DYNAMODB_JSON"), S3BucketSource: &api.S3BucketSource{S3Bucket: api.Some("bucket"), S3KeyPrefix: api.Some("in/")},
+		TableCreationParameters: &api.TableCreationParameters{
+			TableName: api.Some("tab"), BillingMode: api.Some("PAY_PER_REQUEST"),
+			AttributeDefinitions: []api.AttributeDefinition{{AttributeName: api.Some("pk"), AttributeType: api.Some("S")}},
+			KeySchema:            []api.KeySchemaElement{{AttributeName: api.Some("pk"), KeyType: api.Some("HASH")}},
+		},
+	})
+	require.NoError(t, err)
+	require.NoError(t, db.Work(ctx), "no step fails")
+	i, err := db.DescribeImport(ctx, &api.DescribeImportInput{ImportArn: imported.ImportTableDescription.ImportArn})
+	require.NoError(t, err)
+	require.Equal(t, "COMPLETED", i.ImportTableDescription.ImportStatus.Value)
+	require.EqualValues(t, 2*items, i.ImportTableDescription.ImportedItemCount.Value)
+	_, err = db.UpdateContinuousBackups(ctx, &api.UpdateContinuousBackupsInput{
+		TableName:                        api.Some("tab"),
+		PointInTimeRecoverySpecification: &api.PointInTimeRecoverySpecification{PointInTimeRecoveryEnabled: api.Some(true)},
+	})
+	require.NoError(t, err)
+	begun, err := db.ExportTableToPointInTime(ctx, &api.ExportTableToPointInTimeInput{
+		TableArn: i.ImportTableDescription.TableArn, S3Bucket: api.Some("bucket"), S3Prefix: api.Some("out"),
+	})
+	require.NoError(t, err)
+	require.NoError(t, db.Work(ctx))
+	e, err := db.DescribeExport(ctx, &api.DescribeExportInput{ExportArn: begun.ExportDescription.ExportArn})
+	require.NoError(t, err)
+	require.Equal(t, "COMPLETED", e.ExportDescription.ExportStatus.Value)
+	require.Contains(t, fake.Get("bucket", e.ExportDescription.ExportManifest.Value), `"itemCount":10000`)
 }

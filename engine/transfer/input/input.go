@@ -66,6 +66,8 @@ type Cursor struct {
 
 // Input reads. It is not safe for concurrent use.
 type Input struct {
+	// life is the context of what is open: it outlives a call of Next.
+	life  context.Context //nolint:containedctx // of the Input
 	store objects.Store
 	spec  Spec
 	list  []objects.Info
@@ -80,7 +82,7 @@ type Input struct {
 	object objects.Info
 }
 
-// Open lists what is there and begins at a cursor.
+// Open lists what is there and begins at a cursor. The context is that of the whole Input.
 func Open(ctx context.Context, store objects.Store, spec Spec, at Cursor) (*Input, error) {
 	list, err := store.List(ctx, spec.Prefix, ObjectsMax+1)
 	if err != nil {
@@ -94,7 +96,7 @@ func Open(ctx context.Context, store objects.Store, spec Spec, at Cursor) (*Inpu
 	case len(list) > ObjectsMax:
 		return nil, ErrTooMany
 	}
-	in := &Input{store: store, spec: spec, list: list, at: at, text: at.Text - at.Offset}
+	in := &Input{life: ctx, store: store, spec: spec, list: list, at: at, text: at.Text - at.Offset}
 	for _, o := range list {
 		in.total += o.Size
 		if o.Name <= at.Done && at.Done != "" {
@@ -116,10 +118,10 @@ func (in *Input) Cursor() Cursor { return in.at }
 // Next returns the next record of all, io.EOF at the end. With a *transfer.RecordError one record is lost,
 // with a *transfer.BrokenError or *compressed.Error the rest of its object; reading may go on. The place is
 // the object and the number of the record in it.
-func (in *Input) Next(ctx context.Context) (*transfer.Record, string, int64, error) {
+func (in *Input) Next() (*transfer.Record, string, int64, error) {
 	for {
 		if in.open == nil {
-			more, err := in.next(ctx)
+			more, err := in.next()
 			switch {
 			case err != nil && lost(err):
 				return nil, in.object.Name, in.skip(), err
@@ -208,7 +210,7 @@ func (c *counted) Read(p []byte) (int, error) {
 }
 
 // next opens the object of the cursor, or the one behind the last that is done.
-func (in *Input) next(ctx context.Context) (more bool, err error) {
+func (in *Input) next() (more bool, err error) {
 	find := in.at.Object
 	if find == "" {
 		find = in.at.Done + "\x00"
@@ -230,7 +232,7 @@ func (in *Input) next(ctx context.Context) (more bool, err error) {
 	if packed {
 		from = 0
 	}
-	body, err := in.store.Get(ctx, in.object.Name, from)
+	body, err := in.store.Get(in.life, in.object.Name, from)
 	if err != nil {
 		return false, err
 	}

@@ -2,7 +2,6 @@ package input_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -58,7 +57,7 @@ func pack(t *testing.T, kind, text string) string {
 // step reads one record as a line; "" at the end.
 func step(t *testing.T, in *input.Input) string {
 	t.Helper()
-	rec, object, n, err := in.Next(context.Background())
+	rec, object, n, err := in.Next()
 	switch {
 	case errors.Is(err, io.EOF):
 		return ""
@@ -137,6 +136,6 @@ func TestFaults(t *testing.T) {
 	at.Version = "other"
 	in, err = input.Open(t.Context(), b, input.Spec{}, at)
 	require.NoError(t, err)
-	_, _, _, err = in.Next(t.Context())
+	_, _, _, err = in.Next()
 	require.ErrorIs(t, err, input.ErrChanged)
 }
