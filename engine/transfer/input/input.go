@@ -21,12 +21,8 @@ import (
 	"github.com/keystone-db/kstone/engine/transfer/jsonl"
 )
 
-const (
-	// ObjectsMax is the most objects of one input (wire-facts §9).
-	ObjectsMax = 50_000
-	// ObjectMaxBytes is the largest object of a bulk put.
-	ObjectMaxBytes = 5 << 30
-)
+// ObjectsMax is the most objects of one input (wire-facts §9).
+const ObjectsMax = 50_000
 
 // Faults of an input as a whole.
 var (
@@ -108,9 +104,6 @@ func Open(ctx context.Context, store objects.Store, spec Spec, at Cursor) (*Inpu
 
 // Total is the size of all objects in bytes.
 func (in *Input) Total() int64 { return in.total }
-
-// Objects are those that are read, in their order.
-func (in *Input) Objects() []objects.Info { return in.list }
 
 // Cursor is where Next goes on.
 func (in *Input) Cursor() Cursor { return in.at }
