@@ -1,0 +1,172 @@
+package compat
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// front is an address that stays while the server behind it is another one, or none.
+type front struct {
+	url string
+	to  atomic.Pointer[url.URL]
+}
+
+func newFront(t *testing.T) *front {
+	f := &front{}
+	proxy := &httputil.ReverseProxy{
+		Rewrite:      func(r *httputil.ProxyRequest) { r.SetURL(f.to.Load()); r.Out.Host = r.In.Host },
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
+	}
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if f.to.Load() == nil {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(s.Close)
+	f.url = s.URL
+	return f
+}
+
+// coast is a server of one region that may die and come back.
+type coast struct {
+	*server
+	front *front
+	args  []string
+}
+
+func (c *coast) start(t *testing.T) {
+	t.Helper()
+	c.server = newServer(t, c.args...)
+	at, err := url.Parse(c.url)
+	require.NoError(t, err)
+	c.front.to.Store(at)
+}
+
+// newCoasts starts servers of two regions that know each other.
+func newCoasts(t *testing.T) (east, west *coast) {
+	dir := t.TempDir()
+	east, west = &coast{front: newFront(t)}, &coast{front: newFront(t)}
+	east.args = []string{"--db", filepath.Join(dir, "east.keystone"), "--region", "us-east-1", "--replica", "us-west-2=" + west.front.url}
+	west.args = []string{"--db", filepath.Join(dir, "west.keystone"), "--region", "us-west-2", "--replica", "us-east-1=" + east.front.url}
+	east.start(t)
+	west.start(t)
+	return east, west
+}
+
+// items are those of a table by their keys; nil when it cannot be read.
+func (c *coast) items(t *testing.T, table string) map[string]string {
+	out := map[string]string{}
+	pages := dynamodb.NewScanPaginator(c.client(), &dynamodb.ScanInput{TableName: &table, ConsistentRead: aws.Bool(true)})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(t.Context())
+		if err != nil {
+			return nil
+		}
+		for _, item := range page.Items {
+			out[item["pk"].(*types.AttributeValueMemberS).Value] = item["v"].(*types.AttributeValueMemberN).Value
+		}
+	}
+	return out
+}
+
+func (c *coast) put(t *testing.T, table, key string, v int) {
+	t.Helper()
+	_, err := c.client().PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &table, Item: map[string]types.AttributeValue{
+		"pk": &types.AttributeValueMemberS{Value: key}, "v": &types.AttributeValueMemberN{Value: fmt.Sprint(v)},
+	}})
+	require.NoError(t, err)
+}
+
+// TestGlobalTable: a replica at another server is made, follows and is followed over kills of either, and parts
+// (wire-facts §6.20).
+func TestGlobalTable(t *testing.T) {
+	east, west := newCoasts(t)
+	table := "orders"
+	_, err := east.client().CreateTable(t.Context(), tableInput(table, "pk:S"))
+	require.NoError(t, err)
+	for i := range 40 {
+		east.put(t, table, fmt.Sprint("early", i), i)
+	}
+	update := func(c *coast, u types.ReplicationGroupUpdate) error {
+		_, err := c.client().UpdateTable(t.Context(), &dynamodb.UpdateTableInput{TableName: &table, ReplicaUpdates: []types.ReplicationGroupUpdate{u}})
+		return err
+	}
+	create := types.ReplicationGroupUpdate{Create: &types.CreateReplicationGroupMemberAction{RegionName: aws.String("us-west-2")}}
+	require.NoError(t, update(east, create))
+	active := func() bool {
+		d, err := east.client().DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: &table})
+		return err == nil && len(d.Table.Replicas) == 1 && d.Table.Replicas[0].ReplicaStatus == types.ReplicaStatusActive
+	}
+	require.Eventually(t, active, waitMax, 10*time.Millisecond)
+	require.Len(t, west.items(t, table), 40)
+
+	// Writes on both sides, while first one and then the other dies.
+	for i := range 20 {
+		east.put(t, table, fmt.Sprint("east", i), i)
+		west.put(t, table, fmt.Sprint("west", i), i)
+	}
+	west.kill()
+	for i := range 20 {
+		east.put(t, table, fmt.Sprint("alone", i), i)
+	}
+	west.start(t)
+	west.put(t, table, "early0", 1000)
+	equal := func() bool {
+		a, b := east.items(t, table), west.items(t, table)
+		return len(a) == 100 && assert.ObjectsAreEqual(a, b)
+	}
+	require.Eventually(t, equal, waitMax, 20*time.Millisecond)
+	assert.Equal(t, "1000", east.items(t, table)["early0"])
+	east.put(t, table, "early0", 2000)
+	east.kill()
+	west.put(t, table, "early1", 3000)
+	east.start(t)
+	require.Eventually(t, func() bool {
+		return equal() && east.items(t, table)["early1"] == "3000" && west.items(t, table)["early0"] == "2000"
+	}, waitMax, 20*time.Millisecond)
+
+	// What is not there is not pretended.
+	wants := func(err error, text string) {
+		t.Helper()
+		var e smithy.APIError
+		require.ErrorAs(t, err, &e)
+		assert.Equal(t, "ValidationException", e.ErrorCode())
+		assert.ErrorContains(t, err, text)
+	}
+	wants(update(east, create), "already existed as tables")
+	wants(update(east, types.ReplicationGroupUpdate{Create: &types.CreateReplicationGroupMemberAction{RegionName: aws.String("eu-west-1")}}),
+		"Region eu-west-1 is not supported")
+	_, err = east.client().CreateGlobalTable(t.Context(), &dynamodb.CreateGlobalTableInput{
+		GlobalTableName: &table, ReplicationGroup: []types.Replica{{RegionName: aws.String("us-west-2")}},
+	})
+	wants(err, "2017.11.29 is not supported")
+	_, err = east.client().DescribeGlobalTable(t.Context(), &dynamodb.DescribeGlobalTableInput{GlobalTableName: &table})
+	var none *types.GlobalTableNotFoundException
+	require.ErrorAs(t, err, &none)
+
+	// The replica goes.
+	require.NoError(t, update(east, types.ReplicationGroupUpdate{Delete: &types.DeleteReplicationGroupMemberAction{RegionName: aws.String("us-west-2")}}))
+	require.Eventually(t, func() bool {
+		d, err := east.client().DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: &table})
+		return err == nil && d.Table.Replicas == nil && d.Table.GlobalTableVersion == nil
+	}, waitMax, 10*time.Millisecond)
+	_, err = west.client().DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: &table})
+	var gone *types.ResourceNotFoundException
+	require.ErrorAs(t, err, &gone)
+}
