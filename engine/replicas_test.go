@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -346,4 +349,153 @@ func TestReplicateRefuses(t *testing.T) {
 	require.Equal(t, api.Unavailable, api.CodeOf(err))
 	require.Error(t, g.dbs[0].Connect(regionOf(0), g.dbs[1]))
 	g.equal("tab")
+}
+
+// TestReplicasShareSettings: indexes, time to live and billing follow from any region; what a replica has of its own stays.
+func TestReplicasShareSettings(t *testing.T) {
+	var ms atomic.Int64
+	ms.Store(1_800_000_000_000)
+	g := newGroup(t, 2, engine.Options{Clock: func() time.Time { return time.UnixMilli(ms.Load()) }})
+	g.indexed("tab")
+	for i := range 30 {
+		g.put(0, "tab", fmt.Sprint(i), i)
+	}
+	name := api.Some("tab")
+	_, err := g.dbs[1].UpdateTable(t.Context(), &api.UpdateTableInput{TableName: name, GlobalSecondaryIndexUpdates: []api.GlobalSecondaryIndexUpdate{
+		{Delete: &api.DeleteGlobalSecondaryIndexAction{IndexName: api.Some("byV")}},
+	}})
+	require.NoError(t, err)
+	g.settle()
+	_, err = g.dbs[0].UpdateTable(t.Context(), &api.UpdateTableInput{
+		TableName:            name,
+		AttributeDefinitions: []api.AttributeDefinition{{AttributeName: api.Some("v"), AttributeType: api.Some("N")}},
+		GlobalSecondaryIndexUpdates: []api.GlobalSecondaryIndexUpdate{{Create: &api.CreateGlobalSecondaryIndexAction{
+			IndexName: api.Some("byV"), Projection: &api.Projection{ProjectionType: api.Some("KEYS_ONLY")},
+			KeySchema: []api.KeySchemaElement{{AttributeName: api.Some("v"), KeyType: api.Some("HASH")}},
+		}}},
+	})
+	require.NoError(t, err)
+	g.settle()
+	require.Len(t, g.index(1, "tab"), 30)
+	require.Equal(t, g.index(0, "tab"), g.index(1, "tab"))
+	_, err = g.dbs[1].UpdateTimeToLive(t.Context(), &api.UpdateTimeToLiveInput{TableName: name, TimeToLiveSpecification: &api.TimeToLiveSpecification{
+		AttributeName: api.Some("v"), Enabled: api.Some(true),
+	}})
+	require.NoError(t, err)
+	_, err = g.dbs[1].UpdateTable(t.Context(), &api.UpdateTableInput{TableName: name, DeletionProtectionEnabled: api.Some(true)})
+	require.NoError(t, err)
+	g.settle()
+	g.put(0, "tab", "ends", int(ms.Load()/1000)+10)
+	g.settle()
+	require.Contains(t, g.all(1, "tab"), "ends")
+	ms.Add(20_000)
+	g.settle()
+	g.equal("tab")
+	require.NotContains(t, g.all(0, "tab"), "ends")
+	require.NotContains(t, g.all(1, "tab"), "ends")
+	for i, protected := range []bool{false, true} {
+		d, err := g.dbs[i].DescribeTable(t.Context(), &api.DescribeTableInput{TableName: name})
+		require.NoError(t, err)
+		require.Equal(t, protected, d.Table.DeletionProtectionEnabled.Value, "protection is each region's own")
+		require.Equal(t, int64(30), d.Table.ItemCount.Value)
+	}
+}
+
+// TestReplicaChangesAreInStreams: what comes from elsewhere is in the stream here, once.
+func TestReplicaChangesAreInStreams(t *testing.T) {
+	g := newGroup(t, 2, engine.Options{})
+	g.table("tab")
+	g.put(0, "tab", "a", 1)
+	g.settle()
+	g.put(0, "tab", "a", 2)
+	g.put(1, "tab", "b", 3)
+	g.settle()
+	for i := range g.dbs {
+		require.Equal(t, []string{"INSERT a", "MODIFY a", "INSERT b"}, sortedEvents(t, g.dbs[i]))
+	}
+}
+
+func sortedEvents(t *testing.T, db *engine.DB) (events []string) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	err := db.Subscribe(ctx, &api.SubscribeInput{TableName: api.Some("tab"), StartingPosition: api.Some(api.StartTrimHorizon)}, func(out *api.SubscribeOutput) error {
+		for _, r := range out.Records {
+			events = append(events, r.EventName.Value+" "+string(r.Dynamodb.Keys.Get("id").Payload()))
+		}
+		if len(events) == 3 {
+			cancel()
+		}
+		return nil
+	})
+	require.ErrorIs(t, err, context.Canceled)
+	slices.SortStableFunc(events, func(a, b string) int { return strings.Compare(a[7:], b[7:]) })
+	return events
+}
+
+// TestDisassociate: each side has what the other wrote, and both go on alone.
+func TestDisassociate(t *testing.T) {
+	g := newGroup(t, 2, engine.Options{})
+	g.table("tab")
+	g.ways[[2]int{0, 1}].gone.Store(true)
+	g.put(0, "tab", "a", 1)
+	g.put(1, "tab", "b", 2)
+	name := api.Some("tab")
+	_, err := g.dbs[1].UpdateTable(t.Context(), &api.UpdateTableInput{TableName: name, DisassociationProtectionEnabled: api.Some(false)})
+	require.NoError(t, err)
+	_, err = g.dbs[1].UpdateTable(t.Context(), &api.UpdateTableInput{TableName: name, ReplicaUpdates: []api.ReplicationGroupUpdate{{
+		Disassociate: &api.DisassociateReplicationGroupMemberAction{
+			RegionName: api.Some(regionOf(1)), DisassociationMode: api.Some("WAIT_FOR_REPLICATION"),
+		},
+	}}})
+	require.NoError(t, err)
+	require.NoError(t, g.dbs[1].Work(t.Context()))
+	d, err := g.dbs[1].DescribeTable(t.Context(), &api.DescribeTableInput{TableName: name})
+	require.NoError(t, err)
+	require.Len(t, d.Table.Replicas, 1, "it waits for what the other wrote")
+	g.ways[[2]int{0, 1}].gone.Store(false)
+	g.settle()
+	g.equal("tab")
+	require.Len(t, g.all(0, "tab"), 2)
+	g.put(0, "tab", "c", 3)
+	g.settle()
+	require.NotContains(t, g.all(1, "tab"), "c")
+	for _, db := range g.dbs {
+		d, err := db.DescribeTable(t.Context(), &api.DescribeTableInput{TableName: name})
+		require.NoError(t, err)
+		require.Empty(t, d.Table.Replicas)
+		require.False(t, d.Table.GlobalTableVersion.Set)
+	}
+}
+
+// TestReplicasSurviveARestart: what was written and not sent is sent after the database is opened again, and its file
+// verifies.
+func TestReplicasSurviveARestart(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "one.keystone")
+	other, err := engine.Open("", engine.Options{InMemory: true, NoBackground: true, Region: regionOf(1)})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = other.Close() })
+	way := &away{Replicator: other}
+	open := func() *engine.DB {
+		db, err := engine.Open(path, engine.Options{NoBackground: true, Region: regionOf(0), Replicas: map[string]api.Replicator{regionOf(1): way}})
+		require.NoError(t, err)
+		require.NoError(t, other.Connect(regionOf(0), db))
+		return db
+	}
+	g := &group{t: t, dbs: []*engine.DB{open(), other}}
+	g.table("tab")
+	way.gone.Store(true)
+	for i := range 50 {
+		g.put(0, "tab", fmt.Sprint(i), i)
+	}
+	require.NoError(t, g.dbs[0].Work(t.Context()))
+	require.NoError(t, g.dbs[0].Close())
+	report, err := engine.Verify(t.Context(), path, engine.VerifyOptions{})
+	require.NoError(t, err)
+	require.Empty(t, report.Faults)
+	g.dbs[0] = open()
+	defer func() { require.NoError(t, g.dbs[0].Close()) }()
+	way.gone.Store(false)
+	g.settle()
+	g.equal("tab")
+	require.Len(t, g.all(1, "tab"), 50)
 }
