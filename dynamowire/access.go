@@ -2,6 +2,7 @@ package dynamowire
 
 import (
 	"context"
+	"net"
 	"reflect"
 	"strings"
 
@@ -12,6 +13,10 @@ import (
 // msgDenied is wire-facts §1.8 #15; what follows the ARN is unsure.
 const msgDenied = "User: arn:aws:iam::%[1]s:user/%[2]s is not authorized to perform: dynamodb:%[3]s on resource: %[4]s " +
 	"because no identity-based policy allows the dynamodb:%[3]s action"
+
+// msgDeniedByPolicy is a denial by the resource's own policy.
+const msgDeniedByPolicy = "User: arn:aws:iam::%[1]s:user/%[2]s is not authorized to perform: dynamodb:%[3]s on resource: %[4]s " +
+	"with an explicit deny in a resource-based policy"
 
 // StatementAction is the right that a PartiQL statement needs.
 type StatementAction string
@@ -26,6 +31,9 @@ const (
 
 // Actions that are no operations.
 const actionConditionCheck = "ConditionCheckItem"
+
+// opPutPolicy tells the service who calls, who might lock himself out.
+const opPutPolicy = "PutResourcePolicy"
 
 // noTable is the resource of operations that are about no single table.
 const noTable = "*"
@@ -46,6 +54,12 @@ type Access struct {
 	// for one that does not parse. With nil, keys that may not do everything may not run statements at
 	// all.
 	StatementAccess func(statement string) (table string, action StatementAction, ok bool)
+	// Policies decides by the resource policies, which may deny what a key may do and allow what it may
+	// not; nil when there are none.
+	Policies api.Authorizer
+	// Peer tells from the context of a request where it comes from and whether by TLS, for May; nil when
+	// that is not known.
+	Peer func(ctx context.Context) (address string, secure bool)
 }
 
 // withDefaults fills in what is left out.
@@ -65,7 +79,7 @@ func (a Access) withDefaults() Access {
 // BatchExecuteStatement only those statements fail that the key may not run, which the context tells. The
 // error is AccessDenied.
 func (a Access) May(ctx context.Context, key *sigv4.Key, operation string, in any) (context.Context, error) {
-	if c := a.withDefaults().callerOf(key, operation); c != nil {
+	if c := a.callerIn(ctx, key, operation); c != nil {
 		return c.may(ctx, in)
 	}
 	return ctx, nil
@@ -76,14 +90,27 @@ type caller struct {
 	key    *sigv4.Key
 	access Access
 	op     string
+	// from is the address with a port that the request comes from, empty when it is not known; secure
+	// that it came over TLS.
+	from   string
+	secure bool
 }
 
 // callerOf is nil for a key that may do everything, which therefore costs nothing here.
 func (a Access) callerOf(key *sigv4.Key, operation string) *caller {
-	if key == nil || !key.ReadOnly && key.AllTables() {
+	if key == nil || !key.ReadOnly && key.AllTables() && (a.Policies == nil || !a.Policies.Policed() && operation != opPutPolicy) {
 		return nil
 	}
 	return &caller{key: key, access: a, op: operation}
+}
+
+// callerIn is callerOf with what the context tells about the caller.
+func (a Access) callerIn(ctx context.Context, key *sigv4.Key, operation string) *caller {
+	c := a.withDefaults().callerOf(key, operation)
+	if c != nil && a.Peer != nil {
+		c.from, c.secure = a.Peer(ctx)
+	}
+	return c
 }
 
 // need is one right that a request needs.
@@ -101,33 +128,57 @@ func (c *caller) may(ctx context.Context, in any) (context.Context, error) {
 	if batch, ok := in.(*api.BatchExecuteStatementInput); ok {
 		return c.mayBatch(ctx, batch), nil
 	}
-	if err := c.lacks(c.needs(in)); err != nil {
+	if err := c.lacks(in, c.needs(in)); err != nil {
 		return ctx, err
 	}
+	if c.op == opPutPolicy {
+		ctx = api.WithCaller(ctx, c.who())
+	}
 	return ctx, nil
+}
+
+// who is the caller as policies know callers.
+func (c *caller) who() *api.Caller {
+	who := &api.Caller{
+		Arn: "arn:aws:iam::" + c.access.Account + ":user/" + c.key.User, User: c.key.User, Account: c.access.Account,
+		Secure: c.secure,
+	}
+	if host, _, err := net.SplitHostPort(c.from); err == nil {
+		who.SourceIP = host
+	}
+	return who
 }
 
 func (c *caller) mayBatch(ctx context.Context, in *api.BatchExecuteStatementInput) context.Context {
 	denied := map[int]*api.Error{}
 	for i := range in.Statements {
-		if err := c.lacks(c.statement(nil, in.Statements[i].Statement.Value)); err != nil {
+		if err := c.lacks(in, c.statement(nil, in.Statements[i].Statement.Value)); err != nil {
 			denied[i] = err
 		}
 	}
 	return api.WithDenied(ctx, denied)
 }
 
-// lacks is the refusal of the first right that the caller lacks, nil for none.
-func (c *caller) lacks(needs []need) *api.Error {
+// lacks is the refusal of the first right that the caller lacks, nil for none. Within an account either the
+// key or the resource's policy may allow, and a denial of the policy wins.
+func (c *caller) lacks(in any, needs []need) *api.Error {
 	for _, n := range needs {
 		table, part := tableOf(n.table)
 		if n.index != "" {
 			part = "/index/" + n.index
 		}
-		if c.key.ReadOnly && !reads(n.action) || !c.key.MayReach(table) {
-			return api.Errorf(api.AccessDenied, msgDenied, c.access.Account, c.key.User, n.action,
-				c.access.resource(table, part))
+		decision := api.PolicySilent
+		if c.access.Policies != nil && c.access.Policies.Policed() {
+			decision = c.access.Policies.Authorize(c.who(), &api.Right{Action: n.action, Table: table, Part: part}, in)
 		}
+		text := msgDenied
+		switch {
+		case decision == api.PolicyDenies:
+			text = msgDeniedByPolicy
+		case decision == api.PolicyAllows, (!c.key.ReadOnly || reads(n.action)) && c.key.MayReach(table):
+			continue
+		}
+		return api.Errorf(api.AccessDenied, text, c.access.Account, c.key.User, n.action, c.access.resource(table, part))
 	}
 	return nil
 }

@@ -319,3 +319,34 @@ func TestEveryOperationIsBound(t *testing.T) {
 		}
 	}
 }
+
+// policies deny one action and allow another.
+type policies struct{ denied, allowed string }
+
+func (policies) Policed() bool { return true }
+
+func (p policies) Authorize(_ *api.Caller, right *api.Right, _ any) api.Decision {
+	switch {
+	case right.Action == p.denied:
+		return api.PolicyDenies
+	case right.Action == p.allowed:
+		return api.PolicyAllows
+	}
+	return api.PolicySilent
+}
+
+// TestPolicies: a denial of the resource's policy binds keys that may do everything, and what it allows
+// adds to what a key may.
+func TestPolicies(t *testing.T) {
+	h := guarded(t)
+	h.access.Policies = policies{denied: "GetItem", allowed: "PutItem"}
+	call := func(id, operation string) string {
+		return signedCall(t, h, id, operation, []byte(`{"TableName":"t"}`), "").Body.String()
+	}
+	const denied = "with an explicit deny in a resource-based policy"
+	require.Contains(t, call("ROOT", "GetItem"), denied)
+	require.NotContains(t, call("ROOT", "DeleteItem"), "not authorized")
+	require.Contains(t, call("READER", "GetItem"), denied)
+	require.NotContains(t, call("READER", "PutItem"), "not authorized")
+	require.Contains(t, call("READER", "DeleteItem"), "no identity-based policy allows")
+}

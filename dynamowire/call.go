@@ -38,7 +38,7 @@ func (a Access) Call(
 	if err != nil {
 		return nil, err
 	}
-	answer, err := op.call(ctx, svc, a.withDefaults().callerOf(key, operation), body, nil)
+	answer, err := op.call(ctx, svc, a.callerIn(ctx, key, operation), body, nil)
 	if err == nil {
 		return answer, nil
 	}

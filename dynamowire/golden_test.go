@@ -113,6 +113,7 @@ func exchange(t *testing.T, d *datadriven.TestData) string {
 	h := testHandler()
 	if d.HasArg("keys") || d.HasArg("as") {
 		h = guardedBy(t, goldenKeys, goldenTime)
+		h.access.Policies = policies{denied: "DescribeTimeToLive"}
 	}
 	if d.HasArg("as") {
 		var id, token string

@@ -58,6 +58,8 @@ type Options struct {
 	// Account and StatementAccess are those of Access.
 	Account         string
 	StatementAccess func(statement string) (table string, action StatementAction, ok bool)
+	// Policies is that of Access.
+	Policies api.Authorizer
 }
 
 // Limits of the door.
@@ -95,7 +97,7 @@ type buffer struct{ b []byte }
 
 // NewHandler makes the handler of a service.
 func NewHandler(svc api.Service, opts Options) *Handler {
-	access := Access{Region: opts.Region, Account: opts.Account, StatementAccess: opts.StatementAccess}.withDefaults()
+	access := Access{Region: opts.Region, Account: opts.Account, StatementAccess: opts.StatementAccess, Policies: opts.Policies}.withDefaults()
 	if opts.InFlightBytes == 0 {
 		opts.InFlightBytes = InFlightBytesDefault
 	}
@@ -220,7 +222,11 @@ func (h *Handler) enter(req *request, body []byte) (*caller, error) {
 	if err = checkBody(err, body); err != nil {
 		return nil, err
 	}
-	return h.access.callerOf(key, req.op.name), nil
+	who := h.access.callerOf(key, req.op.name)
+	if who != nil {
+		who.from, who.secure = req.http.RemoteAddr, req.http.TLS != nil
+	}
+	return who, nil
 }
 
 // checkBody gives the error before an operation is reached: err, unless the body is no JSON. That is

@@ -45,7 +45,7 @@ func (db *core) BatchGetItem(ctx context.Context, in *api.BatchGetItemInput) (*a
 	if err != nil {
 		return nil, err
 	}
-	skip, err := db.throttleGets(in, gets, stored)
+	skip, err := db.throttleGets(in, gets, keys, stored)
 	if err != nil {
 		return nil, err
 	}

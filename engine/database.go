@@ -30,6 +30,7 @@ var (
 	_ api.Feeder  = (*DB)(nil)
 
 	_ api.Replicator = (*DB)(nil)
+	_ api.Authorizer = (*DB)(nil)
 )
 
 // Open opens the database file at path, creating it when it is absent and Options.ReadOnly is not set, or

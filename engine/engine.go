@@ -22,6 +22,7 @@ import (
 	"github.com/keystone-db/kstone/engine/capacity"
 	"github.com/keystone-db/kstone/engine/catalog"
 	"github.com/keystone-db/kstone/engine/exec"
+	"github.com/keystone-db/kstone/engine/insights"
 	"github.com/keystone-db/kstone/engine/key"
 	"github.com/keystone-db/kstone/engine/lsm"
 	"github.com/keystone-db/kstone/engine/neighbors"
@@ -53,6 +54,8 @@ type core struct {
 	counting   counting
 	neighbors  *neighbors.Set // graphs of indexes of vectors
 	senders    senders
+	policies   policyCache
+	insights   insights.Registry
 
 	background *background
 	retired    atomic.Bool   // another one takes its place

@@ -60,7 +60,9 @@ func (db *core) GetItem(ctx context.Context, in *api.GetItemInput) (*api.GetItem
 	if err != nil {
 		return nil, err
 	}
-	if err := db.admitRead(t.Table, nil, in.ConsistentRead.Value); err != nil {
+	err = db.admitRead(t.Table, nil, in.ConsistentRead.Value)
+	db.note(t.Table, nil, k, true, err)
+	if err != nil {
 		return nil, err
 	}
 	item, stored, err := db.exec.Get(ctx, t.Table, k)
@@ -167,7 +169,9 @@ func (db *core) runWrite(ctx context.Context, t handle, w *plan.Write, q *writeR
 	metered := wantsCapacity(q.capacity) || db.throttled()
 	needOld := metered || q.returns.Value == api.ReturnValueAllOld ||
 		q.returns.Value == api.ReturnValueUpdatedOld
-	if err := db.admitWrite(t.Table, capacity.WriteUnits(0, 0)); err != nil {
+	err := db.admitWrite(t.Table, capacity.WriteUnits(0, 0))
+	db.note(t.Table, nil, w.Key, true, err)
+	if err != nil {
 		return written{}, err
 	}
 	res, err := db.exec.Write(ctx, t.Table, w, needOld)

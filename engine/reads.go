@@ -62,7 +62,11 @@ func (db *core) read(ctx context.Context, q *readRequest) (exec.Page, *api.Consu
 	if *r, err = q.bind(&x); err != nil {
 		return exec.Page{}, nil, err
 	}
-	if err := db.admitRead(t.Table, r.Index, q.bound.Consistent); err != nil {
+	err = db.admitRead(t.Table, r.Index, q.bound.Consistent)
+	if !r.Scan {
+		db.note(t.Table, r.Index, r.Range.Start, false, err)
+	}
+	if err != nil {
 		return exec.Page{}, nil, err
 	}
 	metered := wantsCapacity(q.capacity) || db.throttled()

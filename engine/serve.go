@@ -69,6 +69,11 @@ func (db *DB) DeleteItem(ctx context.Context, in *api.DeleteItemInput) (*api.Del
 	return serve(ctx, db, in, (*core).DeleteItem)
 }
 
+// DeleteResourcePolicy removes the access policy of a table or stream.
+func (db *DB) DeleteResourcePolicy(ctx context.Context, in *api.DeleteResourcePolicyInput) (*api.DeleteResourcePolicyOutput, error) {
+	return serve(ctx, db, in, (*core).DeleteResourcePolicy)
+}
+
 // DeleteTable removes a table with all its items and indexes.
 func (db *DB) DeleteTable(ctx context.Context, in *api.DeleteTableInput) (*api.DeleteTableOutput, error) {
 	return serve(ctx, db, in, (*core).DeleteTable)
@@ -82,6 +87,11 @@ func (db *DB) DescribeBackup(ctx context.Context, in *api.DescribeBackupInput) (
 // DescribeContinuousBackups tells whether a table can be recovered as of earlier times, and which.
 func (db *DB) DescribeContinuousBackups(ctx context.Context, in *api.DescribeContinuousBackupsInput) (*api.DescribeContinuousBackupsOutput, error) {
 	return serve(ctx, db, in, (*core).DescribeContinuousBackups)
+}
+
+// DescribeContributorInsights tells the state of the insights of a table or index.
+func (db *DB) DescribeContributorInsights(ctx context.Context, in *api.DescribeContributorInsightsInput) (*api.DescribeContributorInsightsOutput, error) {
+	return serve(ctx, db, in, (*core).DescribeContributorInsights)
 }
 
 // DescribeEndpoints names the host that clients should call.
@@ -144,6 +154,11 @@ func (db *DB) GetRecords(ctx context.Context, in *api.GetRecordsInput) (*api.Get
 	return serve(ctx, db, in, (*core).GetRecords)
 }
 
+// GetResourcePolicy returns the access policy of a table or stream.
+func (db *DB) GetResourcePolicy(ctx context.Context, in *api.GetResourcePolicyInput) (*api.GetResourcePolicyOutput, error) {
+	return serve(ctx, db, in, (*core).GetResourcePolicy)
+}
+
 // GetShardIterator returns a reading position in a shard of a stream.
 func (db *DB) GetShardIterator(ctx context.Context, in *api.GetShardIteratorInput) (*api.GetShardIteratorOutput, error) {
 	return serve(ctx, db, in, (*core).GetShardIterator)
@@ -152,6 +167,11 @@ func (db *DB) GetShardIterator(ctx context.Context, in *api.GetShardIteratorInpu
 // ListBackups lists backups in the order of their creation.
 func (db *DB) ListBackups(ctx context.Context, in *api.ListBackupsInput) (*api.ListBackupsOutput, error) {
 	return serve(ctx, db, in, (*core).ListBackups)
+}
+
+// ListContributorInsights lists tables and indexes with their insights' state.
+func (db *DB) ListContributorInsights(ctx context.Context, in *api.ListContributorInsightsInput) (*api.ListContributorInsightsOutput, error) {
+	return serve(ctx, db, in, (*core).ListContributorInsights)
 }
 
 // ListGlobalTables lists no global tables: there are none of the older version.
@@ -177,6 +197,11 @@ func (db *DB) ListTagsOfResource(ctx context.Context, in *api.ListTagsOfResource
 // PutItem stores an item in place of any with the same key.
 func (db *DB) PutItem(ctx context.Context, in *api.PutItemInput) (*api.PutItemOutput, error) {
 	return serve(ctx, db, in, (*core).PutItem)
+}
+
+// PutResourcePolicy sets the access policy of a table or stream.
+func (db *DB) PutResourcePolicy(ctx context.Context, in *api.PutResourcePolicyInput) (*api.PutResourcePolicyOutput, error) {
+	return serve(ctx, db, in, (*core).PutResourcePolicy)
 }
 
 // Query reads the items of one partition in sort order, by pages.
@@ -227,6 +252,11 @@ func (db *DB) UntagResource(ctx context.Context, in *api.UntagResourceInput) (*a
 // UpdateContinuousBackups sets whether and how long a table can be recovered as of earlier times.
 func (db *DB) UpdateContinuousBackups(ctx context.Context, in *api.UpdateContinuousBackupsInput) (*api.UpdateContinuousBackupsOutput, error) {
 	return serve(ctx, db, in, (*core).UpdateContinuousBackups)
+}
+
+// UpdateContributorInsights turns counting of the keys that are asked for most on or off.
+func (db *DB) UpdateContributorInsights(ctx context.Context, in *api.UpdateContributorInsightsInput) (*api.UpdateContributorInsightsOutput, error) {
+	return serve(ctx, db, in, (*core).UpdateContributorInsights)
 }
 
 // UpdateGlobalTable finds no global table of the older version.

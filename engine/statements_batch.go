@@ -189,7 +189,9 @@ func (b *batching) read(ctx context.Context, i int) (attr.Item, error) {
 	if sel.Key == nil {
 		return nil, statementError(partiql.NeedsKey(false))
 	}
-	if err := b.db.admitRead(t.Table, nil, s.ConsistentRead.Value); err != nil {
+	err = b.db.admitRead(t.Table, nil, s.ConsistentRead.Value)
+	b.db.note(t.Table, nil, sel.Key, true, err)
+	if err != nil {
 		return nil, err
 	}
 	item, stored, err := b.db.exec.Get(ctx, t.Table, sel.Key)

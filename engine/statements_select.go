@@ -45,7 +45,9 @@ func (s *selecting) run(ctx context.Context) (*api.ExecuteStatementOutput, error
 	if err != nil {
 		return nil, err
 	}
-	if err := s.db.admitRead(s.table.Table, readIndex(sel), s.in.ConsistentRead.Value); err != nil {
+	err = s.db.admitRead(s.table.Table, readIndex(sel), s.in.ConsistentRead.Value)
+	s.note(sel, err)
+	if err != nil {
 		return nil, err
 	}
 	switch {
@@ -64,6 +66,18 @@ func (s *selecting) run(ctx context.Context) (*api.ExecuteStatementOutput, error
 		s.out.ConsumedCapacity = s.meter.Consumed(s.in.ReturnConsumedCapacity.Value, capacity.Plain)
 	}
 	return &s.out, nil
+}
+
+// note counts the keys that a selection asks for.
+func (s *selecting) note(sel *partiql.Selection, refused error) {
+	if sel.Key != nil {
+		s.db.note(s.table.Table, nil, sel.Key, true, refused)
+	}
+	for i := range sel.Reads {
+		if r := &sel.Reads[i]; !r.Scan {
+			s.db.note(s.table.Table, r.Index, r.Range.Start, false, refused)
+		}
+	}
 }
 
 func (s *selecting) bind(from partiql.Position) (*partiql.Selection, error) {

@@ -83,7 +83,7 @@ func (x *transacting) read(ctx context.Context) (*api.ExecuteTransactionOutput, 
 		}
 		selections[i], keys[i], gets[i] = sel, sel.Key, exec.Gets{Table: x.list[i].Table, Count: 1}
 	}
-	if err := x.db.admitGets(gets); err != nil {
+	if err := x.db.admitGets(gets, keys); err != nil {
 		return nil, err
 	}
 	items, stored, err := x.db.exec.TransactGet(ctx, keys, gets)

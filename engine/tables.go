@@ -35,7 +35,13 @@ func (db *core) CreateTable(ctx context.Context, in *api.CreateTableInput) (*api
 		return nil, err
 	}
 	name := tableName(in.TableName.Value)
-	t, err := db.createTable(ctx, db.newRecord(in, name))
+	record := db.newRecord(in, name)
+	if in.ResourcePolicy.Set {
+		if err := db.setPolicy(ctx, &record, in.ResourcePolicy.Value); err != nil {
+			return nil, err
+		}
+	}
+	t, err := db.createTable(ctx, record)
 	if err != nil {
 		return nil, err
 	}

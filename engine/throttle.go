@@ -183,31 +183,38 @@ func cancelThrottled(refusals []error) error {
 // admitActions admits the writes of a transaction, all or none.
 func (db *core) admitActions(actions []exec.Action) error {
 	if !db.throttled() {
+		db.noteActions(actions, nil)
 		return nil
 	}
 	refusals := make([]error, len(actions))
 	for i := range actions {
 		refusals[i] = db.admitWrite(actions[i].Table, capacity.TransactWriteUnits(0, 0))
+		db.note(actions[i].Table, nil, actions[i].Write.Key, true, refusals[i])
 	}
 	return cancelThrottled(refusals)
 }
 
 // admitGets admits the reads of a transaction, all or none. Each entry is one read.
-func (db *core) admitGets(gets []exec.Gets) error {
+func (db *core) admitGets(gets []exec.Gets, keys [][]byte) error {
 	if !db.throttled() {
+		db.noteGets(gets, keys, nil)
 		return nil
 	}
 	refusals := make([]error, len(gets))
 	for i := range gets {
 		refusals[i] = db.admit(gets[i].Table, "", false, capacity.TransactReadUnits(0))
+		db.note(gets[i].Table, nil, keys[i], true, refusals[i])
 	}
 	return cancelThrottled(refusals)
 }
 
 // throttleGets says which keys of a batch are left unprocessed, and charges the others one by one. It
 // is an error when none is left. The items are read already: what they cost is known.
-func (db *core) throttleGets(in *api.BatchGetItemInput, gets []exec.Gets, items []attr.Item) (skip []bool, err error) {
+func (db *core) throttleGets(
+	in *api.BatchGetItemInput, gets []exec.Gets, keys [][]byte, items []attr.Item,
+) (skip []bool, err error) {
 	if !db.throttled() {
+		db.noteGets(gets, keys, nil)
 		return nil, nil
 	}
 	skip = make([]bool, len(items))
@@ -215,7 +222,9 @@ func (db *core) throttleGets(in *api.BatchGetItemInput, gets []exec.Gets, items 
 	for i := range gets {
 		consistent := in.RequestItems[i].Value.ConsistentRead.Value
 		for range gets[i].Count {
-			if e := db.admitRead(gets[i].Table, nil, consistent); e != nil {
+			e := db.admitRead(gets[i].Table, nil, consistent)
+			db.note(gets[i].Table, nil, keys[at], true, e)
+			if e != nil {
 				skip[at], err = true, e
 			} else {
 				db.charge(gets[i].Table, &capacity.Meter{Table: capacity.ReadUnits(sizeOf(items[at]), consistent)}, false)
@@ -235,6 +244,7 @@ func (db *core) throttleGets(in *api.BatchGetItemInput, gets []exec.Gets, items 
 // before, so that one batch does not use up what is not there, and set right afterwards.
 func (db *core) batchWrite(ctx context.Context, actions []exec.Action, needOld bool) ([]exec.Result, []int, error) {
 	if !db.throttled() {
+		db.noteActions(actions, nil)
 		return db.exec.BatchWrite(ctx, actions, needOld)
 	}
 	var kept []exec.Action
@@ -242,7 +252,9 @@ func (db *core) batchWrite(ctx context.Context, actions []exec.Action, needOld b
 	var refusal error
 	for i := range actions {
 		a := &actions[i]
-		if err := db.admitWrite(a.Table, capacity.WriteUnits(0, 0)); err != nil {
+		err := db.admitWrite(a.Table, capacity.WriteUnits(0, 0))
+		db.note(a.Table, nil, a.Write.Key, true, err)
+		if err != nil {
 			refusal = err
 			unprocessed = append(unprocessed, i)
 			continue

@@ -292,7 +292,7 @@ func (db *core) TransactGetItems(ctx context.Context, in *api.TransactGetItemsIn
 	if err != nil {
 		return nil, err
 	}
-	if err := db.admitGets(gets); err != nil {
+	if err := db.admitGets(gets, keys); err != nil {
 		return nil, err
 	}
 	items, stored, err := db.exec.TransactGet(ctx, keys, gets)

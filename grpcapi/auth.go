@@ -53,6 +53,17 @@ func (a *Auth) Options() []grpc.ServerOption {
 	return []grpc.ServerOption{grpc.InTapHandle(a.tap), grpc.ChainStreamInterceptor(a.otherService)}
 }
 
+// Peer tells where a call comes from, as an address with a port, and whether over TLS: for
+// dynamowire.Access.
+func Peer(ctx context.Context) (address string, secure bool) {
+	p, ok := peer.FromContext(ctx)
+	if !ok || p.Addr == nil {
+		return "", false
+	}
+	_, secure = p.AuthInfo.(credentials.TLSInfo)
+	return p.Addr.String(), secure
+}
+
 // knownKey is the key of a context in which the holder of an access key is found.
 type knownKey struct{}
 

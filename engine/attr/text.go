@@ -25,6 +25,20 @@ func (v Value) String() string {
 	return string(appendValueText(nil, v))
 }
 
+// Scalar is the content of an S, N or B as a string, as DynamoDB JSON has it between the quotes; a Ts is
+// written as the N that it is on the wire. It is empty for every other type.
+func (v Value) Scalar() string {
+	switch v.Type() {
+	case S:
+		return v.Text()
+	case N, Ts:
+		return string(number.AppendText(nil, v.Payload()))
+	case B:
+		return base64.StdEncoding.EncodeToString(v.Payload())
+	}
+	return ""
+}
+
 // String is the item as DynamoDB JSON, like Value.String: {"pk":{"S":"x"}}.
 func (it Item) String() string {
 	switch {

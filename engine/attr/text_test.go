@@ -23,3 +23,12 @@ func TestString(t *testing.T) {
 	assert.Equal(t, "malformed malformed", fmt.Sprint(it[:len(it)-1], " ", Value{0x21}))
 	assert.Equal(t, `{"N":"-1.5"}`, fmt.Sprintf("%v", it.Get("n")))
 }
+
+// TestScalar: keys as texts write them.
+func TestScalar(t *testing.T) {
+	n, err := Number("-1.50")
+	require.NoError(t, err)
+	for want, v := range map[string]Value{"ä": String("ä"), "-1.5": n, "AAE=": Binary([]byte{0, 1}), "": Bool(true)} {
+		require.Equal(t, want, v.Scalar())
+	}
+}

@@ -121,6 +121,8 @@ type Catalog struct {
 	bells   bells
 	// transient counts tables in a passing state: while it is zero no step can be due.
 	transient atomic.Int64
+	// policed is the number of resource policies.
+	policed atomic.Int64
 	// doubts are the tables whose last change may or may not be stored, doubtful is their number;
 	// guarded by control.
 	doubts   map[string]bool
@@ -167,6 +169,9 @@ func (c *Catalog) load(ctx context.Context) error {
 
 func (c *Catalog) snapshot() map[string]*Table { return *c.tables.Load() }
 
+// Cached is a table as it was when it was last looked at, in any state; nil for none.
+func (c *Catalog) Cached(name string) *Table { return c.snapshot()[name] }
+
 // put places a record in the cache.
 func (c *Catalog) put(r *Record, g *gate) *Table {
 	t := c.newTable(r, g)
@@ -206,15 +211,23 @@ func (c *Catalog) replace(name string, t *Table) {
 
 // publish makes a map the cache. Nobody changes it afterwards.
 func (c *Catalog) publish(tables map[string]*Table) {
-	var transient int64
+	var transient, policed int64
 	for _, t := range tables {
 		if t.Status != StatusActive {
 			transient++
 		}
+		policed += int64(len(t.StreamPolicies))
+		if t.Policy != nil {
+			policed++
+		}
 	}
 	c.tables.Store(&tables)
 	c.transient.Store(transient)
+	c.policed.Store(policed)
 }
+
+// Policed says whether any table or stream has a resource policy.
+func (c *Catalog) Policed() bool { return c.policed.Load() > 0 }
 
 // Projections gives, for each index, the sorted names of the attributes of its entries; nil for an index
 // that projects all.

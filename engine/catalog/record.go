@@ -206,6 +206,37 @@ type Record struct {
 	Scaling Scaling `json:"scaling,omitzero"`
 	// SettingsMode is what was asked for about the settings of replicas in other accounts; empty for nothing.
 	SettingsMode string `json:"settingsMode,omitempty"`
+	// Insights says which keys are counted: of the table under the empty name, of global indexes under
+	// theirs.
+	Insights map[string]Insights `json:"insights,omitempty"`
+	// Policy is the table's resource policy, StreamPolicies those of its streams by their labels.
+	Policy         *Policy           `json:"policy,omitempty"`
+	StreamPolicies map[string]Policy `json:"streamPolicies,omitempty"`
+}
+
+// Insights is the stored setting of contributor insights.
+type Insights struct {
+	Enabled bool   `json:"enabled,omitempty"`
+	Mode    string `json:"mode"`
+	// CreatedMs is when the counting began, ChangedMs when the setting was last changed, UntilMs when that
+	// has passed; in milliseconds since 1970.
+	CreatedMs int64 `json:"createdMs,omitempty"`
+	ChangedMs int64 `json:"changedMs"`
+	UntilMs   int64 `json:"untilMs,omitempty"`
+}
+
+// SetInsights sets what is counted of the table, or with a name of an index.
+func (r *Record) SetInsights(index string, s Insights) {
+	if r.Insights == nil {
+		r.Insights = map[string]Insights{}
+	}
+	r.Insights[index] = s
+}
+
+// Policy is a stored resource policy.
+type Policy struct {
+	Document string `json:"document"`
+	Revision string `json:"revision"`
 }
 
 // Streams says whether changes of the table's items are recorded.
@@ -255,6 +286,8 @@ func (r *Record) clone() *Record {
 		restore := *r.Restore
 		c.Restore = &restore
 	}
+	c.Insights = maps.Clone(r.Insights)
+	c.StreamPolicies = maps.Clone(r.StreamPolicies)
 	return &c
 }
 

@@ -25,11 +25,11 @@ var ErrNoStream = errors.New("catalog: no such stream")
 // NextStream is the row that holds the next stream id, eight bytes big-endian.
 const NextStream = "next-stream"
 
-// streamInfix stands between table and label in the path of a stream, as in its ARN.
-const streamInfix = "/stream/"
+// StreamInfix stands between table and label in the path of a stream, as in its ARN.
+const StreamInfix = "/stream/"
 
 // StreamPath is what the ARN of a stream holds behind the tables' prefix.
-func StreamPath(table, label string) string { return table + streamInfix + label }
+func StreamPath(table, label string) string { return table + StreamInfix + label }
 
 // labelForm is the time of enabling, in UTC without a zone (wire-facts §7.1).
 const labelForm = "2006-01-02T15:04:05.000"

@@ -253,5 +253,19 @@ func SegmentRange(space uint64, sub uint32, i, n uint64) Range {
 	return r
 }
 
+// HeadBytes is what every key begins with: space, sub and hash.
+const HeadBytes = prefixBytes + 4
+
+// Parts cuts a row's key, or the beginning of the keys of a partition, behind its head: into the partition
+// part with its length, and all that follows the head.
+func Parts(row []byte) (partition, whole []byte) {
+	whole = row[HeadBytes:]
+	if len(whole) < lengthBytes {
+		return whole, whole
+	}
+	n := lengthBytes + int(binary.BigEndian.Uint16(whole))
+	return whole[:min(n, len(whole))], whole
+}
+
 // HashOf returns the hash field of a key.
 func HashOf(key []byte) uint32 { return binary.BigEndian.Uint32(key[prefixBytes:]) }

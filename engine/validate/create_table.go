@@ -75,7 +75,6 @@ func refuseCreate(in *api.CreateTableInput) error {
 	return refuse([]param{
 		{"GlobalTableSourceArn", in.GlobalTableSourceArn.Set},
 		{"GlobalTableSettingsReplicationMode", in.GlobalTableSettingsReplicationMode.Set},
-		{"ResourcePolicy", in.ResourcePolicy.Set},
 	})
 }
 

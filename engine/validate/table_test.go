@@ -207,8 +207,8 @@ func TestCreateTableStatic(t *testing.T) { //nolint:funlen // one table
 			in.AttributeDefinitions = define("a", "b")
 			in.Tags = []api.Tag{{Key: str("aws:x"), Value: str("")}}
 		}, inv + "Tag keys can not begin with aws: aws:x"},
-		{"later members", func(in *api.CreateTableInput) { in.ResourcePolicy = api.Some("{}") },
-			"The parameter ResourcePolicy is known and not supported by this version"},
+		{"later members", func(in *api.CreateTableInput) { in.GlobalTableSourceArn = api.Some("arn:aws:dynamodb:a:1:table/abc") },
+			"The parameter GlobalTableSourceArn is known and not supported by this version"},
 		{"good", func(in *api.CreateTableInput) {
 			in.LocalSecondaryIndexes = []api.LocalSecondaryIndex{lsi("lsi", "a", "c")}
 			in.GlobalSecondaryIndexes = []api.GlobalSecondaryIndex{gsi("gsi", "c", "b:HASH", "a")}

@@ -44,10 +44,12 @@ var importTable = map[string][]string{
 	// for people, over any api.Service
 	"engine/build": {"engine/api", "engine/attr", "engine/number"},
 
-	"engine/lease":   {"engine/key", "engine/storage"},
-	"engine/replica": {"engine/attr", "engine/key", "engine/storage"},
-	"engine/backups": {"engine/catalog", "engine/key", "engine/storage"},
-	"engine/tasks":   {"engine/key", "engine/lease", "engine/storage"},
+	"engine/lease":    {"engine/key", "engine/storage"},
+	"engine/replica":  {"engine/attr", "engine/key", "engine/storage"},
+	"engine/backups":  {"engine/catalog", "engine/key", "engine/storage"},
+	"engine/tasks":    {"engine/key", "engine/lease", "engine/storage"},
+	"engine/policy":   {},
+	"engine/insights": {},
 
 	// objects and their formats: lines of DynamoDB JSON are read and written by the codec that doors have
 	"engine/objects":             {},

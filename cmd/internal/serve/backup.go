@@ -36,7 +36,7 @@ func (b *backups) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "kstone backup --endpoint asks here", http.StatusMethodNotAllowed)
 		return
 	}
-	if err := b.admit(r); err != nil {
+	if err := unrestricted(b.verifier, r, "back up the database"); err != nil {
 		http.Error(w, err.Error(), http.StatusForbidden)
 		return
 	}
@@ -65,9 +65,10 @@ func (b *backups) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	b.logger.Info().Int64("bytes", info.Bytes).Dur("took_ms", time.Since(began)).Msg("a backup was taken")
 }
 
-// admit wants a key that may read and write every table: the copy has all of them, and may be served.
-func (b *backups) admit(r *http.Request) error {
-	if b.verifier == nil {
+// unrestricted wants a key that may read and write every table, since a backup has all of them, and may be
+// served. what says what is asked for.
+func unrestricted(verifier *sigv4.Verifier, r *http.Request, what string) error {
+	if verifier == nil {
 		return nil
 	}
 	now := time.Now()
@@ -75,16 +76,16 @@ func (b *backups) admit(r *http.Request) error {
 		Method: r.Method, Path: r.URL.EscapedPath(), RawQuery: r.URL.RawQuery, Host: r.Host, Header: r.Header,
 		BodySum: sha256.Sum256(nil),
 	}
-	claim, err := b.verifier.Check(&signed, now)
+	claim, err := verifier.Check(&signed, now)
 	if err != nil {
 		return err
 	}
-	key, err := b.verifier.Verify(&claim, &signed, now)
+	key, err := verifier.Verify(&claim, &signed, now)
 	if err != nil {
 		return err
 	}
 	if key.ReadOnly || !key.AllTables() {
-		return api.Errorf(api.AccessDenied, "User %s may not back up the database: its access key is restricted", key.User)
+		return api.Errorf(api.AccessDenied, "User %s may not %s: its access key is restricted", key.User, what)
 	}
 	return nil
 }
@@ -104,13 +105,16 @@ func (w *slowWriter) Write(p []byte) (int, error) {
 	return w.ResponseWriter.Write(p)
 }
 
-// withBackups serves BackupPath beside everything else.
-func withBackups(handler http.Handler, b *backups) http.Handler {
+// withOwn serves our own paths beside everything else.
+func withOwn(handler http.Handler, b *backups, k *keyInsights) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == BackupPath {
+		switch r.URL.Path {
+		case BackupPath:
 			b.ServeHTTP(w, r)
-			return
+		case InsightsPath:
+			k.ServeHTTP(w, r)
+		default:
+			handler.ServeHTTP(w, r)
 		}
-		handler.ServeHTTP(w, r)
 	})
 }

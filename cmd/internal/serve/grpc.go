@@ -90,8 +90,10 @@ func newGRPC(c Config, db *engine.DB, d *door, listeners []net.Listener, logger 
 	}
 	opts := grpcapi.Options{
 		Logger: logger,
-		Access: dynamowire.Access{Region: c.Region, Account: c.Account, StatementAccess: statementAccess},
-		GRPC:   grpcapi.LimitOptions(),
+		Access: dynamowire.Access{
+			Region: c.Region, Account: c.Account, StatementAccess: statementAccess, Policies: db, Peer: grpcapi.Peer,
+		},
+		GRPC: grpcapi.LimitOptions(),
 	}
 	if logger.GetLevel() <= zerolog.DebugLevel { // it takes time at every call
 		opts.GRPC = append(opts.GRPC, grpcapi.Observe(time.Now, grpcapi.LogCalls(logger))...)

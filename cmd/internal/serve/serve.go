@@ -190,10 +190,10 @@ func newServer(c Config, db *engine.DB, v *sigv4.Verifier, logger zerolog.Logger
 	}
 	handler := dynamowire.NewHandler(db, dynamowire.Options{
 		Region: c.Region, Seed: binary.LittleEndian.Uint64(seed[:]), Logger: logger, Clock: time.Now,
-		Account: c.Account, Verifier: v, StatementAccess: statementAccess, Ready: db.Ready,
+		Account: c.Account, Verifier: v, StatementAccess: statementAccess, Policies: db, Ready: db.Ready,
 		Metrics: figures(c, db),
 	})
-	server := dynamowire.NewServer(withBackups(handler, &backups{db, v, logger}))
+	server := dynamowire.NewServer(withOwn(handler, &backups{db, v, logger}, &keyInsights{db, v}))
 	server.ErrorLog = errorLog(logger)
 	return server, nil
 }

@@ -1,0 +1,174 @@
+package engine
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/keystone-db/kstone/engine/api"
+	"github.com/keystone-db/kstone/engine/attr"
+)
+
+const ordersARN = "arn:aws:dynamodb:us-east-1:123456789012:table/orders"
+
+func policyDoc(statements ...string) string {
+	return `{"Version":"2012-10-17","Statement":[` + strings.Join(statements, ",") + `]}`
+}
+
+const allowGet = `{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:user/ann"},"Action":"dynamodb:GetItem",` +
+	`"Resource":"` + ordersARN + `"}`
+
+// TestResourcePolicies: put, get, delete and their revisions, over a restart.
+func TestResourcePolicies(t *testing.T) {
+	d := openTest(t, Options{})
+	d.orders()
+	ctx, arn := t.Context(), api.Some(ordersARN)
+	require.False(t, d.Policed())
+
+	_, err := d.GetResourcePolicy(ctx, &api.GetResourcePolicyInput{ResourceArn: arn})
+	requireError(t, err, api.PolicyNotFound, "Resource-based policy not found for the provided ResourceArn: "+ordersARN)
+	gone, err := d.DeleteResourcePolicy(ctx, &api.DeleteResourcePolicyInput{ResourceArn: arn})
+	require.NoError(t, err)
+	require.False(t, gone.RevisionId.Set)
+
+	put := func(document, expected string) (string, error) {
+		in := &api.PutResourcePolicyInput{ResourceArn: arn, Policy: api.Some(document)}
+		if expected != "" {
+			in.ExpectedRevisionId = api.Some(expected)
+		}
+		out, err := d.PutResourcePolicy(ctx, in)
+		if err != nil {
+			return "", err
+		}
+		return out.RevisionId.Value, nil
+	}
+	first, err := put(policyDoc(allowGet), "NO_POLICY")
+	require.NoError(t, err)
+	require.True(t, d.Policed())
+	same, err := put(policyDoc(allowGet), first)
+	require.NoError(t, err)
+	require.Equal(t, first, same, "the same document again")
+	second, err := put(policyDoc(allowGet)+" ", first)
+	require.NoError(t, err)
+	require.NotEqual(t, first, second, "within the same millisecond")
+	_, err = put(policyDoc(allowGet), "NO_POLICY")
+	requireError(t, err, api.PolicyNotFound, "Resource-based policy not found for the provided ResourceArn: Requested policy "+
+		"update expecting none to be present for table orders, but a policy exists with revision id "+second+".")
+	_, err = put(policyDoc(allowGet), first)
+	requireError(t, err, api.PolicyNotFound, "Resource-based policy not found for the provided ResourceArn: Requested update "+
+		"for policy with revision id "+first+", but the policy associated to target table orders has revision id "+second+".")
+	_, err = put(`{"Statement":[]}`, "")
+	requireError(t, err, api.Validation, "Invalid policy document: the document has no Statement")
+
+	got, err := d.GetResourcePolicy(ctx, &api.GetResourcePolicyInput{ResourceArn: arn})
+	require.NoError(t, err)
+	require.Equal(t, api.GetResourcePolicyOutput{Policy: api.Some(policyDoc(allowGet) + " "), RevisionId: api.Some(second)}, *got)
+
+	gone, err = d.DeleteResourcePolicy(ctx, &api.DeleteResourcePolicyInput{ResourceArn: arn, ExpectedRevisionId: api.Some(second)})
+	require.NoError(t, err)
+	require.Equal(t, second, gone.RevisionId.Value)
+	require.False(t, d.Policed())
+	_, err = d.DeleteResourcePolicy(ctx, &api.DeleteResourcePolicyInput{ResourceArn: arn, ExpectedRevisionId: api.Some(second)})
+	requireError(t, err, api.PolicyNotFound, "Resource-based policy not found for the provided ResourceArn: "+ordersARN)
+	_, err = d.GetResourcePolicy(ctx, &api.GetResourcePolicyInput{ResourceArn: api.Some(ordersARN + "x")})
+	requireError(t, err, api.ResourceNotFound, "Requested resource not found: Table: ordersx not found")
+	_, err = d.GetResourcePolicy(ctx, &api.GetResourcePolicyInput{ResourceArn: api.Some(ordersARN + "/index/x")})
+	requireError(t, err, api.Validation, "Invalid ResourceArn provided as input "+ordersARN+"/index/x")
+}
+
+// TestPolicyThatLocksOut: whoever would take from himself the right to change a policy must confirm it.
+func TestPolicyThatLocksOut(t *testing.T) {
+	d := openTest(t, Options{})
+	d.orders()
+	ctx := api.WithCaller(t.Context(), &api.Caller{Arn: "arn:aws:iam::123456789012:user/ann", User: "ann", Account: "123456789012"})
+	in := &api.PutResourcePolicyInput{ResourceArn: api.Some(ordersARN), Policy: api.Some(policyDoc(
+		`{"Effect":"Deny","Principal":"*","Action":"dynamodb:*","Resource":"*"}`))}
+	_, err := d.PutResourcePolicy(ctx, in)
+	requireError(t, err, api.Validation, "The new resource policy would deny the caller access to change the policy in the "+
+		"future. Set ConfirmRemoveSelfResourceAccess to true to confirm")
+	in.ConfirmRemoveSelfResourceAccess = api.Some(true)
+	_, err = d.PutResourcePolicy(ctx, in)
+	require.NoError(t, err)
+}
+
+// TestPolicyOfAStream: a stream has a policy of its own, which does not outlive it.
+func TestPolicyOfAStream(t *testing.T) {
+	d := openTest(t, Options{})
+	in := ordersInput()
+	in.StreamSpecification = &api.StreamSpecification{StreamEnabled: api.Some(true), StreamViewType: api.Some("KEYS_ONLY")}
+	in.ResourcePolicy = api.Some(policyDoc(allowGet))
+	created, err := d.CreateTable(t.Context(), in)
+	require.NoError(t, err)
+	stream := created.TableDescription.LatestStreamArn.Value
+	document := policyDoc(`{"Effect":"Deny","Principal":"*","Action":"dynamodb:GetRecords","Resource":"` + stream + `"}`)
+	_, err = d.PutResourcePolicy(t.Context(), &api.PutResourcePolicyInput{ResourceArn: api.Some(stream), Policy: api.Some(document)})
+	require.NoError(t, err)
+	for arn, want := range map[string]string{stream: document, ordersARN: policyDoc(allowGet)} {
+		got, err := d.GetResourcePolicy(t.Context(), &api.GetResourcePolicyInput{ResourceArn: api.Some(arn)})
+		require.NoError(t, err)
+		require.Equal(t, want, got.Policy.Value)
+	}
+	who := &api.Caller{Arn: "arn:aws:iam::123456789012:user/bob", User: "bob", Account: "123456789012"}
+	part := stream[len(ordersARN):]
+	require.Equal(t, api.PolicyDenies, d.Authorize(who, &api.Right{Action: "GetRecords", Table: "orders", Part: part}, &api.GetRecordsInput{}))
+	require.Equal(t, api.PolicySilent, d.Authorize(who, &api.Right{Action: "DescribeStream", Table: "orders", Part: part}, &api.DescribeStreamInput{}))
+	_, err = d.GetResourcePolicy(t.Context(), &api.GetResourcePolicyInput{ResourceArn: api.Some(stream + "0")})
+	requireError(t, err, api.ResourceNotFound, "Requested resource not found: Stream: "+stream+"0 not found")
+}
+
+// TestAuthorizeByLeadingKeys: which partition keys a request is about, for every operation that has some; what
+// cannot be told does not allow.
+func TestAuthorizeByLeadingKeys(t *testing.T) {
+	d := openTest(t, Options{})
+	d.orders()
+	document := policyDoc(`{"Effect":"Allow","Principal":"*","Action":"dynamodb:*","Resource":["` + ordersARN + `","` + ordersARN +
+		`/index/*"],"Condition":{"ForAllValues:StringLike":{"dynamodb:LeadingKeys":"ann-*"}}}`)
+	_, err := d.PutResourcePolicy(t.Context(), &api.PutResourcePolicyInput{ResourceArn: api.Some(ordersARN), Policy: api.Some(document)})
+	require.NoError(t, err)
+	who := &api.Caller{Arn: "arn:aws:iam::123456789012:user/ann", User: "ann", Account: "123456789012", SourceIP: "10.0.0.1"}
+	table := api.Some("orders")
+	key := func(pk string) attr.Item { return d.build(attr.NewItem().S("pk", pk).N("sk", "1")) }
+	query := func(condition, pk string) *api.QueryInput {
+		return &api.QueryInput{TableName: table, KeyConditionExpression: api.Some(condition),
+			ExpressionAttributeValues: []api.NamedValue{{Placeholder: ":p", Value: attr.String(pk)}}}
+	}
+	for _, c := range []struct {
+		action string
+		of     func(pk string) any
+	}{
+		{"GetItem", func(pk string) any { return &api.GetItemInput{TableName: table, Key: key(pk)} }},
+		{"PutItem", func(pk string) any { return &api.PutItemInput{TableName: table, Item: key(pk)} }},
+		{"UpdateItem", func(pk string) any { return &api.UpdateItemInput{TableName: table, Key: key(pk)} }},
+		{"DeleteItem", func(pk string) any { return &api.DeleteItemInput{TableName: table, Key: key(pk)} }},
+		{"Query", func(pk string) any { return query("pk = :p", pk) }},
+		{"BatchGetItem", func(pk string) any {
+			return &api.BatchGetItemInput{RequestItems: []api.BatchGetRequestMapEntry{
+				{Key: "orders", Value: api.KeysAndAttributes{Keys: []attr.Item{key("ann-1"), key(pk)}}}, {Key: "else"},
+			}}
+		}},
+		{"BatchWriteItem", func(pk string) any {
+			return &api.BatchWriteItemInput{RequestItems: []api.BatchWriteItemRequestMapEntry{{Key: "orders", Value: []api.WriteRequest{
+				{PutRequest: &api.PutRequest{Item: key("ann-1")}}, {DeleteRequest: &api.DeleteRequest{Key: key(pk)}},
+			}}}}
+		}},
+		{"GetItem", func(pk string) any {
+			return &api.TransactGetItemsInput{TransactItems: []api.TransactGetItem{{Get: &api.Get{TableName: table, Key: key(pk)}}}}
+		}},
+		{"ConditionCheckItem", func(pk string) any {
+			return &api.TransactWriteItemsInput{TransactItems: []api.TransactWriteItem{
+				{ConditionCheck: &api.ConditionCheck{TableName: table, Key: key(pk)}}, {Put: &api.Put{TableName: table, Item: key("bob")}},
+			}}
+		}},
+	} {
+		right := &api.Right{Action: c.action, Table: "orders"}
+		require.Equal(t, api.PolicyAllows, d.Authorize(who, right, c.of("ann-2")), "%T", c.of(""))
+		require.Equal(t, api.PolicySilent, d.Authorize(who, right, c.of("bob")), "%T", c.of(""))
+	}
+	right := &api.Right{Action: "Query", Table: "orders"}
+	require.Equal(t, api.PolicySilent, d.Authorize(who, right, query("other = :p", "ann-1")), "no condition on the key")
+	require.Equal(t, api.PolicySilent, d.Authorize(who, right, query("pk = ", "ann-1")), "no expression")
+	right = &api.Right{Action: "PartiQLSelect", Table: "orders"}
+	require.Equal(t, api.PolicySilent, d.Authorize(who, right, &api.ExecuteStatementInput{}))
+	require.Equal(t, api.PolicySilent, d.Authorize(who, &api.Right{Action: "GetItem", Table: "absent"}, &api.GetItemInput{}))
+}
