@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -361,10 +362,8 @@ func (s *statement) about(r *Request) bool {
 }
 
 func (m *matcher) match(is func(pattern string) bool) bool {
-	for _, p := range m.patterns {
-		if is(p) {
-			return !m.not
-		}
+	if slices.ContainsFunc(m.patterns, is) {
+		return !m.not
 	}
 	return m.not
 }
