@@ -343,3 +343,49 @@ func TestDeletedTableBackup(t *testing.T) {
 	d.work()
 	require.Empty(t, list())
 }
+
+// TestRestoreLeavesOut: neither stream nor time to live, tags, deletion protection and recovery are restored, and
+// items whose time was over by then are not there, nor come back because nothing hides them any more.
+func TestRestoreLeavesOut(t *testing.T) {
+	d := openTest(t, Options{})
+	ctx := t.Context()
+	arn := d.events("KEYS_ONLY")
+	require.NotEmpty(t, arn)
+	orders := api.Some("orders")
+	_, err := d.UpdateTimeToLive(ctx, &api.UpdateTimeToLiveInput{TableName: orders, TimeToLiveSpecification: &api.TimeToLiveSpecification{
+		AttributeName: api.Some("end"), Enabled: api.Some(true),
+	}})
+	require.NoError(t, err)
+	_, err = d.UpdateTable(ctx, &api.UpdateTableInput{TableName: orders, DeletionProtectionEnabled: api.Some(true)})
+	require.NoError(t, err)
+	table := d.table("orders")
+	_, err = d.TagResource(ctx, &api.TagResourceInput{
+		ResourceArn: table.TableArn, Tags: []api.Tag{{Key: api.Some("k"), Value: api.Some("v")}},
+	})
+	require.NoError(t, err)
+	d.recovery(true, 3)
+	d.put(item1("stays", "x"))
+	d.put(item1("ends", "x").Int("end", d.clock.now.Unix()+10))
+	backup := d.backup("early")
+	d.later(11 * time.Second)
+	late := d.backup("late")
+	d.work()
+	for name, from := range map[string]string{"from-early": backup, "from-late": late} {
+		_, err = d.RestoreTableFromBackup(ctx, &api.RestoreTableFromBackupInput{BackupArn: api.Some(from), TargetTableName: api.Some(name)})
+		require.NoError(t, err)
+	}
+	require.NoError(t, d.restoreAt(d.clock.now, "from-now"))
+	d.work()
+	for name, items := range map[string]int{"from-early": 2, "from-late": 1, "from-now": 1} {
+		require.Len(t, d.scan(name, ""), items, name)
+		restored := d.served.Load().mustTable(t, name)
+		require.Nil(t, restored.Stream)
+		require.Empty(t, restored.Table.TTL)
+		require.Zero(t, restored.Table.TTLSub)
+		require.Empty(t, restored.Tags)
+		require.False(t, restored.DeletionProtection)
+		require.Nil(t, restored.Log)
+	}
+	require.Equal(t, "KEYS_ONLY", d.describeBackup(late).SourceTableFeatureDetails.StreamDescription.StreamViewType.Value)
+	require.Equal(t, "end", d.describeBackup(late).SourceTableFeatureDetails.TimeToLiveDescription.AttributeName.Value)
+}
