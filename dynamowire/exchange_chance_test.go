@@ -15,7 +15,7 @@ import (
 // UUID, of the id of a shard, backup, export, import or bulk operation its last part, of an iterator, which is opaque and holds the shard's id, what comes
 // after the ARN (wire-facts §7.1).
 var (
-	tableIDs  = regexp.MustCompile(`"TableId":"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"`)
+	tableIDs  = regexp.MustCompile(`("TableId":"|tableId: )[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\b`)
 	shardIDs  = regexp.MustCompile(`(shardId-\d{20}-)([0-9a-f]{8})\b`)
 	copyIDs   = regexp.MustCompile(`(/(?:backup|export|import|bulk-operation)/0\d{13}-)([0-9a-f]{8})\b`)
 	iterators = regexp.MustCompile(`("(?:Next)?ShardIterator":"arn:[^|"]+\|1\|)([A-Za-z0-9+/]{40,}={0,2})"`)
@@ -28,10 +28,10 @@ type chance struct{ hexes, iterators []string }
 
 // inAnswer puts names for the parts by chance.
 func (c *chance) inAnswer(body []byte) []byte {
-	if !bytes.Contains(body, []byte(`"TableId":`)) && !bytes.Contains(body, []byte("Shard")) && !copyIDs.Match(body) {
+	if !bytes.Contains(body, []byte(`ableId`)) && !bytes.Contains(body, []byte("Shard")) && !copyIDs.Match(body) {
 		return body // of megabytes maybe, which the patterns are slow to read
 	}
-	text := tableIDs.ReplaceAllString(string(body), `"TableId":"UUID"`)
+	text := tableIDs.ReplaceAllString(string(body), `${1}UUID`)
 	for _, ids := range []*regexp.Regexp{shardIDs, copyIDs} {
 		text = ids.ReplaceAllStringFunc(text, func(id string) string {
 			m := ids.FindStringSubmatch(id)

@@ -229,8 +229,26 @@ func databaseOptions(t *testing.T, d *datadriven.TestData) func(*engine.Options)
 			o.TableDelay = durationArg(t, d, "table-delay")
 		}
 		d.MaybeScanArgs(t, "collection-bytes", &o.CollectionBytes)
+		if d.HasArg("data-streams") {
+			o.DataStreams = dataStreams{}
+		}
 	}
 }
+
+// dataStreams has two: "one" is active, "new" is not yet. What is put there is gone.
+type dataStreams struct{}
+
+func (dataStreams) Check(_ context.Context, arn string) error {
+	switch {
+	case strings.HasSuffix(arn, "/one"):
+		return nil
+	case strings.HasSuffix(arn, "/new"):
+		return engine.ErrDataStreamNotActive
+	}
+	return engine.ErrNoDataStream
+}
+
+func (dataStreams) Put(context.Context, string, []engine.DataStreamRecord) error { return nil }
 
 func durationArg(t *testing.T, d *datadriven.TestData, name string) time.Duration {
 	var text string

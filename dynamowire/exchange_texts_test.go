@@ -37,6 +37,9 @@ func TestEveryTextIsShown(t *testing.T) {
 		if strings.HasPrefix(name, "MsgReplicate") {
 			continue // those that databases tell each other: TestReplicateRefuses of engine
 		}
+		if name == "MsgNotBuilt" {
+			continue // that of a service which has not all operations: TestCallErrors
+		}
 		if strings.HasPrefix(name, "msgMany") {
 			continue // those of requests too long for a file: TestManyElements of the codec
 		}

@@ -25,6 +25,8 @@ type background struct {
 	counts  worker
 	tasks   worker
 	vectors worker
+	feeds   worker
+	kinesis worker
 }
 
 // worker does one kind of work.
@@ -50,6 +52,8 @@ func (db *core) prepareBackground() {
 		counts:  worker{name: "counts", wake: make(chan struct{}, 1)},
 		tasks:   worker{name: "tasks", wake: make(chan struct{}, 1)},
 		vectors: worker{name: "vectors", wake: make(chan struct{}, 1)},
+		feeds:   worker{name: "feeds", wake: make(chan struct{}, 1)},
+		kinesis: worker{name: "destinations", wake: make(chan struct{}, 1)},
 	}
 	// Not at once: a database should open quickly.
 	db.counting.nextSearch = db.exec.Now().Add(countSearch)
@@ -68,6 +72,8 @@ func (db *core) startBackground() {
 	db.loop(ctx, &db.background.tasks, taskInterval, db.doTasks)
 	db.loop(ctx, &db.background.vectors, followInterval, db.followOnce)
 	db.startSenders()
+	db.loop(ctx, &db.background.feeds, consumersInterval, db.startFollowers)
+	db.loop(ctx, &db.background.kinesis, destinationsInterval, db.destinationsDue)
 }
 
 func (db *core) stopBackground() {
@@ -136,8 +142,10 @@ func (db *core) work(ctx context.Context) error {
 		return storage.ErrReadOnly
 	}
 	_, tasks := db.doTasks(ctx)
+	_, destinations := db.destinationsDue(ctx)
+	feeds := db.followDue(ctx)
 	tend := db.tendStreams(ctx) // leaves jobs
 	_, jobs := db.doJobs(ctx)
-	errs := []error{tasks, tend, jobs, db.sendAll(ctx), db.sweepAll(ctx), db.countDue(ctx, unpaced), db.followAll(ctx), db.keepTime(ctx, timeKeptEvery)}
+	errs := []error{tasks, destinations, feeds, tend, jobs, db.sendAll(ctx), db.sweepAll(ctx), db.countDue(ctx, unpaced), db.followAll(ctx), db.keepTime(ctx, timeKeptEvery)}
 	return errors.Join(slices.DeleteFunc(errs, othersWork)...)
 }

@@ -51,6 +51,7 @@ type core struct {
 	restoring  sync.Mutex // a backup is deleted, or a restore from one begins
 	transfers  transfers
 	tending    tending
+	following  following
 	counting   counting
 	neighbors  *neighbors.Set // graphs of indexes of vectors
 	senders    senders
@@ -128,6 +129,8 @@ func openCore(store storage.Store, opts Options) (*core, error) {
 	db.neighbors = neighbors.NewSet(store, opts.vectorsExact, db.seed)
 	db.exec.OnVectors = db.background.vectors.look
 	db.transfers.prepare()
+	db.prepareFollowing()
+	db.warnOfDestinations()
 	return db, db.abandonOrphans(ctx)
 }
 
@@ -154,7 +157,7 @@ const (
 // keepTime stores the time if what is stored is older than age. Where nothing expires and no stream or change
 // log has records there is nothing that time could take back.
 func (db *core) keepTime(ctx context.Context, age time.Duration) error {
-	if len(db.catalog.WithTTL()) == 0 && len(db.catalog.Streams()) == 0 && len(db.catalog.WithLog()) == 0 {
+	if len(db.catalog.WithTTL()) == 0 && len(db.catalog.Streams()) == 0 && len(db.catalog.Feeds()) == 0 && len(db.catalog.WithLog()) == 0 {
 		return nil
 	}
 	return db.exec.KeepTime(ctx, age)
@@ -177,6 +180,11 @@ func (db *core) newUUID() string {
 	if err != nil {
 		db.opts.Logger.Error().Err(err).Msg("no randomness for a table id")
 	}
+	return uuidOf(b)
+}
+
+// uuidOf is the text of a version 4 UUID.
+func uuidOf(b [uuidBytes]byte) string {
 	b[6] = b[6]&0x0F | 0x40
 	b[8] = b[8]&0x3F | 0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])

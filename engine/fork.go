@@ -41,7 +41,7 @@ func (db *DB) Fork() (*DB, error) {
 		return nil, fmt.Errorf("fork: %w", err)
 	}
 	opts := db.opts
-	opts.InMemory, opts.ReadOnly, opts.Archive = true, false, nil
+	opts.InMemory, opts.ReadOnly, opts.Archive, opts.DataStreams = true, false, nil, nil
 	opts.Replicas, opts.regions = nil, newRegions(nil) // what a fork writes is its own
 	c, err := coreOf(s, opts)
 	if err != nil {

@@ -136,6 +136,9 @@ type Options struct {
 	// Buckets finds the buckets of exports, imports and bulk puts: objects.Folders has them as folders. Without
 	// it no bucket exists.
 	Buckets objects.Open
+	// DataStreams take the changes of tables with a Kinesis destination; nil has no data streams, so that
+	// none can be enabled. Forks have none.
+	DataStreams DataStreams
 	// StreamShards is the number of open shards of a stream, as of its enabling; default 1.
 	StreamShards int
 	// StreamRetention is how long a stream keeps a record; default 24 h.

@@ -109,6 +109,11 @@ func (db *DB) DescribeGlobalTableSettings(ctx context.Context, in *api.DescribeG
 	return serve(ctx, db, in, (*core).DescribeGlobalTableSettings)
 }
 
+// DescribeKinesisStreamingDestination lists the data streams that a table writes to, or wrote.
+func (db *DB) DescribeKinesisStreamingDestination(ctx context.Context, in *api.DescribeKinesisStreamingDestinationInput) (*api.DescribeKinesisStreamingDestinationOutput, error) {
+	return serve(ctx, db, in, (*core).DescribeKinesisStreamingDestination)
+}
+
 // DescribeLimits tells the throughput limits of the account and of a table.
 func (db *DB) DescribeLimits(ctx context.Context, in *api.DescribeLimitsInput) (*api.DescribeLimitsOutput, error) {
 	return serve(ctx, db, in, (*core).DescribeLimits)
@@ -132,6 +137,16 @@ func (db *DB) DescribeTableReplicaAutoScaling(ctx context.Context, in *api.Descr
 // DescribeTimeToLive tells whether items expire and by which attribute.
 func (db *DB) DescribeTimeToLive(ctx context.Context, in *api.DescribeTimeToLiveInput) (*api.DescribeTimeToLiveOutput, error) {
 	return serve(ctx, db, in, (*core).DescribeTimeToLive)
+}
+
+// DisableKinesisStreamingDestination ends the writing of changes to a data stream.
+func (db *DB) DisableKinesisStreamingDestination(ctx context.Context, in *api.DisableKinesisStreamingDestinationInput) (*api.DisableKinesisStreamingDestinationOutput, error) {
+	return serve(ctx, db, in, (*core).DisableKinesisStreamingDestination)
+}
+
+// EnableKinesisStreamingDestination begins to write the changes of a table to a data stream.
+func (db *DB) EnableKinesisStreamingDestination(ctx context.Context, in *api.EnableKinesisStreamingDestinationInput) (*api.EnableKinesisStreamingDestinationOutput, error) {
+	return serve(ctx, db, in, (*core).EnableKinesisStreamingDestination)
 }
 
 // ExecuteStatement runs one PartiQL statement.
@@ -287,4 +302,9 @@ func (db *DB) UpdateTableReplicaAutoScaling(ctx context.Context, in *api.UpdateT
 // UpdateTimeToLive sets by which attribute items expire.
 func (db *DB) UpdateTimeToLive(ctx context.Context, in *api.UpdateTimeToLiveInput) (*api.UpdateTimeToLiveOutput, error) {
 	return serve(ctx, db, in, (*core).UpdateTimeToLive)
+}
+
+// UpdateKinesisStreamingDestination changes the precision of times in records for a data stream.
+func (db *DB) UpdateKinesisStreamingDestination(ctx context.Context, in *api.UpdateKinesisStreamingDestinationInput) (*api.UpdateKinesisStreamingDestinationOutput, error) {
+	return serve(ctx, db, in, (*core).UpdateKinesisStreamingDestination)
 }

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"time"
+
 	"github.com/keystone-db/kstone/engine/lsm"
 )
 
@@ -10,13 +12,26 @@ import (
 // figure. As JSON each group is an object; times are in nanoseconds.
 type Stats struct {
 	lsm.Metrics
+	// Consumers are those that this process delivers the changes of tables to, by table and name.
+	Consumers []ConsumerStats `json:",omitempty"`
+}
+
+// ConsumerStats tell how far one that changes are delivered to has come: "kinesis/" and the ARN for a data
+// stream.
+type ConsumerStats struct {
+	Table, Consumer string
+	// Lag is how long ago the consumer last had all changes; zero while it has.
+	Lag time.Duration
+	// Passed counts the records that were delivered, Missed how often some were forgotten before.
+	Passed, Missed uint64
 }
 
 // Stats tells the figures. It costs some microseconds, does no I/O and reads no items, so that it may
 // be asked every second. Of a store that OpenStore was given and that is no LSM all are zero.
 func (db *DB) Stats() Stats {
-	if db.served.Load().file == nil {
-		return Stats{}
+	c := db.served.Load()
+	if c.file == nil {
+		return Stats{Consumers: c.consumerStats()}
 	}
-	return Stats{Metrics: db.served.Load().file.Metrics()}
+	return Stats{Metrics: c.file.Metrics(), Consumers: c.consumerStats()}
 }

@@ -71,6 +71,7 @@ func (s *Stats) Samples() []Sample {
 	s.memorySamples(&out)
 	s.tableSamples(&out)
 	s.workSamples(&out)
+	s.consumerSamples(&out)
 	return out.list
 }
 
@@ -205,6 +206,22 @@ func unixSeconds(t time.Time) float64 {
 		return 0
 	}
 	return float64(t.UnixMilli()) / 1000
+}
+
+func (s *Stats) consumerSamples(out *samples) {
+	var lag, passed, missed []SamplePoint
+	for _, c := range s.Consumers {
+		point := SamplePoint{Label: "consumer", LabelValue: c.Table + "/" + c.Consumer}
+		point.Value = c.Lag.Seconds()
+		lag = append(lag, point)
+		point.Value = float64(c.Passed)
+		passed = append(passed, point)
+		point.Value = float64(c.Missed)
+		missed = append(missed, point)
+	}
+	out.add(Gauge, "consumer_lag_seconds", "Time since a consumer of a table's changes had all of them, 0 while it has.", lag...)
+	out.add(Gauge, "consumer_passed_records", "Changes that were delivered to a consumer since it was added.", passed...)
+	out.add(Gauge, "consumer_missed", "How often changes were too old before a consumer had them.", missed...)
 }
 
 // AppendPrometheus appends the samples in the text format of Prometheus, version 0.0.4.

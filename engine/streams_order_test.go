@@ -30,7 +30,7 @@ type follower struct {
 	broken  error             // what no stream may do
 }
 
-func follow(db *DB, arn string) *follower {
+func followStream(db *DB, arn string) *follower {
 	return &follower{
 		db: db, arn: arn, next: map[string]string{}, changes: map[string][]api.Record{},
 		events: map[string]bool{}, last: map[string]string{},
@@ -193,14 +193,14 @@ func TestStreamOrder(t *testing.T) {
 					}
 				})
 			}
-			along := follow(db, arn)
+			along := followStream(db, arn)
 			for running.Load() > 0 {
 				settled(t, func() error { _, err := along.step(ctx); return err })
 				runtime.Gosched() // or the writers come no further on one processor
 			}
 			wg.Wait()
 			finish(t, db, arn)
-			later := follow(db, arn)
+			later := followStream(db, arn)
 			for _, f := range []*follower{along, later} {
 				for more := true; more; {
 					settled(t, func() (err error) { more, err = f.step(ctx); return err })
@@ -299,7 +299,7 @@ func TestStreamBoundaries(t *testing.T) {
 			close(stop)
 			wg.Wait()
 			for i, arn := range arns {
-				f := follow(db, arn)
+				f := followStream(db, arn)
 				for more := true; more; {
 					var err error
 					more, err = f.step(ctx)

@@ -29,7 +29,7 @@ func (db *core) tendInterval() time.Duration { return db.opts.StreamRetention / 
 // tendOnce is the work of the streams' worker, which has nothing to wait for without any.
 func (db *core) tendOnce(ctx context.Context) (waiting bool, err error) {
 	err = errors.Join(db.tendStreams(ctx), db.keepTime(ctx, timeKeptEvery))
-	return len(db.catalog.Streams()) > 0 || len(db.catalog.WithLog()) > 0 || db.tending.expiring.Load(), err
+	return len(db.catalog.Streams()) > 0 || len(db.catalog.Feeds()) > 0 || len(db.catalog.WithLog()) > 0 || db.tending.expiring.Load(), err
 }
 
 // tending is what looks after the age of streams. Who does it holds the mutex of its worker.
@@ -66,8 +66,12 @@ func (db *core) tendStreamsLocked(ctx context.Context) error {
 		return nil
 	}
 	var errs []error
-	for _, s := range db.catalog.Streams() {
-		err := db.tendStream(ctx, s, now)
+	for _, s := range append(db.catalog.Streams(), db.catalog.Feeds()...) {
+		tend := db.tendStream
+		if s.Feed {
+			tend = db.tendFeed
+		}
+		err := tend(ctx, s, now)
 		if othersWork(err) {
 			db.background.streams.lease = nil
 			break

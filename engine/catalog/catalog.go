@@ -81,6 +81,7 @@ type Table struct {
 	projected [][]string
 	hideBy    string
 	bell      *stream.Bell
+	feedBell  *stream.Bell
 	// marked is the last time for which a mark of the change log is known to be written, in milliseconds
 	// since 1970.
 	marked  atomic.Int64
@@ -190,6 +191,9 @@ func (c *Catalog) newTable(r *Record, g *gate) *Table {
 	}
 	if r.Stream != nil {
 		t.bell = c.bells.of(r.Stream.ID)
+	}
+	if r.Feed != nil {
+		t.feedBell = c.bells.of(r.Feed.ID)
 	}
 	return t
 }
@@ -473,7 +477,12 @@ func (c *Catalog) Update(ctx context.Context, name string, pass bool, change fun
 		r.Status = StatusUpdating
 		r.UntilMs = c.opts.Clock().Add(c.opts.TableDelay).UnixMilli()
 	}
+	if r.Feed != nil && len(r.Feed.Consumers) == 0 {
+		r.Feed = nil
+	}
 	switch was, is := t.Streams(), r.Streams(); {
+	case r.feedChange(t):
+		return c.updateFeed(ctx, t, r)
 	case is && (!was || t.Stream.ID != r.Stream.ID):
 		return c.enableStream(ctx, t, r)
 	case was && !is:
@@ -588,6 +597,9 @@ func (c *Catalog) remove(ctx context.Context, name string, t *Table) error {
 	t.gate.drain()
 	// Nobody writes any more, so that the stream ends with the last change of the table.
 	if err := c.endStream(ctx, &t.Record); err != nil {
+		return err
+	}
+	if err := c.endFeed(ctx, &t.Record); err != nil {
 		return err
 	}
 	var batch storage.Batch

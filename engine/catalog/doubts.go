@@ -88,29 +88,43 @@ func (c *Catalog) adopt(ctx context.Context, name string, r *Record) error {
 		c.replace(name, nil)
 		return nil
 	}
-	s, err := c.adoptStream(ctx, r)
-	if err != nil {
-		return err
+	var begun []*schema.Stream
+	if r.Stream != nil {
+		s, err := c.adoptStream(ctx, r.Stream.ID)
+		if err != nil {
+			return err
+		}
+		if s != nil && r.Streams() && old != nil && !(old.Streams() && old.Stream.ID == s.ID) {
+			begun = append(begun, s)
+		}
+	}
+	if r.Feed != nil {
+		s, err := c.adoptStream(ctx, r.Feed.ID)
+		if err != nil {
+			return err
+		}
+		if s != nil && old != nil && !(old.Feed != nil && old.Feed.ID == s.ID) {
+			begun = append(begun, s)
+		}
 	}
 	if old == nil {
 		c.put(r, newGate())
 		return nil
 	}
 	c.supersede(r, old)
-	if s == nil || !r.Streams() || old.Streams() && old.Stream.ID == r.Stream.ID {
-		return nil
+	for _, s := range begun {
+		// Nobody recorded changes until now, and nobody was told that the stream had begun.
+		_, err := c.storeBoth(ctx, nil, nil, s, func(s *schema.Stream, seq uint64) { s.Shards = firstShards(s, seq) })
+		if err != nil {
+			return err
+		}
 	}
-	// Nobody recorded changes until now, and nobody was told that the stream had begun.
-	_, err = c.storeBoth(ctx, nil, nil, s, func(s *schema.Stream, seq uint64) { s.Shards = firstShards(s, seq) })
-	return err
+	return nil
 }
 
-// adoptStream places the stream that a record names in the cache and returns it; nil for none.
-func (c *Catalog) adoptStream(ctx context.Context, r *Record) (*schema.Stream, error) {
-	if r.Stream == nil {
-		return nil, nil
-	}
-	row := streamRow(r.Stream.ID)
+// adoptStream places a stream in the cache as it is stored and returns it; nil when it is not there.
+func (c *Catalog) adoptStream(ctx context.Context, id uint64) (*schema.Stream, error) {
+	row := streamRow(id)
 	v, err := c.store.Get(ctx, row)
 	if err != nil || !v.Present {
 		return nil, err

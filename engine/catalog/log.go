@@ -286,4 +286,6 @@ func (t *Table) Marked(now time.Time) { t.marked.Store(now.UnixMilli()) }
 func (t *Table) History() uint32 { return t.Log.last().History }
 
 // Recorded says whether changes of the table's items are written down anywhere.
-func (t *Table) Recorded() bool { return t.Log != nil || t.Streams() || t.Global != nil }
+func (t *Table) Recorded() bool {
+	return t.Log != nil || t.Feed != nil || t.Streams() || t.Global != nil
+}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/keystone-db/kstone/engine/schema"
 	"github.com/keystone-db/kstone/engine/storage"
+	"github.com/keystone-db/kstone/engine/stream"
 )
 
 // Status of a table. Stored: never renumber.
@@ -212,6 +213,12 @@ type Record struct {
 	// Policy is the table's resource policy, StreamPolicies those of its streams by their labels.
 	Policy         *Policy           `json:"policy,omitempty"`
 	StreamPolicies map[string]Policy `json:"streamPolicies,omitempty"`
+	// Feed is the internal change feed, nil while nobody follows the table.
+	Feed *Feed `json:"feed,omitempty"`
+	// Destinations are the data streams, newest first.
+	Destinations []Destination `json:"destinations,omitempty"`
+	// joining are the consumers that a change adds, with their places.
+	joining map[string]*stream.Position
 }
 
 // Insights is the stored setting of contributor insights.
@@ -276,6 +283,8 @@ func (r *Record) clone() *Record {
 		s := *r.Stream
 		c.Stream = &s
 	}
+	c.Feed = r.Feed.clone()
+	c.Destinations = append([]Destination(nil), r.Destinations...)
 	c.Tags = append([]Tag(nil), r.Tags...)
 	c.Table.Indexes = append([]schema.Index(nil), r.Table.Indexes...)
 	c.Definitions = append([]schema.KeyAttr(nil), r.Definitions...)

@@ -76,7 +76,7 @@ func (c *Catalog) openStreams(ctx context.Context, snap storage.Snapshot) error 
 		if err != nil {
 			return err
 		}
-		streams[StreamPath(s.Table, s.Label)] = streamEntry{s, bytes.Clone(it.Value())}
+		streams[PathOf(s)] = streamEntry{s, bytes.Clone(it.Value())}
 	}
 	c.streams.Store(&streams)
 	return it.Err()
@@ -110,7 +110,9 @@ func (c *Catalog) Streams() []*schema.Stream {
 	streams := *c.streams.Load()
 	list := make([]*schema.Stream, 0, len(streams))
 	for _, s := range streams {
-		list = append(list, s.Stream)
+		if !s.Feed {
+			list = append(list, s.Stream)
+		}
 	}
 	slices.SortFunc(list, func(a, b *schema.Stream) int {
 		return cmp.Or(cmp.Compare(a.Table, b.Table), cmp.Compare(a.Label, b.Label))
@@ -120,8 +122,8 @@ func (c *Catalog) Streams() []*schema.Stream {
 
 // putStream places a stream in the cache.
 func (c *Catalog) putStream(s *schema.Stream, row []byte) {
-	next := c.streamsWithout(StreamPath(s.Table, s.Label))
-	next[StreamPath(s.Table, s.Label)] = streamEntry{s, row}
+	next := c.streamsWithout(PathOf(s))
+	next[PathOf(s)] = streamEntry{s, row}
 	c.streams.Store(&next)
 }
 
@@ -212,10 +214,24 @@ func Anyone(context.Context) (Fence, error) { return nil, nil }
 // whose outcome was uncertain may have been applied, and shards that readers have seen must not go
 // again.
 func (c *Catalog) storeBoth(ctx context.Context, f Fence, r *Record, s *schema.Stream, set func(*schema.Stream, uint64)) (*schema.Stream, error) {
+	return c.storeMore(ctx, f, r, s, set, also{})
+}
+
+// also is what an update writes beside a record and a stream.
+type also struct {
+	named []storage.Named
+	write func(storage.Tx) error
+}
+
+// storeMore is storeBoth with more in the same update.
+func (c *Catalog) storeMore(
+	ctx context.Context, f Fence, r *Record, s *schema.Stream, set func(*schema.Stream, uint64), more also,
+) (*schema.Stream, error) {
 	named := []storage.Named{{Key: streamRow(s.ID)}}
 	if r != nil {
 		named = append(named, storage.Named{Key: key.AppendCatalog(nil, key.SubTable, r.Table.Name)})
 	}
+	named = append(named, more.named...)
 	if f != nil {
 		named = append(named, f.Named())
 	}
@@ -237,6 +253,11 @@ func (c *Catalog) storeBoth(ctx context.Context, f Fence, r *Record, s *schema.S
 		}
 		seq = tx.Seq()
 		set(stored, uint64(seq))
+		if more.write != nil {
+			if err := more.write(tx); err != nil {
+				return err
+			}
+		}
 		if r != nil {
 			b, err := r.encode()
 			if err != nil {
@@ -467,9 +488,19 @@ func (c *Catalog) DropStream(ctx context.Context, path string, hold Hold) error 
 	if _, err := hold(ctx); err != nil {
 		return err
 	}
-	next := c.streamsWithout(path)
+	return c.dropStream(ctx, s)
+}
+
+// dropStream is DropStream of a caller that holds control.
+func (c *Catalog) dropStream(ctx context.Context, s *schema.Stream) error {
+	next := c.streamsWithout(PathOf(s))
 	c.streams.Store(&next)
 	c.bells.drop(s.ID)
+	if s.Feed {
+		if err := c.dropCursors(ctx, s.ID); err != nil {
+			return err
+		}
+	}
 	if err := c.store.DropRange(ctx, storage.Range(key.WholeSpace(key.StreamSpace(s.ID)))); err != nil {
 		return err
 	}

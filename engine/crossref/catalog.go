@@ -15,7 +15,7 @@ import (
 )
 
 // rowKinds is the number of kinds of catalog rows, from 1 on.
-const rowKinds = key.SubTaskNote
+const rowKinds = key.SubCursor
 
 // catalog reads all rows and learns which tables and streams there are.
 func (c *checker) catalog(ctx context.Context) error {
@@ -29,9 +29,12 @@ func (c *checker) catalog(ctx context.Context) error {
 		err := c.walk(ctx, r, func(k, v []byte) error {
 			c.out.Counts.CatalogRows++
 			what := ""
-			if kind == key.SubCount {
+			switch kind {
+			case key.SubCount:
 				what = c.keptRow(k, v)
-			} else {
+			case key.SubCursor:
+				what = c.cursorRow(k, v)
+			default:
 				what = c.row(kind, string(k[storage.HeadBytes:]), v, next)
 			}
 			if what != "" {
@@ -49,6 +52,9 @@ func (c *checker) catalog(ctx context.Context) error {
 	}
 	if c.blind {
 		c.out.Unchecked = append(c.out.Unchecked, "keys that belong to no table, since part of the catalog cannot be read")
+	}
+	if err := c.feeds(ctx); err != nil {
+		return err
 	}
 	c.sorted()
 	return c.counters(ctx, next)

@@ -108,6 +108,7 @@ type checker struct {
 	streams []*schema.Stream  // by id
 	kept    map[keptID]*Kept
 	backups []*backups.Backup // by id
+	cursors map[cursorID]bool
 	// blind: part of the catalog cannot be read, so that nobody knows which keys belong to nothing.
 	blind bool
 
@@ -131,7 +132,7 @@ func Check(ctx context.Context, store storage.Store, opts Options) (Report, erro
 		return Report{}, err
 	}
 	defer snap.Close()
-	c := &checker{store: store, snap: snap, opts: opts, mark: uint64(mark), kept: map[keptID]*Kept{}}
+	c := &checker{store: store, snap: snap, opts: opts, mark: uint64(mark), kept: map[keptID]*Kept{}, cursors: map[cursorID]bool{}}
 	err = c.run(ctx)
 	if err == nil {
 		err = c.flush(ctx)

@@ -55,16 +55,18 @@ func New(ctx context.Context, store storage.Store, clock func() time.Time) (*Exe
 	return e, e.loadTime(ctx)
 }
 
-// Now is the clock's time, but never earlier than an earlier answer.
+// Now is the clock's time, but not of an earlier millisecond than an earlier answer. Below that it is as the
+// clock has it: nothing is decided by it.
 func (e *Executor) Now() time.Time {
-	now := e.clock().UnixMilli()
+	clock := e.clock()
+	now := clock.UnixMilli()
 	for {
 		latest := e.latest.Load()
-		if now <= latest {
+		if now < latest {
 			return time.UnixMilli(latest)
 		}
-		if e.latest.CompareAndSwap(latest, now) {
-			return time.UnixMilli(now)
+		if now == latest || e.latest.CompareAndSwap(latest, now) {
+			return time.UnixMicro(clock.UnixMicro())
 		}
 	}
 }

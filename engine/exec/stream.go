@@ -53,7 +53,7 @@ func (o *outcome) record(tx storage.Tx, w *written) error {
 	if o.write.Kind == plan.WriteCheck {
 		return nil
 	}
-	if o.table.Streams() {
+	if o.table.Streams() || o.table.Feed != nil {
 		o.stream(tx, &w.stream)
 	}
 	if o.table.Log != nil {
@@ -81,7 +81,7 @@ func (o *outcome) log(tx storage.Tx, w *written) {
 	w.logs = append(w.logs, o.table)
 }
 
-// stream writes the stream records of an outcome and sets seq to their Seq; one that changed nothing has
+// stream writes the records of an outcome in the table's stream and feed and sets seq to their Seq; one that changed nothing has
 // none, and leaves it. An item that had expired was removed before the write met it, and so has a record
 // of its own.
 func (o *outcome) stream(tx storage.Tx, seq *storage.Seq) {
@@ -97,21 +97,35 @@ func (o *outcome) stream(tx storage.Tx, seq *storage.Seq) {
 	*seq = tx.Seq()
 }
 
+// put writes a record for the clients of the table's stream, and one for the consumers of its feed.
 func (o *outcome) put(tx storage.Tx, c *stream.Change) {
 	c.At = o.now
-	s := o.table.Stream
-	to := stream.Target{ID: s.ID, Slots: s.Slots, View: s.ViewType}
+	if s := o.table.Stream; o.table.Streams() {
+		o.putTo(tx, stream.Target{ID: s.ID, Slots: s.Slots, View: s.ViewType}, o.table.Bell(), c)
+	}
+	if f := o.table.Feed; f != nil {
+		o.putTo(tx, stream.Target{ID: f.ID, Slots: f.Slots, View: stream.ViewBoth, Micros: true}, o.table.FeedBell(), c)
+	}
+}
+
+func (o *outcome) putTo(tx storage.Tx, to stream.Target, bell *stream.Bell, c *stream.Change) {
 	hash := key.HashOf(o.write.Key)
 	// Before anything of the update can be seen. A run that is thrown away does no harm.
-	o.table.Bell().Note(schema.SlotOf(hash, s.Slots), tx.Seq())
+	bell.Note(schema.SlotOf(hash, to.Slots), tx.Seq())
 	stream.Write(tx, to, &o.table.Table.Key, hash, c)
 }
 
-// ring wakes the feeds of a table's stream when an update is over that wrote records, whatever came of
+// ring wakes who reads a table's stream or feed when an update is over that wrote records, whatever came of
 // it; seq is its Seq, zero when it wrote none.
 func ring(t *catalog.Table, seq storage.Seq) {
-	if seq > 0 && t.Streams() {
+	if seq == 0 {
+		return
+	}
+	if t.Streams() {
 		t.Bell().Ring(seq)
+	}
+	if t.Feed != nil {
+		t.FeedBell().Ring(seq)
 	}
 }
 

@@ -28,6 +28,12 @@ func catalogName(sub uint32) string {
 		return "lease"
 	case SubCount:
 		return "count"
+	case SubTask:
+		return "task"
+	case SubBackup:
+		return "backup"
+	case SubCursor:
+		return "cursor"
 	}
 	return "catalog " + strconv.FormatUint(uint64(sub), 10)
 }
@@ -47,6 +53,9 @@ func Describe(k []byte) string {
 		if (sub == SubJob || sub == SubCount) && len(rest) == aboutBytes {
 			return fmt.Sprintf("%s of table %d sub %d", catalogName(sub),
 				binary.BigEndian.Uint64(rest), binary.BigEndian.Uint32(rest[8:]))
+		}
+		if stream, consumer, ok := SplitCursor(k); ok {
+			return fmt.Sprintf("cursor of stream %d %s", stream, readable([]byte(consumer)))
 		}
 		return catalogName(sub) + " " + readable(rest)
 	case spaceToken:

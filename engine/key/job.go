@@ -17,6 +17,8 @@ const (
 	SubTask uint32 = 9
 	// SubBackup holds backups of tables by id.
 	SubBackup uint32 = 10
+	// SubCursor holds how far the consumers of the feeds of tables came, by stream id and consumer.
+	SubCursor uint32 = 12
 )
 
 // aboutBytes is the length of a table id and a sub.
@@ -49,6 +51,25 @@ func SplitCount(k []byte) (table uint64, sub uint32, ok bool) {
 
 // AppendTask appends the key of a long operation.
 func AppendTask(dst []byte, id string) []byte { return AppendCatalog(dst, SubTask, id) }
+
+// AppendCursor appends the key of the row that holds how far a consumer of a stream came.
+func AppendCursor(dst []byte, stream uint64, consumer string) []byte {
+	dst = AppendHead(dst, spaceCatalog, SubCursor, 0)
+	dst = binary.BigEndian.AppendUint64(dst, stream)
+	return append(dst, consumer...)
+}
+
+// CursorRange covers the cursors of all consumers of a stream.
+func CursorRange(stream uint64) Range { return PrefixRange(AppendCursor(nil, stream, "")) }
+
+// SplitCursor returns what a key of AppendCursor is about; ok is false for any other key.
+func SplitCursor(k []byte) (stream uint64, consumer string, ok bool) {
+	about, ok := bytes.CutPrefix(k, AppendHead(nil, spaceCatalog, SubCursor, 0))
+	if !ok || len(about) < 8 {
+		return 0, "", false
+	}
+	return binary.BigEndian.Uint64(about), string(about[8:]), true
+}
 
 // AppendLease appends the key of a lease.
 func AppendLease(dst []byte, name string) []byte { return AppendCatalog(dst, SubLease, name) }

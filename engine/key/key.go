@@ -24,6 +24,7 @@
 //	| task      | raw id, hash 0                                                    |
 //	| backup    | raw id, hash 0                                                    |
 //	| task note | raw id · 00 · number 8B, hash 0                                   |
+//	| cursor    | stream id 8B · raw name of the consumer, hash 0                   |
 //	| expiry    | expiry.go; hash is the bucket                                     |
 //	| history   | history.go; partition · sort (escaped) · seq 8B                  |
 //	| mark      | history.go; time 8B · seq 8B, hash 0                              |

@@ -21,6 +21,8 @@ type Stream struct {
 	// for not yet.
 	CreatedMs int64 `json:"createdMs"`
 	ClosedMs  int64 `json:"closedMs,omitempty"`
+	// Feed: it is the internal feed of a table, which clients do not see.
+	Feed bool `json:"feed,omitempty"`
 	// Trimmed is the Seq up to which records are gone.
 	Trimmed uint64 `json:"trimmed,omitempty"`
 	// Shards in order of their beginning.

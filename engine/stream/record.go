@@ -14,6 +14,8 @@
 //
 //	| version 1B | event 1B | flags 1B | time 8B, ms since 1970 | keys: an item |
 //
+// In a feed a flag says that two bytes are between time and keys: the microseconds of the millisecond.
+//
 // Readers ask for the watermark before they take their snapshot and stop at it: nothing with a Seq
 // at or below it appears later, so nothing is missed and nothing is seen twice.
 package stream
@@ -69,12 +71,16 @@ const (
 // flagExpired marks the removal of an item whose time to live was over. On disk: never renumber.
 const flagExpired = 1
 
+// flagMicros says that the microseconds are there. On disk: never renumber.
+const flagMicros = 2
+
 const (
 	recordVersion = 1
 	seqBytes      = 8
 	partBytes     = 2
 	keyBytes      = storage.HeadBytes + seqBytes + partBytes + 1
 	headerBytes   = 3 + 8
+	microsBytes   = 2
 )
 
 // Target is where the records of a table go.
@@ -82,6 +88,8 @@ type Target struct {
 	ID    uint64
 	Slots uint32
 	View  string
+	// Micros keeps the time to the microsecond.
+	Micros bool
 }
 
 // Change is what one update did to one item.
@@ -101,7 +109,7 @@ type Change struct {
 func Write(tx storage.Tx, to Target, k *schema.Key, hash uint32, c *Change) {
 	at := Position{Seq: tx.Seq(), Part: c.Part}
 	slot := schema.SlotOf(hash, to.Slots)
-	tx.Put(appendKey(nil, to.ID, slot, to.Slots, at, kindRecord), encode(k, c))
+	tx.Put(appendKey(nil, to.ID, slot, to.Slots, at, kindRecord), encode(k, c, to.Micros))
 	if c.New != nil && (to.View == ViewNew || to.View == ViewBoth) {
 		tx.Put(appendKey(nil, to.ID, slot, to.Slots, at, kindNewImage), c.New.Clone())
 	}
@@ -110,7 +118,7 @@ func Write(tx storage.Tx, to Target, k *schema.Key, hash uint32, c *Change) {
 	}
 }
 
-func encode(k *schema.Key, c *Change) []byte {
+func encode(k *schema.Key, c *Change, micros bool) []byte {
 	what, item, flags := eventModify, c.New, byte(0)
 	switch {
 	case c.Old == nil:
@@ -121,8 +129,14 @@ func encode(k *schema.Key, c *Change) []byte {
 	if c.Expired {
 		flags |= flagExpired
 	}
+	if micros {
+		flags |= flagMicros
+	}
 	b := append(make([]byte, 0, headerBytes+keysRoom), recordVersion, byte(what), flags)
 	b = binary.BigEndian.AppendUint64(b, uint64(c.At.UnixMilli()))
+	if micros {
+		b = binary.BigEndian.AppendUint16(b, uint16(c.At.UnixMicro()-1000*c.At.UnixMilli()))
+	}
 	return append(b, keysOf(k, item)...)
 }
 
@@ -169,9 +183,11 @@ func Range(s *schema.Stream, slot uint32, from, to uint64) storage.Range {
 
 // Record is one change as it is read.
 type Record struct {
-	At      Position
-	Event   string
-	TimeMs  int64
+	At     Position
+	Event  string
+	TimeMs int64
+	// Micros are the microseconds of the millisecond, if the stream keeps them.
+	Micros  uint16
 	Expired bool
 	Keys    attr.Item
 	// New and Old are the images that the stream holds, nil when it does not.
@@ -214,8 +230,15 @@ func decode(at Position, b []byte) (Record, error) {
 	if b[0] > recordVersion {
 		return Record{}, fmt.Errorf("stream: record version %d is newer than this program", b[0])
 	}
-	return Record{
+	r := Record{
 		At: at, Event: event(b[1]).name(), Expired: b[2]&flagExpired != 0,
 		TimeMs: int64(binary.BigEndian.Uint64(b[3:])), Keys: attr.Item(b[headerBytes:]),
-	}, nil
+	}
+	if b[2]&flagMicros != 0 {
+		if len(r.Keys) < microsBytes {
+			return Record{}, fmt.Errorf("stream: record of %d bytes: %w", len(b), storage.ErrCorrupt)
+		}
+		r.Micros, r.Keys = binary.BigEndian.Uint16(r.Keys), r.Keys[microsBytes:]
+	}
+	return r, nil
 }

@@ -95,6 +95,10 @@ const (
 	opDeleteResourcePolicy = "DeleteResourcePolicy"
 	opGetResourcePolicy    = "GetResourcePolicy"
 	opPutResourcePolicy    = "PutResourcePolicy"
+	opEnableKinesis        = "EnableKinesisStreamingDestination"
+	opDisableKinesis       = "DisableKinesisStreamingDestination"
+	opDescribeKinesis      = "DescribeKinesisStreamingDestination"
+	opUpdateKinesis        = "UpdateKinesisStreamingDestination"
 )
 
 // Names of members that texts list.

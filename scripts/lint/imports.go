@@ -50,6 +50,8 @@ var importTable = map[string][]string{
 	"engine/tasks":    {"engine/key", "engine/lease", "engine/storage"},
 	"engine/policy":   {},
 	"engine/insights": {},
+	"engine/kinesis":  {"dynamowire/codec", "engine/attr"},
+	"engine/follow":   {"engine/key", "engine/lease", "engine/schema", "engine/storage", "engine/stream"},
 
 	// objects and their formats: lines of DynamoDB JSON are read and written by the codec that doors have
 	"engine/objects":             {},

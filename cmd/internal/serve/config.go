@@ -72,6 +72,12 @@ type Config struct {
 	S3Root        string
 	S3            bool
 	S3EndpointURL string
+	// Kinesis delivers the changes of tables with a Kinesis destination to Kinesis, KinesisEndpointURL to a
+	// service at that address that speaks as Kinesis does, KinesisDir to a file for each data stream in this
+	// folder. At most one of the three; without one there are no data streams.
+	Kinesis            bool
+	KinesisEndpointURL string
+	KinesisDir         string
 	// Region and Account go into ARNs.
 	Region, Account string
 	// Replicas are the servers in which tables may have replicas, by region.
@@ -182,10 +188,23 @@ func (c Config) check() error {
 			errs = append(errs, fmt.Errorf("--s3-endpoint-url %q: want a URL such as http://localhost:9000", c.S3EndpointURL))
 		}
 	}
+	errs = append(errs, c.checkKinesis()...)
 	if !c.InMemory && c.Path == "" {
 		errs = append(errs, errors.New("--db is empty: give a file, or --in-memory"))
 	}
 	return errors.Join(errs...)
+}
+
+func (c Config) checkKinesis() (errs []error) {
+	if c.KinesisDir != "" && (c.Kinesis || c.KinesisEndpointURL != "") {
+		errs = append(errs, errors.New("--kinesis-dir has data streams in a folder, --kinesis and --kinesis-endpoint-url elsewhere: give one"))
+	}
+	if c.KinesisEndpointURL != "" {
+		if u, err := url.Parse(c.KinesisEndpointURL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+			errs = append(errs, fmt.Errorf("--kinesis-endpoint-url %q: want a URL such as http://localhost:4567", c.KinesisEndpointURL))
+		}
+	}
+	return errs
 }
 
 // checkNumbers refuses zeros too, which the engine would take for the default.

@@ -21,6 +21,7 @@ import (
 
 	"github.com/keystone-db/kstone/cmd/internal/archives"
 	"github.com/keystone-db/kstone/cmd/internal/buckets"
+	"github.com/keystone-db/kstone/cmd/internal/datastreams"
 	"github.com/keystone-db/kstone/dynamowire"
 	"github.com/keystone-db/kstone/dynamowire/sigv4"
 	"github.com/keystone-db/kstone/engine"
@@ -137,8 +138,12 @@ func open(c Config, key []byte, l net.Listener, logger zerolog.Logger) (*engine.
 	if err != nil {
 		return nil, err
 	}
+	streams, err := openDataStreams(c)
+	if err != nil {
+		return nil, err
+	}
 	db, err := engine.Open(path, engine.Options{
-		Buckets: buckets, Replicas: c.Replicas,
+		Buckets: buckets, Replicas: c.Replicas, DataStreams: streams,
 		Archive: archive, ArchiveEvery: c.ArchiveInterval, ArchiveBaseEvery: c.ArchiveBaseInterval,
 		StreamRetention: c.StreamRetention, StreamBytes: c.StreamBytes,
 		SnapshotMaxAge: c.SnapshotMaxAge, SnapshotMaxBytes: c.SnapshotMaxBytes,
@@ -288,4 +293,23 @@ func closeAll(listeners []net.Listener) error {
 		errs = append(errs, l.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// openDataStreams is what Kinesis destinations deliver to; nil for nothing.
+func openDataStreams(c Config) (engine.DataStreams, error) {
+	switch {
+	case c.KinesisDir != "":
+		files, err := datastreams.OpenFiles(c.KinesisDir)
+		if err != nil {
+			return nil, fmt.Errorf("--kinesis-dir: %w", err)
+		}
+		return files, nil
+	case c.Kinesis || c.KinesisEndpointURL != "":
+		client, err := datastreams.New(context.Background(), c.KinesisEndpointURL)
+		if err != nil {
+			return nil, fmt.Errorf("--kinesis: %w", err)
+		}
+		return client, nil
+	}
+	return nil, nil
 }

@@ -1,0 +1,269 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/keystone-db/kstone/engine/api"
+	"github.com/keystone-db/kstone/engine/storage/memstore"
+)
+
+// sink is a place for data streams in memory.
+type sink struct {
+	mu      sync.Mutex
+	checks  map[string]error
+	fail    error
+	records []DataStreamRecord
+}
+
+func (s *sink) Check(_ context.Context, arn string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err, ok := s.checks[arn]
+	if !ok {
+		return ErrNoDataStream
+	}
+	return err
+}
+
+func (s *sink) Put(_ context.Context, _ string, records []DataStreamRecord) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fail != nil {
+		return s.fail
+	}
+	s.records = append(s.records, records...)
+	return nil
+}
+
+// told is what came: event, key, and the value of the new image.
+func (s *sink) told() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var lines []string
+	for _, r := range s.records {
+		var change struct {
+			EventName string
+			Dynamodb  struct {
+				Keys, NewImage map[string]map[string]string
+			}
+		}
+		if err := json.Unmarshal(r.Data, &change); err != nil {
+			return err.Error()
+		}
+		lines = append(lines, fmt.Sprintf("%s %s %s", change.EventName, change.Dynamodb.Keys["pk"]["S"], change.Dynamodb.NewImage["v"]["S"]))
+	}
+	s.records = nil
+	return strings.Join(lines, "\n")
+}
+
+const (
+	streamOne = "arn:aws:kinesis:us-east-1:123456789012:stream/one"
+	streamTwo = "arn:aws:kinesis:us-east-1:123456789012:stream/two"
+)
+
+func (d *testDB) enableKinesis(arn string) error {
+	_, err := d.EnableKinesisStreamingDestination(d.t.Context(), &api.EnableKinesisStreamingDestinationInput{
+		TableName: api.Some("orders"), StreamArn: api.Some(arn),
+	})
+	return err
+}
+
+func (d *testDB) disableKinesis(arn string) error {
+	_, err := d.DisableKinesisStreamingDestination(d.t.Context(), &api.DisableKinesisStreamingDestinationInput{
+		TableName: api.Some("orders"), StreamArn: api.Some(arn),
+	})
+	return err
+}
+
+func (d *testDB) updateKinesis(arn, precision string) error {
+	_, err := d.UpdateKinesisStreamingDestination(d.t.Context(), &api.UpdateKinesisStreamingDestinationInput{
+		TableName: api.Some("orders"), StreamArn: api.Some(arn),
+		UpdateKinesisStreamingConfiguration: &api.UpdateKinesisStreamingConfiguration{ApproximateCreationDateTimePrecision: api.Some(precision)},
+	})
+	return err
+}
+
+// destinations are the streams with their states.
+func (d *testDB) destinations() string {
+	d.t.Helper()
+	out, err := d.DescribeKinesisStreamingDestination(d.t.Context(), &api.DescribeKinesisStreamingDestinationInput{TableName: api.Some("orders")})
+	require.NoError(d.t, err)
+	var lines []string
+	for _, k := range out.KinesisDataStreamDestinations {
+		words := []string{k.StreamArn.Value[strings.LastIndex(k.StreamArn.Value, "/")+1:], k.DestinationStatus.Value}
+		for _, more := range []api.Opt[string]{k.ApproximateCreationDateTimePrecision, k.DestinationStatusDescription} {
+			if more.Set {
+				words = append(words, more.Value)
+			}
+		}
+		lines = append(lines, strings.Join(words, " "))
+	}
+	return strings.Join(lines, ", ")
+}
+
+func TestDestinationStates(t *testing.T) {
+	s := &sink{checks: map[string]error{streamOne: nil, streamTwo: nil}}
+	d, ctx := openTest(t, Options{DataStreams: s, TableDelay: time.Second}), t.Context()
+	d.orders()
+	requireError(t, d.enableKinesis(streamOne), api.ResourceInUse, fmt.Sprintf(api.MsgTableBusy, "created", "orders"))
+	d.clock.now = d.clock.now.Add(time.Second)
+	require.Empty(t, d.destinations())
+	busy := func() {
+		requireError(t, d.enableKinesis(streamOne), api.Validation, api.MsgKinesisBusy)
+		requireError(t, d.enableKinesis(streamTwo), api.Validation, api.MsgKinesisBusy)
+	}
+	idle := func() {
+		requireError(t, d.disableKinesis(streamOne), api.Validation, api.MsgKinesisDisable)
+		requireError(t, d.updateKinesis(streamOne, "MICROSECOND"), api.Validation, fmt.Sprintf(api.MsgKinesisUpdateState, "orders"))
+	}
+	requireError(t, d.disableKinesis(streamOne), api.Validation, api.MsgKinesisDisable)
+	requireError(t, d.updateKinesis(streamOne, "MICROSECOND"), api.Validation, fmt.Sprintf(api.MsgKinesisUpdateAbsent, streamOne, "orders"))
+
+	d.put(item1("before", "1"))
+	require.NoError(t, d.enableKinesis(streamOne))
+	require.NoError(t, d.Work(ctx))
+	require.Equal(t, "one ENABLING", d.destinations())
+	busy()
+	idle()
+	d.clock.now = d.clock.now.Add(time.Second)
+	require.NoError(t, d.Work(ctx))
+	require.Equal(t, "one ACTIVE", d.destinations())
+	busy()
+	d.put(item1("a", "1"))
+	d.put(item1("a", "2"))
+	require.NoError(t, d.Work(ctx))
+	require.Equal(t, "INSERT a 1\nMODIFY a 2", s.told())
+
+	table, err := d.served.Load().catalog.Lookup(ctx, "orders")
+	require.NoError(t, err)
+	requireError(t, d.updateKinesis(streamOne, "MILLISECOND"), api.Validation, fmt.Sprintf(api.MsgKinesisUpdateSame, "MILLISECOND", table.UUID, streamOne))
+	require.NoError(t, d.updateKinesis(streamOne, "MICROSECOND"))
+	require.Equal(t, "one UPDATING MICROSECOND", d.destinations())
+	busy()
+	idle()
+	d.clock.now = d.clock.now.Add(time.Second + 7*time.Microsecond)
+	require.Equal(t, "one ACTIVE MICROSECOND", d.destinations())
+	d.put(item1("a", "3"))
+	require.NoError(t, d.Work(ctx))
+	require.Contains(t, string(s.records[0].Data), fmt.Sprintf(`{"ApproximateCreationDateTime":%d,`, d.clock.now.UnixMicro()))
+	require.Equal(t, "MODIFY a 3", s.told())
+
+	// What was written before is delivered, and nothing that comes later.
+	d.put(item1("a", "4"))
+	require.NoError(t, d.disableKinesis(streamOne))
+	require.NoError(t, d.disableKinesis(streamOne), "again")
+	require.Equal(t, "one DISABLING MICROSECOND", d.destinations())
+	busy()
+	d.clock.now = d.clock.now.Add(time.Second)
+	require.NoError(t, d.Work(ctx))
+	require.Equal(t, "one DISABLED MICROSECOND", d.destinations())
+	idle()
+	d.put(item1("a", "5"))
+	require.NoError(t, d.Work(ctx))
+	require.Equal(t, "MODIFY a 4", s.told())
+	require.Empty(t, d.served.Load().catalog.Feeds())
+
+	require.NoError(t, d.enableKinesis(streamTwo))
+	d.clock.now = d.clock.now.Add(time.Second)
+	require.NoError(t, d.Work(ctx))
+	require.Equal(t, "two ACTIVE, one DISABLED MICROSECOND", d.destinations())
+	requireError(t, d.enableKinesis(streamOne), api.Validation, api.MsgKinesisBusy)
+	require.NoError(t, d.disableKinesis(streamTwo))
+	d.clock.now = d.clock.now.Add(time.Second)
+	require.NoError(t, d.Work(ctx))
+	require.NoError(t, d.enableKinesis(streamOne))
+	d.clock.now = d.clock.now.Add(time.Second)
+	require.NoError(t, d.Work(ctx))
+	require.Equal(t, "two DISABLED, one ACTIVE", d.destinations(), "without the precision of before")
+}
+
+// TestDestinationsThatFail: nothing is said to be enabled that nothing can be delivered to.
+func TestDestinationsThatFail(t *testing.T) {
+	none := openTest(t, Options{})
+	none.orders()
+	require.NoError(t, none.enableKinesis(streamOne))
+	require.Equal(t, "one ENABLING", none.destinations())
+	require.NoError(t, none.Work(t.Context()))
+	require.Equal(t, "one ENABLE_FAILED "+api.KinesisNoStream, none.destinations())
+
+	away := errors.New("away")
+	s := &sink{checks: map[string]error{streamTwo: ErrDataStreamNotActive, streamOne: away}}
+	d, ctx := openTest(t, Options{DataStreams: s}), t.Context()
+	d.orders()
+	for arn, want := range map[string]string{
+		streamTwo: api.KinesisNotActive,
+		"arn:aws:kinesis:us-east-1:123456789012:stream/three":  api.KinesisNoStream,
+		"arn:aws:kinesis:eu-west-1:123456789012:stream/one":    api.KinesisRegion,
+		"arn:aws:dynamodb:us-east-1:123456789012:table/orders": api.KinesisNoStream,
+	} {
+		require.NoError(t, d.enableKinesis(arn))
+		require.NoError(t, d.Work(ctx))
+		require.Regexp(t, "^[a-z]+ ENABLE_FAILED "+want, d.destinations())
+	}
+	require.NoError(t, d.enableKinesis(streamOne))
+	require.NoError(t, d.Work(ctx))
+	require.Regexp(t, "^one ENABLING", d.destinations())
+	d.clock.now = d.clock.now.Add(enableWait)
+	require.NoError(t, d.Work(ctx))
+	require.Regexp(t, "^one ENABLE_FAILED", d.destinations())
+	s.checks[streamOne] = nil
+	require.NoError(t, d.enableKinesis(streamOne))
+	require.NoError(t, d.Work(ctx))
+	require.Regexp(t, "one ACTIVE", d.destinations())
+
+	// One that takes nothing is disabled all the same, after a while.
+	s.fail = away
+	d.put(item1("a", "1"))
+	require.ErrorIs(t, d.Work(ctx), away)
+	require.NoError(t, d.disableKinesis(streamOne))
+	require.ErrorIs(t, d.Work(ctx), away)
+	require.Regexp(t, "one DISABLING", d.destinations())
+	d.clock.now = d.clock.now.Add(disableWait)
+	require.NoError(t, d.Work(ctx))
+	require.Regexp(t, "one DISABLED", d.destinations())
+}
+
+// TestDestinationsGoOn: what was not delivered when the process ended is delivered by the next one, with the
+// ids of before.
+func TestDestinationsGoOn(t *testing.T) {
+	store, err := memstore.Open(memstore.Options{})
+	require.NoError(t, err)
+	c, s := &clock{now: time.Unix(1_800_000_000, 0)}, &sink{checks: map[string]error{streamOne: nil}}
+	open := func() *testDB {
+		db, err := OpenStore(store, Options{NoBackground: true, Clock: c.Now, DataStreams: s})
+		require.NoError(t, err)
+		return &testDB{DB: db, t: t, clock: c}
+	}
+	d, ctx := open(), t.Context()
+	d.orders()
+	require.NoError(t, d.enableKinesis(streamOne))
+	require.NoError(t, d.Work(ctx))
+	d.put(item1("a", "1"))
+	require.NoError(t, d.Work(ctx))
+	first := s.records
+	require.Equal(t, "INSERT a 1", s.told())
+	s.fail = errors.New("away")
+	d.put(item1("a", "2"))
+	require.ErrorIs(t, d.Work(ctx), s.fail)
+
+	d, s.fail = open(), nil
+	d.put(item1("a", "3"))
+	require.NoError(t, d.Work(ctx))
+	require.Equal(t, first[0].PartitionKey, s.records[0].PartitionKey)
+	require.Equal(t, "MODIFY a 2\nMODIFY a 3", s.told())
+	require.NoError(t, consistent(ctx, store, c.now))
+
+	_, err = d.DeleteTable(ctx, &api.DeleteTableInput{TableName: api.Some("orders")})
+	require.NoError(t, err)
+	require.NoError(t, d.Work(ctx))
+	require.NoError(t, consistent(ctx, store, c.now))
+}
