@@ -16,8 +16,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// transferred is how many items the objects hold; a tenth of them twice.
-const transferred = 15_000
+const (
+	// transferred is how many items the objects hold; a tenth of them twice.
+	transferred = 15_000
+	// transferLifeMax bounds the life of a process meanwhile.
+	transferLifeMax = 3 * copyLifeMax
+)
 
 // TestTransfersOverKills: an import, an export and a bulk put go on after each SIGKILL, and each item, count
 // and line is there once.
@@ -36,7 +40,7 @@ func TestTransfersOverKills(t *testing.T) {
 	// outlive calls and kills servers until the answer of look says that it is over.
 	outlive := func(operation string, in object, look func(object) string) (status string) {
 		for status = "IN_PROGRESS"; status == "IN_PROGRESS"; kills++ {
-			time.Sleep(time.Duration(rnd.Int64N(int64(copyLifeMax)))) //nolint:sleep // how far it comes is left to chance
+			time.Sleep(time.Duration(rnd.Int64N(int64(transferLifeMax)))) //nolint:sleep // how far it comes is left to chance
 			s.kill()
 			s = start(t, bin, file, root...)
 			a := s.call(ctx, operation, in)
