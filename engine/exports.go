@@ -106,8 +106,8 @@ func (db *core) startedExport(ctx context.Context, in *api.ExportTableToPointInT
 		return spec.Request.ClientToken.Value, err
 	})
 	if err != nil || t == nil {
-		if err == nil && running >= exportsMax {
-			err = api.Errorf(api.LimitExceeded, api.MsgExportsAtOnce, exportsMax)
+		if err == nil && running >= db.opts.exportsMax {
+			err = api.Errorf(api.LimitExceeded, api.MsgExportsAtOnce, db.opts.exportsMax)
 		}
 		return nil, nil, err
 	}

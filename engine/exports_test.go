@@ -347,3 +347,20 @@ func TestExportIsTakenUpAgain(t *testing.T) {
 		require.NoError(t, db.Close())
 	}
 }
+
+// TestExportsAtOnce: so many and no more, until one has ended.
+func TestExportsAtOnce(t *testing.T) {
+	d := openTest(t, Options{exportsMax: 2})
+	d.recoverable()
+	for range 2 {
+		_, err := d.ExportTableToPointInTime(t.Context(), exportOrders())
+		require.NoError(t, err)
+	}
+	_, err := d.ExportTableToPointInTime(t.Context(), exportOrders())
+	requireCode(t, err, api.LimitExceeded)
+	require.ErrorContains(t, err, "Subscriber limit exceeded: There is a limit of 2 simultaneous exports")
+	require.NoError(t, d.Work(t.Context()))
+	_, err = d.ExportTableToPointInTime(t.Context(), exportOrders())
+	require.NoError(t, err)
+	require.NoError(t, d.Work(t.Context()))
+}

@@ -184,8 +184,8 @@ type Options struct {
 	countMax, countBytes, countStep int64
 	// vectorsExact stands for neighbors.ExactMax in tests; 0 means this.
 	vectorsExact int
-	// loadRecords and exportBytes stand for the constants of that name in tests; 0 means these.
-	loadRecords, exportBytes int
+	// loadRecords, exportBytes and exportsMax stand for the constants of that name in tests; 0 means these.
+	loadRecords, exportBytes, exportsMax int
 	// progressItems and copyBytes stand for the constants of these names in tests; 0 means these.
 	progressItems int64
 	copyBytes     int
@@ -238,6 +238,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.countStep == 0 {
 		o.countStep = countStepKeys
+	}
+	if o.exportsMax == 0 {
+		o.exportsMax = exportsMax
 	}
 	if o.exportBytes == 0 {
 		o.exportBytes = exportBytes
