@@ -142,8 +142,8 @@ func TestREADMECommandLine(t *testing.T) {
 }
 
 // binaryMaxBytes bounds the stripped binary: what is linked is downloaded, stored and loaded by everybody.
-// The AWS client for S3, which archives need, is 3 MB of it.
-const binaryMaxBytes = 24_000_000
+// The AWS client for S3, which archives need, is 3 MB of it. At 30 MB it goes for one of our own.
+const binaryMaxBytes = 26_000_000
 
 func TestBinarySize(t *testing.T) {
 	info, err := os.Stat(binary)

@@ -57,6 +57,26 @@ func TestUnknownTable(t *testing.T) {
 			_, err := db.DeleteTable(ctx, &dynamodb.DeleteTableInput{TableName: table})
 			return err
 		}},
+		"EnableKinesisStreamingDestination": {unknownToControl, func() error {
+			_, err := db.EnableKinesisStreamingDestination(ctx, &dynamodb.EnableKinesisStreamingDestinationInput{TableName: table, StreamArn: aws.String(kinesisARN + "orders")})
+			return err
+		}},
+		"DisableKinesisStreamingDestination": {unknownToControl, func() error {
+			_, err := db.DisableKinesisStreamingDestination(ctx, &dynamodb.DisableKinesisStreamingDestinationInput{TableName: table, StreamArn: aws.String(kinesisARN + "orders")})
+			return err
+		}},
+		"DescribeKinesisStreamingDestination": {unknownToControl, func() error {
+			_, err := db.DescribeKinesisStreamingDestination(ctx, &dynamodb.DescribeKinesisStreamingDestinationInput{TableName: table})
+			return err
+		}},
+		"UpdateKinesisStreamingDestination": {unknownToControl, func() error {
+			_, err := db.UpdateKinesisStreamingDestination(ctx, &dynamodb.UpdateKinesisStreamingDestinationInput{
+				TableName: table, StreamArn: aws.String(kinesisARN + "orders"), UpdateKinesisStreamingConfiguration: &types.UpdateKinesisStreamingConfiguration{
+					ApproximateCreationDateTimePrecision: types.ApproximateCreationDateTimePrecisionMicrosecond,
+				},
+			})
+			return err
+		}},
 		"DescribeTimeToLive": {unknownToControl, func() error {
 			_, err := db.DescribeTimeToLive(ctx, &dynamodb.DescribeTimeToLiveInput{TableName: table})
 			return err
