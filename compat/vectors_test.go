@@ -162,7 +162,7 @@ func TestVectorErrors(t *testing.T) {
 // TestVectorsOfALivingTable: an index that is made of items that are there, beside writes, and one that goes,
 // with a kill -9 in between: afterwards searches find what looking at everything would find.
 func TestVectorsOfALivingTable(t *testing.T) {
-	const n, dimensions = 1500, 8
+	const n, dimensions = 1100, 8
 	table := "kept"
 	args := []string{"--db", filepath.Join(t.TempDir(), "v.keystone"), "--sync", "interval"}
 	s := newServer(t, args...)
@@ -210,7 +210,7 @@ func TestVectorsOfALivingTable(t *testing.T) {
 	untilActive(t, c, table)
 	nearest(t, c, table, stored, draw())
 	put(n, n+200)
-	for i := range 300 {
+	for i := range 100 {
 		pk := fmt.Sprint(i)
 		_, err := c.DeleteItem(t.Context(), &dynamodb.DeleteItemInput{TableName: &table, Key: item{"pk": str(pk)}})
 		require.NoError(t, err)

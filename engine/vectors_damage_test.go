@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -254,6 +256,40 @@ func TestSalvagedVectors(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, v.OK, "seed %d: %v", seed, v.Faults)
 	}
+}
+
+// TestGraphsOutliveUncertainty: whatever answers of the store are lost, what is stored of a graph fits
+// together with what is not.
+func TestGraphsOutliveUncertainty(t *testing.T) {
+	store, err := memstore.Open(memstore.Options{Seed: 11, Uncertain: 0.05, Unavailable: 0.05, Conflict: 0.05, Mangle: true})
+	require.NoError(t, err)
+	now := time.Unix(1_800_000_000, 0)
+	var db *DB
+	for err = errors.New("not yet"); err != nil; { // the store may refuse the opening, too
+		db, err = OpenStore(store, Options{NoBackground: true, vectorsExact: 5, Clock: func() time.Time { return now }})
+	}
+	d := &testDB{DB: db, t: t}
+	for err = errors.New("not yet"); err != nil; {
+		_, err = db.CreateTable(t.Context(), vectorTable("EUCLIDEAN"))
+		if own, ok := errors.AsType[*api.Error](err); ok && own.Code == api.ResourceInUse {
+			break // it was made, and the answer lost
+		}
+	}
+	for i := range 120 {
+		item := d.build(attr.NewItem().S("pk", strconv.Itoa(i)).N("sk", "1").Vec("v", float32(i), 0, 0, 0, 0))
+		for err = errors.New("not yet"); err != nil; {
+			_, err = db.PutItem(t.Context(), &api.PutItemInput{TableName: api.Some("tab"), Item: item})
+		}
+		if i%10 == 9 {
+			_ = db.Work(t.Context()) // may fail, and is done again
+		}
+	}
+	for err = errors.New("not yet"); err != nil; {
+		err = db.Work(t.Context())
+	}
+	require.ElementsMatch(t, []string{"49", "50", "51"}, around(t, db, 50))
+	require.NoError(t, consistent(t.Context(), store, now))
+	_ = db.Close()
 }
 
 // TestResetVectors: searches find what there was at a checkpoint.

@@ -3,6 +3,7 @@ package neighbors
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -263,8 +264,10 @@ func (x *Index) Save(ctx context.Context, l *lease.Lease, now time.Time) error {
 		tx.Put(state, b)
 		return nil
 	})
-	if err != nil {
+	if errors.Is(err, storage.ErrUncertain) || errors.Is(err, lease.ErrLost) {
 		x.forget() // perhaps it is stored, perhaps somebody else stores another one
+	}
+	if err != nil {
 		return err
 	}
 	f.Clean()
