@@ -24,6 +24,7 @@ type background struct {
 	streams worker
 	counts  worker
 	tasks   worker
+	scaling worker
 	vectors worker
 	feeds   worker
 	kinesis worker
@@ -51,6 +52,7 @@ func (db *core) prepareBackground() {
 		streams: worker{name: "streams", wake: make(chan struct{}, 1)},
 		counts:  worker{name: "counts", wake: make(chan struct{}, 1)},
 		tasks:   worker{name: "tasks", wake: make(chan struct{}, 1)},
+		scaling: worker{name: "scaling", wake: make(chan struct{}, 1)},
 		vectors: worker{name: "vectors", wake: make(chan struct{}, 1)},
 		feeds:   worker{name: "feeds", wake: make(chan struct{}, 1)},
 		kinesis: worker{name: "destinations", wake: make(chan struct{}, 1)},
@@ -74,6 +76,9 @@ func (db *core) startBackground() {
 	db.startSenders()
 	db.loop(ctx, &db.background.feeds, consumersInterval, db.startFollowers)
 	db.loop(ctx, &db.background.kinesis, destinationsInterval, db.destinationsDue)
+	if db.throttled() {
+		db.loop(ctx, &db.background.scaling, scalingWindow/looksPerWindow, db.scaleOnce)
+	}
 }
 
 func (db *core) stopBackground() {
@@ -146,6 +151,6 @@ func (db *core) work(ctx context.Context) error {
 	feeds := db.followDue(ctx)
 	tend := db.tendStreams(ctx) // leaves jobs
 	_, jobs := db.doJobs(ctx)
-	errs := []error{tasks, destinations, feeds, tend, jobs, db.sendAll(ctx), db.sweepAll(ctx), db.countDue(ctx, unpaced), db.followAll(ctx), db.keepTime(ctx, timeKeptEvery)}
+	errs := []error{tasks, destinations, feeds, tend, jobs, db.scaleDue(ctx), db.sendAll(ctx), db.sweepAll(ctx), db.countDue(ctx, unpaced), db.followAll(ctx), db.keepTime(ctx, timeKeptEvery)}
 	return errors.Join(slices.DeleteFunc(errs, othersWork)...)
 }

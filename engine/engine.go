@@ -57,6 +57,7 @@ type core struct {
 	senders    senders
 	policies   policyCache
 	insights   insights.Registry
+	scaling    scaling
 
 	background *background
 	retired    atomic.Bool   // another one takes its place

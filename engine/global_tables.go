@@ -20,6 +20,23 @@ func (db *core) shared(r *catalog.Record, nowMs int64) {
 	}
 }
 
+// ownNoMore lets a replica have what is asked for all of them.
+func ownNoMore(r *catalog.Record, in *api.UpdateTableInput) {
+	if r.Global == nil {
+		return
+	}
+	o := &r.Global.Own
+	if in.ProvisionedThroughput != nil || in.BillingMode.Set {
+		o.Read, o.MaxRead, o.IndexRead, o.IndexMaxRead = 0, 0, nil, nil
+	}
+	if in.OnDemandThroughput != nil {
+		o.MaxRead = 0
+	}
+	if in.TableClass.Set {
+		o.TableClass = ""
+	}
+}
+
 // updateReplicas makes, changes, removes or parts from a replica: one a call.
 func (db *core) updateReplicas(ctx context.Context, in *api.UpdateTableInput) (*api.UpdateTableOutput, error) {
 	name, u := tableName(in.TableName.Value), &in.ReplicaUpdates[0]

@@ -499,3 +499,67 @@ func TestReplicasSurviveARestart(t *testing.T) {
 	g.equal("tab")
 	require.Len(t, g.all(1, "tab"), 50)
 }
+
+// TestScaling: throughput follows what is consumed, between its bounds, in all replicas; reads in their own.
+func TestScaling(t *testing.T) {
+	var ms atomic.Int64
+	ms.Store(1_800_000_000_000)
+	g := newGroup(t, 2, engine.Options{Throttle: true, Clock: func() time.Time { return time.UnixMilli(ms.Load()) }})
+	g.table("tab")
+	name := api.Some("tab")
+	units := func(read, write int64) *api.ProvisionedThroughput {
+		return &api.ProvisionedThroughput{ReadCapacityUnits: api.Some(read), WriteCapacityUnits: api.Some(write)}
+	}
+	_, err := g.dbs[0].UpdateTable(t.Context(), &api.UpdateTableInput{
+		TableName: name, BillingMode: api.Some("PROVISIONED"), ProvisionedThroughput: units(20, 10),
+	})
+	require.NoError(t, err)
+	g.settle()
+	policy := &api.AutoScalingSettingsUpdate{
+		MinimumUnits: api.Some[int64](5), MaximumUnits: api.Some[int64](12),
+		ScalingPolicyUpdate: &api.AutoScalingPolicyUpdate{
+			TargetTrackingScalingPolicyConfiguration: &api.AutoScalingTargetTrackingScalingPolicyConfigurationUpdate{TargetValue: api.Some(50.0)},
+		},
+	}
+	_, err = g.dbs[0].UpdateTableReplicaAutoScaling(t.Context(), &api.UpdateTableReplicaAutoScalingInput{
+		TableName: name, ProvisionedWriteCapacityAutoScalingUpdate: policy,
+		ReplicaUpdates: []api.ReplicaAutoScalingUpdate{{RegionName: api.Some(regionOf(1)), ReplicaProvisionedReadCapacityAutoScalingUpdate: policy}},
+	})
+	require.NoError(t, err)
+	g.settle()
+	has := func(i int) (read, write int64) {
+		d, err := g.dbs[i].DescribeTable(t.Context(), &api.DescribeTableInput{TableName: name})
+		require.NoError(t, err)
+		return d.Table.ProvisionedThroughput.ReadCapacityUnits.Value, d.Table.ProvisionedThroughput.WriteCapacityUnits.Value
+	}
+	minute := func(writes int) {
+		for i := range writes {
+			g.put(0, "tab", "busy", i)
+			ms.Add(60_000 / int64(writes))
+		}
+		ms.Add(60_000 - 60_000/int64(max(writes, 1))*int64(writes))
+		g.settle()
+	}
+	minute(0) // begins the window
+	minute(0)
+	read, _ := has(1)
+	require.Equal(t, int64(12), read, "what is above the bound comes down, where it is so")
+	read, write := has(0)
+	require.Equal(t, []int64{20, 10}, []int64{read, write})
+	for range 3 {
+		minute(360)
+	}
+	for i := range g.dbs {
+		_, write := has(i)
+		require.Equal(t, int64(12), write, "region %d", i)
+	}
+	for range 17 {
+		minute(0)
+	}
+	for i := range g.dbs {
+		_, write := has(i)
+		require.Equal(t, int64(5), write, "region %d", i)
+	}
+	read, _ = has(0)
+	require.Equal(t, int64(20), read, "what a replica has of its own stays there")
+}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/keystone-db/kstone/engine/api"
 	"github.com/keystone-db/kstone/engine/attr"
+	"github.com/keystone-db/kstone/engine/capacity"
 	"github.com/keystone-db/kstone/engine/catalog"
 	"github.com/keystone-db/kstone/engine/key"
 	"github.com/keystone-db/kstone/engine/replica"
@@ -274,7 +275,15 @@ func (db *core) takeItems(ctx context.Context, in *api.ReplicateInput) error {
 			return err
 		}
 	}
-	return db.apply(ctx, t, changes)
+	if err := db.apply(ctx, t, changes); err != nil {
+		return err
+	}
+	if db.throttled() { // as in the service, what is replicated costs where it arrives, too
+		for i := range changes {
+			db.charge(t, &capacity.Meter{Table: capacity.WriteUnits(0, sizeOf(changes[i].Item))}, true)
+		}
+	}
+	return nil
 }
 
 // changeOf checks an item that came from elsewhere. It may be kept.

@@ -60,6 +60,7 @@ func (db *core) UpdateTable(ctx context.Context, in *api.UpdateTableInput) (*api
 				r.SSE = &catalog.SSE{KeyID: s.KMSMasterKeyId.Value}
 			}
 		}
+		ownNoMore(r, in)
 		db.shared(r, now)
 		return nil
 	})

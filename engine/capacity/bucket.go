@@ -32,6 +32,7 @@ type Buckets struct {
 type level struct {
 	units float64
 	at    time.Time
+	used  float64 // since Used was called
 }
 
 // Has says whether the bucket, which fills by rate units a second, holds units now.
@@ -45,7 +46,22 @@ func (b *Buckets) Has(name Bucket, rate, units float64, now time.Time) bool {
 func (b *Buckets) Take(name Bucket, rate, units float64, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.fill(name, rate, now).units -= units
+	l := b.fill(name, rate, now)
+	l.units -= units
+	l.used += units
+}
+
+// Used returns what was taken from a bucket since the last call, and is for one caller.
+func (b *Buckets) Used(name Bucket) float64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	l := b.list[name]
+	if l == nil {
+		return 0
+	}
+	used := l.used
+	l.used = 0
+	return used
 }
 
 // fill brings a bucket up to now. A new one holds one second's worth: nothing was left unused yet.

@@ -35,6 +35,8 @@ type Global struct {
 	SharedRegion string `json:"sharedRegion,omitempty"`
 	// Own is what differs here from the shared settings.
 	Own Override `json:"own"`
+	// Base are the shared settings before what differs here; nil when nothing does.
+	Base *Shared `json:"base,omitempty"`
 	// SourcedMs is when a replica was last made from this table.
 	SourcedMs int64 `json:"sourcedMs,omitempty"`
 }
@@ -230,7 +232,35 @@ func (r *Record) Shared() Shared {
 		ix := &s.Indexes[i]
 		ix.Sub, ix.Building, ix.DeleteOnly = 0, false, false
 	}
+	if r.Global != nil && r.Global.Base != nil {
+		s.without(&r.Global.Own, r.Global.Base)
+	}
 	return s
+}
+
+// without puts the shared settings in the place of what a replica has of its own.
+func (s *Shared) without(o *Override, base *Shared) {
+	if o.TableClass != "" {
+		s.TableClass = base.TableClass
+	}
+	if o.Read != 0 && !s.Billing.OnDemand {
+		s.Billing.Table.Read = base.Billing.Table.Read
+	}
+	if o.MaxRead != 0 && s.Billing.OnDemand {
+		s.Billing.Max = base.Billing.Max
+	}
+	for name := range o.IndexRead {
+		if t, ok := base.Billing.Indexes[name]; ok && !s.Billing.OnDemand {
+			s.Billing.Indexes[name] = Throughput{Read: t.Read, Write: s.Billing.Indexes[name].Write}
+		}
+	}
+	for name := range o.IndexMaxRead {
+		if m, ok := base.Billing.IndexMax[name]; ok {
+			s.Billing.IndexMax[name] = m
+		} else {
+			delete(s.Billing.IndexMax, name)
+		}
+	}
 }
 
 // SameKeys says whether two tables have the same key and indexes of the same names and keys.
@@ -285,11 +315,16 @@ func (r *Record) Adopt(s *Shared) {
 	case r.SSE == nil:
 		r.SSE = &SSE{}
 	}
+	r.Global.Base = s
 	r.Apply(r.Global.Own)
 }
 
 // Apply sets what the table has of its own.
 func (r *Record) Apply(o Override) {
+	if r.Global.Base == nil {
+		s := r.Shared()
+		r.Global.Base = &s
+	}
 	r.Global.Own = o.clone()
 	if o.KeyID != "" {
 		r.SSE = &SSE{KeyID: o.KeyID}
