@@ -46,8 +46,11 @@ type Batch struct {
 // missed.
 func (r Rows) Pending(ctx context.Context, store storage.Store, after storage.Seq, limit int, region string) (b Batch, err error) {
 	mark, err := store.Watermark(ctx, 0)
-	if err != nil || mark <= after {
+	if err != nil || mark == after {
 		return Batch{Next: after}, err
+	}
+	if mark < after {
+		after = 0 // a store that was made anew, by salvage
 	}
 	err = storage.Fresh(ctx, func() error {
 		b, err = r.pending(ctx, store, after, mark, limit, region)
