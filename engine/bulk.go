@@ -98,6 +98,8 @@ func (db *core) startBulk(ctx context.Context, in *api.StartBulkPutItemsInput) (
 		return nil, nil, err
 	}
 	switch {
+	case table.Global != nil && len(table.Global.Peers) > 0:
+		return nil, nil, api.Errorf(api.ResourceInUse, api.MsgBulkGlobal, table.Table.Name)
 	case table.BuildsIndexes():
 		return nil, nil, api.Errorf(api.ResourceInUse, api.MsgBulkIndex, table.Table.Name)
 	case table.Status != catalog.StatusUpdating:

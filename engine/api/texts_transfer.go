@@ -34,6 +34,8 @@ const (
 	MsgBulkEnded = "Bulk operation %s has already reached a terminal status"
 	// MsgBulkIndex is ResourceInUse of a table to which an index is being added; table; unsure.
 	MsgBulkIndex = "Attempt to change a resource which is still in use: An index of the table is being created: %s"
+	// MsgBulkGlobal is ResourceInUse of a table with replicas; table; unsure.
+	MsgBulkGlobal = "Attempt to change a resource which is still in use: Bulk operations are not supported on the global table: %s"
 
 	// MsgExportArn is a TableArn that is the ARN of no table; unsure.
 	MsgExportArn = PrefixInvalid + "Invalid TableArn"

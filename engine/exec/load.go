@@ -70,8 +70,13 @@ func (l *Load) Run(tx storage.Tx) error {
 		}
 		commit(tx, l.table, w, v, &l.Results[i])
 		if l.table.Recorded() {
-			o := outcome{table: l.table, write: w, stored: v, result: &l.Results[i], now: l.now, index: i}
-			o.record(tx, &l.wrote)
+			o := outcome{
+				table: l.table, write: w, stored: v, result: &l.Results[i], now: l.now, index: i,
+				beside: l.sizes, place: i,
+			}
+			if err := o.record(tx, &l.wrote); err != nil {
+				return err
+			}
 		}
 	}
 	sizes.commit(tx)
