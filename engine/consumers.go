@@ -66,6 +66,9 @@ type run struct {
 	passed atomic.Uint64
 	missed atomic.Uint64
 
+	// anew makes the next pass begin at the stored cursor, poke has it made; it holds one call.
+	anew     atomic.Bool
+	poke     chan struct{}
 	mu       sync.Mutex
 	follower *follow.Follower // guarded by mu
 	lease    *lease.Lease     // guarded by mu
@@ -89,6 +92,17 @@ func (db *core) serveConsumers(kind string, deliver deliverer) {
 // setConsumers changes who follows a table, together with whatever else of its record, and has them served.
 func (db *core) setConsumers(ctx context.Context, table string, change func(*catalog.Record) error) (*catalog.Table, error) {
 	t, err := db.catalog.Update(ctx, table, false, change)
+	db.following.mu.Lock()
+	for _, r := range db.following.runs {
+		if r.table == table { // it may be gone, or have another place
+			r.anew.Store(true)
+			select {
+			case r.poke <- struct{}{}:
+			default:
+			}
+		}
+	}
+	db.following.mu.Unlock()
 	db.background.feeds.look()
 	return t, err
 }
@@ -117,7 +131,7 @@ func (db *core) followers() []*run {
 }
 
 func (db *core) newRun(id runID, table string, deliver deliverer) *run {
-	r := &run{db: db, id: id, table: table, deliver: deliver}
+	r := &run{db: db, id: id, table: table, deliver: deliver, poke: make(chan struct{}, 1)}
 	r.idleMs.Store(db.exec.Now().UnixMilli())
 	path := catalog.FeedPath(table, fmt.Sprint(id.stream))
 	r.follower = follow.New(follow.Env{
@@ -159,6 +173,9 @@ func (r *run) hold(ctx context.Context) (l *lease.Lease, err error) {
 func (r *run) pass(ctx context.Context) (wake <-chan struct{}, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.anew.Swap(false) {
+		r.follower.Close()
+	}
 	for {
 		// Before anything is delivered, not only before it is noted: others may be at it.
 		if _, err := r.hold(ctx); err != nil {
@@ -249,6 +266,7 @@ func (r *run) serve(ctx context.Context) {
 		}
 		select {
 		case <-ctx.Done():
+		case <-r.poke:
 		case <-wake:
 		case <-timer:
 		}

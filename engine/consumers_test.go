@@ -231,12 +231,27 @@ func TestConsumersInTheBackground(t *testing.T) {
 		}
 		synctest.Wait()
 		require.Equal(t, "INSERT b - 0\nMODIFY b 0 1\nMODIFY b 1 2", l.took())
+		cursors, err := db.served.Load().catalog.Cursors(t.Context(), tableOf(t, db))
+		require.NoError(t, err)
+		at := cursors["test/a"].At
+		d.put(item1("c", "1"))
+		synctest.Wait()
+		require.Equal(t, "INSERT c - 1", l.took())
+		d.follow("test/a", false, &at)
+		synctest.Wait()
+		require.Equal(t, "INSERT c - 1", l.took(), "from another place")
 		d.unfollow("test/a")
 		d.put(item1("a", "2"))
 		synctest.Wait()
 		require.Empty(t, l.took())
 		require.NoError(t, db.Close())
 	})
+}
+
+func tableOf(t *testing.T, db *DB) *catalog.Table {
+	table, err := db.served.Load().catalog.Lookup(t.Context(), "orders")
+	require.NoError(t, err)
+	return table
 }
 
 // TestCrossReferencesOfFeeds: what is lost of a feed is told and made anew.
