@@ -24,6 +24,28 @@ const (
 	switchWindow = 24 * time.Hour
 )
 
+// strictUnits refuses throughput that is above what a table, or with all others the account, may have: that of a
+// table is its own and that of its indexes.
+func (db *core) strictUnits(table string, b *catalog.Billing) error {
+	if !db.opts.StrictLimits || b.OnDemand {
+		return nil
+	}
+	own := b.Provisioned()
+	all := db.catalog.Provisioned(table)
+	for _, x := range []struct {
+		kind       string
+		own, total int64
+	}{{"read", own.Read, own.Read + all.Read}, {"write", own.Write, own.Write + all.Write}} {
+		switch {
+		case x.own > tableUnitsMax:
+			return api.Errorf(api.LimitExceeded, api.MsgTableUnits, x.kind, tableUnitsMax)
+		case x.total > accountUnitsMax:
+			return api.Errorf(api.LimitExceeded, api.MsgAccountUnits, x.kind, accountUnitsMax)
+		}
+	}
+	return nil
+}
+
 // strictTables is the number of tables that the catalog may hold, 0 for any.
 func (o *Options) strictTables() int {
 	if o.StrictLimits {

@@ -104,8 +104,8 @@ type Options struct {
 	// maximum of on-demand ones, as the service does; default is to serve all that comes.
 	Throttle bool
 	// StrictLimits enforces also the service's limits that only pace administrators: one change of
-	// time to live an hour, decreases of throughput and switches of the billing mode a day, tables of
-	// an account.
+	// time to live an hour, decreases of throughput and switches of the billing mode a day, tables and
+	// provisioned units of an account; and what a table may have of them.
 	StrictLimits bool
 	// CacheBytes bounds the block cache, MemtableBytes the memtables; 0 means 64 MiB each.
 	CacheBytes, MemtableBytes int64

@@ -41,6 +41,9 @@ func (db *core) CreateTable(ctx context.Context, in *api.CreateTableInput) (*api
 			return nil, err
 		}
 	}
+	if err := db.strictUnits(name, &record.Billing); err != nil {
+		return nil, err
+	}
 	t, err := db.createTable(ctx, record)
 	if err != nil {
 		return nil, err

@@ -47,6 +47,9 @@ func (db *core) UpdateTable(ctx context.Context, in *api.UpdateTableInput) (*api
 			if err := strictBilling(&r.Billing, &next, now); err != nil {
 				return err
 			}
+			if err := db.strictUnits(name, &next); err != nil {
+				return err
+			}
 		}
 		if in.DeletionProtectionEnabled.Set {
 			r.DeletionProtection = in.DeletionProtectionEnabled.Value

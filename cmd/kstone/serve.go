@@ -105,7 +105,7 @@ func newServe() *cobra.Command {
 		"maximum of an on-demand one; five minutes of unused throughput are kept for bursts")
 	f.BoolVar(&c.StrictLimits, "strict-limits", false, "enforce limits of the service that only pace administrators: a change of\n"+
 		"time to live an hour, decreases of throughput and switches of the billing mode a day,\n"+
-		"2,500 tables")
+		"2,500 tables, 40,000 units of a table and 80,000 of all")
 	f.BoolVar(&c.WaitOnConflict, "wait-on-conflict", false, "let requests that meet a transaction in flight on the same item wait for it\n"+
 		"instead of TransactionConflictException")
 	f.BoolVar(&c.ClassicErrors, "classic-errors", false, "error texts of PutItem and UpdateItem as before 2026")

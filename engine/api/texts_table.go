@@ -162,6 +162,12 @@ const (
 	// MsgTables is LimitExceeded of a table too many; limit. The number stood at 256 in the errors that
 	// users published.
 	MsgTables = "Subscriber limit exceeded: There is a limit of %d tables per subscriber"
+	// MsgTableUnits is LimitExceeded of throughput above what a table may have; "read" or "write", limit; unsure: only
+	// the limit is known.
+	MsgTableUnits = "Subscriber limit exceeded: Provisioned %s capacity units of a table are limited to %d"
+	// MsgAccountUnits is LimitExceeded of throughput above what an account may have; "read" or "write", limit; unsure:
+	// only the limit is known.
+	MsgAccountUnits = "Subscriber limit exceeded: Provisioned %s capacity units of an account are limited to %d"
 	// MsgProtected is DeleteTable of a protected table (wire-facts §10 #14).
 	MsgProtected = "Resource cannot be deleted as it is currently protected against deletion. " +
 		"Disable deletion protection first."

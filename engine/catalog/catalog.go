@@ -351,6 +351,22 @@ func (c *Catalog) Names(ctx context.Context, after string, limit int) ([]string,
 	return names, false, nil
 }
 
+// Provisioned is the throughput of all tables but one, with that of their indexes.
+func (c *Catalog) Provisioned(but string) (sum Throughput) {
+	for name, t := range c.snapshot() {
+		if name == but || t.Status == StatusDeleting {
+			continue
+		}
+		b := &t.Billing
+		if t.Pending != nil {
+			b = t.Pending
+		}
+		p := b.Provisioned()
+		sum.Read, sum.Write = sum.Read+p.Read, sum.Write+p.Write
+	}
+	return sum
+}
+
 // Count of tables in every state.
 func (c *Catalog) Count() int { return len(c.snapshot()) }
 

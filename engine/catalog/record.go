@@ -154,6 +154,18 @@ func (b *Billing) SwitchesSince(ms int64) (n int) {
 	return n
 }
 
+// Provisioned is the throughput of the table and its indexes together.
+func (b *Billing) Provisioned() Throughput {
+	if b.OnDemand {
+		return Throughput{}
+	}
+	sum := b.Table
+	for _, t := range b.Indexes {
+		sum.Read, sum.Write = sum.Read+t.Read, sum.Write+t.Write
+	}
+	return sum
+}
+
 // Clone shares nothing with b that a change would reach into.
 func (b Billing) Clone() Billing {
 	b.Switches = slices.Clone(b.Switches)
