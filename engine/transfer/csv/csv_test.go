@@ -96,7 +96,7 @@ func TestHeaders(t *testing.T) {
 		}
 		assert.Equal(t, []string{want}, got, text)
 	}
-	require.Equal(t, []string{"a line is longer than 33554432 bytes"}, all(t, "a\n\""+strings.Repeat(strings.Repeat("x", 1<<16)+"\n", transfer.RecordMaxBytes>>16), csv.Options{}),
+	require.Equal(t, []string{"a line is longer than 33554432 bytes"}, all(t, "a\n\""+strings.Repeat(strings.Repeat("x", 1<<16)+"\n", 1+transfer.RecordMaxBytes>>16), csv.Options{}),
 		"a quote that nothing ends")
 }
 
