@@ -10,8 +10,10 @@ import (
 	"github.com/keystone-db/kstone/engine/lsm/internal/bug"
 )
 
-// plantedSeedsMax is how many seeds may pass before a fault counts as not found.
-const plantedSeedsMax = 3
+// plantedSeedsMax is how many seeds may pass before a fault counts as not found. Most are found at once;
+// FlushUnsynced only where a pass meets a group that is not written yet, since every sync of the file syncs
+// a relaxed log, too.
+const plantedSeedsMax = 24
 
 // TestPlantedBugsAreFound proves the harness: with each fault in the engine, some workload must
 // fail, and without any none does.
