@@ -45,14 +45,20 @@ func TestPlantedPublicationIsFound(t *testing.T) {
 	require.NotEqual(t, uint64(1), visiblePastAStall(t))
 }
 
+// TestPlantedFlushIsFound: every sync of the file syncs a relaxed log that is written through the page cache,
+// too, so that crash workloads show this fault seldom. It is a pass that does not wait for a group on its way.
+func TestPlantedFlushIsFound(t *testing.T) {
+	defer bug.Plant(bug.FlushUnsynced)()
+	_, passes := passBesideALostWrite(t)
+	require.NotZero(t, passes)
+}
+
 // plantedBug names the workloads that must find a fault, the likeliest first.
 type plantedBug struct {
 	bug   bug.Name
 	loads []string
 }
 
-// plantedBugs lacks bug.FlushUnsynced: every sync of the file syncs a relaxed log that is written through the
-// page cache, too, so that this fault shows only where a pass meets a group on its way, for one seed in ten.
 func plantedBugs() []plantedBug {
 	const (
 		single = "single puts"

@@ -30,9 +30,8 @@ const (
 	overwriteWriters = 4
 	// spaceFactor bounds the settled space, log and reserve included, against the data.
 	spaceFactor = 1.5
-	// stripeTablesMax bounds the tables of one stripe in level 0 while writers are fast and a busy machine
-	// gives compaction little: the gate's delay has long reached its bound there.
-	stripeTablesMax = 5 * l0SlowTables
+	// stripeTablesMax bounds the tables of one stripe in level 0 while writers are fast.
+	stripeTablesMax = 4 * l0SlowTables
 )
 
 // TestOverwritesThroughASmallLog writes many times the size of the log: laps go on, tables stay few

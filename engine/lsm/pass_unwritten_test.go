@@ -3,6 +3,7 @@ package lsm
 import (
 	"runtime"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -15,18 +16,30 @@ import (
 // TestAPassWaitsForWhatIsNotWritten: memtables hold batches whose group is being written, and a table with
 // a batch that the log has not, and never will have, would be half of it, or one that was refused.
 func TestAPassWaitsForWhatIsNotWritten(t *testing.T) {
-	h := &hooks{}
-	db := manualDB(t, vfs.NewMemFS(1), func(o *Options) { o.hooks = h })
-	require.NoError(t, applyPut(db, crashKey(1, 1, 1), "written"))
-	passed := make(chan error, 1)
-	h.beforeWrite = func() error {
-		h.beforeWrite = nil
-		go func() { passed <- db.pass(passAll) }()
-		return errInjected
-	}
-	require.ErrorIs(t, applyPut(db, crashKey(1, 1, 2), "lost"), storage.ErrUncertain)
-	require.ErrorIs(t, <-passed, storage.ErrUnavailable)
-	require.Zero(t, db.figures.passes.Load())
+	err, passes := passBesideALostWrite(t)
+	require.ErrorIs(t, err, storage.ErrUnavailable)
+	require.Zero(t, passes)
+}
+
+// passBesideALostWrite runs a pass while a group is sealed and not written, and loses the group once the pass
+// goes no further. It returns the pass's error and the number of passes that came to their record.
+func passBesideALostWrite(t *testing.T) (passed error, passes int64) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		h := &hooks{}
+		db := manualDB(t, vfs.NewMemFS(1), func(o *Options) { o.hooks = h })
+		require.NoError(t, applyPut(db, crashKey(1, 1, 1), "written"))
+		done := make(chan error, 1)
+		h.beforeWrite = func() error {
+			h.beforeWrite = nil
+			go func() { done <- db.pass(passAll) }()
+			synctest.Wait()
+			return errInjected
+		}
+		require.ErrorIs(t, applyPut(db, crashKey(1, 1, 2), "lost"), storage.ErrUncertain)
+		passed, passes = <-done, int64(db.figures.passes.Load())
+	})
+	return passed, passes
 }
 
 // TestAViewIsTakenBetweenEdits: what a copy is made of has no tables of a pass in some stripes only, nor
