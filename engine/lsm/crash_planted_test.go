@@ -49,7 +49,7 @@ func TestPlantedPublicationIsFound(t *testing.T) {
 // too, so that crash workloads show this fault seldom. It is a pass that does not wait for a group on its way.
 func TestPlantedFlushIsFound(t *testing.T) {
 	defer bug.Plant(bug.FlushUnsynced)()
-	_, passes := passBesideALostWrite(t)
+	passes, _ := passBesideALostWrite(t)
 	require.NotZero(t, passes)
 }
 

@@ -16,14 +16,14 @@ import (
 // TestAPassWaitsForWhatIsNotWritten: memtables hold batches whose group is being written, and a table with
 // a batch that the log has not, and never will have, would be half of it, or one that was refused.
 func TestAPassWaitsForWhatIsNotWritten(t *testing.T) {
-	err, passes := passBesideALostWrite(t)
+	passes, err := passBesideALostWrite(t)
 	require.ErrorIs(t, err, storage.ErrUnavailable)
 	require.Zero(t, passes)
 }
 
 // passBesideALostWrite runs a pass while a group is sealed and not written, and loses the group once the pass
-// goes no further. It returns the pass's error and the number of passes that came to their record.
-func passBesideALostWrite(t *testing.T) (passed error, passes int64) {
+// goes no further. It returns the number of passes that came to their record, and the pass's error.
+func passBesideALostWrite(t *testing.T) (passes int64, passed error) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		h := &hooks{}
@@ -39,7 +39,7 @@ func passBesideALostWrite(t *testing.T) (passed error, passes int64) {
 		require.ErrorIs(t, applyPut(db, crashKey(1, 1, 2), "lost"), storage.ErrUncertain)
 		passed, passes = <-done, int64(db.figures.passes.Load())
 	})
-	return passed, passes
+	return passes, passed
 }
 
 // TestAViewIsTakenBetweenEdits: what a copy is made of has no tables of a pass in some stripes only, nor
