@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/middleware"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -43,7 +44,18 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer shared.kill()
-	return m.Run()
+	if code := m.Run(); code != 0 || !wholeRun() {
+		return code
+	}
+	faults, err := witnessed.missing()
+	for _, fault := range faults {
+		fmt.Fprintln(os.Stderr, "compat:", fault)
+	}
+	if err != nil || len(faults) > 0 {
+		fmt.Fprintln(os.Stderr, "FAIL: not every outcome of every operation is tested;", err)
+		return 1
+	}
+	return 0
 }
 
 func prepare(dir string) error {
@@ -205,5 +217,6 @@ func newClient(url string, options ...func(*dynamodb.Options)) *dynamodb.Client 
 	return dynamodb.New(dynamodb.Options{
 		BaseEndpoint: &url, Region: "eu-west-3",
 		Credentials: credentials.NewStaticCredentialsProvider("any", "key", ""),
+		APIOptions:  []func(*middleware.Stack) error{witnessed.watch},
 	}, options...)
 }
