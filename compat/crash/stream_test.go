@@ -73,7 +73,9 @@ func (t *tail) take(change object) error {
 	if found := imageText(change["OldImage"]); found != t.state[pk] {
 		return fmt.Errorf("stream: %s: record %s finds %.80s, the one before left %.80s", pk, number, found, t.state[pk])
 	}
-	t.state[pk] = imageText(change["NewImage"])
+	if t.state[pk] = imageText(change["NewImage"]); t.state[pk] == "" {
+		delete(t.state, pk)
+	}
 	t.last = number
 	t.records++
 	return nil
