@@ -145,6 +145,54 @@ func TestItemsOfTwoGenerations(t *testing.T) {
 	require.Equal(t, map[string]string{"a": "1 3 300", "b": "1 - 400"}, told)
 }
 
+// TestManyVersions: of an item with very many changes, in two generations, few are read, and they are the
+// right ones.
+func TestManyVersions(t *testing.T) {
+	const many = 3000
+	s := openStore(t)
+	k, _ := itemOf(t, "hot", "")
+	seqs := make([]storage.Seq, many)
+	var sum int
+	for i := range many {
+		_, old := itemOf(t, "hot", fmt.Sprint(i))
+		_, now := itemOf(t, "hot", fmt.Sprint(i+1))
+		sum += len(k) + len(old)
+		require.NoError(t, s.Update(t.Context(), []storage.Named{{Key: k}}, storage.UpdateOptions{}, func(tx storage.Tx) error {
+			Write(tx, 5+uint32(2*i/many), &Change{Item: k, Before: old, After: true, AtMs: int64(i)})
+			tx.Put(k, now)
+			seqs[i] = tx.Seq()
+			return nil
+		}))
+	}
+	next, after := itemOf(t, "next", "1")
+	require.NoError(t, s.Apply(t.Context(), &storage.Batch{Ops: []storage.Op{{Key: next, Value: after}}}, storage.UpdateOptions{}))
+	source, snap := Source{Table: tested.ID, History: []uint32{5, 6}}, snapshot(t, s)
+	value := func(it attr.Item) string { return string(it.Get("v").Payload()) }
+	for i := 0; i < many; i += 37 {
+		it, err := source.Items(t.Context(), snap, Span{}, seqs[i])
+		require.NoError(t, err)
+		got := map[string]string{}
+		for it.Next() {
+			got[string(it.Item().Get("pk").Payload())] = value(it.Item())
+		}
+		require.NoError(t, it.Err())
+		require.Equal(t, map[string]string{"hot": fmt.Sprint(i), "next": "1"}, got)
+		require.Less(t, it.Read(), sum/20)
+		it.Close()
+		ch, err := source.Changes(t.Context(), snap, Span{}, seqs[i/2], seqs[i])
+		require.NoError(t, err)
+		n := 0
+		for ; ch.Next(); n++ {
+			require.Equal(t, []string{fmt.Sprint(i / 2), fmt.Sprint(i)}, []string{value(ch.Old()), value(ch.New())})
+			require.EqualValues(t, i-1, ch.LastMs())
+		}
+		require.NoError(t, ch.Err())
+		require.Equal(t, min(i, 1), n)
+		require.Less(t, ch.Read(), sum/20)
+		ch.Close()
+	}
+}
+
 // TestHistoryValue pins the bytes of a history row, and what is none is refused.
 func TestHistoryValue(t *testing.T) {
 	s := openStore(t)

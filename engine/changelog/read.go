@@ -60,9 +60,15 @@ func (s *Source) hashes(sub uint32, span Span) storage.Range {
 	return r
 }
 
+// walkMax is how many rows of one item are walked over, one after the other, before those that decide are
+// looked up: a counter has as many rows as it was counted.
+const walkMax = 32
+
 // generation walks the history rows of one generation, one item after the other.
 type generation struct {
-	it storage.Iterator
+	sub uint32
+	it  storage.Iterator
+	end []byte // of the range
 	// item and seq are those of the row at hand; item is nil at the end.
 	item []byte
 	seq  storage.Seq
@@ -134,21 +140,19 @@ func (v *versions) reset() {
 
 // reader walks the history of several generations at once.
 type reader struct {
+	ctx  context.Context //nolint:containedctx // that of the reading, as iterators have it
+	snap storage.Snapshot
 	gens []generation
 	// read counts the bytes of all that was walked over.
 	read int
 }
 
 func (s *Source) open(ctx context.Context, snap storage.Snapshot, span Span) (*reader, error) {
-	r := &reader{}
+	r := &reader{ctx: ctx, snap: snap}
 	for _, sub := range s.History {
-		it, err := snap.Iter(ctx, s.history(sub, span), storage.IterOptions{Once: true})
-		if err != nil {
-			r.close()
-			return nil, err
-		}
-		r.gens = append(r.gens, generation{it: it})
-		if err := r.gens[len(r.gens)-1].next(); err != nil {
+		rows := s.history(sub, span)
+		r.gens = append(r.gens, generation{sub: sub, end: rows.End})
+		if err := r.walk(&r.gens[len(r.gens)-1], rows.Start); err != nil {
 			r.close()
 			return nil, err
 		}
@@ -156,9 +160,25 @@ func (s *Source) open(ctx context.Context, snap storage.Snapshot, span Span) (*r
 	return r, nil
 }
 
+// walk makes a generation go on at a key.
+func (r *reader) walk(g *generation, start []byte) error {
+	if g.it != nil {
+		g.it.Close()
+		g.it = nil
+	}
+	it, err := r.snap.Iter(r.ctx, storage.Range{Start: start, End: g.end}, storage.IterOptions{Once: true})
+	if err != nil {
+		return err
+	}
+	g.it = it
+	return g.next()
+}
+
 func (r *reader) close() {
 	for i := range r.gens {
-		r.gens[i].it.Close()
+		if it := r.gens[i].it; it != nil {
+			it.Close()
+		}
 	}
 }
 
@@ -173,14 +193,18 @@ func (r *reader) least() []byte {
 	return k
 }
 
-// collect walks over all rows of an item.
+// collect takes the rows of an item that decide and goes on behind it.
 func (r *reader) collect(item []byte, v *versions) error {
 	for i := range r.gens {
 		g := &r.gens[i]
-		for g.item != nil && bytes.Equal(g.item, item) {
-			value := g.it.Value()
-			r.read += len(g.item) + len(value)
-			if err := v.take(g.seq, value); err != nil {
+		for walked := 0; g.item != nil && bytes.Equal(g.item, item); walked++ {
+			if walked == walkMax {
+				if err := r.jump(g, item, v); err != nil {
+					return err
+				}
+				break
+			}
+			if err := r.take(g.it, g.item, g.seq, v); err != nil {
 				return err
 			}
 			if err := g.next(); err != nil {
@@ -189,6 +213,47 @@ func (r *reader) collect(item []byte, v *versions) error {
 		}
 	}
 	return nil
+}
+
+func (r *reader) take(at storage.Iterator, item []byte, seq storage.Seq, v *versions) error {
+	value := at.Value()
+	r.read += len(item) + len(value)
+	return v.take(seq, value)
+}
+
+// jump looks up the rows of an item that decide, in one generation, and goes on behind all of them.
+func (r *reader) jump(g *generation, item []byte, v *versions) error {
+	row := func(seq storage.Seq) []byte { return key.AppendHistory(nil, g.sub, item, uint64(seq)) }
+	end := key.PrefixEnd(key.AppendHistoryPrefix(nil, g.sub, item))
+	if err := r.first(storage.Range{Start: row(v.cutFrom), End: end}, false, item, v); err != nil {
+		return err
+	}
+	if v.cutTo != v.cutFrom {
+		if err := r.first(storage.Range{Start: row(v.cutTo), End: end}, false, item, v); err != nil {
+			return err
+		}
+		if err := r.first(storage.Range{Start: row(v.cutFrom), End: row(v.cutTo)}, true, item, v); err != nil {
+			return err
+		}
+	}
+	return r.walk(g, end)
+}
+
+// first takes the first row of a range, or the last one.
+func (r *reader) first(rows storage.Range, last bool, item []byte, v *versions) error {
+	it, err := r.snap.Iter(r.ctx, rows, storage.IterOptions{Reverse: last, LimitHint: 1})
+	if err != nil {
+		return err
+	}
+	defer it.Close()
+	if !it.Next() {
+		return it.Err()
+	}
+	_, seq, ok := key.SplitHistory(nil, it.Key())
+	if !ok {
+		return fmt.Errorf("changelog: key %x: %w", it.Key(), storage.ErrCorrupt)
+	}
+	return r.take(it, item, storage.Seq(seq), v)
 }
 
 // Items reads a table as of a cut. It starts before the first item. It is not safe for concurrent use.
@@ -294,8 +359,6 @@ func (it *Items) Close() {
 
 // Changes reads which items changed between two cuts.
 type Changes struct {
-	ctx    context.Context //nolint:containedctx // that of the reading, as iterators have it
-	snap   storage.Snapshot
 	reader *reader
 	key    []byte
 	found  versions
@@ -314,7 +377,7 @@ func (s *Source) Changes(ctx context.Context, snap storage.Snapshot, span Span, 
 	if err != nil {
 		return nil, err
 	}
-	return &Changes{ctx: ctx, snap: snap, reader: r, found: versions{cutFrom: from, cutTo: to}}, nil
+	return &Changes{reader: r, found: versions{cutFrom: from, cutTo: to}}, nil
 }
 
 // Next goes to the next item that changed and says whether there is one. One that is at the end as it was in
@@ -346,7 +409,7 @@ func (c *Changes) Next() bool {
 			}
 			return true
 		}
-		v, err := c.snap.Get(c.ctx, c.key)
+		v, err := c.reader.snap.Get(c.reader.ctx, c.key)
 		if c.err = err; err == nil && v.Present {
 			c.new = v.Data
 			c.read += len(v.Data)
