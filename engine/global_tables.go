@@ -15,7 +15,7 @@ const globalVersion = "2019.11.21"
 
 // shared notes that settings were changed which replicas share.
 func (db *core) shared(r *catalog.Record, nowMs int64) {
-	if r.Global != nil {
+	if r.Global != nil && !r.Global.Legacy {
 		r.Global.SharedMs, r.Global.SharedRegion = max(nowMs, r.Global.SharedMs+1), db.opts.Region
 	}
 }
@@ -46,6 +46,9 @@ func (db *core) updateReplicas(ctx context.Context, in *api.UpdateTableInput) (*
 	}
 	if err := busy(&t.Record); err != nil {
 		return nil, err
+	}
+	if t.Global != nil && t.Global.Legacy {
+		return nil, api.Errorf(api.Validation, api.MsgGlobalLegacyUpdate)
 	}
 	if in.MultiRegionConsistency.Set && t.Global != nil {
 		return nil, api.Errorf(api.Validation, api.MsgConsistencyExisting)
@@ -221,10 +224,7 @@ func (db *core) disassociate(r *catalog.Record, d *api.DisassociateReplicationGr
 	case !r.Global.Unprotected:
 		return api.Errorf(api.Validation, api.MsgDisassociateProtected, r.Table.Name)
 	}
-	r.Global.Leaving = true
-	for i := range r.Global.Peers {
-		r.Global.Peers[i].State = catalog.PeerLeaving
-	}
+	r.LeaveGlobal()
 	return nil
 }
 
@@ -301,6 +301,10 @@ func (db *core) describeGlobal(d *api.TableDescription, t *catalog.Table) {
 	if g == nil {
 		return
 	}
+	if g.Legacy {
+		d.GlobalTableVersion = api.Some(legacyVersion)
+		return
+	}
 	d.GlobalTableVersion = api.Some(globalVersion)
 	d.GlobalTableSettingsReplicationMode = api.Some(api.GlobalTableSettingsReplicationModeEnabledWithOverrides)
 	d.DisassociationProtectionEnabled = api.Some(!g.Unprotected)
@@ -343,9 +347,9 @@ func describePeer(p *catalog.Peer, t *catalog.Table) api.ReplicaDescription {
 // peerStatus is the service's word.
 func peerStatus(p *catalog.Peer) string {
 	switch {
-	case p.State == catalog.PeerCreating, p.State == catalog.PeerJoining:
+	case p.State == catalog.PeerCreating, p.State == catalog.PeerJoining, p.State == catalog.PeerLinking, p.State == catalog.PeerMerging:
 		return api.ReplicaStatusCreating
-	case p.State == catalog.PeerDeleting:
+	case p.State == catalog.PeerDeleting, p.State == catalog.PeerUnlinking:
 		return api.ReplicaStatusDeleting
 	case p.State == catalog.PeerLeaving, p.OwnMs != p.SentMs:
 		return api.ReplicaStatusUpdating

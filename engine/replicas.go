@@ -244,7 +244,7 @@ func (db *core) sendTable(ctx context.Context, s *sender, to api.Replicator, nam
 		more, err := x.step(ctx)
 		if api.CodeOf(err) == api.GlobalTableNotFound && x.known() {
 			db.opts.Logger.Warn().Str("table", name).Str("region", s.region).Msg("the replica is gone; the table goes on without it")
-			return false, x.drop(ctx)
+			return false, x.gone(ctx)
 		}
 		if err != nil || !more {
 			return false, err
@@ -255,7 +255,13 @@ func (db *core) sendTable(ctx context.Context, s *sender, to api.Replicator, nam
 
 // known says whether the peer should know of the table.
 func (x *sending) known() bool {
-	return x.peer.State != catalog.PeerCreating && x.peer.State != catalog.PeerDeleting || x.has.Made
+	switch x.peer.State {
+	case catalog.PeerCreating, catalog.PeerDeleting:
+		return x.has.Made
+	case catalog.PeerLinking, catalog.PeerMerging:
+		return false
+	}
+	return true
 }
 
 // step does one step and reports whether another one follows at once.
@@ -263,8 +269,12 @@ func (x *sending) step(ctx context.Context) (more bool, err error) {
 	switch x.peer.State {
 	case catalog.PeerCreating:
 		return x.create(ctx)
-	case catalog.PeerJoining:
+	case catalog.PeerJoining, catalog.PeerMerging:
 		return x.fill(ctx)
+	case catalog.PeerLinking:
+		return x.link(ctx)
+	case catalog.PeerUnlinking:
+		return x.unlink(ctx)
 	case catalog.PeerDeleting:
 		return false, x.remove(ctx)
 	case catalog.PeerLeaving:
@@ -342,6 +352,14 @@ func (x *sending) change(ctx context.Context, change func(*catalog.Record)) erro
 
 func (x *sending) setState(ctx context.Context, state catalog.PeerState) error {
 	return x.change(ctx, func(r *catalog.Record) { r.Global.Peer(x.peer.Region).State = state })
+}
+
+// gone parts from a peer that is a replica no more, and tells the others.
+func (x *sending) gone(ctx context.Context) error {
+	if err := x.others(ctx, api.ReplicateInput{Step: api.ReplicateLeave, Region: x.peer.Region}); err != nil {
+		return err
+	}
+	return x.drop(ctx)
 }
 
 // drop parts from the peer, whose table is left alone.
@@ -571,10 +589,39 @@ func (x *sending) remove(ctx context.Context) error {
 	if err != nil && api.CodeOf(err) != api.GlobalTableNotFound {
 		return err
 	}
-	if err := x.others(ctx, api.ReplicateInput{Step: api.ReplicateLeave, Region: x.peer.Region}); err != nil {
-		return err
+	return x.gone(ctx)
+}
+
+// link makes the table of the peer, which is there, a replica, and tells the others of it.
+func (x *sending) link(ctx context.Context) (more bool, err error) {
+	shared := x.table.Shared()
+	s := settings{Shared: &shared}
+	for _, region := range append(x.table.Global.Regions(), x.db.opts.Region) {
+		if region != x.peer.Region {
+			s.Peers = append(s.Peers, catalog.Peer{Region: region, State: catalog.PeerMerging})
+		}
 	}
-	return x.drop(ctx)
+	_, err = x.call(ctx, x.to, &api.ReplicateInput{Step: api.ReplicateLink, Settings: s.encode()})
+	switch api.CodeOf(err) {
+	case api.TableNotFound, api.ReplicaAlreadyExists, api.Validation: // it was another table when it was looked at
+		x.db.opts.Logger.Error().Err(err).Str("table", x.table.Table.Name).Str("region", x.peer.Region).Msg("a table cannot become a replica")
+		return false, x.gone(ctx)
+	}
+	if err != nil {
+		return false, err
+	}
+	if err := x.others(ctx, x.joins(catalog.PeerMerging)); err != nil {
+		return false, err
+	}
+	return true, x.setState(ctx, catalog.PeerMerging)
+}
+
+// unlink has the peer leave, which it does when each has what the other wrote.
+func (x *sending) unlink(ctx context.Context) (more bool, err error) {
+	if _, err := x.call(ctx, x.to, &api.ReplicateInput{Step: api.ReplicateUnlink}); err != nil {
+		return false, err
+	}
+	return x.pending(ctx)
 }
 
 // leave disassociates the table from the peer, when each has what the other wrote.

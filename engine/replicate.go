@@ -64,6 +64,8 @@ func (db *core) replicate(ctx context.Context, in *api.ReplicateInput) (*api.Rep
 		return db.describeReplica(ctx, in)
 	case api.ReplicateCreate:
 		return out, db.createReplica(ctx, in, &s)
+	case api.ReplicateLink:
+		return out, db.linkReplica(ctx, in, &s)
 	}
 	t, err := db.replicaOf(ctx, in)
 	if err != nil {
@@ -92,6 +94,12 @@ func (db *core) replicate(ctx context.Context, in *api.ReplicateInput) (*api.Rep
 			err = db.changeReplica(ctx, in, func(r *catalog.Record) { r.DropPeer(in.Region) })
 		}
 		db.background.jobs.look()
+	case api.ReplicateUnlink:
+		err = db.changeReplica(ctx, in, func(r *catalog.Record) {
+			if r.Global.Legacy && !r.Global.Leaving {
+				r.LeaveGlobal()
+			}
+		})
 	case api.ReplicateDelete:
 		err = db.deleteReplica(ctx, in)
 	default:
@@ -209,7 +217,7 @@ func (db *core) join(ctx context.Context, in *api.ReplicateInput, p *catalog.Pee
 		case p.Region == db.opts.Region:
 		case old != nil:
 			old.Own = p.Own
-		case p.State == catalog.PeerJoining:
+		case p.State == catalog.PeerJoining, p.State == catalog.PeerMerging:
 			r.AddPeer(*p)
 		}
 	})

@@ -28,6 +28,9 @@ const (
 	// ReplicateLeave tells the table that a replica is none any more. With Drain it first sends the replica what it
 	// has.
 	ReplicateLeave = "leave"
+	// ReplicateLink makes the table, which is there, a replica; ReplicateUnlink has it leave, and stay.
+	ReplicateLink   = "link"
+	ReplicateUnlink = "unlink"
 	// ReplicateDelete removes the table.
 	ReplicateDelete = "delete"
 	// ReplicateShare gives the table the settings that replicas share, ReplicateOverride those of its own.

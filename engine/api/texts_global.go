@@ -64,9 +64,30 @@ const (
 	MsgGlobalNotFound = "Global table with name: '%s' does not exist."
 	// MsgGlobalLegacyNotFound is GlobalTableNotFound; table; unsure.
 	MsgGlobalLegacyNotFound = "Global table not found: Global table with name: '%s' does not exist."
-	// MsgGlobalLegacy is CreateGlobalTable: the service has no new ones since 2026; measured.
-	MsgGlobalLegacy = PrefixInvalid + "DynamoDB global tables version 2017.11.29 is not supported. We recommend using DynamoDB " +
-		"global tables version 2019.11.21, instead of version 2017.11.29 (Legacy)."
+	// MsgGlobalLegacyExists is GlobalTableAlreadyExists; table; unsure.
+	MsgGlobalLegacyExists = "Global table already exists: Global table with name: '%s' already exists."
+	// MsgGlobalLegacyTable is TableNotFound; table, region; measured.
+	MsgGlobalLegacyTable = "Table not found: Table: '%s' not found in region: '%s'."
+	// MsgGlobalLegacyData is a table that has items; table, region; unsure: only the rule is known, as of the next ones.
+	MsgGlobalLegacyData = PrefixInvalid + "Table: '%s' in region: '%s' must not contain any data"
+	// MsgGlobalLegacyStream is a table without a stream of both images; table, region; unsure.
+	MsgGlobalLegacyStream = PrefixInvalid + "Table: '%s' in region: '%s' must have a stream with view type NEW_AND_OLD_IMAGES"
+	// MsgGlobalLegacyKeys is a table of another key or other indexes; table, region; unsure.
+	MsgGlobalLegacyKeys = PrefixInvalid + "Table: '%s' in region: '%s' must have the same key schema and secondary indexes as the " +
+		"other replicas"
+	// MsgGlobalLegacyLocal is a group without the region that is asked; region; unsure.
+	MsgGlobalLegacyLocal = PrefixInvalid + "ReplicationGroup must contain the Region of the request: %s"
+	// MsgGlobalLegacyTwice is a region that is named twice; region; unsure.
+	MsgGlobalLegacyTwice = PrefixInvalid + "Region: '%s' is specified more than once"
+	// MsgGlobalLegacyReplica is ReplicaAlreadyExists; region; unsure.
+	MsgGlobalLegacyReplica = "Replica already exists: Replica in region: '%s' is already part of the global table."
+	// MsgGlobalLegacyNoReplica is ReplicaNotFound; region; unsure.
+	MsgGlobalLegacyNoReplica = "Replica not found: Replica in region: '%s' is not part of the global table."
+	// MsgGlobalLegacyNoIndex is IndexNotFound; index; unsure.
+	MsgGlobalLegacyNoIndex = "Index not found: Index: '%s' does not exist."
+	// MsgGlobalLegacyUpdate is ReplicaUpdates of UpdateTable for a global table of version 2017.11.29; unsure: only the
+	// rule is known.
+	MsgGlobalLegacyUpdate = PrefixInvalid + "ReplicaUpdates are not supported for global tables version 2017.11.29"
 	// MsgScalingOnDemand is auto scaling of on-demand replicas; table, regions, parameters; measured.
 	MsgScalingOnDemand = "Failed to update global table with name ‘%s‘. Replicas %s BillingMode is PayPerRequest. You must convert " +
 		"table's BillingMode to PROVISIONED to set parameters: '%s'."

@@ -23,6 +23,9 @@ type Global struct {
 	Cursors uint32 `json:"cursors"`
 	// Peers are the other replicas, in the order in which they came.
 	Peers []Peer `json:"peers"`
+	// Legacy: it is of version 2017.11.29. Each replica has its own settings, but for what
+	// UpdateGlobalTableSettings sets, and there may be one replica alone.
+	Legacy bool `json:"legacy,omitempty"`
 	// Filling: the table is CREATING until it has the items of the others.
 	Filling bool `json:"filling,omitempty"`
 	// Unprotected: it may be disassociated.
@@ -55,6 +58,12 @@ const (
 	PeerDeleting PeerState = "deleting"
 	// PeerLeaving: it is parted from, and both keep their tables.
 	PeerLeaving PeerState = "leaving"
+	// PeerLinking: a table that is there already is to become a replica.
+	PeerLinking PeerState = "linking"
+	// PeerMerging: it gets all that is here, and sends what is there.
+	PeerMerging PeerState = "merging"
+	// PeerUnlinking: it is to leave, and both keep their tables.
+	PeerUnlinking PeerState = "unlinking"
 )
 
 // Peer is another replica, as this one knows it.
@@ -184,12 +193,24 @@ func (r *Record) AddPeer(p Peer) {
 	r.Global.Peers = append(r.Global.Peers, p)
 }
 
-// DropPeer takes a peer away. With the last one the table is no part of a global table any more.
+// DropPeer takes a peer away. With the last one the table is no part of a global table any more, unless it is one of
+// the old version, which it leaves when it wants to.
 func (r *Record) DropPeer(region string) {
 	if r.Global == nil {
 		return
 	}
 	r.Global.Peers = slices.DeleteFunc(r.Global.Peers, func(p Peer) bool { return p.Region == region })
+	if len(r.Global.Peers) == 0 && (!r.Global.Legacy || r.Global.Leaving) {
+		r.EndGlobal()
+	}
+}
+
+// LeaveGlobal parts from all peers, once each has what the others wrote.
+func (r *Record) LeaveGlobal() {
+	r.Global.Leaving = true
+	for i := range r.Global.Peers {
+		r.Global.Peers[i].State = PeerLeaving
+	}
 	if len(r.Global.Peers) == 0 {
 		r.EndGlobal()
 	}
@@ -282,6 +303,10 @@ func sameJSON(a, b any) bool {
 // Adopt gives the table the shared settings, but for what it has of its own. Indexes that are new are filled, those
 // that are no more are removed, each by a job.
 func (r *Record) Adopt(s *Shared) {
+	if r.Global.Legacy {
+		r.adoptWrites(s)
+		return
+	}
 	for i := len(r.Table.Indexes) - 1; i >= 0; i-- {
 		ix := &r.Table.Indexes[i]
 		if !ix.Local && !slices.ContainsFunc(s.Indexes, func(o schema.Index) bool { return o.Name == ix.Name && sameJSON(o.Key, ix.Key) }) {
@@ -315,6 +340,25 @@ func (r *Record) Adopt(s *Shared) {
 	case r.SSE == nil:
 		r.SSE = &SSE{}
 	}
+	r.Global.Base = s
+	r.Apply(r.Global.Own)
+}
+
+// adoptWrites gives a table of version 2017.11.29 the billing mode, the throughput of writes and how that scales.
+func (r *Record) adoptWrites(s *Shared) {
+	b := &r.Billing
+	if b.OnDemand != s.Billing.OnDemand {
+		b.OnDemand, b.Switched, b.SwitchedMs, b.Switches = s.Billing.OnDemand, s.Billing.Switched, s.Billing.SwitchedMs, s.Billing.Switches
+		b.Table, b.Indexes, b.Max, b.IndexMax = s.Billing.Table, maps.Clone(s.Billing.Indexes), s.Billing.Max, maps.Clone(s.Billing.IndexMax)
+	}
+	b.Table.Write = s.Billing.Table.Write
+	for name, t := range b.Indexes {
+		if o, ok := s.Billing.Indexes[name]; ok {
+			t.Write = o.Write
+			b.Indexes[name] = t
+		}
+	}
+	r.Pending, r.Scaling = nil, s.Scaling.Clone()
 	r.Global.Base = s
 	r.Apply(r.Global.Own)
 }
