@@ -153,9 +153,9 @@ func TestGlobalTable(t *testing.T) {
 	wants(update(east, types.ReplicationGroupUpdate{Create: &types.CreateReplicationGroupMemberAction{RegionName: aws.String("eu-west-1")}}),
 		"Region eu-west-1 is not supported")
 	_, err = east.client().CreateGlobalTable(t.Context(), &dynamodb.CreateGlobalTableInput{
-		GlobalTableName: &table, ReplicationGroup: []types.Replica{{RegionName: aws.String("us-west-2")}},
+		GlobalTableName: &table, ReplicationGroup: []types.Replica{{RegionName: aws.String("us-east-1")}},
 	})
-	wants(err, "2017.11.29 is not supported")
+	wants(err, "already existed as tables")
 	_, err = east.client().DescribeGlobalTable(t.Context(), &dynamodb.DescribeGlobalTableInput{GlobalTableName: &table})
 	var none *types.GlobalTableNotFoundException
 	require.ErrorAs(t, err, &none)
@@ -169,4 +169,71 @@ func TestGlobalTable(t *testing.T) {
 	_, err = west.client().DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: &table})
 	var gone *types.ResourceNotFoundException
 	require.ErrorAs(t, err, &gone)
+}
+
+// TestGlobalTable2017: tables of two servers are linked, follow each other over a kill, and part (wire-facts §6.20).
+func TestGlobalTable2017(t *testing.T) {
+	east, west := newCoasts(t)
+	table := "old"
+	for _, c := range []*coast{east, west} {
+		in := tableInput(table, "pk:S")
+		in.StreamSpecification = &types.StreamSpecification{StreamEnabled: aws.Bool(true), StreamViewType: types.StreamViewTypeNewAndOldImages}
+		_, err := c.client().CreateTable(t.Context(), in)
+		require.NoError(t, err)
+	}
+	_, err := east.client().CreateGlobalTable(t.Context(), &dynamodb.CreateGlobalTableInput{
+		GlobalTableName: &table, ReplicationGroup: []types.Replica{{RegionName: aws.String("eu-west-1")}, {RegionName: aws.String("us-east-1")}},
+	})
+	var noTable *types.TableNotFoundException
+	require.ErrorAs(t, err, &noTable)
+	made, err := east.client().CreateGlobalTable(t.Context(), &dynamodb.CreateGlobalTableInput{
+		GlobalTableName: &table, ReplicationGroup: []types.Replica{{RegionName: aws.String("us-east-1")}, {RegionName: aws.String("us-west-2")}},
+	})
+	require.NoError(t, err)
+	assert.Equal(t, "arn:aws:dynamodb::123456789012:global-table/old", *made.GlobalTableDescription.GlobalTableArn)
+	status := func(c *coast) types.GlobalTableStatus {
+		d, err := c.client().DescribeGlobalTable(t.Context(), &dynamodb.DescribeGlobalTableInput{GlobalTableName: &table})
+		if err != nil {
+			return ""
+		}
+		return d.GlobalTableDescription.GlobalTableStatus
+	}
+	both := func() bool {
+		return status(east) == types.GlobalTableStatusActive && status(west) == types.GlobalTableStatusActive
+	}
+	require.Eventually(t, both, waitMax, 10*time.Millisecond)
+	east.put(t, table, "a", 1)
+	west.kill()
+	east.put(t, table, "b", 2)
+	west.start(t)
+	west.put(t, table, "c", 3)
+	equal := func() bool {
+		a, b := east.items(t, table), west.items(t, table)
+		return len(a) == 3 && assert.ObjectsAreEqual(a, b)
+	}
+	require.Eventually(t, equal, waitMax, 20*time.Millisecond)
+	list, err := west.client().ListGlobalTables(t.Context(), &dynamodb.ListGlobalTablesInput{RegionName: aws.String("us-east-1")})
+	require.NoError(t, err)
+	require.Len(t, list.GlobalTables, 1)
+	assert.Len(t, list.GlobalTables[0].ReplicationGroup, 2)
+	_, err = east.client().UpdateGlobalTableSettings(t.Context(), &dynamodb.UpdateGlobalTableSettingsInput{
+		GlobalTableName: &table, GlobalTableBillingMode: types.BillingModeProvisioned, GlobalTableProvisionedWriteCapacityUnits: aws.Int64(7),
+	})
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		d, err := west.client().DescribeGlobalTableSettings(t.Context(), &dynamodb.DescribeGlobalTableSettingsInput{GlobalTableName: &table})
+		return err == nil && aws.ToInt64(d.ReplicaSettings[0].ReplicaProvisionedWriteCapacityUnits) == 7
+	}, waitMax, 10*time.Millisecond)
+	leave := func(c *coast, region string) error {
+		_, err := c.client().UpdateGlobalTable(t.Context(), &dynamodb.UpdateGlobalTableInput{
+			GlobalTableName: &table, ReplicaUpdates: []types.ReplicaUpdate{{Delete: &types.DeleteReplicaAction{RegionName: &region}}},
+		})
+		return err
+	}
+	require.Eventually(t, both, waitMax, 10*time.Millisecond)
+	var none *types.ReplicaNotFoundException
+	require.ErrorAs(t, leave(east, "eu-west-1"), &none)
+	require.NoError(t, leave(east, "us-west-2"))
+	require.Eventually(t, func() bool { return status(west) == "" }, waitMax, 10*time.Millisecond)
+	assert.Len(t, west.items(t, table), 3)
 }

@@ -39,21 +39,19 @@ func (db *core) CreateGlobalTable(ctx context.Context, in *api.CreateGlobalTable
 	if err != nil {
 		return nil, err
 	}
+	if !slices.ContainsFunc(in.ReplicationGroup, func(r api.Replica) bool { return r.RegionName.Value == db.opts.Region }) {
+		return nil, api.Errorf(api.Validation, api.MsgGlobalLegacyLocal, db.opts.Region)
+	}
 	var regions []string
-	local := false
 	for i := range in.ReplicationGroup {
 		region := in.ReplicationGroup[i].RegionName.Value
 		if region == db.opts.Region {
-			local = true
 			continue
 		}
 		if err := db.linkableAt(ctx, here, name, region); err != nil {
 			return nil, err
 		}
 		regions = append(regions, region)
-	}
-	if !local {
-		return nil, api.Errorf(api.Validation, api.MsgGlobalLegacyLocal, db.opts.Region)
 	}
 	id := db.newUUID()
 	t, err = db.catalog.Update(ctx, name, false, func(r *catalog.Record) error {
@@ -349,4 +347,3 @@ func (db *core) linkReplica(ctx context.Context, in *api.ReplicateInput, s *sett
 	db.wakeSenders()
 	return tableGone(err, in.Table, db.opts.Region)
 }
-
