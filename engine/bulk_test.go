@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -197,11 +198,12 @@ func TestBulkCancel(t *testing.T) {
 
 // TestBulkPace: the units of a second are not exceeded by more than a step.
 func TestBulkPace(t *testing.T) {
+	const records = 2048
 	var text strings.Builder
-	for i := range 3*loadRecords + 1 {
+	for i := range 3*records + 1 {
 		fmt.Fprintf(&text, `{"Item":{"pk":{"S":"c"},"sk":{"N":"%d"}}}`+"\n", i)
 	}
-	d := openTest(t, Options{Buckets: objects.Folders(bucketWith(t, map[string]string{"in/a": text.String()}))})
+	d := openTest(t, Options{Buckets: objects.Folders(bucketWith(t, map[string]string{"in/a": text.String()})), loadRecords: records})
 	d.orders()
 	in := bulkOrders()
 	in.MaxWriteRequestUnits = api.Some[int64](1024)
@@ -210,7 +212,7 @@ func TestBulkPace(t *testing.T) {
 	for second := int64(0); second <= 6; second++ {
 		require.NoError(t, d.Work(t.Context()))
 		got := d.describeBulk(out.BulkOperationDescription.BulkOperationArn)
-		require.LessOrEqual(t, got.ProcessedItemCount.Value, 1024*second+loadRecords, "after %d s", second)
+		require.LessOrEqual(t, got.ProcessedItemCount.Value, 1024*second+records, "after %d s", second)
 		if second == 6 {
 			require.Equal(t, "COMPLETED", got.BulkOperationStatus.Value)
 		}
@@ -256,10 +258,11 @@ func TestBulkIsTakenUpAgain(t *testing.T) {
 		store, err := memstore.Open(memstore.Options{})
 		require.NoError(t, err)
 		c := &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
-		left := kill
+		var left atomic.Int64
+		left.Store(int64(kill))
 		opts := Options{Clock: c.Now, NoBackground: true, Buckets: objects.Folders(root), loadRecords: fewRecords}
 		ask := func() error {
-			db, err := OpenStore(dyingStore{store, &left}, opts)
+			db, err := OpenStore(dying{store, &left}, opts)
 			if err != nil {
 				return err
 			}
@@ -277,11 +280,11 @@ func TestBulkIsTakenUpAgain(t *testing.T) {
 		}
 		if kill < 1000 {
 			require.Error(t, ask())
-			left = 1000
+			left.Store(1000)
 		}
 		require.NoError(t, ask())
 		if kill == 1000 {
-			kill = 1000 - left
+			kill = 1000 - int(left.Load())
 		}
 		db, err := OpenStore(store, opts)
 		require.NoError(t, err)

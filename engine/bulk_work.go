@@ -50,42 +50,43 @@ func (db *core) bulkStep(ctx context.Context, run *tasks.Run) (done bool, err er
 	if err = db.bucketFailure(ctx, run.ID, err); err != nil {
 		return false, err
 	}
-	if err := db.bulkPut(ctx, run, t, in, &spec, &state); err != nil {
-		in.Close()
-		return false, db.bucketFailure(ctx, run.ID, err)
-	}
-	if state.Ended {
-		in.Close()
-	} else {
-		db.keepInput(run.ID, in)
-	}
-	return false, nil
-}
-
-// bulkPut puts the items of one step.
-func (db *core) bulkPut(ctx context.Context, run *tasks.Run, t *catalog.Table, in *input.Input, spec *bulkSpec, state *bulkState) error {
 	if !state.Listed {
-		state.Listed, state.Total = true, in.Total()
-		return run.Commit(ctx, state, nil, nil)
+		state.Listed, state.Total = true, in.in.Total()
+		db.keepInput(run.ID, in)
+		return false, run.Commit(ctx, state, nil, nil)
 	}
-	segments, end, err := db.readSegments(ctx, t, in, false)
-	if err != nil {
-		return err
+	opts := &roundOptions{records: db.opts.loadRecords, rounds: loadRounds}
+	limit := spec.Request.MaxWriteRequestUnits
+	if limit.Set {
+		opts.records, opts.rounds = min(opts.records, max(1, int(limit.Value))), 1
 	}
 	units := 0.0
-	for i, seg := range segments {
+	end, err := db.load(ctx, run, t, in, opts, func(r *round) error { return db.bulkRound(ctx, run, t, r, &spec, &state, &units) })
+	if err == nil && limit.Set && !end {
+		db.pause(run.ID, units/float64(limit.Value))
+	}
+	return false, err
+}
+
+// bulkRound puts the items of a round and adds the units that were used. Segments that are put leave the round.
+func (db *core) bulkRound(ctx context.Context, run *tasks.Run, t *catalog.Table, r *round, spec *bulkSpec, state *bulkState, units *float64) error {
+	for len(r.segs) > 0 {
+		for state.Report.due() {
+			if err := db.flushReport(ctx, run, spec, state); err != nil {
+				return db.bucketFailure(ctx, run.ID, err)
+			}
+		}
+		seg := r.segs[0]
 		put := &bulkSegment{spec: spec, seg: seg, table: t, before: *state, load: db.exec.NewLoad(t, seg.writes), id: run.ID}
-		put.ended = end && i == len(segments)-1
+		put.ended = r.end && len(r.segs) == 1
 		err := run.Commit(ctx, put.after, put.load.Named(), put.run)
 		put.load.End(err)
 		if err != nil {
 			return err
 		}
+		r.segs, r.from = r.segs[1:], seg.cursor
 		*state = put.state
-		units += put.units
-	}
-	if limit := spec.Request.MaxWriteRequestUnits; limit.Set && !state.Ended {
-		db.pause(run.ID, units/float64(limit.Value))
+		*units += put.units
 	}
 	return nil
 }

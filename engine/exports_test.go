@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -293,8 +294,9 @@ func TestExportIsTakenUpAgain(t *testing.T) {
 		require.NoError(t, err)
 		c := &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
 		opts := Options{Clock: c.Now, NoBackground: true, Buckets: objects.Folders(root), exportBytes: 500}
-		many := 10_000
-		db, err := OpenStore(dyingStore{store, &many}, opts)
+		var many atomic.Int64
+		many.Store(10_000)
+		db, err := OpenStore(dying{store, &many}, opts)
 		require.NoError(t, err)
 		d := &testDB{DB: db, t: t, clock: c}
 		d.recoverable()
@@ -305,9 +307,10 @@ func TestExportIsTakenUpAgain(t *testing.T) {
 		in := exportOrders()
 		in.ClientToken, in.ExportTime = api.Some("token"), api.Some(c.now)
 		c.now = c.now.Add(time.Minute)
-		left := kill
+		var left atomic.Int64
+		left.Store(int64(kill))
 		ask := func() error {
-			db, err := OpenStore(dyingStore{store, &left}, opts)
+			db, err := OpenStore(dying{store, &left}, opts)
 			if err != nil {
 				return err
 			}
@@ -322,14 +325,14 @@ func TestExportIsTakenUpAgain(t *testing.T) {
 		}
 		if kill < 1000 {
 			_ = ask() // the very last write is the time of closing, which may be missed
-			left = 1000
+			left.Store(1000)
 		}
 		require.NoError(t, ask())
 		if kill == 1000 {
-			kill = 1000 - left
+			kill = 1000 - int(left.Load())
 		}
-		many = 10_000
-		db, err = OpenStore(dyingStore{store, &many}, opts)
+		many.Store(10_000)
+		db, err = OpenStore(dying{store, &many}, opts)
 		require.NoError(t, err)
 		d = &testDB{DB: db, t: t, clock: c}
 		list, err := d.ListExports(t.Context(), &api.ListExportsInput{})

@@ -39,31 +39,36 @@ func (db *core) importStep(ctx context.Context, run *tasks.Run) (done bool, err 
 	if err = db.bucketFailure(ctx, run.ID, err); err != nil {
 		return false, err
 	}
-	segments, end, err := db.readSegments(ctx, t, in, true)
-	if err != nil {
-		in.Close()
-		return false, db.bucketFailure(ctx, run.ID, err)
+	end, err := db.load(ctx, run, t, in, &roundOptions{records: db.opts.loadRecords, rounds: loadRounds, unordered: true},
+		func(r *round) error { return db.importRound(ctx, run, t, r, &spec, &state) })
+	if err != nil || !end {
+		return false, err
 	}
-	for _, seg := range segments {
-		state.Input = seg.cursor
-		state.Processed += seg.records
-		state.Imported += int64(len(seg.writes)) + seg.replaced
-		state.Errors += int64(len(seg.faults))
-		if err := db.commitSegment(ctx, run, t, seg, state); err != nil {
-			in.Close()
-			return false, err
-		}
-		db.logFaults(&spec, run, &state, seg.faults)
-	}
-	if !end {
-		db.keepInput(run.ID, in)
-		return false, nil
-	}
-	in.Close()
 	if err := db.catalog.Filled(ctx, t.Table.ID, t.Table.Name); err != nil {
 		return false, err
 	}
 	return true, db.importEnd(&state)
+}
+
+// importRound puts the items of a round, and then stores how far the import is: when it is cut off between the
+// two the same is put again.
+func (db *core) importRound(ctx context.Context, run *tasks.Run, t *catalog.Table, r *round, spec *importSpec, state *importState) error {
+	for _, seg := range r.segs {
+		if err := db.putAll(ctx, run, t, seg.writes); err != nil {
+			return err
+		}
+		next := *state
+		next.Input = seg.cursor
+		next.Processed += seg.records
+		next.Imported += int64(len(seg.writes)) + seg.replaced
+		next.Errors += int64(len(seg.faults))
+		if err := run.Commit(ctx, next, nil, nil); err != nil {
+			return err
+		}
+		*state = next
+		db.logFaults(spec, run, state, seg.faults)
+	}
+	return nil
 }
 
 // importEnd is how an import ends that has read everything.
@@ -115,12 +120,4 @@ func (db *core) logFaults(spec *importSpec, run *tasks.Run, state *importState, 
 		}
 		db.opts.Logger.Warn().RawJSON("error_log", text).Msg("an item was not imported")
 	}
-}
-
-// commitSegment does the puts of a segment and stores how far the task is in one update.
-func (db *core) commitSegment(ctx context.Context, run *tasks.Run, t *catalog.Table, seg *segment, state any) error {
-	l := db.exec.NewLoad(t, seg.writes)
-	err := run.Commit(ctx, state, l.Named(), l.Run)
-	l.End(err)
-	return err
 }

@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -234,42 +236,6 @@ func TestImportTriesAgain(t *testing.T) {
 	assert.Equal(t, "no route to host", got.FailureMessage.Value)
 }
 
-// dyingStore fails its n-th changing call and all after it, without doing them.
-type dyingStore struct {
-	storage.Store
-	left *int
-}
-
-var errKilled = errors.New("killed")
-
-func (s dyingStore) die() bool {
-	*s.left--
-	return *s.left < 0
-}
-
-func (s dyingStore) Apply(ctx context.Context, b *storage.Batch, o storage.UpdateOptions) error {
-	if s.die() {
-		return errKilled
-	}
-	return s.Store.Apply(ctx, b, o)
-}
-
-func (s dyingStore) Update(ctx context.Context, n []storage.Named, o storage.UpdateOptions, fn func(storage.Tx) error) error {
-	if s.die() {
-		return errKilled
-	}
-	return s.Store.Update(ctx, n, o, fn)
-}
-
-func (s dyingStore) DropRange(ctx context.Context, r storage.Range) error {
-	if s.die() {
-		return errKilled
-	}
-	return s.Store.DropRange(ctx, r)
-}
-
-func (s dyingStore) Close() error { return nil }
-
 // fewRecords are those of a step where there are to be many.
 const fewRecords = 64
 
@@ -291,10 +257,11 @@ func TestImportIsTakenUpAgain(t *testing.T) {
 		store, err := memstore.Open(memstore.Options{})
 		require.NoError(t, err)
 		c := &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
-		left := kill
+		var left atomic.Int64
+		left.Store(int64(kill))
 		opts := Options{Clock: c.Now, NoBackground: true, Buckets: objects.Folders(root), loadRecords: fewRecords}
 		ask := func() error {
-			db, err := OpenStore(dyingStore{store, &left}, opts)
+			db, err := OpenStore(dying{store, &left}, opts)
 			if err != nil {
 				return err
 			}
@@ -304,11 +271,11 @@ func TestImportIsTakenUpAgain(t *testing.T) {
 		}
 		if kill < 1000 {
 			require.Error(t, ask())
-			left = 1000
+			left.Store(1000)
 		}
 		require.NoError(t, ask())
 		if kill == 1000 {
-			kill = 1000 - left // as many calls as a life without death has
+			kill = 1000 - int(left.Load()) // as many calls as a life without death has
 		}
 		db, err := OpenStore(store, opts)
 		require.NoError(t, err)
@@ -324,6 +291,68 @@ func TestImportIsTakenUpAgain(t *testing.T) {
 		}
 		require.Equal(t, want, got, "killed at %d", kill)
 		require.NoError(t, consistent(t.Context(), store, c.now))
+		require.NoError(t, db.Close())
+	}
+}
+
+// openings counts how often objects are opened.
+type openings struct {
+	objects.Store
+	n *atomic.Int64
+}
+
+func (o openings) Get(ctx context.Context, name string, from int64) (io.ReadCloser, error) {
+	o.n.Add(1)
+	return o.Store.Get(ctx, name, from)
+}
+
+// TestAFullDiskReadsNothingAnew: what was read and could not be put is put later; a compressed object is not
+// read from its beginning again.
+func TestAFullDiskReadsNothingAnew(t *testing.T) {
+	var text strings.Builder
+	for i := range 10 * fewRecords {
+		fmt.Fprintf(&text, `{"Item":{"pk":{"S":"k%d"},"sk":{"N":"1"}}}`+"\n", i)
+	}
+	folders := objects.Folders(bucketWith(t, map[string]string{"in/a": gzipped(t, text.String())}))
+	for _, bulk := range []bool{false, true} {
+		var opened, left atomic.Int64
+		mem, err := memstore.Open(memstore.Options{})
+		require.NoError(t, err)
+		left.Store(1 << 40)
+		c := &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+		db, err := OpenStore(dying{mem, &left}, Options{
+			Clock: c.Now, NoBackground: true, loadRecords: fewRecords,
+			Buckets: func(ctx context.Context, bucket, owner string) (objects.Store, error) {
+				s, err := folders(ctx, bucket, owner)
+				return openings{s, &opened}, err
+			},
+		})
+		require.NoError(t, err)
+		d := &testDB{DB: db, t: t, clock: c}
+		if bulk {
+			d.orders()
+			in := bulkOrders()
+			in.InputS3Configuration.InputCompressionType = api.Some("GZIP")
+			_, err = d.StartBulkPutItems(t.Context(), in)
+		} else {
+			in := importOrders("DYNAMODB_JSON")
+			in.InputCompressionType = api.Some("GZIP")
+			_, err = d.ImportTable(t.Context(), in)
+		}
+		require.NoError(t, err)
+		failures := 0
+		for ; ; failures++ {
+			left.Store(6)
+			if err = d.Work(t.Context()); err == nil {
+				break
+			}
+			require.ErrorIs(t, err, storage.ErrUnavailable)
+			require.Less(t, failures, 100)
+		}
+		require.Positive(t, failures)
+		require.EqualValues(t, 1, opened.Load(), "bulk: %v", bulk)
+		require.Len(t, d.itemsOf("orders", ""), 10*fewRecords)
+		left.Store(1 << 40)
 		require.NoError(t, db.Close())
 	}
 }

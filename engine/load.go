@@ -1,9 +1,12 @@
 package engine
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
+	"slices"
 
 	"github.com/keystone-db/kstone/engine/api"
 	"github.com/keystone-db/kstone/engine/attr"
@@ -14,10 +17,10 @@ import (
 	"github.com/keystone-db/kstone/engine/validate"
 )
 
-// A step of an import or bulk put reads no more records, or about so many bytes of items.
 const (
-	loadRecords = 2048
-	loadBytes   = 2 << 20
+	// A round of an import or bulk put has no more records, or about so many bytes of items.
+	loadRecords = 8192
+	loadBytes   = 4 << 20
 	// loadConditions is the most puts with a condition in one update, each of which may note the item that
 	// is there.
 	loadConditions = 128
@@ -28,7 +31,7 @@ type segment struct {
 	writes []plan.Write
 	at     []recordPlace // of each put
 	faults []fault
-	// replaced counts puts of an import whose place a later one of the same key took.
+	// replaced counts puts of an import that are left out because a later one has their key.
 	replaced int64
 	// records that were read, faults among them.
 	records int64
@@ -50,45 +53,71 @@ type fault struct {
 	item attr.Item
 }
 
-// loader reads the records of one step.
+// loader reads the records of one round.
 type loader struct {
 	db    *core
 	table *catalog.Table
 	room  plan.Room
 	bytes int
 	segs  []*segment
-	seen  map[string]int // the puts of the last segment by key
-	// replace lets a later put of a key take the place of an earlier one. Without it both are done.
-	replace bool
-	conds   int // puts with a condition in it
+	// unordered: of the puts of a key only the last is done. Without it all are, one after the other.
+	unordered bool
+	seen      map[string]bool // the keys of the last segment, when ordered
+	conds     int             // puts with a condition in it
 }
 
-// readSegments reads records until they are enough for a step, or there are no more.
-func (db *core) readSegments(ctx context.Context, t *catalog.Table, in *input.Input, replace bool) (list []*segment, end bool, err error) {
-	l := &loader{db: db, table: t, replace: replace, room: plan.NewRoom(db.opts.loadRecords)}
-	l.begin(in.Cursor())
-	for n := 0; n < db.opts.loadRecords && l.bytes < loadBytes; n++ {
+// readRound reads records until they are enough for a round, or there are no more.
+func (db *core) readRound(ctx context.Context, t *catalog.Table, in *input.Input, opts *roundOptions) (*round, error) {
+	l := &loader{db: db, table: t, unordered: opts.unordered, room: plan.NewRoom(opts.records)}
+	r := &round{from: in.Cursor()}
+	l.begin(r.from)
+	for n := 0; n < opts.records && l.bytes < loadBytes && !r.end; n++ {
 		if err := ctx.Err(); err != nil {
-			return nil, false, err
+			return nil, err
 		}
 		before := in.Cursor()
 		rec, object, index, err := in.Next()
-		if errors.Is(err, io.EOF) {
-			l.last().cursor = in.Cursor()
-			return l.segs, true, nil
+		if r.end = errors.Is(err, io.EOF); !r.end {
+			if err = l.take(rec, recordPlace{object, index}, before, err); err != nil {
+				return nil, err
+			}
+			l.last().records++
 		}
-		if err = l.take(rec, recordPlace{object, index}, before, err); err != nil {
-			return nil, false, err
-		}
-		l.last().records++
 		l.last().cursor = in.Cursor()
 	}
-	return l.segs, false, nil
+	if r.segs = l.segs; opts.unordered {
+		l.last().sort()
+	}
+	return r, nil
 }
 
 func (l *loader) begin(at input.Cursor) {
 	l.segs = append(l.segs, &segment{cursor: at})
-	l.seen, l.conds = make(map[string]int), 0
+	l.conds = 0
+	if !l.unordered {
+		l.seen = make(map[string]bool)
+	}
+}
+
+// sort puts the puts into the order of their keys, which is quicker to write, and leaves of those of one key
+// only the last.
+func (s *segment) sort() {
+	order := make([]int, len(s.writes))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int {
+		return cmp.Or(bytes.Compare(s.writes[a].Key, s.writes[b].Key), cmp.Compare(a, b))
+	})
+	writes, at := make([]plan.Write, 0, len(order)), make([]recordPlace, 0, len(order))
+	for i, n := range order {
+		if i+1 < len(order) && bytes.Equal(s.writes[n].Key, s.writes[order[i+1]].Key) {
+			s.replaced++
+			continue
+		}
+		writes, at = append(writes, s.writes[n]), append(at, s.at[n])
+	}
+	s.writes, s.at = writes, at
 }
 
 func (l *loader) last() *segment { return l.segs[len(l.segs)-1] }
@@ -122,27 +151,23 @@ func (l *loader) take(rec *transfer.Record, at recordPlace, before input.Cursor,
 // put adds a put to the last segment, or begins another one when that cannot take it.
 func (l *loader) put(w plan.Write, at recordPlace, before input.Cursor) {
 	l.bytes += len(w.Item) + len(w.Key)
-	i, twice := l.seen[string(w.Key)]
-	if s := l.last(); twice && l.replace {
-		s.writes[i], s.at[i] = w, at
-		s.replaced++
-		return
-	}
-	if twice || l.conds == loadConditions {
-		l.begin(before)
+	if !l.unordered {
+		if l.seen[string(w.Key)] || l.conds == loadConditions {
+			l.begin(before)
+		}
+		l.seen[string(w.Key)] = true
 	}
 	if w.Condition != nil {
 		l.conds++
 	}
 	s := l.last()
-	l.seen[string(w.Key)] = len(s.writes)
 	s.writes, s.at = append(s.writes, w), append(s.at, at)
 }
 
 // bind checks a record as PutItem does and makes a put of it.
 func (l *loader) bind(rec *transfer.Record) (plan.Write, error) {
 	in := &api.PutItemInput{TableName: api.Some(l.table.Table.Name), Item: rec.Item, Bad: rec.Bad}
-	if !l.replace { // an import has no conditions
+	if !l.unordered { // an import has no conditions
 		in.ConditionExpression, in.ExpressionAttributeNames = rec.Condition, rec.Names
 		in.ExpressionAttributeValues = rec.Values
 	}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -61,14 +60,14 @@ type transfers struct {
 
 	mu sync.Mutex
 	// inputs are those of tasks between two steps, by id; tries counts failures since the last success.
-	inputs map[string]*input.Input
+	inputs map[string]*reading
 	tries  map[string]int
 	// pauses say until when bulk puts wait.
 	pauses map[string]time.Time
 }
 
 func (t *transfers) prepare() {
-	t.inputs, t.tries, t.pauses = map[string]*input.Input{}, map[string]int{}, map[string]time.Time{}
+	t.inputs, t.tries, t.pauses = map[string]*reading{}, map[string]int{}, map[string]time.Time{}
 }
 
 // transferID makes the last part of the ARN of an import, export or bulk put. Ids of one time differ by chance.
@@ -252,45 +251,6 @@ func (db *core) forgive(id string) {
 type inputSource struct {
 	bucket, owner string
 	spec          input.Spec
-}
-
-// takeInput opens the input of a task where the step before ended. The one that the step has left is that.
-func (db *core) takeInput(ctx context.Context, id string, s *inputSource, at input.Cursor) (*input.Input, error) {
-	db.transfers.mu.Lock()
-	in := db.transfers.inputs[id]
-	delete(db.transfers.inputs, id)
-	db.transfers.mu.Unlock()
-	if in != nil {
-		if reflect.DeepEqual(in.Cursor(), at) {
-			return in, nil
-		}
-		in.Close()
-	}
-	b, err := db.bucket(ctx, s.bucket, s.owner)
-	if err != nil {
-		return nil, err
-	}
-	// What is open outlives the step.
-	return input.Open(db.background.ctx, b, s.spec, at)
-}
-
-// keepInput leaves the input of a task to its next step.
-func (db *core) keepInput(id string, in *input.Input) {
-	db.transfers.mu.Lock()
-	defer db.transfers.mu.Unlock()
-	db.transfers.inputs[id] = in
-}
-
-// dropInput lets the input of a task go.
-func (db *core) dropInput(id string) {
-	db.transfers.mu.Lock()
-	defer db.transfers.mu.Unlock()
-	if in := db.transfers.inputs[id]; in != nil {
-		in.Close()
-	}
-	delete(db.transfers.inputs, id)
-	delete(db.transfers.tries, id)
-	delete(db.transfers.pauses, id)
 }
 
 // closeTransfers lets all inputs go. No step runs any more.

@@ -196,6 +196,51 @@ func TestAStepIsDoneOnce(t *testing.T) {
 	}
 }
 
+// TestWrite: parts of a step are written at once, without the cursor, and not by a process that lost its lease or
+// for a task that is to be cancelled.
+func TestWrite(t *testing.T) {
+	e := newEnv(t)
+	var late *Run
+	write := func(r *Run, i int) error {
+		return r.Write(t.Context(), []storage.Named{{Key: row(r.ID, i)}}, func(tx storage.Tx) error {
+			tx.Put(row(r.ID, i), []byte{1})
+			return nil
+		})
+	}
+	var s *Set
+	e.kinds["writes"] = Kind{Step: func(_ context.Context, r *Run) (bool, error) {
+		late = r
+		var all sync.WaitGroup
+		for i := range 4 {
+			all.Go(func() { assert.NoError(t, write(r, i)) })
+		}
+		all.Wait()
+		if _, err := s.Cancel(t.Context(), r.ID); err != nil {
+			return false, err
+		}
+		return false, write(r, 5)
+	}}
+	s = e.open()
+	_, err := s.Start(t.Context(), Request{ID: "a", Kind: "writes"}, nil, nil)
+	require.NoError(t, err)
+	_, err = s.Work(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, Cancelled, e.get(s, "a").State)
+	require.Empty(t, e.get(s, "a").Cursor)
+	require.Equal(t, 4, e.rows("a", 9))
+	require.ErrorIs(t, write(late, 6), ErrEnded)
+	_, err = e.open().Work(t.Context())
+	require.NoError(t, err)
+	e.kinds["writes"] = Kind{Step: func(context.Context, *Run) (bool, error) { return true, nil }}
+	s = e.open()
+	_, err = s.Start(t.Context(), Request{ID: "b", Kind: "writes"}, nil, nil)
+	require.NoError(t, err)
+	_, err = s.Work(t.Context())
+	require.NoError(t, err)
+	require.ErrorIs(t, write(late, 6), lease.ErrLost)
+	require.Equal(t, 4, e.rows("a", 9))
+}
+
 // TestFailure: it ends a task after its work was taken back; other errors do not.
 func TestFailure(t *testing.T) {
 	e := newEnv(t)

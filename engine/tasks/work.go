@@ -41,23 +41,43 @@ func (r *Run) Commit(ctx context.Context, cursor any, named []storage.Named, fn 
 	})
 }
 
+// Write does what fn writes in one update, as Commit does, and leaves the cursor as it is: for a part of a step
+// that may be done twice. One of named must not be shared. It may be called concurrently, not beside Commit.
+func (r *Run) Write(ctx context.Context, named []storage.Named, fn func(storage.Tx) error) error {
+	named = append(append([]storage.Named(nil), named...), r.lease.Named(), storage.Named{Key: r.Row(), Shared: true})
+	return r.set.store.Update(ctx, named, storage.UpdateOptions{}, func(tx storage.Tx) error {
+		if _, err := r.allowed(tx, len(named)); err != nil {
+			return err
+		}
+		return fn(tx)
+	})
+}
+
+// allowed returns the task's row in an update that names lease and row last, unless this run may not write any
+// more.
+func (r *Run) allowed(tx storage.Tx, named int) (Task, error) {
+	if err := r.lease.Check(tx.Value(named - 2)); err != nil {
+		return Task{}, err
+	}
+	t, err := stored(tx.Value(named - 1))
+	switch {
+	case err != nil:
+	case t.State != Running:
+		err = ErrEnded
+	case t.Cancelling && !r.Cancelling:
+		err = errCancelled
+	}
+	return t, err
+}
+
 // update changes the task's row, behind the lease.
 func (r *Run) update(ctx context.Context, named []storage.Named, fn func(storage.Tx, *Task) error) error {
 	row, next := r.Row(), Task{}
 	named = append(append([]storage.Named(nil), named...), r.lease.Named(), storage.Named{Key: row})
 	err := r.set.store.Update(ctx, named, storage.UpdateOptions{}, func(tx storage.Tx) error {
-		if err := r.lease.Check(tx.Value(len(named) - 2)); err != nil {
-			return err
-		}
 		var err error
-		if next, err = stored(tx.Value(len(named) - 1)); err != nil {
+		if next, err = r.allowed(tx, len(named)); err != nil {
 			return err
-		}
-		if next.State != Running {
-			return ErrEnded
-		}
-		if next.Cancelling && !r.Cancelling {
-			return errCancelled
 		}
 		if err := fn(tx, &next); err != nil {
 			return err
