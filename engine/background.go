@@ -86,10 +86,15 @@ func (db *core) stopBackground() {
 	db.background.done.Wait()
 }
 
+// failureWaitMax is how long a worker waits at most before it tries again what failed.
+const failureWaitMax = time.Minute
+
 // loop runs a worker again whenever it is woken and, while it has something to wait for, after the
-// interval. What fails is logged and tried again.
+// interval. What fails is logged and tried again, after twice the time whenever it fails anew: a disk that is
+// full stays so for a while.
 func (db *core) loop(ctx context.Context, w *worker, interval time.Duration, work func(context.Context) (waiting bool, err error)) {
 	db.background.done.Go(func() {
+		wait := interval
 		for {
 			waiting, err := work(ctx)
 			if ctx.Err() != nil {
@@ -98,12 +103,17 @@ func (db *core) loop(ctx context.Context, w *worker, interval time.Duration, wor
 			if othersWork(err) {
 				waiting, err = true, nil
 			}
-			if err != nil {
-				db.opts.Logger.Error().Err(err).Str("worker", w.name).Msg("background work failed and will be tried again")
+			if err == nil {
+				wait = interval
+			} else {
+				db.opts.Logger.Error().Err(err).Str("worker", w.name).Dur("after", wait).Msg("background work failed and will be tried again")
 			}
 			var timer <-chan time.Time
 			if db.opts.After != nil && (waiting || err != nil) {
-				timer = db.opts.After(interval)
+				timer = db.opts.After(wait)
+			}
+			if err != nil {
+				wait = min(2*wait, max(interval, failureWaitMax))
 			}
 			select {
 			case <-ctx.Done():

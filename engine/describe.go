@@ -70,7 +70,7 @@ func describeSettings(d *api.TableDescription, t *catalog.Table, arn string) {
 	}
 	if r := t.Restore; r != nil {
 		d.RestoreSummary = &api.RestoreSummary{
-			SourceTableArn: api.Some(r.SourceARN), RestoreDateTime: fromMillis(r.AtMs), RestoreInProgress: api.Some(r.InProgress),
+			SourceTableArn: api.Some(r.SourceARN), RestoreDateTime: fromMillis(r.AtMs), RestoreInProgress: api.Some(true),
 		}
 		if r.BackupARN != "" {
 			d.RestoreSummary.SourceBackupArn = api.Some(r.BackupARN)

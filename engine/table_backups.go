@@ -53,18 +53,12 @@ func tableNotFound(err error, name string) error {
 	return err
 }
 
-// backupBusy refuses a change of a table in a passing state in the words of the operations on backups.
+// backupBusy hides a table that comes or goes from the operations on backups: DynamoDB does this (TestBackupStates).
 func backupBusy(r *catalog.Record) error {
-	word := ""
-	switch r.Status {
-	case catalog.StatusCreating:
-		word = "created"
-	case catalog.StatusDeleting:
-		word = "deleted"
-	default:
-		return nil
+	if r.Status == catalog.StatusCreating || r.Status == catalog.StatusDeleting {
+		return tableNotFound(catalog.ErrNotFound, r.Table.Name)
 	}
-	return api.Errorf(api.TableInUse, api.MsgBackupTableInUse, word, r.Table.Name)
+	return nil
 }
 
 // CreateBackup begins a backup of a table as of now. A task copies the items.
@@ -190,8 +184,13 @@ func (db *core) DeleteBackup(ctx context.Context, in *api.DeleteBackupInput) (*a
 	// No restore may begin between the look and the deletion.
 	db.restoring.Lock()
 	defer db.restoring.Unlock()
-	if b.Status == backups.Creating || db.restores(b.ID) {
-		return nil, api.Errorf(api.BackupInUse, api.MsgBackupInUse, in.BackupArn.Value)
+	switch {
+	case b.Status == backups.Creating:
+		return nil, api.Errorf(api.BackupInUse, api.MsgBackupCreating, in.BackupArn.Value)
+	case db.restores(b.ID):
+		return nil, api.Errorf(api.BackupInUse, api.MsgBackupRestoring, in.BackupArn.Value)
+	case b.Type == backups.TypeSystem:
+		return nil, api.Errorf(api.Validation, api.MsgBackupSystem, in.BackupArn.Value, zulu(b.ExpiresMs))
 	}
 	if b, err = db.deleteBackup(ctx, b.ID); errors.Is(err, backups.ErrNotFound) {
 		return nil, api.Errorf(api.BackupNotFound, api.MsgBackupNotFound, in.BackupArn.Value)

@@ -102,15 +102,19 @@ func TestBackupAndRestore(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "CREATING", out.TableDescription.TableStatus.Value)
 	require.True(t, out.TableDescription.RestoreSummary.RestoreInProgress.Value)
+	require.Equal(t, arn, out.TableDescription.RestoreSummary.SourceBackupArn.Value)
 	_, err = d.DeleteBackup(ctx, &api.DeleteBackupInput{BackupArn: api.Some(arn)})
-	require.Equal(t, api.BackupInUse, api.CodeOf(err))
+	requireError(t, err, api.BackupInUse, "Backup is being used to restore table: "+arn)
+	_, err = d.RestoreTableFromBackup(ctx, &api.RestoreTableFromBackupInput{BackupArn: api.Some(arn), TargetTableName: api.Some("other")})
+	requireError(t, err, api.BackupInUse, "Backup is being used to restore another table: "+arn)
+	_, err = d.RestoreTableFromBackup(ctx, &api.RestoreTableFromBackupInput{BackupArn: api.Some(arn), TargetTableName: api.Some("again")})
+	requireError(t, err, api.TableInUse, "Table: again is already being restored from backup: "+arn)
 	_, err = d.GetItem(ctx, &api.GetItemInput{TableName: api.Some("again"), Key: d.build(attr.NewItem().S("pk", "p1").N("sk", "1"))})
 	require.Equal(t, api.ResourceNotFound, api.CodeOf(err))
 	d.work()
 	again := d.table("again")
 	require.Equal(t, "ACTIVE", again.TableStatus.Value)
-	require.False(t, again.RestoreSummary.RestoreInProgress.Value)
-	require.Equal(t, arn, again.RestoreSummary.SourceBackupArn.Value)
+	require.Nil(t, again.RestoreSummary, "where it came from is not told of a table that is there")
 	require.EqualValues(t, 3000, again.ItemCount.Value)
 	require.Equal(t, want, d.scan("again", ""))
 	require.Equal(t, byG, d.scan("again", "byG"))
@@ -143,7 +147,8 @@ func TestBackupAndRestore(t *testing.T) {
 	require.Empty(t, list)
 }
 
-// TestRestoreOverrides: indexes can be left out, and billing and encryption changed.
+// TestRestoreOverrides: indexes can be left out and renamed, billing and encryption changed, and what does not fit
+// together is refused before anything is made.
 func TestRestoreOverrides(t *testing.T) {
 	d := openTest(t, Options{})
 	ctx := t.Context()
@@ -151,15 +156,25 @@ func TestRestoreOverrides(t *testing.T) {
 	d.fill(10, "x")
 	arn := d.backup("first")
 	d.work()
-	in := &api.RestoreTableFromBackupInput{
-		BackupArn: api.Some(arn), TargetTableName: api.Some("bare"), GlobalSecondaryIndexOverride: []api.GlobalSecondaryIndex{},
-		LocalSecondaryIndexOverride: []api.LocalSecondaryIndex{}, BillingModeOverride: api.Some("PROVISIONED"),
-		ProvisionedThroughputOverride: &api.ProvisionedThroughput{ReadCapacityUnits: api.Some[int64](3), WriteCapacityUnits: api.Some[int64](4)},
-		SSESpecificationOverride:      &api.SSESpecification{Enabled: api.Some(true), SSEType: api.Some("KMS"), KMSMasterKeyId: api.Some("k")},
+	units := &api.ProvisionedThroughput{ReadCapacityUnits: api.Some[int64](3), WriteCapacityUnits: api.Some[int64](4)}
+	restore := func(name string, change func(*api.RestoreTableFromBackupInput)) error {
+		in := &api.RestoreTableFromBackupInput{BackupArn: api.Some(arn), TargetTableName: api.Some(name)}
+		change(in)
+		_, err := d.RestoreTableFromBackup(ctx, in)
+		d.work()
+		return err
 	}
-	_, err := d.RestoreTableFromBackup(ctx, in)
-	require.NoError(t, err)
-	d.work()
+	globals := func(change func(*api.GlobalSecondaryIndex)) []api.GlobalSecondaryIndex {
+		list := ordersInput().GlobalSecondaryIndexes
+		change(&list[0])
+		return list
+	}
+
+	require.NoError(t, restore("bare", func(in *api.RestoreTableFromBackupInput) {
+		in.GlobalSecondaryIndexOverride, in.LocalSecondaryIndexOverride = []api.GlobalSecondaryIndex{}, []api.LocalSecondaryIndex{}
+		in.BillingModeOverride, in.ProvisionedThroughputOverride = api.Some("PROVISIONED"), units
+		in.SSESpecificationOverride = &api.SSESpecification{Enabled: api.Some(true), SSEType: api.Some("KMS"), KMSMasterKeyId: api.Some("k")}
+	}))
 	table := d.table("bare")
 	require.Empty(t, table.GlobalSecondaryIndexes)
 	require.Empty(t, table.LocalSecondaryIndexes)
@@ -168,21 +183,76 @@ func TestRestoreOverrides(t *testing.T) {
 	require.NotNil(t, table.SSEDescription)
 	require.Len(t, d.scan("bare", ""), 10)
 
-	in.TargetTableName, in.LocalSecondaryIndexOverride = api.Some("other"), nil
-	in.GlobalSecondaryIndexOverride = ordersInput().GlobalSecondaryIndexes
-	_, err = d.RestoreTableFromBackup(ctx, in)
-	requireError(t, err, api.Validation, fmt.Sprintf(api.MsgGSIUnitsAbsent, "byG"))
-	in.GlobalSecondaryIndexOverride[0].ProvisionedThroughput = in.ProvisionedThroughputOverride
-	_, err = d.RestoreTableFromBackup(ctx, in)
-	require.NoError(t, err)
-	d.work()
+	require.NoError(t, restore("other", func(in *api.RestoreTableFromBackupInput) {
+		in.BillingModeOverride, in.ProvisionedThroughputOverride = api.Some("PROVISIONED"), units
+		in.GlobalSecondaryIndexOverride = globals(func(ix *api.GlobalSecondaryIndex) {
+			ix.IndexName, ix.ProvisionedThroughput = api.Some("renamed"), units
+		})
+	}))
 	table = d.table("other")
 	require.EqualValues(t, 3, table.GlobalSecondaryIndexes[0].ProvisionedThroughput.ReadCapacityUnits.Value)
 	require.Len(t, table.LocalSecondaryIndexes, 1)
-	in.TargetTableName = api.Some("never")
-	in.GlobalSecondaryIndexOverride[0].IndexName = api.Some("unknown")
-	_, err = d.RestoreTableFromBackup(ctx, in)
-	requireError(t, err, api.Validation, fmt.Sprintf(api.MsgRestoreIndex, "unknown"))
+	require.Equal(t, d.scan("orders", "byG"), d.scan("other", "renamed"))
+
+	maximum := func(n int64) *api.OnDemandThroughput {
+		return &api.OnDemandThroughput{MaxReadRequestUnits: api.Some(n)}
+	}
+	const noIndex = "Invalid Request: Index %s does not match a secondary index that existed in the source table and cannot be " +
+		"created during the restore operation"
+	for want, change := range map[string]func(*api.RestoreTableFromBackupInput){
+		"Invalid Request: Cannot override ProvisionedThroughput unless BillingMode is PROVISIONED": func(in *api.RestoreTableFromBackupInput) {
+			in.ProvisionedThroughputOverride = units
+		},
+		"Invalid Request: Must override ProvisionedThroughput if BillingMode is overridden to PROVISIONED": func(in *api.RestoreTableFromBackupInput) {
+			in.BillingModeOverride = api.Some("PROVISIONED")
+		},
+		"Invalid Request: Requested MaxReadRequestUnits for OnDemandThroughput is outside of valid range": func(in *api.RestoreTableFromBackupInput) {
+			in.OnDemandThroughputOverride = maximum(0)
+		},
+		"Invalid Request: Cannot override MaxReadRequestUnits for OnDemandThroughput unless BillingModeOverride is PAY_PER_REQUEST": func(in *api.RestoreTableFromBackupInput) {
+			in.BillingModeOverride, in.ProvisionedThroughputOverride, in.OnDemandThroughputOverride = api.Some("PROVISIONED"), units, maximum(5)
+		},
+		"Invalid Request: Must specify provisioned throughput for index byG": func(in *api.RestoreTableFromBackupInput) {
+			in.BillingModeOverride, in.ProvisionedThroughputOverride = api.Some("PROVISIONED"), units
+		},
+		"Invalid Request: Cannot override ProvisionedThroughput if BillingMode is overridden to PAY_PER_REQUEST for index byG": func(in *api.RestoreTableFromBackupInput) {
+			in.GlobalSecondaryIndexOverride = globals(func(ix *api.GlobalSecondaryIndex) { ix.ProvisionedThroughput = units })
+		},
+		fmt.Sprintf(noIndex, "unlike"): func(in *api.RestoreTableFromBackupInput) {
+			in.GlobalSecondaryIndexOverride = globals(func(ix *api.GlobalSecondaryIndex) {
+				ix.IndexName, ix.Projection = api.Some("unlike"), &api.Projection{ProjectionType: api.Some("KEYS_ONLY")}
+			})
+		},
+		fmt.Sprintf(noIndex, "second"): func(in *api.RestoreTableFromBackupInput) {
+			in.GlobalSecondaryIndexOverride = append(globals(func(*api.GlobalSecondaryIndex) {}),
+				globals(func(ix *api.GlobalSecondaryIndex) { ix.IndexName = api.Some("second") })...)
+		},
+	} {
+		requireError(t, restore("never", change), api.Validation, want)
+	}
+	_, err := d.DescribeTable(ctx, &api.DescribeTableInput{TableName: api.Some("never")})
+	require.Equal(t, api.ResourceNotFound, api.CodeOf(err))
+}
+
+// TestRestoresAtOnce: fifty tables are restored side by side, and the next one has to wait.
+func TestRestoresAtOnce(t *testing.T) {
+	d := openTest(t, Options{})
+	d.orders()
+	d.recovery(true, 0)
+	restore := func(name string) error {
+		_, err := d.RestoreTableToPointInTime(t.Context(), &api.RestoreTableToPointInTimeInput{
+			SourceTableName: api.Some("orders"), TargetTableName: api.Some(name), UseLatestRestorableTime: api.Some(true),
+		})
+		return err
+	}
+	for i := range restoresMax {
+		require.NoError(t, restore(fmt.Sprint("again", i)))
+	}
+	requireError(t, restore("again"), api.LimitExceeded, "Subscriber limit exceeded: Only 50 restore operations can be done simultaneously")
+	requireError(t, restore("again0"), api.TableInUse, "Table: again0 is already being restored from table: "+
+		"arn:aws:dynamodb:us-east-1:123456789012:table/orders")
+	d.work()
+	require.NoError(t, restore("again"))
 }
 
 // TestListBackups: by table, type and time, in pages.
@@ -293,7 +363,6 @@ func TestPointInTime(t *testing.T) {
 		require.NoError(t, err)
 		d.work()
 		require.Equal(t, s.items, d.scan(name, ""), name)
-		require.False(t, d.table(name).RestoreSummary.SourceBackupArn.Set)
 	}
 	log := d.served.Load().mustTable(t, "orders").Log
 	require.Empty(t, log.Holds)
@@ -330,6 +399,9 @@ func TestDeletedTableBackup(t *testing.T) {
 	b := list()[0]
 	require.Equal(t, "orders$DeletedTableBackup", b.BackupName.Value)
 	require.Equal(t, d.clock.now.Add(35*24*time.Hour).Unix(), b.BackupExpiryDateTime.Value.Unix())
+	_, err = d.DeleteBackup(ctx, &api.DeleteBackupInput{BackupArn: b.BackupArn})
+	requireError(t, err, api.Validation, "Invalid Request: User is not allowed to delete the system backup with arn "+b.BackupArn.Value+
+		". It will automatically expire on "+b.BackupExpiryDateTime.Value.UTC().Format("2006-01-02T15:04:05Z"))
 	d.orders() // another table of that name
 	d.put(item1("other", "table"))
 	_, err = d.RestoreTableFromBackup(ctx, &api.RestoreTableFromBackupInput{BackupArn: b.BackupArn, TargetTableName: api.Some("again")})
@@ -388,4 +460,28 @@ func TestRestoreLeavesOut(t *testing.T) {
 	}
 	require.Equal(t, "KEYS_ONLY", d.describeBackup(late).SourceTableFeatureDetails.StreamDescription.StreamViewType.Value)
 	require.Equal(t, "end", d.describeBackup(late).SourceTableFeatureDetails.TimeToLiveDescription.AttributeName.Value)
+}
+
+// TestBackupStates: a table that comes or goes is not there for the operations on backups (public report).
+func TestBackupStates(t *testing.T) {
+	d := openTest(t, Options{TableDelay: time.Minute})
+	ctx := t.Context()
+	d.orders()
+	absent := func() {
+		t.Helper()
+		_, err := d.CreateBackup(ctx, &api.CreateBackupInput{TableName: api.Some("orders"), BackupName: api.Some("first")})
+		requireError(t, err, api.TableNotFound, "Table not found: orders")
+		_, err = d.UpdateContinuousBackups(ctx, &api.UpdateContinuousBackupsInput{
+			TableName: api.Some("orders"), PointInTimeRecoverySpecification: &api.PointInTimeRecoverySpecification{PointInTimeRecoveryEnabled: api.Some(true)},
+		})
+		requireError(t, err, api.TableNotFound, "Table not found: orders")
+		requireError(t, d.restoreAt(d.clock.now, "again"), api.TableNotFound, "Table not found: orders")
+	}
+	absent()
+	d.later(time.Minute)
+	d.backup("first")
+	d.work()
+	_, err := d.DeleteTable(ctx, &api.DeleteTableInput{TableName: api.Some("orders")})
+	require.NoError(t, err)
+	absent()
 }

@@ -162,7 +162,7 @@ func (db *core) restoreStep(ctx context.Context, run *tasks.Run) (bool, error) {
 		return false, err
 	}
 	if c.All {
-		if err := db.catalog.EndRestore(ctx, spec.Table, run.ID, true); err != nil {
+		if err := db.catalog.Filled(ctx, spec.ID, spec.Table); err != nil {
 			return false, err
 		}
 		return true, db.releaseLog(ctx, spec.Source, spec.SourceID, run.ID)
@@ -171,7 +171,7 @@ func (db *core) restoreStep(ctx context.Context, run *tasks.Run) (bool, error) {
 	if err != nil {
 		return true, unlessGone(err)
 	}
-	if t.Table.ID != spec.ID || t.Restore == nil || !t.Restore.InProgress {
+	if t.Table.ID != spec.ID || t.Restore == nil {
 		return true, nil
 	}
 	items, next, err := db.sourceItems(ctx, t.Restore, c)
@@ -276,7 +276,7 @@ func (db *core) abortRestore(ctx context.Context, run *tasks.Run, why *tasks.Fai
 		return err
 	}
 	db.opts.Logger.Error().Err(why).Str("table", spec.Table).Msg("restore failed and its table is removed")
-	return errors.Join(db.catalog.EndRestore(ctx, spec.Table, run.ID, false), db.releaseLog(ctx, spec.Source, spec.SourceID, run.ID))
+	return errors.Join(db.catalog.Abandon(ctx, spec.ID, spec.Table), db.releaseLog(ctx, spec.Source, spec.SourceID, run.ID))
 }
 
 // startRestores starts the tasks of tables that wait to be filled: whoever makes such a table does so in one
@@ -287,7 +287,7 @@ func (db *core) startRestores(ctx context.Context) error {
 		if t.Restore.Backup == "" {
 			spec.Source, spec.SourceID = t.Restore.Source, t.Restore.SourceID
 		}
-		_, err := db.tasks.Start(ctx, tasks.Request{ID: t.Restore.Task, Kind: taskRestore, Spec: spec}, nil, nil)
+		_, err := db.tasks.Start(ctx, tasks.Request{ID: t.Filling, Kind: taskRestore, Spec: spec}, nil, nil)
 		if err != nil && !errors.Is(err, tasks.ErrExists) {
 			return err
 		}

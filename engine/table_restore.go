@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/keystone-db/kstone/engine/api"
 	"github.com/keystone-db/kstone/engine/backups"
@@ -12,26 +13,12 @@ import (
 	"github.com/keystone-db/kstone/engine/validate"
 )
 
-// overrides are the settings of a restored table that are not those of its source.
-type overrides struct {
-	mode    api.Opt[string]
-	units   *api.ProvisionedThroughput
-	max     *api.OnDemandThroughput
-	sse     *api.SSESpecification
-	globals []api.GlobalSecondaryIndex
-	locals  []api.LocalSecondaryIndex
-	vectors []api.VectorIndex
-}
-
 // RestoreTableFromBackup makes a table that a task fills with the items of a backup.
 func (db *core) RestoreTableFromBackup(ctx context.Context, in *api.RestoreTableFromBackupInput) (*api.RestoreTableFromBackupOutput, error) {
 	if err := validate.RestoreTableFromBackup(in, db.rules); err != nil {
 		return nil, err
 	}
 	name := tableName(in.TargetTableName.Value)
-	if err := db.targetFree(ctx, name); err != nil {
-		return nil, err
-	}
 	// A backup that goes meanwhile is not missed by a look.
 	db.restoring.Lock()
 	defer db.restoring.Unlock()
@@ -40,7 +27,13 @@ func (db *core) RestoreTableFromBackup(ctx context.Context, in *api.RestoreTable
 		return nil, err
 	}
 	if b.Status != backups.Available {
-		return nil, api.Errorf(api.BackupInUse, api.MsgBackupInUse, in.BackupArn.Value)
+		return nil, api.Errorf(api.BackupInUse, api.MsgBackupCreating, in.BackupArn.Value)
+	}
+	if err := db.mayRestore(ctx, name); err != nil {
+		return nil, err
+	}
+	if db.restores(b.ID) {
+		return nil, api.Errorf(api.BackupInUse, api.MsgBackupRestoringOther, in.BackupArn.Value)
 	}
 	r, err := restored(&b.Table, name, overrides{
 		in.BillingModeOverride, in.ProvisionedThroughputOverride, in.OnDemandThroughputOverride, in.SSESpecificationOverride,
@@ -49,8 +42,9 @@ func (db *core) RestoreTableFromBackup(ctx context.Context, in *api.RestoreTable
 	if err != nil {
 		return nil, err
 	}
+	r.Filling = db.restoreTask()
 	r.Restore = &catalog.Restore{
-		Task: db.restoreTask(), InProgress: true, Backup: b.ID, BackupARN: db.backupARN(b), Source: b.Table.Table.Name,
+		Backup: b.ID, BackupARN: db.backupARN(b), Source: b.Table.Table.Name,
 		SourceID: b.Table.Table.ID, SourceARN: db.tableARN(b.Table.Table.Name), AtMs: b.CreatedMs,
 	}
 	d, err := db.restoreInto(ctx, r)
@@ -60,11 +54,21 @@ func (db *core) RestoreTableFromBackup(ctx context.Context, in *api.RestoreTable
 // restoreTask is a new id of a task, which the hold on a log has too.
 func (db *core) restoreTask() string { return "restore-" + db.newUUID() }
 
-// targetFree refuses the name of a table that is there.
-func (db *core) targetFree(ctx context.Context, name string) error {
-	_, err := db.catalog.Lookup(ctx, name)
-	if err == nil {
+// restoresMax is how many tables may be restored at once.
+const restoresMax = 50
+
+// mayRestore refuses the name of a table that is there, and a restore too many.
+func (db *core) mayRestore(ctx context.Context, name string) error {
+	t, err := db.catalog.Lookup(ctx, name)
+	switch {
+	case err == nil && t.Restore != nil && t.Restore.BackupARN != "":
+		return api.Errorf(api.TableInUse, api.MsgRestoreTargetBackup, name, t.Restore.BackupARN)
+	case err == nil && t.Restore != nil:
+		return api.Errorf(api.TableInUse, api.MsgRestoreTargetTable, name, t.Restore.SourceARN)
+	case err == nil:
 		return api.Errorf(api.TableAlreadyExists, api.MsgTableExists, name)
+	case len(db.catalog.Restoring()) >= restoresMax:
+		return api.Errorf(api.LimitExceeded, api.MsgRestoresAtOnce, restoresMax)
 	}
 	return unlessGone(err)
 }
@@ -99,11 +103,14 @@ func (db *core) RestoreTableToPointInTime(ctx context.Context, in *api.RestoreTa
 	if err != nil {
 		return nil, tableNotFound(err, source)
 	}
-	if err := db.targetFree(ctx, name); err != nil {
+	if err := backupBusy(&t.Record); err != nil {
 		return nil, err
 	}
 	atMs, err := db.restoreTime(&t.Record, in)
 	if err != nil {
+		return nil, err
+	}
+	if err := db.mayRestore(ctx, name); err != nil {
 		return nil, err
 	}
 	r, err := restored(&t.Record, name, overrides{
@@ -139,8 +146,9 @@ func (db *core) restoreAsOf(ctx context.Context, source *catalog.Table, r catalo
 	if err != nil {
 		return nil, err
 	}
+	r.Filling = task
 	r.Restore = &catalog.Restore{
-		Task: task, InProgress: true, Source: source.Table.Name, SourceID: source.Table.ID,
+		Source: source.Table.Name, SourceID: source.Table.ID,
 		SourceARN: db.tableARN(source.Table.Name), AtMs: atMs, Seq: uint64(seq),
 	}
 	return db.restoreInto(ctx, r)
@@ -160,27 +168,26 @@ func (db *core) restoreTime(r *catalog.Record, in *api.RestoreTableToPointInTime
 	at := in.RestoreDateTime.Value.UnixMilli()
 	const second = 1000
 	if at/second < earliest/second || at/second > latest/second {
-		return 0, api.Errorf(api.InvalidRestoreTime, api.MsgRestoreTime)
+		return 0, api.Errorf(api.InvalidRestoreTime, api.MsgRestoreTime, zulu(in.RestoreDateTime.Value.UnixMilli()), zulu(earliest), zulu(latest))
 	}
 	return min(max(at, earliest), latest), nil
 }
 
+// zulu is a time to the second as the texts on backups have it.
+func zulu(ms int64) string { return time.UnixMilli(ms).UTC().Format("2006-01-02T15:04:05Z") }
+
 // restored is the record of a table with the settings of another one that a restore brings back: neither
-// stream nor time to live, tags, deletion protection and recovery.
+// stream nor time to live, tags, deletion protection, recovery, policy and table class.
 func restored(source *catalog.Record, name string, o overrides) (catalog.Record, error) {
 	r := catalog.Record{
 		Table:   schema.Table{Name: name, Key: source.Table.Key, Indexes: slices.Clone(source.Table.Indexes)},
-		Billing: source.Billing.Clone(), SSE: source.SSE, TableClass: source.TableClass,
+		Billing: source.Billing.Clone(), SSE: source.SSE,
 	}
 	r.Billing.Changes, r.Billing.IndexChanges, r.Billing.Switches = catalog.Changes{}, nil, nil
 	for i := range r.Table.Indexes {
 		r.Table.Indexes[i].Building, r.Table.Indexes[i].DeleteOnly = false, false
 	}
-	err := o.indexes(&r)
-	if err == nil {
-		err = o.billing(&r.Billing, &r.Table)
-	}
-	if err != nil {
+	if err := o.apply(&r); err != nil {
 		return r, err
 	}
 	if o.sse != nil {
@@ -195,108 +202,4 @@ func restored(source *catalog.Record, name string, o overrides) (catalog.Record,
 		}
 	}
 	return r, nil
-}
-
-// indexes leaves those that are asked for: all where nothing is said of a kind. Each must be one of the source.
-func (o *overrides) indexes(r *catalog.Record) error {
-	var wanted []string
-	for i := range o.globals {
-		x := &o.globals[i]
-		if !has(r, x.IndexName.Value, false, x.KeySchema) {
-			return api.Errorf(api.Validation, api.MsgRestoreIndex, x.IndexName.Value)
-		}
-		wanted = append(wanted, x.IndexName.Value)
-	}
-	for i := range o.locals {
-		x := &o.locals[i]
-		if !has(r, x.IndexName.Value, true, x.KeySchema) {
-			return api.Errorf(api.Validation, api.MsgRestoreIndex, x.IndexName.Value)
-		}
-		wanted = append(wanted, x.IndexName.Value)
-	}
-	for i := range o.vectors {
-		x := &o.vectors[i]
-		if !hasVectors(r, x) {
-			return api.Errorf(api.Validation, api.MsgRestoreIndex, x.IndexName.Value)
-		}
-		wanted = append(wanted, x.IndexName.Value)
-	}
-	r.Table.Indexes = slices.DeleteFunc(r.Table.Indexes, func(ix schema.Index) bool {
-		chosen := o.globals != nil
-		switch {
-		case ix.Local:
-			chosen = o.locals != nil
-		case ix.Vector != nil:
-			chosen = o.vectors != nil
-		}
-		return chosen && !slices.Contains(wanted, ix.Name)
-	})
-	return nil
-}
-
-// hasVectors says whether a table has an index of vectors like one that is asked for.
-func hasVectors(r *catalog.Record, x *api.VectorIndex) bool {
-	ix := r.Table.Index(x.IndexName.Value)
-	return ix != nil && ix.Vector != nil && ix.Vector.Attribute == x.VectorAttribute.AttributeName.Value &&
-		int64(ix.Vector.Dimensions) == x.Dimensions.Value && ix.Vector.Distance == distances[x.DistanceFunction.Value] &&
-		slices.EqualFunc(searchSchema(ix), x.SearchSchema, func(a, b api.SearchSchemaElement) bool { return a == b })
-}
-
-// has says whether a table has an index of that name, kind and key.
-func has(r *catalog.Record, name string, local bool, key []api.KeySchemaElement) bool {
-	return slices.ContainsFunc(r.Table.Indexes, func(ix schema.Index) bool {
-		return ix.Name == name && ix.Local == local && ix.Vector == nil &&
-			slices.EqualFunc(keySchema(&ix.Key), key, func(a, b api.KeySchemaElement) bool { return a == b })
-	})
-}
-
-// billing changes what the table pays for, and leaves out indexes that are no more.
-func (o *overrides) billing(b *catalog.Billing, t *schema.Table) error {
-	was := *b
-	if o.mode.Set {
-		b.OnDemand = o.mode.Value == api.BillingModePayPerRequest
-	}
-	if !b.OnDemand && t.HasVectors() {
-		return api.Errorf(api.Validation, api.MsgVectorBilling)
-	}
-	if b.OnDemand != was.OnDemand {
-		b.Table, b.Max, b.Warm, b.IndexWarm, b.Switched = catalog.Throughput{}, nil, nil, nil, false
-	}
-	if o.units != nil && !b.OnDemand {
-		b.Table = throughput(o.units)
-	}
-	if o.max != nil && b.OnDemand {
-		b.Max = onDemand(o.max)
-	}
-	b.Indexes, b.IndexMax = nil, nil
-	for i := range t.Indexes {
-		ix := &t.Indexes[i]
-		if !ix.Global() {
-			continue
-		}
-		units, known := was.Indexes[ix.Name]
-		ceiling, limited := was.IndexMax[ix.Name]
-		for k := range o.globals {
-			x := &o.globals[k]
-			if x.IndexName.Value != ix.Name {
-				continue
-			}
-			if x.ProvisionedThroughput != nil {
-				units, known = throughput(x.ProvisionedThroughput), true
-			}
-			if m := onDemand(x.OnDemandThroughput); m != nil {
-				ceiling, limited = *m, true
-			}
-		}
-		switch {
-		case b.OnDemand && limited:
-			setThroughput(&b.IndexMax, ix.Name, ceiling)
-		case b.OnDemand:
-		case !known || units.Read == 0 || units.Write == 0:
-			return api.Errorf(api.Validation, api.MsgGSIUnitsAbsent, ix.Name)
-		default:
-			setThroughput(&b.Indexes, ix.Name, units)
-		}
-	}
-	return nil
 }

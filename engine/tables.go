@@ -103,10 +103,16 @@ func (db *core) newRecord(in *api.CreateTableInput, name string) catalog.Record 
 	if s := in.StreamSpecification; s != nil && s.StreamEnabled.Value {
 		r.Stream = &catalog.Stream{Enabled: true, ViewType: s.StreamViewType.Value}
 	}
-	if s := in.SSESpecification; s != nil && s.Enabled.Value {
-		r.SSE = &catalog.SSE{KeyID: s.KMSMasterKeyId.Value}
-	}
+	r.SSE = sseOf(in.SSESpecification)
 	return r
+}
+
+// sseOf is the encryption that is asked for; nil for that which every table has.
+func sseOf(s *api.SSESpecification) *catalog.SSE {
+	if s == nil || !s.Enabled.Or(s.SSEType.Set) {
+		return nil
+	}
+	return &catalog.SSE{KeyID: s.KMSMasterKeyId.Value}
 }
 
 func keyType(name string) attr.Type {

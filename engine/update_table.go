@@ -57,11 +57,8 @@ func (db *core) UpdateTable(ctx context.Context, in *api.UpdateTableInput) (*api
 		if in.TableClass.Set {
 			r.TableClass = in.TableClass.Value
 		}
-		if s := in.SSESpecification; s != nil {
-			r.SSE = nil
-			if s.Enabled.Value {
-				r.SSE = &catalog.SSE{KeyID: s.KMSMasterKeyId.Value}
-			}
+		if in.SSESpecification != nil {
+			r.SSE = sseOf(in.SSESpecification)
 		}
 		ownNoMore(r, in)
 		db.shared(r, now)

@@ -18,7 +18,7 @@ const (
 	MsgKinesisUpdateState = msgKinesisState + "Kinesis streaming is not in ACTIVE state. " +
 		"Updates are only allowed in ACTIVE state. TableName: %s"
 	// MsgKinesisUpdateSame is the same with the precision that there is; precision, table id, ARN.
-	MsgKinesisUpdateSame = "Invalid Request: Precision is already set to the desired value of %s for tableId: %s, kdsArn: %s"
+	MsgKinesisUpdateSame = prefixRequest + "Precision is already set to the desired value of %s for tableId: %s, kdsArn: %s"
 
 	msgKinesisState = "Table is not in a valid state to enable Kinesis Streaming Destination: "
 )

@@ -113,25 +113,34 @@ func Get(ctx context.Context, store storage.Store, id string) (*Backup, error) {
 	return Stored(v)
 }
 
+// listRows is how many rows List reads at once.
+const listRows = 256
+
 // List calls use for every backup that is not deleted, in the order of their ids behind after, until it
-// returns false.
+// returns false. It reads some rows at a time and keeps no snapshot while use runs, which may call it again.
 func List(ctx context.Context, store storage.Store, after string, use func(*Backup) bool) error {
-	var list []*Backup
-	err := storage.Fresh(ctx, func() (err error) {
-		list, err = read(ctx, store, after)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	for _, b := range list {
-		if b.Status != Deleted && !use(b) {
-			break
+	for {
+		var list []*Backup
+		err := storage.Fresh(ctx, func() (err error) {
+			list, err = read(ctx, store, after)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for _, b := range list {
+			if b.Status != Deleted && !use(b) {
+				return nil
+			}
+			after = b.ID
+		}
+		if len(list) < listRows {
+			return nil
 		}
 	}
-	return nil
 }
 
+// read returns up to listRows backups behind an id.
 func read(ctx context.Context, store storage.Store, after string) ([]*Backup, error) {
 	snap, err := store.Snapshot(ctx, storage.SnapshotOptions{Owner: "list of backups"})
 	if err != nil {
@@ -148,7 +157,7 @@ func read(ctx context.Context, store storage.Store, after string) ([]*Backup, er
 	}
 	defer it.Close()
 	var list []*Backup
-	for it.Next() {
+	for len(list) < listRows && it.Next() {
 		b, err := Decode(it.Value())
 		if err != nil {
 			return nil, err

@@ -387,7 +387,7 @@ func (c *Catalog) Create(ctx context.Context, r Record) (*Table, error) {
 	now := c.opts.Clock()
 	r.Status, r.UntilMs = StatusCreating, now.Add(c.opts.TableDelay).UnixMilli()
 	if r.beingFilled() {
-		r.UntilMs = math.MaxInt64 // until EndRestore or EndFilling
+		r.UntilMs = math.MaxInt64 // until Filled or EndFilling
 	}
 	r.CreatedMs, r.UUID = now.UnixMilli(), c.opts.NewUUID()
 	r.NextSub = key.TableSub + 1

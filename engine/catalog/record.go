@@ -189,7 +189,7 @@ type Record struct {
 	UntilMs   int64  `json:"untilMs,omitempty"`
 	UUID      string `json:"uuid"`
 	CreatedMs int64  `json:"createdMs"`
-	// Filling is the ARN of what fills the table; until that is done it is CREATING (filling.go).
+	// Filling is the id of the task that fills the table; until that is done it is CREATING (filling.go).
 	Filling string `json:"filling,omitempty"`
 
 	Billing Billing `json:"billing"`
@@ -211,7 +211,7 @@ type Record struct {
 	Jobs []Job `json:"jobs,omitempty"`
 	// Log is the change log, nil while nobody needs one.
 	Log *Log `json:"log,omitempty"`
-	// Restore says what the table was restored from; nil for one that was made empty.
+	// Restore says what the table is being restored from; nil for every other one.
 	Restore *Restore `json:"restore,omitempty"`
 	// Global is the table's part in a global table; nil for a table of its region alone.
 	Global *Global `json:"global,omitempty"`
@@ -330,7 +330,7 @@ func (r *Record) settle(now time.Time) bool {
 
 // beingFilled says whether the table is CREATING until somebody has filled it.
 func (r *Record) beingFilled() bool {
-	return r.Restore != nil && r.Restore.InProgress || r.Global != nil && r.Global.Filling
+	return r.Filling != "" || r.Global != nil && r.Global.Filling
 }
 
 // due says whether a passing state has come to its end.

@@ -21,7 +21,7 @@ func Backup(arn string) (table, id string, ok bool) {
 
 func backupForm(arn string) error {
 	if _, _, ok := Backup(arn); !ok {
-		return invalid(api.MsgBackupARN, arn)
+		return invalid(api.MsgBackupARN)
 	}
 	return nil
 }
@@ -58,7 +58,7 @@ func ListBackups(in *api.ListBackupsInput, _ Options) error {
 		}
 	}
 	lower, upper := in.TimeRangeLowerBound, in.TimeRangeUpperBound
-	if lower.Set && upper.Set && !lower.Value.Before(upper.Value) {
+	if lower.Set && upper.Set && lower.Value.After(upper.Value) {
 		return invalid(api.MsgBackupBounds)
 	}
 	if in.ExclusiveStartBackupArn.Set {
@@ -95,7 +95,7 @@ func RestoreTableFromBackup(in *api.RestoreTableFromBackupInput, _ Options) erro
 	if err := backupForm(in.BackupArn.Value); err != nil {
 		return err
 	}
-	return overrideUnits(in.BillingModeOverride, in.ProvisionedThroughputOverride, in.GlobalSecondaryIndexOverride)
+	return overrideUnits(in.ProvisionedThroughputOverride, in.GlobalSecondaryIndexOverride)
 }
 
 // RestoreTableToPointInTime makes the static checks of wire-facts §6.18.
@@ -108,7 +108,7 @@ func RestoreTableToPointInTime(in *api.RestoreTableToPointInTimeInput, _ Options
 	}
 	switch name, arn := in.SourceTableName.Set, in.SourceTableArn.Set; {
 	case !name && !arn:
-		return invalid(api.MsgRestoreSourceAbsent)
+		return invalid(api.MsgTableNameAbsent)
 	case name && arn:
 		return invalid(api.MsgRestoreSourceTwice)
 	}
@@ -125,17 +125,11 @@ func RestoreTableToPointInTime(in *api.RestoreTableToPointInTimeInput, _ Options
 	case latest && at:
 		return invalid(api.MsgRestoreTimeTwice)
 	}
-	return overrideUnits(in.BillingModeOverride, in.ProvisionedThroughputOverride, in.GlobalSecondaryIndexOverride)
+	return overrideUnits(in.ProvisionedThroughputOverride, in.GlobalSecondaryIndexOverride)
 }
 
-// overrideUnits makes the checks of throughput that CreateTable makes, of what overrides it.
-func overrideUnits(mode api.Opt[string], p *api.ProvisionedThroughput, indexes []api.GlobalSecondaryIndex) error {
-	switch {
-	case mode.Value == api.BillingModePayPerRequest && p != nil:
-		return invalid(api.MsgUnitsOnDemand)
-	case mode.Value == api.BillingModeProvisioned && p == nil:
-		return invalid(api.MsgUnitsAbsent)
-	}
+// overrideUnits makes the checks of the size of throughput that CreateTable makes, of what overrides it.
+func overrideUnits(p *api.ProvisionedThroughput, indexes []api.GlobalSecondaryIndex) error {
 	if err := unitsInRange(p); err != nil {
 		return err
 	}
