@@ -15,9 +15,13 @@ import (
 )
 
 const (
-	// stepRows is how many entries a step looks at, and stepNodes how many nodes a step of a repair.
+	// stepRows is how many entries a step looks at, stepNodes how many nodes a step of a repair, and
+	// stepLinks how many vectors get their links in a step that has nothing else to do; in one that has
+	// entries to look at, as many as take about the same time.
 	stepRows  = 256
 	stepNodes = 256
+	stepLinks = 64
+	busyLinks = 8
 	// A graph is stored when so many of its vectors have changed, at least saveLeast and one in saveShare,
 	// or when its pages that have changed take saveBytes.
 	saveLeast = 1000
@@ -44,7 +48,13 @@ func (x *Index) Step(ctx context.Context, l *lease.Lease, now time.Time) (more, 
 	if err != nil {
 		return false, false, err
 	}
-	switch {
+	switch links := stepLinks; {
+	case f.Loose():
+		if more {
+			links = busyLinks
+		}
+		f.unsaved += f.Link(links)
+		more = true
 	case f.RepairDue():
 		f.Repair(stepNodes)
 		f.unsaved++

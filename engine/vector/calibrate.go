@@ -20,8 +20,9 @@ const (
 	// widthDefault holds until a graph is calibrated.
 	widthDefault = 320
 	// scanShare: a search that looks at more than this part of a partition is better done by Scan, which
-	// goes through memory in order.
+	// goes through memory in order, and codeShare where Scan has codes.
 	scanShare = 3
+	codeShare = 24
 	// always is the width of searches that are better done by Scan.
 	always = math.MaxInt32
 )
@@ -65,53 +66,72 @@ func (g *Graph) CalibrateDue() bool {
 // Calibrate finds the widths of searches. For the writer.
 func (g *Graph) Calibrate() {
 	g.changes = 0
+	g.recode()
 	var p *partition
 	for _, o := range g.parts {
-		if p == nil || o.live > p.live || o.live == p.live && o.name < p.name {
+		if p == nil || len(o.members) > len(p.members) || len(o.members) == len(p.members) && o.name < p.name {
 			p = o
 		}
 	}
-	ids := g.sample(p)
-	if len(ids) == 0 {
-		return
+	if trials := g.trials(p); len(trials) > 0 {
+		g.SetWidths(g.tryWidths(p, trials))
 	}
-	g.SetWidths(g.tryWidths(p, ids))
 }
 
-// sample draws live nodes of a partition.
-func (g *Graph) sample(p *partition) (ids []uint32) {
-	if p == nil || p.live == 0 {
+// trial is a query of which the answer is known.
+type trial struct {
+	query []float32
+	// but is the node that the query is of, which does not count.
+	but   uint32
+	truth map[uint32]int // the place of each true neighbor
+}
+
+// trials are searches for linked vectors of a partition, and for what lies halfway between two of them, as
+// queries need not be like the vectors.
+func (g *Graph) trials(p *partition) (list []trial) {
+	if p == nil || p.linked == 0 {
 		return nil
 	}
-	for range 16 * samples * len(g.nodes) / p.live {
-		id := uint32(g.rnd.IntN(len(g.nodes)))
-		if n := &g.nodes[id]; n.part == p && n.state == stateLive {
-			if ids = append(ids, id); len(ids) == samples {
-				break
+	draw := func() uint32 { return p.members[g.rnd.IntN(p.linked)] }
+	for i := range samples {
+		t := trial{but: draw()}
+		t.query = slices.Clone(g.vec(t.but))
+		if i%2 == 1 {
+			for j, x := range g.vec(draw()) {
+				t.query[j] = (t.query[j] + x) / 2
 			}
+			t.but = nodesMax
 		}
+		t.truth = g.truth(p, &t)
+		list = append(list, t)
 	}
-	return ids
+	return list
 }
 
-// tryWidths doubles the width until searches for the sample find enough.
-func (g *Graph) tryWidths(p *partition, ids []uint32) Widths {
+// truth finds exactly the nearest neighbors.
+func (g *Graph) truth(p *partition, t *trial) map[uint32]int {
 	s := &g.own
-	truth := make([]map[uint32]int, len(ids)) // the place of each true neighbor
-	for i, id := range ids {
-		truth[i] = g.truth(s, p, id)
+	s.query = append(s.query[:0], t.query...)
+	g.scan(s, p, many, func(id uint32) bool { return id != t.but && g.isLive(id) })
+	slices.SortFunc(s.best, compareNear)
+	places := make(map[uint32]int, len(s.best))
+	for place, n := range s.best {
+		places[n.id] = place
 	}
-	w := Widths{}
+	return places
+}
+
+// tryWidths doubles the width until the trials find enough.
+func (g *Graph) tryWidths(p *partition, trials []trial) (w Widths) {
 	for width := widthLeast; w.Few == 0 || w.Many == 0; width *= 2 {
 		met, foundFew, foundMany, wantFew, wantMany := 0, 0, 0, 0, 0
-		for i, id := range ids {
-			s.query = append(s.query[:0], g.vec(id)...)
-			met += g.reach(s, p, id, width)
-			wantFew += min(few, len(truth[i]))
-			wantMany += len(truth[i])
-			slices.SortFunc(s.best, compareNear)
-			for place, n := range s.best {
-				if at, ok := truth[i][n.id]; ok && place < many {
+		for i := range trials {
+			t := &trials[i]
+			met += g.reach(p, t, width)
+			wantFew += min(few, len(t.truth))
+			wantMany += len(t.truth)
+			for place, n := range g.own.best {
+				if at, ok := t.truth[n.id]; ok && place < many {
 					foundMany++
 					if at < few {
 						foundFew++
@@ -119,9 +139,8 @@ func (g *Graph) tryWidths(p *partition, ids []uint32) Widths {
 				}
 			}
 		}
-		if met > len(ids)*p.nodes/scanShare {
-			w.Few, w.Many = orAlways(w.Few), orAlways(w.Many)
-			break
+		if met > len(trials)*p.nodes/g.scanShare() {
+			return Widths{Few: orAlways(w.Few), Many: orAlways(w.Many)}
 		}
 		if w.Few == 0 && float64(foundFew) >= recallWanted*float64(wantFew) {
 			w.Few = width
@@ -133,34 +152,29 @@ func (g *Graph) tryWidths(p *partition, ids []uint32) Widths {
 	return w
 }
 
+// reach searches as for a query and returns how many nodes it looked at. What it found is in order in
+// g.own.best.
+func (g *Graph) reach(p *partition, t *trial, width int) (met int) {
+	s := &g.own
+	s.query = append(s.query[:0], t.query...)
+	met = p.nodes - g.look(s, g.descend(p, s.query, 0), 0, width, p.nodes, func(id uint32) bool {
+		return id != t.but && g.isLive(id)
+	})
+	slices.SortFunc(s.best, compareNear)
+	return met
+}
+
+// scanShare is how many vectors Scan looks at in the time in which a search follows one link.
+func (g *Graph) scanShare() int {
+	if g.codes == nil {
+		return scanShare
+	}
+	return codeShare
+}
+
 func orAlways(width int) int {
 	if width == 0 {
 		return always
 	}
 	return width
-}
-
-// truth finds exactly the nearest neighbors of a node, but for itself.
-func (g *Graph) truth(s *scratch, p *partition, of uint32) map[uint32]int {
-	s.query = append(s.query[:0], g.vec(of)...)
-	s.best = s.best[:0]
-	for i := range g.nodes {
-		id := uint32(i)
-		if n := &g.nodes[i]; n.part == p && n.state == stateLive && id != of {
-			s.best.offer(near{dist: g.params.Metric.between(s.query, g.vec(id)), id: id}, many)
-		}
-	}
-	slices.SortFunc(s.best, compareNear)
-	places := make(map[uint32]int, len(s.best))
-	for place, n := range s.best {
-		places[n.id] = place
-	}
-	return places
-}
-
-// reach searches as for a query and returns how many nodes it looked at.
-func (g *Graph) reach(s *scratch, p *partition, but uint32, width int) (met int) {
-	return p.nodes - g.look(s, g.descend(p, s.query, 0), 0, width, p.nodes, func(id uint32) bool {
-		return id != but && g.nodes[id].state == stateLive
-	})
 }

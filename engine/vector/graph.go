@@ -40,6 +40,8 @@ const (
 	stateLive state = 1
 	// stateDead is a node whose vector was removed: searches pass through it and do not return it.
 	stateDead state = 2
+	// stateLoose is a live node without links, to which nobody is linked.
+	stateLoose state = 3
 )
 
 // node is what a graph knows of a vector beside its floats and its links of level 0.
@@ -50,15 +52,24 @@ type node struct {
 	upper [][]uint32 // neighbors by level, from 1 on
 	level uint8
 	state state
+	place uint32 // among the members of its partition, while it is live
 }
+
+// lives says whether searches may return a node.
+func (n *node) lives() bool { return n.state == stateLive || n.state == stateLoose }
 
 // partition is a graph of its own among the nodes.
 type partition struct {
 	name  string
 	entry uint32 // a node of the highest level
-	nodes int    // live and dead
-	live  int
+	nodes int    // those that are linked, live and dead
+	// members are the live nodes, in no order but that the linked ones come first.
+	members []uint32
+	linked  int
 }
+
+// loose are the members that have no links yet.
+func (p *partition) loose() []uint32 { return p.members[p.linked:] }
 
 // blockNodes is how many nodes' vectors and links lie together in memory.
 const blockNodes = 64
@@ -76,6 +87,7 @@ type Graph struct {
 	nodes  []node
 	floats [][]float32 // by blocks
 	links  [][]uint32  // by blocks, level 0
+	codes  *codes      // nil where they do not pay
 	byKey  map[string]uint32
 	parts  map[string]*partition
 	live   int
@@ -86,6 +98,8 @@ type Graph struct {
 	free  []uint32
 	dirty [pageKinds]map[uint32]struct{} // pages
 	sweep sweep
+	// waiting are the partitions that have loose members, and perhaps others.
+	waiting []*partition
 	// changes since the last Calibrate.
 	changes int
 	own     scratch
@@ -109,6 +123,9 @@ func New(p Params) *Graph {
 		g.dirty[i] = map[uint32]struct{}{}
 	}
 	g.reader.New = func() any { return new(scratch) }
+	if codesPay() {
+		g.codes = newCodes(p.Dims)
+	}
 	return g
 }
 
@@ -201,6 +218,9 @@ func (g *Graph) grow(n int) {
 		g.floats = append(g.floats, make([]float32, blockNodes*g.params.Dims))
 		g.links = append(g.links, make([]uint32, blockNodes*g.stride))
 	}
+	if g.codes != nil {
+		g.codes.grow(len(g.floats))
+	}
 }
 
 // drawLevel draws the level of a new node.
@@ -218,6 +238,37 @@ func (g *Graph) partOf(name string) *partition {
 	return p
 }
 
+// swap exchanges two members.
+func (p *partition) swap(nodes []node, a, b int) {
+	p.members[a], p.members[b] = p.members[b], p.members[a]
+	nodes[p.members[a]].place, nodes[p.members[b]].place = uint32(a), uint32(b)
+}
+
+// join takes a live node in, which is loose.
+func (p *partition) join(nodes []node, id uint32) {
+	nodes[id].state, nodes[id].place = stateLoose, uint32(len(p.members))
+	p.members = append(p.members, id)
+}
+
+// link takes a loose member among the linked ones.
+func (p *partition) link(nodes []node, id uint32) {
+	nodes[id].state = stateLive
+	p.swap(nodes, int(nodes[id].place), p.linked)
+	p.linked++
+	p.nodes++
+}
+
+// leave lets go of a member.
+func (p *partition) leave(nodes []node, id uint32) {
+	if at := int(nodes[id].place); at < p.linked {
+		p.linked--
+		p.swap(nodes, at, p.linked)
+	}
+	last := len(p.members) - 1
+	p.swap(nodes, int(nodes[id].place), last)
+	p.members = p.members[:last]
+}
+
 // Remove takes a vector out; it reports whether there was one. For the writer.
 func (g *Graph) Remove(key string) bool {
 	id, ok := g.byKey[key]
@@ -230,17 +281,33 @@ func (g *Graph) Remove(key string) bool {
 	return true
 }
 
-// kill makes a live node a dead one. The graph is locked.
+// kill makes a live node a dead one, or a free one if nobody can be linked to it. The graph is locked.
 func (g *Graph) kill(id uint32) {
 	n := &g.nodes[id]
-	n.state = stateDead
+	n.part.leave(g.nodes, id)
 	delete(g.byKey, n.key)
-	n.key, n.note = "", nil
-	n.part.live--
-	g.changes++
 	g.live--
-	g.dead++
 	g.mark(vectorPages, id)
+	if n.state == stateLoose {
+		g.mark(linkPages, id)
+		g.vacate(id)
+		return
+	}
+	n.state = stateDead
+	n.key, n.note = "", nil
+	g.changes++
+	g.dead++
+}
+
+// vacate makes a node free. The graph is locked.
+func (g *Graph) vacate(id uint32) {
+	p := g.nodes[id].part
+	if p.nodes == 0 && len(p.members) == 0 {
+		delete(g.parts, p.name)
+	}
+	g.nodes[id] = node{}
+	g.room(id)[0] = 0
+	g.free = append(g.free, id)
 }
 
 // same says whether a node has this vector and partition, so that only its note can differ.

@@ -49,6 +49,7 @@ func clustered(rnd *rand.Rand, dims int) func() []float32 {
 
 func mustInsert(t testing.TB, g *Graph, key string, v []float32) {
 	require.NoError(t, g.Insert(key, "", v, nil))
+	g.Link(1)
 }
 
 // exact finds the nearest by looking at all.
@@ -225,6 +226,9 @@ func TestPartitions(t *testing.T) {
 		parts[part][key] = v
 		require.NoError(t, g.Insert(key, part, v, nil))
 	}
+	require.True(t, g.Loose())
+	require.Equal(t, 1500, g.Link(2000))
+	require.False(t, g.Loose())
 	checkLinks(t, g)
 	for part, all := range parts {
 		q, found := gaussian(rnd, 16), 0
@@ -259,6 +263,7 @@ func TestFilter(t *testing.T) {
 		key := strconv.Itoa(i)
 		all[key] = next()
 		require.NoError(t, g.Insert(key, "", all[key], []byte(key)))
+		g.Link(i % 3) // some are loose for a while, and the last ones at the end
 	}
 	for _, each := range []int{2, 50, 1000, 3000} {
 		match := func(key string, note []byte) bool {
@@ -403,6 +408,7 @@ func TestPages(t *testing.T) {
 			} else {
 				require.NoError(t, g.Insert(key, part(key), next(), []byte("note "+key)))
 			}
+			g.Link(rnd.IntN(2))
 			if g.RepairDue() && i%10 == 0 {
 				g.Repair(30)
 			}
@@ -431,14 +437,16 @@ func TestPageBytes(t *testing.T) {
 	g := New(Params{Dims: 2, Metric: Euclidean, M: 2, Seed: [2]uint64{1, 1}})
 	require.NoError(t, g.Insert("a", "p", []float32{1, -2}, []byte("n")))
 	require.NoError(t, g.Insert("b", "p", []float32{0, 0.5}, nil))
+	require.Equal(t, 2, g.Link(2))
 	g.Remove("b")
+	require.NoError(t, g.Insert("c", "p", []float32{1, 1}, nil))
 	pages := g.Changed()
 	require.Equal(t, []PageID{{vectorPages, 0}, {linkPages, 0}}, pages)
 	levels := []byte{g.nodes[0].level, g.nodes[1].level}
 	require.Equal(t, []byte{0, 3}, levels, "the seed gives these")
-	assert.Equal(t, "01000161016e0000803f000000c0"+"0203017000"+"000000000000003f",
+	assert.Equal(t, "01000161016e0000803f000000c0"+"0200017000"+"000000000000003f"+"01000163000000803f0000803f",
 		hex.EncodeToString(g.AppendPage(nil, pages[0])))
-	assert.Equal(t, "01000101000000"+"02030100000000000000", hex.EncodeToString(g.AppendPage(nil, pages[1])))
+	assert.Equal(t, "01000101000000"+"02030100000000000000"+"030000", hex.EncodeToString(g.AppendPage(nil, pages[1])))
 }
 
 // FuzzPages: damaged pages are an error or a sound graph.
@@ -464,6 +472,7 @@ func FuzzPages(f *testing.F) {
 		v.Search("", []float32{1, 2, 3}, 3, 2, nil)
 		v.Close()
 		require.NoError(t, loaded.Insert("new", "", []float32{1, 1, 1}, nil))
+		loaded.Link(2 * PageNodes)
 		checkLinks(t, loaded)
 	})
 }

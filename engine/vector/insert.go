@@ -10,7 +10,8 @@ import (
 var errFull = errors.New("vector: the graph is full")
 
 // Insert puts a vector under a key, in place of the one that was there. The note comes back in Match; it is
-// copied, as is the vector. For the writer.
+// copied, as is the vector. Searches find it at once, by looking at it; Link makes it part of the graph. For
+// the writer.
 func (g *Graph) Insert(key, part string, v []float32, note []byte) error {
 	s := &g.own
 	s.query = g.params.Metric.prepare(s.query[:0], v)
@@ -23,29 +24,56 @@ func (g *Graph) Insert(key, part string, v []float32, note []byte) error {
 		g.kill(id)
 		g.mu.Unlock()
 	}
-	p := g.parts[part]
-	level := g.drawLevel()
-	var around [levelMax + 1][]uint32
-	if p != nil && p.nodes > 0 {
-		g.choose(s, p, level, &around)
-	}
 	id, err := g.place(s.query)
 	if err != nil {
 		return err
 	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	p := g.partOf(part)
+	g.nodes[id] = node{key: key, note: bytes.Clone(note), part: p}
+	g.setNeighbors(id, 0, nil)
+	g.byKey[key] = id
+	p.join(g.nodes, id)
+	if len(p.loose()) == 1 {
+		g.waiting = append(g.waiting, p)
+	}
+	g.live++
+	g.mark(vectorPages, id)
+	return nil
+}
+
+// Loose says whether there are vectors without links. For the writer.
+func (g *Graph) Loose() bool {
+	for len(g.waiting) > 0 && len(g.waiting[0].loose()) == 0 {
+		g.waiting = g.waiting[1:]
+	}
+	return len(g.waiting) > 0
+}
+
+// Link gives links to so many of the vectors that have none, and says how many these were. For the writer.
+func (g *Graph) Link(most int) (done int) {
+	for ; done < most && g.Loose(); done++ {
+		g.linkNode(g.waiting[0].loose()[0])
+	}
+	return done
+}
+
+// linkNode gives links to a loose node.
+func (g *Graph) linkNode(id uint32) {
+	s, p := &g.own, g.nodes[id].part
+	s.query = append(s.query[:0], g.vec(id)...)
+	level := g.drawLevel()
+	var around [levelMax + 1][]uint32
+	if p.nodes > 0 {
+		g.choose(s, p, level, &around)
+	}
 	back := g.backLinks(id, level, &around)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	p = g.partOf(part)
 	n := &g.nodes[id]
-	*n = node{key: key, note: bytes.Clone(note), part: p, level: uint8(level), state: stateLive}
-	if level > 0 {
-		n.upper = make([][]uint32, level)
-	}
-	g.byKey[key] = id
-	p.nodes++
-	p.live++
-	g.live++
+	n.level, n.upper = uint8(level), make([][]uint32, level)
+	p.link(g.nodes, id)
 	g.changes++
 	for l := 0; l <= level; l++ {
 		g.setNeighbors(id, l, around[l])
@@ -53,11 +81,9 @@ func (g *Graph) Insert(key, part string, v []float32, note []byte) error {
 	for _, b := range back {
 		g.setNeighbors(b.id, b.level, b.list)
 	}
-	g.mark(vectorPages, id)
 	if p.nodes == 1 || level > int(g.nodes[p.entry].level) {
 		p.entry = id
 	}
-	return nil
 }
 
 // place gives a vector the number of a node, which is free still: nobody looks at its vector.
@@ -69,6 +95,9 @@ func (g *Graph) place(prepared []float32) (uint32, error) {
 		return 0, errFull
 	}
 	copy(g.vec(id), prepared)
+	if g.codes != nil {
+		g.codes.set(id, g.params.Metric, prepared)
+	}
 	return id, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 )
 
 // PageNodes is the number of nodes of a page. Stored: never change it. A node has a few dozen links, which
@@ -58,12 +59,12 @@ func (g *Graph) AppendPage(dst []byte, page PageID) []byte {
 	first := page.Number * PageNodes
 	for id := first; id < first+PageNodes && int(id) < len(g.nodes); id++ {
 		n := &g.nodes[id]
-		dst = append(dst, byte(n.state))
 		if n.state == stateFree {
+			dst = append(dst, byte(stateFree))
 			continue
 		}
-		dst = append(dst, n.level)
 		if page.Kind == linkPages {
+			dst = append(dst, byte(n.state), n.level)
 			for level := 0; level <= int(n.level); level++ {
 				list := g.neighbors(id, level)
 				dst = binary.AppendUvarint(dst, uint64(len(list)))
@@ -73,10 +74,11 @@ func (g *Graph) AppendPage(dst []byte, page PageID) []byte {
 			}
 			continue
 		}
-		key := n.key
+		key, s := n.key, stateLive
 		if n.state == stateDead {
-			key = n.part.name // it has none, and belongs to its partition still
+			key, s = n.part.name, stateDead // it has none, and belongs to its partition still
 		}
+		dst = append(dst, byte(s), 0)
 		dst = appendBytes(appendBytes(dst, key), string(n.note))
 		for _, x := range g.vec(id) {
 			dst = binary.LittleEndian.AppendUint32(dst, math.Float32bits(x))
@@ -116,17 +118,18 @@ func (l *Loader) Page(page PageID, content []byte) error {
 	first := uint64(page.Number) * PageNodes
 	for id := first; id < first+PageNodes && id < uint64(len(l.g.nodes)); id++ {
 		s := state(r.byte())
-		if s > stateDead || r.failed {
+		if s > stateLoose || r.failed {
 			return fmt.Errorf("%w: %d of kind %d", ErrCorrupt, page.Number, page.Kind)
 		}
-		if l.states[page.Kind][id] = s; s == stateFree {
+		l.states[page.Kind][id] = s
+		if s == stateFree {
 			continue
 		}
-		level := r.byte()
+		level := r.byte() // in a page of links; other ones had it, too
 		if page.Kind == linkPages {
 			l.links(&r, uint32(id), int(level))
 		} else {
-			l.vector(&r, uint32(id), s, level)
+			l.vector(&r, uint32(id), s)
 		}
 		if r.failed {
 			return fmt.Errorf("%w: %d of kind %d", ErrCorrupt, page.Number, page.Kind)
@@ -138,17 +141,16 @@ func (l *Loader) Page(page PageID, content []byte) error {
 	return nil
 }
 
-func (l *Loader) vector(r *pageReader, id uint32, s state, level byte) {
+func (l *Loader) vector(r *pageReader, id uint32, s state) {
 	g := l.g
 	key, note := r.bytes(), r.bytes()
 	floats := r.take(4 * g.params.Dims)
-	if r.failed || level > levelMax {
-		r.failed = true
+	if r.failed {
 		return
 	}
 	n := &g.nodes[id]
-	n.state, n.level = s, level
-	if s == stateLive {
+	n.state = s
+	if s != stateDead {
 		n.key = string(key)
 		n.note = append([]byte(nil), note...)
 		n.part = g.partOf(l.part(n.key))
@@ -191,9 +193,7 @@ func (l *Loader) links(r *pageReader, id uint32, level int) {
 			upper[at-1] = to
 		}
 	}
-	if level > 0 {
-		g.nodes[id].upper = upper
-	}
+	g.nodes[id].level, g.nodes[id].upper = uint8(level), upper
 }
 
 // Graph is what was loaded, once all its pages have come.
@@ -213,9 +213,10 @@ func (l *Loader) Graph() (*Graph, error) {
 		if err := l.check(id); err != nil {
 			return nil, err
 		}
-		n.part.nodes++
 		all[n.part] = true
+		loose := l.states[linkPages][i] == stateLoose
 		if s == stateDead {
+			n.part.nodes++
 			g.dead++
 			continue
 		}
@@ -223,11 +224,21 @@ func (l *Loader) Graph() (*Graph, error) {
 			return nil, fmt.Errorf("%w: node %d has the key of another one", ErrCorrupt, id)
 		}
 		g.byKey[n.key] = id
-		n.part.live++
+		n.part.join(g.nodes, id)
+		if !loose {
+			n.part.link(g.nodes, id)
+		}
 		g.live++
 	}
 	slices.Reverse(g.free)
 	g.enter(all)
+	for _, p := range g.parts {
+		if len(p.loose()) > 0 {
+			g.waiting = append(g.waiting, p)
+		}
+	}
+	slices.SortFunc(g.waiting, func(a, b *partition) int { return strings.Compare(a.name, b.name) })
+	g.recode()
 	return g, nil
 }
 
@@ -235,12 +246,16 @@ func (l *Loader) Graph() (*Graph, error) {
 func (l *Loader) check(id uint32) error {
 	g := l.g
 	n := &g.nodes[id]
-	if l.states[linkPages][id] == stateFree || len(n.upper) != int(n.level) {
+	state := l.states[linkPages]
+	switch loose := state[id] == stateLoose; {
+	case state[id] == stateFree, n.state == stateLoose, loose && n.state != stateLive:
 		return fmt.Errorf("%w: node %d has a vector and other links", ErrCorrupt, id)
+	case loose && (n.level > 0 || len(g.neighbors(id, 0)) > 0):
+		return fmt.Errorf("%w: node %d has no links, and some", ErrCorrupt, id)
 	}
 	for level := 0; level <= int(n.level); level++ {
 		for _, o := range g.neighbors(id, level) {
-			if int(o) >= len(g.nodes) || o == id || g.nodes[o].part != n.part || int(g.nodes[o].level) < level {
+			if int(o) >= len(g.nodes) || state[o] == stateLoose || o == id || g.nodes[o].part != n.part || int(g.nodes[o].level) < level {
 				return fmt.Errorf("%w: node %d is linked to %d", ErrCorrupt, id, o)
 			}
 		}

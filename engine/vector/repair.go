@@ -130,12 +130,7 @@ func (g *Graph) release() {
 			moved[n.part] = true
 		}
 		n.part.nodes--
-		if n.part.nodes == 0 {
-			delete(g.parts, n.part.name)
-		}
-		*n = node{}
-		g.room(id)[0] = 0
-		g.free = append(g.free, id)
+		g.vacate(id)
 		g.dead--
 		g.mark(vectorPages, id)
 		g.mark(linkPages, id)
@@ -154,7 +149,7 @@ func (g *Graph) enter(parts map[*partition]bool) {
 	highest := map[*partition]int{}
 	for id := range g.nodes {
 		n := &g.nodes[id]
-		if n.state == stateFree || !parts[n.part] {
+		if n.state == stateFree || !parts[n.part] || n.state == stateLoose {
 			continue
 		}
 		level := 2 * int(n.level)

@@ -2,6 +2,7 @@ package vector
 
 import (
 	"cmp"
+	"math"
 	"slices"
 )
 
@@ -12,6 +13,7 @@ type scratch struct {
 	open  nearest
 	best  farthest
 	query []float32
+	coded codeQuery
 }
 
 // begin forgets what was met, for a graph of n nodes.
@@ -118,7 +120,7 @@ func (v *View) Close() {
 // Live is the number of vectors of a partition.
 func (v *View) Live(part string) int {
 	if p := v.g.parts[part]; p != nil {
-		return p.live
+		return len(p.members)
 	}
 	return 0
 }
@@ -126,41 +128,46 @@ func (v *View) Live(part string) int {
 // Match says of a vector whether a search may return it. The note is the graph's.
 type Match func(key string, note []byte) bool
 
-// budgetLeast and budgetShare bound what a search with a filter looks at before it is quicker to look at
-// everything: at least so many nodes, and that share of a partition.
-const (
-	budgetLeast = 4096
-	budgetShare = 4
-)
+// budgetLeast bounds what a search with a filter looks at before it is quicker to look at everything: at
+// least so many nodes, and the share of a partition that scanShare says.
+const budgetLeast = 4096
 
 // Search returns the nearest k vectors of a partition among those that match takes, or nearly these, in
 // order of distance; match may be nil. Width is how many candidates are looked at; 0 means as many as the
 // graph has found to be enough. A filter that takes few is met by Scan, which finds exactly the nearest;
-// so are partitions that are small.
+// so are partitions that are small, and those of which many vectors have no links yet.
 func (v *View) Search(part string, query []float32, k, width int, match Match) []Hit {
 	g, s := v.g, v.s
 	p := g.parts[part]
-	if p == nil || p.live == 0 || k <= 0 {
+	if p == nil || len(p.members) == 0 || k <= 0 {
 		return nil
 	}
 	if width == 0 {
-		width = g.widths.width(k)
+		if g.widths.Few == 0 && g.codes != nil {
+			width = always
+		} else {
+			width = g.widths.width(k)
+		}
 	}
-	if p.live <= width {
+	if len(p.members) <= width || len(p.loose())*g.scanShare() > p.nodes {
 		return v.Scan(part, query, k, match)
 	}
 	s.query = g.params.Metric.prepare(s.query[:0], query)
+	takes := func(id uint32) bool { return match == nil || match(g.nodes[id].key, g.nodes[id].note) }
 	accept, budget := g.isLive, p.nodes
 	if match != nil {
-		accept = func(id uint32) bool {
-			n := &g.nodes[id]
-			return n.state == stateLive && match(n.key, n.note)
-		}
-		budget = max(budgetLeast, p.nodes/budgetShare)
+		accept = func(id uint32) bool { return g.isLive(id) && takes(id) }
+		budget = max(budgetLeast, p.nodes/g.scanShare())
 	}
-	left := g.look(s, g.descend(p, s.query, 0), 0, max(k, width), budget, accept)
-	if left < 0 || len(s.best) < k && len(s.best) < p.live {
+	width = max(k, width)
+	left := g.look(s, g.descend(p, s.query, 0), 0, width, budget, accept)
+	if left < 0 || len(s.best) < k && len(s.best) < p.linked {
 		return v.Scan(part, query, k, match)
+	}
+	for _, id := range p.loose() {
+		if takes(id) {
+			s.best.offer(near{dist: g.params.Metric.between(s.query, g.vec(id)), id: id}, width)
+		}
 	}
 	return g.hits(s.best, k)
 }
@@ -174,15 +181,54 @@ func (v *View) Scan(part string, query []float32, k int, match Match) []Hit {
 		return nil
 	}
 	s.query = g.params.Metric.prepare(s.query[:0], query)
-	s.best = s.best[:0]
-	for id := range g.nodes {
+	g.scan(s, p, k, func(id uint32) bool {
 		n := &g.nodes[id]
-		if n.part != p || n.state != stateLive || match != nil && !match(n.key, n.note) {
+		return match == nil || match(n.key, n.note)
+	})
+	return g.hits(s.best, k)
+}
+
+// scan finds exactly the nearest k of the live nodes of a partition that accept takes; they end in s.best.
+func (g *Graph) scan(s *scratch, p *partition, k int, accept func(id uint32) bool) {
+	s.best = s.best[:0]
+	if g.codes == nil {
+		for _, id := range p.members {
+			n := near{dist: g.params.Metric.between(s.query, g.vec(id)), id: id}
+			if (len(s.best) < k || n.less(s.best[0])) && accept(id) {
+				s.best.offer(n, k)
+			}
+		}
+		return
+	}
+	limit := g.scanCodes(s, p, k, accept)
+	for _, n := range s.open {
+		if !(n.dist > limit) {
+			s.best.offer(near{dist: g.params.Metric.between(s.query, g.vec(n.id)), id: n.id}, k)
+		}
+	}
+}
+
+// scanCodes leaves in s.open, in no order, the nodes that may be among the nearest k, with the least distance
+// that each can have. Those of more than limit cannot be.
+func (g *Graph) scanCodes(s *scratch, p *partition, k int, accept func(id uint32) bool) (limit float32) {
+	g.codes.query(&s.coded, g.params.Metric, s.query)
+	s.open = s.open[:0]
+	most := s.best // the nearest k by the greatest distance that each can have
+	limit = float32(math.Inf(1))
+	for _, id := range p.members {
+		low, high := g.codes.bounds(&s.coded, id)
+		if low > limit || !accept(id) {
 			continue
 		}
-		s.best.offer(near{dist: g.params.Metric.between(s.query, g.vec(uint32(id))), id: uint32(id)}, k)
+		s.open = append(s.open, near{dist: low, id: id})
+		if high <= limit { // and is a number
+			if most.offer(near{dist: high, id: id}, k); len(most) == k {
+				limit = most[0].dist
+			}
+		}
 	}
-	return g.hits(s.best, k)
+	s.best = most[:0]
+	return limit
 }
 
 // hits are the nearest k of some nodes.

@@ -146,7 +146,7 @@ var moduleTable = map[string][]string{
 	"github.com/klauspost/compress/":      {"engine/lsm/...", "dynamowire", "dynamowire/dump", "engine/transfer/compressed"},
 	"github.com/rs/zerolog":               {"engine", "dynamowire", "grpcapi", "cmd/..."},
 	"github.com/cockroachdb/apd":          {"engine/number"},
-	"golang.org/x/sys":                    {"engine/lsm/internal/vfs", "cmd/..."},
+	"golang.org/x/sys":                    {"engine/lsm/internal/vfs", "engine/vector", "cmd/..."},
 	"github.com/rogpeppe/go-internal":     {},
 	"github.com/cockroachdb/datadriven":   {},
 	"github.com/anishathalye/porcupine":   {"engine/storage/storagetest"},
