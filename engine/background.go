@@ -28,6 +28,7 @@ type background struct {
 	vectors worker
 	feeds   worker
 	kinesis worker
+	stamps  worker
 }
 
 // worker does one kind of work.
@@ -56,6 +57,7 @@ func (db *core) prepareBackground() {
 		vectors: worker{name: "vectors", wake: make(chan struct{}, 1)},
 		feeds:   worker{name: "feeds", wake: make(chan struct{}, 1)},
 		kinesis: worker{name: "destinations", wake: make(chan struct{}, 1)},
+		stamps:  worker{name: "stamps", wake: make(chan struct{}, 1)},
 	}
 	// Not at once: a database should open quickly.
 	db.counting.nextSearch = db.exec.Now().Add(countSearch)
@@ -74,6 +76,7 @@ func (db *core) startBackground() {
 	db.loop(ctx, &db.background.tasks, taskInterval, db.doTasks)
 	db.loop(ctx, &db.background.vectors, followInterval, db.followOnce)
 	db.startSenders()
+	db.loop(ctx, &db.background.stamps, collectInterval, db.collectOnce)
 	db.loop(ctx, &db.background.feeds, consumersInterval, db.startFollowers)
 	db.loop(ctx, &db.background.kinesis, destinationsInterval, db.destinationsDue)
 	if db.throttled() {
@@ -161,6 +164,6 @@ func (db *core) work(ctx context.Context) error {
 	feeds := db.followDue(ctx)
 	tend := db.tendStreams(ctx) // leaves jobs
 	_, jobs := db.doJobs(ctx)
-	errs := []error{tasks, destinations, feeds, tend, jobs, db.scaleDue(ctx), db.sendAll(ctx), db.sweepAll(ctx), db.countDue(ctx, unpaced), db.followAll(ctx), db.keepTime(ctx, timeKeptEvery)}
+	errs := []error{tasks, destinations, feeds, tend, jobs, db.scaleDue(ctx), db.sendAll(ctx), db.collectAll(ctx), db.sweepAll(ctx), db.countDue(ctx, unpaced), db.followAll(ctx), db.keepTime(ctx, timeKeptEvery)}
 	return errors.Join(slices.DeleteFunc(errs, othersWork)...)
 }

@@ -63,6 +63,9 @@ type core struct {
 	retired    atomic.Bool   // another one takes its place
 	next       chan struct{} // closed when that has happened
 	gaps       []gap         // of its streams
+	// session tells this opening of the database from others, openedAt is the last number of what it found.
+	session  func() string
+	openedAt storage.Seq
 }
 
 // scrubRate is none for whoever wants no background work.
@@ -132,6 +135,10 @@ func openCore(store storage.Store, opts Options) (*core, error) {
 	db.transfers.prepare()
 	db.prepareFollowing()
 	db.warnOfDestinations()
+	db.session = sync.OnceValue(db.newUUID)
+	if db.openedAt, err = store.Watermark(ctx, 0); err != nil {
+		return nil, err
+	}
 	return db, db.abandonOrphans(ctx)
 }
 

@@ -87,31 +87,53 @@ func ExampleDB_UpdateTableReplicaAutoScaling() {
 	// Output: 500
 }
 
-// Of the older version of global tables there are none, as in the service; UpdateTable makes replicas.
+// A global table of the older version links tables that are there, of one name and empty.
 func ExampleDB_CreateGlobalTable() {
-	db, ctx := shop(), context.Background()
-	defer func() { check(db.Close()) }()
-	name := api.Some("orders")
-	_, err := db.CreateGlobalTable(ctx, &api.CreateGlobalTableInput{
-		GlobalTableName: name, ReplicationGroup: []api.Replica{{RegionName: api.Some("us-west-2")}},
+	east, west := coasts()
+	defer func() { check(east.Close()); check(west.Close()) }()
+	ctx, name := context.Background(), api.Some("bids")
+	for _, db := range []*engine.DB{east, west} {
+		_, err := db.CreateTable(ctx, &api.CreateTableInput{
+			TableName: name, BillingMode: api.Some(api.BillingModePayPerRequest),
+			KeySchema: []api.KeySchemaElement{{AttributeName: api.Some("id"), KeyType: api.Some(api.KeyTypeHash)}},
+			AttributeDefinitions: []api.AttributeDefinition{
+				{AttributeName: api.Some("id"), AttributeType: api.Some(api.ScalarAttributeTypeS)},
+			},
+			StreamSpecification: &api.StreamSpecification{
+				StreamEnabled: api.Some(true), StreamViewType: api.Some(api.StreamViewTypeNewAndOldImages),
+			},
+		})
+		check(err)
+	}
+	_, err := east.CreateGlobalTable(ctx, &api.CreateGlobalTableInput{
+		GlobalTableName: name, ReplicationGroup: []api.Replica{{RegionName: api.Some("us-east-1")}},
 	})
-	fmt.Println(api.CodeOf(err))
-	_, err = db.DescribeGlobalTable(ctx, &api.DescribeGlobalTableInput{GlobalTableName: name})
-	fmt.Println(api.CodeOf(err))
-	_, err = db.DescribeGlobalTableSettings(ctx, &api.DescribeGlobalTableSettingsInput{GlobalTableName: name})
-	fmt.Println(api.CodeOf(err))
-	_, err = db.UpdateGlobalTableSettings(ctx, &api.UpdateGlobalTableSettingsInput{GlobalTableName: name})
-	fmt.Println(api.CodeOf(err))
-	_, err = db.UpdateGlobalTable(ctx, &api.UpdateGlobalTableInput{GlobalTableName: name, ReplicaUpdates: []api.ReplicaUpdate{}})
-	fmt.Println(api.CodeOf(err))
-	out, err := db.ListGlobalTables(ctx, &api.ListGlobalTablesInput{})
 	check(err)
-	fmt.Println(len(out.GlobalTables))
+	_, err = east.UpdateGlobalTable(ctx, &api.UpdateGlobalTableInput{
+		GlobalTableName: name, ReplicaUpdates: []api.ReplicaUpdate{{Create: &api.CreateReplicaAction{RegionName: api.Some("us-west-2")}}},
+	})
+	check(err)
+	check(east.Work(ctx))
+	check(west.Work(ctx))
+	out, err := west.DescribeGlobalTable(ctx, &api.DescribeGlobalTableInput{GlobalTableName: name})
+	check(err)
+	fmt.Println(out.GlobalTableDescription.GlobalTableStatus.Value)
+	set, err := west.UpdateGlobalTableSettings(ctx, &api.UpdateGlobalTableSettingsInput{
+		GlobalTableName: name, GlobalTableBillingMode: api.Some(api.BillingModeProvisioned),
+		GlobalTableProvisionedWriteCapacityUnits: api.Some[int64](5),
+	})
+	check(err)
+	fmt.Println(len(set.ReplicaSettings), "replicas")
+	check(west.Work(ctx))
+	settings, err := east.DescribeGlobalTableSettings(ctx, &api.DescribeGlobalTableSettingsInput{GlobalTableName: name})
+	check(err)
+	fmt.Println(settings.ReplicaSettings[0].ReplicaProvisionedWriteCapacityUnits.Value, "units")
+	list, err := east.ListGlobalTables(ctx, &api.ListGlobalTablesInput{})
+	check(err)
+	fmt.Println(list.GlobalTables[0].GlobalTableName.Value)
 	// Output:
-	// ValidationException
-	// GlobalTableNotFoundException
-	// GlobalTableNotFoundException
-	// GlobalTableNotFoundException
-	// GlobalTableNotFoundException
-	// 0
+	// ACTIVE
+	// 2 replicas
+	// 5 units
+	// bids
 }

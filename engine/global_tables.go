@@ -99,7 +99,7 @@ func (db *core) atRegion(ctx context.Context, region, table, id string) (*api.Re
 		return nil, api.Errorf(api.Validation, api.MsgReplicaRegion, region, strings.Join(names, ", "))
 	}
 	out, err := to.Replicate(ctx, &api.ReplicateInput{
-		Version: api.ReplicateVersion, Step: api.ReplicateDescribe, From: db.opts.Region, Table: table, ID: id,
+		Version: api.ReplicateVersion, Step: api.ReplicateDescribe, From: db.opts.Region, Table: table, ID: id, Session: db.session(),
 	})
 	if err != nil && ctx.Err() == nil {
 		db.opts.Logger.Warn().Err(err).Str("region", region).Msg("a region cannot be reached")
@@ -349,9 +349,9 @@ func peerStatus(p *catalog.Peer) string {
 	switch {
 	case p.State == catalog.PeerCreating, p.State == catalog.PeerJoining, p.State == catalog.PeerLinking, p.State == catalog.PeerMerging:
 		return api.ReplicaStatusCreating
-	case p.State == catalog.PeerDeleting, p.State == catalog.PeerUnlinking:
+	case p.State == catalog.PeerDeleting, p.State == catalog.PeerUnlinking, p.State == catalog.PeerParting:
 		return api.ReplicaStatusDeleting
-	case p.State == catalog.PeerLeaving, p.OwnMs != p.SentMs:
+	case p.State == catalog.PeerLeaving, p.State == catalog.PeerRefilling, p.OwnMs != p.SentMs:
 		return api.ReplicaStatusUpdating
 	}
 	return api.ReplicaStatusActive

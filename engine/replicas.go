@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/keystone-db/kstone/engine/api"
@@ -60,6 +61,11 @@ type sender struct {
 	region string
 	// silent: the region did not answer the last time; guarded by the worker's mutex.
 	silent bool
+	// session is that of the database that serves the region, as far as is known; greeted are the sessions that
+	// tables were compared with, and marks their last marks, by their ids, both guarded by the worker's mutex.
+	session atomic.Value
+	greeted map[uint64]any
+	marks   map[uint64]marked
 	// trims are the outgoing logs of tables, by their ids; guarded by the worker's mutex.
 	trims map[uint64]*trimming
 }
@@ -100,6 +106,7 @@ func (db *core) senderLocked(region string) *sender {
 	if s.of[region] == nil {
 		s.of[region] = &sender{
 			worker: worker{name: "replica-" + region, wake: make(chan struct{}, 1)}, region: region, trims: map[uint64]*trimming{},
+			greeted: map[uint64]any{}, marks: map[uint64]marked{},
 		}
 		if s.started {
 			db.startSender(s.of[region])
@@ -150,6 +157,8 @@ type sent struct {
 	Seq storage.Seq `json:"seq"`
 	// Fill is how far the filling of the peer is; nil before it begins.
 	Fill *replica.Cursor `json:"fill,omitempty"`
+	// Calls is how many times items were sent.
+	Calls uint64 `json:"calls,omitempty"`
 	// Made: the table there is made, and the other replicas know of it.
 	Made bool `json:"made,omitempty"`
 	// SharedMs and SharedRegion are those of the settings that the peer has.
@@ -241,7 +250,14 @@ func (db *core) sendTable(ctx context.Context, s *sender, to api.Replicator, nam
 		if err := x.load(ctx); err != nil {
 			return false, local(err)
 		}
-		more, err := x.step(ctx)
+		changed, err := x.greet(ctx)
+		if changed {
+			continue
+		}
+		more := false
+		if err == nil {
+			more, err = x.step(ctx)
+		}
 		if api.CodeOf(err) == api.GlobalTableNotFound && x.known() {
 			db.opts.Logger.Warn().Str("table", name).Str("region", s.region).Msg("the replica is gone; the table goes on without it")
 			return false, x.gone(ctx)
@@ -269,8 +285,10 @@ func (x *sending) step(ctx context.Context) (more bool, err error) {
 	switch x.peer.State {
 	case catalog.PeerCreating:
 		return x.create(ctx)
-	case catalog.PeerJoining, catalog.PeerMerging:
+	case catalog.PeerJoining, catalog.PeerMerging, catalog.PeerRefilling:
 		return x.fill(ctx)
+	case catalog.PeerParting:
+		return false, x.part(ctx)
 	case catalog.PeerLinking:
 		return x.link(ctx)
 	case catalog.PeerUnlinking:
@@ -283,13 +301,30 @@ func (x *sending) step(ctx context.Context) (more bool, err error) {
 	if err := x.share(ctx); err != nil {
 		return false, err
 	}
-	return x.pending(ctx)
+	m, err := x.due(ctx)
+	if err != nil {
+		return false, local(err)
+	}
+	if more, err = x.pending(ctx); err != nil || more {
+		return more, err
+	}
+	return false, x.mark(ctx, m)
 }
 
-// call makes one step at the peer, or with a region at another one.
-func (x *sending) call(ctx context.Context, to api.Replicator, in *api.ReplicateInput) (*api.ReplicateOutput, error) {
+// head is what each step says of the caller.
+func (x *sending) head(in api.ReplicateInput) *api.ReplicateInput {
 	in.Version, in.From, in.Table, in.ID = api.ReplicateVersion, x.db.opts.Region, x.table.Table.Name, x.table.Global.ID
-	return to.Replicate(ctx, in)
+	in.Session = x.db.session()
+	return &in
+}
+
+// call makes one step at the peer.
+func (x *sending) call(ctx context.Context, in *api.ReplicateInput) (*api.ReplicateOutput, error) {
+	out, err := x.to.Replicate(ctx, x.head(*in))
+	if err == nil && out.Session != "" {
+		x.s.session.Store(out.Session)
+	}
+	return out, err
 }
 
 // others makes a step at all other replicas.
@@ -302,7 +337,7 @@ func (x *sending) others(ctx context.Context, in api.ReplicateInput) error {
 		if to == nil {
 			return fmt.Errorf("engine: region %s is not configured any more", region)
 		}
-		if _, err := x.call(ctx, to, &in); err != nil && api.CodeOf(err) != api.GlobalTableNotFound {
+		if _, err := to.Replicate(ctx, x.head(in)); err != nil && api.CodeOf(err) != api.GlobalTableNotFound {
 			return err
 		}
 	}
@@ -311,7 +346,7 @@ func (x *sending) others(ctx context.Context, in api.ReplicateInput) error {
 
 func (x *sending) rows() replica.Rows {
 	g := x.table.Global
-	return replica.Rows{Table: x.table.Table.ID, Stamps: g.Stamps, Out: g.Out}
+	return replica.Rows{Table: x.table.Table.ID, Stamps: g.Stamps, Out: g.Out, Dead: g.Dead}
 }
 
 func (x *sending) load(ctx context.Context) error {
@@ -381,10 +416,10 @@ const (
 	itemsPerUpdate = 100
 )
 
-// items sends items, in as many calls as it takes.
-func (x *sending) items(ctx context.Context, changes []replica.Change) error {
+// items sends items, in as many calls as it takes. With them the peer has the log up to seq.
+func (x *sending) items(ctx context.Context, changes []replica.Change, seq storage.Seq) error {
 	for len(changes) > 0 {
-		in := &api.ReplicateInput{Step: api.ReplicateItems}
+		in := &api.ReplicateInput{Step: api.ReplicateItems, Count: x.has.Calls + 1, Seq: uint64(seq)}
 		size := 0
 		for len(changes) > 0 && (size == 0 || size+len(changes[0].Item) <= sendBytes && len(in.Items) < sendItems) {
 			c := &changes[0]
@@ -392,7 +427,14 @@ func (x *sending) items(ctx context.Context, changes []replica.Change) error {
 			in.Items = append(in.Items, toWire(c))
 			changes = changes[1:]
 		}
-		if _, err := x.call(ctx, x.to, in); err != nil {
+		if _, err := x.call(ctx, in); err != nil {
+			return err
+		}
+		x.has.Calls++
+		if len(changes) == 0 {
+			break // whoever called stores it
+		}
+		if err := x.store(ctx); err != nil {
 			return err
 		}
 	}
@@ -405,7 +447,7 @@ func (x *sending) pending(ctx context.Context) (more bool, err error) {
 	if err != nil || b.Next == x.has.Seq {
 		return false, local(err)
 	}
-	if err := x.items(ctx, b.Changes); err != nil {
+	if err := x.items(ctx, b.Changes, b.Next); err != nil {
 		return false, err
 	}
 	if len(b.Changes) == 0 && !b.More && b.Next-x.has.Seq < idleSeqs {
@@ -468,6 +510,9 @@ func (x *sending) begin(ctx context.Context) error {
 
 // fill sends the next part of the table; of one that another replica fills, what was written here.
 func (x *sending) fill(ctx context.Context) (more bool, err error) {
+	if x.peer.Again {
+		return true, x.again(ctx)
+	}
 	if x.has.Fill == nil {
 		return true, x.begin(ctx)
 	}
@@ -483,7 +528,7 @@ func (x *sending) fill(ctx context.Context) (more bool, err error) {
 			return c.Stamp.Region != x.db.opts.Region || c.Stamp.Micros == 0
 		})
 	}
-	if err := x.items(ctx, changes); err != nil {
+	if err := x.items(ctx, changes, x.has.Seq); err != nil {
 		return false, err
 	}
 	x.has.Fill = &next
@@ -510,10 +555,10 @@ func (x *sending) create(ctx context.Context) (more bool, err error) {
 	if !x.has.Made {
 		return true, x.make(ctx)
 	}
-	if x.has.Fill == nil || !x.has.Fill.Done {
+	if x.has.Fill == nil || !x.has.Fill.Done || x.peer.Again {
 		return x.fill(ctx)
 	}
-	if _, err := x.call(ctx, x.to, &api.ReplicateInput{Step: api.ReplicateActivate}); err != nil {
+	if _, err := x.call(ctx, &api.ReplicateInput{Step: api.ReplicateActivate}); err != nil {
 		return false, err
 	}
 	return true, x.change(ctx, func(r *catalog.Record) {
@@ -531,7 +576,7 @@ func (x *sending) make(ctx context.Context) error {
 		}
 	}
 	s.Peers = append(s.Peers, catalog.Peer{Region: x.db.opts.Region, State: catalog.PeerActive, Own: x.table.Global.Own})
-	_, err := x.call(ctx, x.to, &api.ReplicateInput{Step: api.ReplicateCreate, Settings: s.encode()})
+	_, err := x.call(ctx, &api.ReplicateInput{Step: api.ReplicateCreate, Settings: s.encode()})
 	switch api.CodeOf(err) {
 	case api.ReplicaAlreadyExists, api.Validation, api.LimitExceeded:
 		// As in the service, one that cannot be made leaves no trace.
@@ -559,7 +604,7 @@ func (x *sending) share(ctx context.Context) error {
 	if g := x.table.Global; x.has.SharedMs != g.SharedMs || x.has.SharedRegion != g.SharedRegion {
 		shared := x.table.Shared()
 		s := settings{Shared: &shared, SharedMs: g.SharedMs, SharedRegion: g.SharedRegion}
-		if _, err := x.call(ctx, x.to, &api.ReplicateInput{Step: api.ReplicateShare, Settings: s.encode()}); err != nil {
+		if _, err := x.call(ctx, &api.ReplicateInput{Step: api.ReplicateShare, Settings: s.encode()}); err != nil {
 			return err
 		}
 		x.has.SharedMs, x.has.SharedRegion = g.SharedMs, g.SharedRegion
@@ -571,7 +616,7 @@ func (x *sending) share(ctx context.Context) error {
 		return nil
 	}
 	s := settings{Own: &x.peer.Own}
-	if _, err := x.call(ctx, x.to, &api.ReplicateInput{Step: api.ReplicateOverride, Settings: s.encode()}); err != nil {
+	if _, err := x.call(ctx, &api.ReplicateInput{Step: api.ReplicateOverride, Settings: s.encode()}); err != nil {
 		return err
 	}
 	if err := x.others(ctx, x.joins("")); err != nil {
@@ -582,7 +627,7 @@ func (x *sending) share(ctx context.Context) error {
 
 // remove removes the table of the peer, and tells the others.
 func (x *sending) remove(ctx context.Context) error {
-	_, err := x.call(ctx, x.to, &api.ReplicateInput{Step: api.ReplicateDelete})
+	_, err := x.call(ctx, &api.ReplicateInput{Step: api.ReplicateDelete})
 	if api.CodeOf(err) == api.Validation { // it was protected meanwhile
 		return x.setState(ctx, catalog.PeerActive)
 	}
@@ -601,7 +646,7 @@ func (x *sending) link(ctx context.Context) (more bool, err error) {
 			s.Peers = append(s.Peers, catalog.Peer{Region: region, State: catalog.PeerMerging})
 		}
 	}
-	_, err = x.call(ctx, x.to, &api.ReplicateInput{Step: api.ReplicateLink, Settings: s.encode()})
+	_, err = x.call(ctx, &api.ReplicateInput{Step: api.ReplicateLink, Settings: s.encode()})
 	switch api.CodeOf(err) {
 	case api.TableNotFound, api.ReplicaAlreadyExists, api.Validation: // it was another table when it was looked at
 		x.db.opts.Logger.Error().Err(err).Str("table", x.table.Table.Name).Str("region", x.peer.Region).Msg("a table cannot become a replica")
@@ -618,7 +663,7 @@ func (x *sending) link(ctx context.Context) (more bool, err error) {
 
 // unlink has the peer leave, which it does when each has what the other wrote.
 func (x *sending) unlink(ctx context.Context) (more bool, err error) {
-	if _, err := x.call(ctx, x.to, &api.ReplicateInput{Step: api.ReplicateUnlink}); err != nil {
+	if _, err := x.call(ctx, &api.ReplicateInput{Step: api.ReplicateUnlink}); err != nil {
 		return false, err
 	}
 	return x.pending(ctx)
@@ -630,7 +675,7 @@ func (x *sending) leave(ctx context.Context) (more bool, err error) {
 		more, err = x.pending(ctx)
 	}
 	if err == nil {
-		_, err = x.call(ctx, x.to, &api.ReplicateInput{Step: api.ReplicateLeave, Region: x.db.opts.Region, Drain: true})
+		_, err = x.call(ctx, &api.ReplicateInput{Step: api.ReplicateLeave, Region: x.db.opts.Region, Drain: true})
 	}
 	if err != nil {
 		return false, err
@@ -674,10 +719,17 @@ func toWire(c *replica.Change) api.ReplicatedItem {
 	return api.ReplicatedItem{Key: key.ItemTail(c.Key), Item: c.Item, Micros: c.Stamp.Micros, Region: c.Stamp.Region}
 }
 
-// apply writes items that came from a peer.
-func (db *core) apply(ctx context.Context, t *catalog.Table, changes []replica.Change) error {
-	for part := range slices.Chunk(exec.Distinct(changes), itemsPerUpdate) {
-		if err := db.exec.Replicate(ctx, t, part); err != nil {
+// apply writes items that came from a peer, with the last of them a row beside.
+func (db *core) apply(ctx context.Context, t *catalog.Table, changes []replica.Change, beside storage.Op) error {
+	changes = exec.Distinct(changes)
+	for len(changes) > 0 {
+		part := changes[:min(len(changes), itemsPerUpdate)]
+		changes = changes[len(part):]
+		var last storage.Op
+		if len(changes) == 0 {
+			last = beside
+		}
+		if err := db.exec.Replicate(ctx, t, part, last); err != nil {
 			return err
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/keystone-db/kstone/engine/key"
 	"github.com/keystone-db/kstone/engine/replica"
 	"github.com/keystone-db/kstone/engine/schema"
+	"github.com/keystone-db/kstone/engine/storage"
 	"github.com/keystone-db/kstone/engine/stream"
 )
 
@@ -58,7 +59,8 @@ func (db *core) replicate(ctx context.Context, in *api.ReplicateInput) (*api.Rep
 			return nil, badStep("settings cannot be read")
 		}
 	}
-	out := &api.ReplicateOutput{}
+	db.meet(in.From, in.Session)
+	out := &api.ReplicateOutput{Session: db.session()}
 	switch in.Step {
 	case api.ReplicateDescribe:
 		return db.describeReplica(ctx, in)
@@ -77,6 +79,15 @@ func (db *core) replicate(ctx context.Context, in *api.ReplicateInput) (*api.Rep
 		db.wakeSenders()
 	case api.ReplicateItems:
 		err = db.takeItems(ctx, in)
+	case api.ReplicateGreet:
+		err = db.answerGreeting(ctx, t, in, out)
+	case api.ReplicateAgain:
+		err = db.refill(ctx, t, in.From, in.Low)
+		db.wakeSenders()
+	case api.ReplicateMark:
+		err = db.takeMark(ctx, t, in)
+	case api.ReplicateCast:
+		err = db.castOut(ctx, in)
 	case api.ReplicateShare:
 		err = db.takeShared(ctx, t, in, &s)
 	case api.ReplicateOverride:
@@ -277,13 +288,21 @@ func (db *core) takeItems(ctx context.Context, in *api.ReplicateInput) error {
 	if !partOf(&t.Record, in) {
 		return api.Errorf(api.GlobalTableNotFound, api.MsgReplicateNone, in.Table, db.opts.Region)
 	}
+	if t.Global.Peer(in.From).State == catalog.PeerParting {
+		return errBusy{}
+	}
+	r, err := db.received(ctx, t, in.From)
+	if err != nil {
+		return err
+	}
+	r.Count, r.Seq = in.Count, storage.Seq(in.Seq)
 	changes := make([]replica.Change, len(in.Items))
 	for i := range in.Items {
 		if err := changeOf(&changes[i], &t.Table, &in.Items[i]); err != nil {
 			return err
 		}
 	}
-	if err := db.apply(ctx, t, changes); err != nil {
+	if err := db.apply(ctx, t, changes, r.op(t, in.From)); err != nil {
 		return err
 	}
 	if db.throttled() { // as in the service, what is replicated costs where it arrives, too

@@ -14,7 +14,7 @@ type Replicator interface {
 }
 
 // ReplicateVersion is the form of ReplicateInput. Another one is refused.
-const ReplicateVersion = 1
+const ReplicateVersion = 2
 
 // Steps of replication.
 const (
@@ -38,6 +38,14 @@ const (
 	ReplicateOverride = "override"
 	// ReplicateItems writes items.
 	ReplicateItems = "items"
+	// ReplicateGreet asks how much of the caller's the table has, before anything is sent to a database that was
+	// opened anew. ReplicateAgain asks for all items again: the caller is not what it was, as after a restore.
+	ReplicateGreet = "greet"
+	ReplicateAgain = "again"
+	// ReplicateMark says up to which time everything was sent.
+	ReplicateMark = "mark"
+	// ReplicateCast tells the table that it is no replica any more: it is older than what others have forgotten.
+	ReplicateCast = "cast"
 )
 
 // ReplicateInput is one step. Settings are the engine's own affair.
@@ -49,6 +57,16 @@ type ReplicateInput struct {
 	From  string
 	ID    string
 	Table string
+	// Session is another one each time when the caller's database is opened.
+	Session string
+	// Count is how many times ReplicateItems was done with it, this time included; Seq is up to where the caller's
+	// log is sent.
+	Count uint64 `json:",omitempty"`
+	Seq   uint64 `json:",omitempty"`
+	// Through and Low are times of writes, in microseconds since 1970: all that the caller wrote up to the first is
+	// sent, and it has what anybody wrote up to the second.
+	Through int64 `json:",omitempty"`
+	Low     int64 `json:",omitempty"`
 	// Region is whom ReplicateJoin and ReplicateLeave are about.
 	Region   string           `json:",omitempty"`
 	Drain    bool             `json:",omitempty"`
@@ -66,8 +84,14 @@ type ReplicatedItem struct {
 	Region string
 }
 
-// ReplicateOutput answers ReplicateDescribe.
+// ReplicateOutput answers ReplicateDescribe and ReplicateGreet; all others with the session alone.
 type ReplicateOutput struct {
+	// Session is another one each time when the database is opened.
+	Session string
+	// Count, Seq and Low are those of ReplicateInput that came last, and what is here.
+	Count uint64 `json:",omitempty"`
+	Seq   uint64 `json:",omitempty"`
+	Low   int64  `json:",omitempty"`
 	// Exists: there is such a table; ID is its global table, empty when it is in none.
 	Exists bool
 	ID     string

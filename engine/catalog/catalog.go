@@ -398,7 +398,7 @@ func (c *Catalog) Create(ctx context.Context, r Record) (*Table, error) {
 		r.Table.CollectionSub = r.TakeSub()
 	}
 	if r.Global != nil {
-		r.Global.Stamps, r.Global.Out, r.Global.Cursors = r.TakeSub(), r.TakeSub(), r.TakeSub()
+		r.takeSubs()
 	}
 	s, err := c.newStream(ctx, &r)
 	if err != nil {

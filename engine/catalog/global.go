@@ -17,9 +17,10 @@ type Global struct {
 	ID string `json:"id"`
 	// CreatedMs is in milliseconds since 1970.
 	CreatedMs int64 `json:"createdMs"`
-	// Stamps and Out are the subs of the rows of package replica, Cursors that of how far the peers are.
+	// Stamps, Out and Dead are the subs of the rows of package replica, Cursors that of how far the peers are.
 	Stamps  uint32 `json:"stamps"`
 	Out     uint32 `json:"out"`
+	Dead    uint32 `json:"dead"`
 	Cursors uint32 `json:"cursors"`
 	// Peers are the other replicas, in the order in which they came.
 	Peers []Peer `json:"peers"`
@@ -62,6 +63,10 @@ const (
 	PeerLinking PeerState = "linking"
 	// PeerMerging: it gets all that is here, and sends what is there.
 	PeerMerging PeerState = "merging"
+	// PeerRefilling: it gets all that is here again, since it is not what it was.
+	PeerRefilling PeerState = "refilling"
+	// PeerParting: it is older than what is forgotten here, and a replica no more.
+	PeerParting PeerState = "parting"
 	// PeerUnlinking: it is to leave, and both keep their tables.
 	PeerUnlinking PeerState = "unlinking"
 )
@@ -75,6 +80,23 @@ type Peer struct {
 	// OwnMs is when that was last changed, in milliseconds since 1970; SentMs what of it the peer has.
 	OwnMs  int64 `json:"ownMs,omitempty"`
 	SentMs int64 `json:"sentMs,omitempty"`
+	// Again: filling it begins anew.
+	Again bool `json:"again,omitempty"`
+}
+
+// Refill makes the filling of the peer begin anew; lost says that it must not be one any more. One that is going
+// anyhow just goes.
+func (p *Peer) Refill(lost bool) {
+	switch p.State {
+	case PeerDeleting, PeerLeaving, PeerUnlinking, PeerParting:
+		return
+	case PeerActive, PeerRefilling:
+		p.State = PeerRefilling
+	}
+	p.Again = true
+	if lost {
+		p.State = PeerParting
+	}
 }
 
 // Override is what a replica has of its own. Zero values are as the others have it.
@@ -169,7 +191,7 @@ func (g *Global) Subs() []uint32 {
 	if g == nil {
 		return nil
 	}
-	return []uint32{g.Stamps, g.Out, g.Cursors}
+	return []uint32{g.Stamps, g.Out, g.Dead, g.Cursors}
 }
 
 // CursorRow is the key of the row that says what a peer of the table has.
@@ -177,10 +199,31 @@ func (r *Record) CursorRow(region string) []byte {
 	return append(key.AppendHead(nil, key.TableSpace(r.Table.ID), r.Global.Cursors, 0), region...)
 }
 
+// Rows under the sub of cursors. A region's name begins with a letter.
+const (
+	receivedRow  = 0x00
+	collectedRow = 0x01
+)
+
+// ReceivedRow is the key of the row that says what came from a peer.
+func (r *Record) ReceivedRow(region string) []byte {
+	return r.CursorRow(string(rune(receivedRow)) + region)
+}
+
+// CollectedRow is the key of the row that says up to when stamps of deleted items are forgotten.
+func (r *Record) CollectedRow() []byte { return r.CursorRow(string(rune(collectedRow))) }
+
+// takeSubs gives the rows of the table's replication their place.
+func (r *Record) takeSubs() {
+	g := r.Global
+	g.Stamps, g.Out, g.Dead, g.Cursors = r.TakeSub(), r.TakeSub(), r.TakeSub(), r.TakeSub()
+}
+
 // StartGlobal makes the table a part of a global table, unless it is one.
 func (r *Record) StartGlobal(id string, nowMs int64) {
 	if r.Global == nil {
-		r.Global = &Global{ID: id, CreatedMs: nowMs, Stamps: r.TakeSub(), Out: r.TakeSub(), Cursors: r.TakeSub()}
+		r.Global = &Global{ID: id, CreatedMs: nowMs}
+		r.takeSubs()
 	}
 }
 

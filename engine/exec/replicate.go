@@ -45,21 +45,23 @@ func (o *outcome) stamp(tx storage.Tx, w *written) error {
 		w.out = true
 	}
 	s := *next
-	s.Deleted = o.result.New == nil
+	if s.Deleted = o.result.New == nil; s.Deleted {
+		replica.NoteDead(tx, o.table.Global.Dead, o.write.Key, s)
+	}
 	tx.Put(o.beside.stamps[o.beside.stampOf[o.place]], s.Encode())
 	return nil
 }
 
 // Replicate applies writes that were made elsewhere, in one update, each unless a later one is there. The keys are
-// those of the items here, none twice.
-func (e *Executor) Replicate(ctx context.Context, t *catalog.Table, changes []replica.Change) error {
+// those of the items here, none twice. beside is a row that is put in the same update, unless its key is nil.
+func (e *Executor) Replicate(ctx context.Context, t *catalog.Table, changes []replica.Change, beside storage.Op) error {
 	if len(changes) == 0 {
 		return nil
 	}
 	now := e.Now()
 	named := make([]storage.Named, 0, 2*len(changes))
 	writes := make([]plan.Write, len(changes))
-	var beside *collections
+	var rows *collections
 	for i := range changes {
 		c := &changes[i]
 		writes[i] = plan.Write{Kind: plan.WritePut, Key: c.Key, Item: c.Item}
@@ -67,21 +69,27 @@ func (e *Executor) Replicate(ctx context.Context, t *catalog.Table, changes []re
 			writes[i].Kind = plan.WriteDelete
 		}
 		named = append(named, storage.Named{Key: c.Key})
-		beside = e.collect(beside, i, t, &writes[i])
+		rows = e.collect(rows, i, t, &writes[i])
 	}
-	beside.limit = math.MaxInt64 // it was let pass where it was written
-	named = beside.name(named)
+	rows.limit = math.MaxInt64 // it was let pass where it was written
+	named = rows.name(named)
 	var wrote written
 	err := e.store.Update(ctx, named, storage.UpdateOptions{}, func(tx storage.Tx) error {
 		wrote.reset()
-		sum, err := beside.load(tx)
+		if beside.Key != nil {
+			tx.Put(beside.Key, beside.Value)
+		}
+		sum, err := rows.load(tx)
 		if err != nil {
 			return err
 		}
 		for i := range writes {
-			stored, err := beside.stampAt(tx, i)
+			stored, err := rows.stampAt(tx, i)
 			if err != nil {
 				return err
+			}
+			if stored == (replica.Stamp{}) && tx.Value(i).Present {
+				stored.Region = t.Region // as it would be sent
 			}
 			if !changes[i].Stamp.After(stored) {
 				continue
@@ -98,7 +106,7 @@ func (e *Executor) Replicate(ctx context.Context, t *catalog.Table, changes []re
 			commit(tx, t, &writes[i], v, &r)
 			o := outcome{
 				table: t, write: &writes[i], stored: v, result: &r, now: now, index: i,
-				beside: beside, place: i, remote: &changes[i].Stamp,
+				beside: rows, place: i, remote: &changes[i].Stamp,
 			}
 			if err := o.record(tx, &wrote); err != nil {
 				return err

@@ -11,8 +11,8 @@ import (
 
 // Rows says where a table has its rows: their subs.
 type Rows struct {
-	Table       uint64
-	Stamps, Out uint32
+	Table             uint64
+	Stamps, Out, Dead uint32
 }
 
 // Note writes down that an item is to be sent, in the update that writes it. item is its key.

@@ -1,0 +1,31 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/keystone-db/kstone/engine/key"
+	"github.com/keystone-db/kstone/engine/storage"
+)
+
+// StampsOf counts the stamps of a table's items, for tests.
+func StampsOf(ctx context.Context, db *DB, table string) (n int, err error) {
+	c := db.served.Load()
+	t, err := c.catalog.Lookup(ctx, table)
+	if err != nil {
+		return 0, err
+	}
+	snap, err := c.store.Snapshot(ctx, storage.SnapshotOptions{Owner: "test"})
+	if err != nil {
+		return 0, err
+	}
+	defer snap.Close()
+	it, err := snap.Iter(ctx, storage.Range(key.SpaceRange(key.TableSpace(t.Table.ID), t.Global.Stamps)), storage.IterOptions{})
+	if err != nil {
+		return 0, err
+	}
+	defer it.Close()
+	for it.Next() {
+		n++
+	}
+	return n, it.Err()
+}

@@ -1,0 +1,173 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"github.com/keystone-db/kstone/engine/api"
+	"github.com/keystone-db/kstone/engine/catalog"
+	"github.com/keystone-db/kstone/engine/storage"
+)
+
+// A database that was reset, or opened from an older copy of its file, lacks what it had: writes of others, which
+// they believe it has, and its own, which they have. So the two sides of each table compare what they know of each
+// other before anything is sent between databases of which one was opened anew, and the one that is older than the
+// other one remembers is given everything again. Stamps decide, so that nothing newer is lost by it. One that is so
+// old that deletes have been forgotten since is a replica no more: what it has of deleted items would come back.
+
+// received is what a table has from a peer, as it is stored.
+type received struct {
+	// Count is how many times items came, and Seq up to where in the peer's log.
+	Count uint64      `json:"count"`
+	Seq   storage.Seq `json:"seq"`
+	// Through and Low are the peer's last mark, in microseconds since 1970: what it wrote up to the one is here, and
+	// what anybody wrote up to the other is there.
+	Through int64 `json:"through,omitempty"`
+	Low     int64 `json:"low,omitempty"`
+}
+
+func (r received) op(t *catalog.Table, region string) storage.Op {
+	b, _ := json.Marshal(r) //nolint:errchkjson // plain data
+	return storage.Op{Key: t.ReceivedRow(region), Value: b}
+}
+
+// received reads what a table has from a peer.
+func (db *core) received(ctx context.Context, t *catalog.Table, region string) (r received, err error) {
+	v, err := db.store.Get(ctx, t.ReceivedRow(region))
+	if err == nil && v.Present {
+		err = json.Unmarshal(v.Data, &r)
+	}
+	return r, err
+}
+
+// meet notes which database serves a region now.
+func (db *core) meet(region, session string) {
+	if session == "" || db.opts.regions.get(region) == nil {
+		return
+	}
+	if s := db.sender(region); s.session.Swap(session) != session {
+		s.look()
+	}
+}
+
+// greet compares what both sides know of each other, if one of them was opened since that was done. It reports
+// whether the peer's state has changed, or what is known of it.
+func (x *sending) greet(ctx context.Context) (changed bool, err error) {
+	id := x.table.Table.ID
+	if with := x.s.session.Load(); with != nil && x.s.greeted[id] == with || !x.met() {
+		return false, nil
+	}
+	out, err := x.call(ctx, &api.ReplicateInput{Step: api.ReplicateGreet})
+	if err != nil {
+		return false, err
+	}
+	switch {
+	case out.Count < x.has.Calls:
+		x.db.opts.Logger.Warn().Str("table", x.table.Table.Name).Str("region", x.peer.Region).
+			Msg("the replica is older than it was, and gets everything again")
+		changed, err = true, x.db.refill(ctx, x.table, x.peer.Region, out.Low)
+	case x.older(out):
+		x.db.opts.Logger.Warn().Str("table", x.table.Table.Name).Str("region", x.peer.Region).
+			Msg("this replica is older than it was, and asks for everything again")
+		var low int64
+		if low, err = x.db.low(ctx, x.table); err == nil {
+			_, err = x.call(ctx, &api.ReplicateInput{Step: api.ReplicateAgain, Low: low})
+		}
+	}
+	if err == nil && out.Count > x.has.Calls {
+		x.has.Calls = out.Count
+		err = x.store(ctx)
+	}
+	if err == nil {
+		x.s.greeted[id] = out.Session
+	}
+	return changed, err
+}
+
+// met says whether the peer should have the table by now.
+func (x *sending) met() bool { return x.known() || x.peer.State == catalog.PeerMerging }
+
+// older says whether the table here lacks what the peer has from it. One call more may just be one whose answer was
+// not noted before the process died; then its writes are here.
+func (x *sending) older(out *api.ReplicateOutput) bool {
+	if out.Count != x.has.Calls+1 {
+		return out.Count > x.has.Calls
+	}
+	seq := storage.Seq(out.Seq)
+	for _, g := range x.db.gaps {
+		if g.first <= seq && seq <= g.last {
+			return true
+		}
+	}
+	return seq > x.db.openedAt
+}
+
+// refill gives a peer everything again that is up to date to a time, in microseconds since 1970; one that is older
+// than what is forgotten here is cast out.
+func (db *core) refill(ctx context.Context, t *catalog.Table, region string, low int64) error {
+	upTo, err := db.collected(ctx, t)
+	if err != nil {
+		return err
+	}
+	lost := upTo > low
+	if lost {
+		db.opts.Logger.Error().Str("table", t.Table.Name).Str("region", region).Dur("kept_ms", stampKeep).
+			Msg("the replica is older than the deletes that are remembered here: it is a replica no more. Delete its table there, and create the replica again")
+	}
+	_, err = db.catalog.Update(ctx, t.Table.Name, false, func(r *catalog.Record) error {
+		if p := r.Global.Peer(region); r.Table.ID == t.Table.ID && p != nil {
+			p.Refill(lost)
+		}
+		return nil
+	})
+	return unlessGone(err)
+}
+
+// answerGreeting tells a peer what is here of it.
+func (db *core) answerGreeting(ctx context.Context, t *catalog.Table, in *api.ReplicateInput, out *api.ReplicateOutput) error {
+	r, err := db.received(ctx, t, in.From)
+	if err != nil {
+		return err
+	}
+	out.Count, out.Seq = r.Count, uint64(r.Seq)
+	out.Low, err = db.low(ctx, t)
+	return err
+}
+
+// again begins to fill a peer anew.
+func (x *sending) again(ctx context.Context) error {
+	if err := x.begin(ctx); err != nil {
+		return err
+	}
+	return x.change(ctx, func(r *catalog.Record) { r.Global.Peer(x.peer.Region).Again = false })
+}
+
+// part tells a peer that it is a replica no more, and the others.
+func (x *sending) part(ctx context.Context) error {
+	_, err := x.call(ctx, &api.ReplicateInput{Step: api.ReplicateCast})
+	if err != nil && api.CodeOf(err) != api.GlobalTableNotFound {
+		return err
+	}
+	return x.gone(ctx)
+}
+
+// castOut makes the table one of its region alone, because a replica asked for it that knows what this one forgot.
+func (db *core) castOut(ctx context.Context, in *api.ReplicateInput) error {
+	_, err := db.catalog.Update(ctx, in.Table, false, func(r *catalog.Record) error {
+		if !partOf(r, in) {
+			return catalog.ErrNotFound
+		}
+		r.EndGlobal()
+		return nil
+	})
+	if errors.Is(err, catalog.ErrNotFound) {
+		return nil
+	}
+	if err == nil {
+		db.background.jobs.look()
+		db.opts.Logger.Error().Str("table", in.Table).Str("by", in.From).
+			Msg("the table is older than the deletes that its replicas remember: it is a table of this region alone now")
+	}
+	return err
+}
