@@ -15,7 +15,6 @@ import (
 	"github.com/keystone-db/kstone/engine/api"
 	"github.com/keystone-db/kstone/engine/attr"
 	"github.com/keystone-db/kstone/engine/catalog"
-	"github.com/keystone-db/kstone/engine/changelog"
 	"github.com/keystone-db/kstone/engine/key"
 	"github.com/keystone-db/kstone/engine/objects"
 	"github.com/keystone-db/kstone/engine/plan"
@@ -28,10 +27,10 @@ import (
 	"github.com/keystone-db/kstone/engine/transfer/manifest"
 )
 
-// exportBytes is about how much of a table goes into a data file: what a step reads.
+// exportBytes is about how much of a table goes into a data file.
 const exportBytes = 16 << 20
 
-// exportStep writes one data file, or in the end the manifests. A step that is done again writes the same
+// exportStep writes some data files, or in the end the manifests. A step that is done again writes the same
 // under the same name.
 func (db *core) exportStep(ctx context.Context, run *tasks.Run) (done bool, err error) {
 	var spec exportSpec
@@ -59,7 +58,7 @@ func (db *core) exportStep(ctx context.Context, run *tasks.Run) (done bool, err 
 		state.Begun = true
 		return false, run.Commit(ctx, state, nil, nil)
 	case !state.All:
-		return false, db.exportFile(ctx, run, out, &spec, state)
+		return false, db.exportFiles(ctx, run, out, &spec, state)
 	}
 	if err := db.bucketFailure(ctx, run.ID, db.endExport(ctx, run, out, &spec, &state)); err != nil {
 		return false, err
@@ -86,8 +85,8 @@ func (db *core) exportAbort(ctx context.Context, run *tasks.Run, _ *tasks.Failur
 	return db.dropExport(ctx, run, &spec)
 }
 
-// exportFile reads the next part of a table and writes it into a data file.
-func (db *core) exportFile(ctx context.Context, run *tasks.Run, out *output, spec *exportSpec, state exportState) error {
+// exportFiles reads the next piece of each part of a table and writes it into a data file.
+func (db *core) exportFiles(ctx context.Context, run *tasks.Run, out *output, spec *exportSpec, state exportState) error {
 	t, err := db.catalog.Lookup(ctx, spec.Cut.Name)
 	if errors.Is(err, catalog.ErrNotFound) || err == nil && t.Table.ID != spec.Cut.ID {
 		return tasks.Fail(codeTableGone, api.MsgTableGone)
@@ -103,54 +102,71 @@ func (db *core) exportFile(ctx context.Context, run *tasks.Run, out *output, spe
 	if err != nil {
 		return err
 	}
-	part := &exportPart{spec: spec, table: &t.Table, read: &bound, keyed: x.KeyCondition != nil, before: state}
-	var after []byte
-	var end bool
-	if spec.incremental() {
-		after, end, err = db.readChanges(ctx, &spec.From, &spec.Cut, part.span(), db.opts.exportBytes, part.begin, part.change)
-	} else {
-		after, end, err = db.readAsOf(ctx, &spec.Cut, part.span(), db.opts.exportBytes, part.begin, part.item)
+	e := &exporting{spec: spec, table: &t.Table, read: &bound, keyed: x.KeyCondition != nil}
+	next := state
+	if next.Parts == nil {
+		next.Parts = e.whole()
 	}
+	next.Parts = next.Parts.divided()
+	open := next.Parts.open()
+	pieces := make([]exportPiece, len(open))
+	next.Parts, err = next.Parts.each(open, func(n int, p *tablePart) error {
+		// A step that is done again has the same pieces, under the same numbers.
+		pieces[n] = exportPiece{exporting: e, number: state.Files + uint64(n) + 1}
+		return db.exportPiece(ctx, run, out, &pieces[n], p)
+	})
 	if errors.Is(err, errTableGone) {
 		return tasks.Fail(codeTableGone, api.MsgTableGone)
 	}
 	if err != nil {
 		return err
 	}
-	next := part.state
-	next.After, next.All = after, end
-	content, err := part.file.End()
-	if err != nil {
-		return err
-	}
-	if next.Items == state.Items && (!end || state.Files > 0) {
-		return run.Commit(ctx, next, nil, nil) // nothing for a file, and it is not the only one
-	}
-	note, err := db.putDataFile(ctx, run, out, spec, &next, content, next.Items-state.Items)
-	if err != nil {
-		return err
+	next.All = len(next.Parts.open()) == 0
+	next.Files += uint64(len(open))
+	for i := range pieces {
+		next.Items += pieces[i].items
+		next.Bytes += pieces[i].bytes
 	}
 	return run.Commit(ctx, next, nil, func(tx storage.Tx) error {
-		tx.Put(key.AppendTaskNote(nil, run.ID, next.Files), note)
+		for i := range pieces {
+			if pieces[i].note != nil {
+				tx.Put(key.AppendTaskNote(nil, run.ID, pieces[i].number), pieces[i].note)
+			}
+		}
 		return nil
 	})
 }
 
-// putDataFile puts a data file and returns its line of the list.
-func (db *core) putDataFile(ctx context.Context, run *tasks.Run, out *output, spec *exportSpec, next *exportState, content []byte, items int64) ([]byte, error) {
-	next.Files++
+// exportPiece reads a piece of a part and writes its data file. Only the first file of an export may be empty.
+func (db *core) exportPiece(ctx context.Context, run *tasks.Run, out *output, p *exportPiece, part *tablePart) (err error) {
+	span := part.span()
+	if p.spec.incremental() {
+		part.After, part.Done, err = db.readChanges(ctx, &p.spec.From, &p.spec.Cut, span, db.opts.exportBytes, p.begin, p.change)
+	} else {
+		part.After, part.Done, err = db.readAsOf(ctx, &p.spec.Cut, span, db.opts.exportBytes, p.begin, p.item)
+	}
+	if err != nil {
+		return err
+	}
+	content, err := p.file.End()
+	if err != nil || p.items == 0 && p.number > 1 {
+		return err
+	}
 	ext := "json"
-	if exportFormat(&spec.Request) == api.ExportFormatIon {
+	if exportFormat(&p.spec.Request) == api.ExportFormatIon {
 		ext = "ion"
 	}
-	name := fmt.Sprintf("%s.%s.gz", dataFileName(out.id, next.Files), ext)
-	f := &manifest.File{ItemCount: items, Checksum: manifest.Checksum(content), Key: manifest.Under(out.prefix, manifest.DataKey(out.id, name, spec.incremental()))}
-	var err error
+	name := fmt.Sprintf("%s.%s.gz", dataFileName(out.id, p.number), ext)
+	f := &manifest.File{
+		ItemCount: p.items, Checksum: manifest.Checksum(content),
+		Key: manifest.Under(out.prefix, manifest.DataKey(out.id, name, p.spec.incremental())),
+	}
 	f.ETag, err = out.Put(ctx, f.Key, bytes.NewReader(content), out.opts)
 	if err = db.bucketFailure(ctx, run.ID, err); err != nil {
-		return nil, err
+		return err
 	}
-	return manifest.AppendFile(nil, f)
+	p.note, err = manifest.AppendFile(nil, f)
+	return err
 }
 
 // dataFileName is a name like those of the service: 26 letters and digits that no other export has.
@@ -160,51 +176,57 @@ func dataFileName(export string, n uint64) string {
 	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:bytes]))
 }
 
-// exportPart is what one step exports.
-type exportPart struct {
-	spec   *exportSpec
-	table  *schema.Table
-	read   *plan.Read
-	keyed  bool
-	before exportState
-	// state and file are of the newest beginning.
-	state exportState
-	file  compressed.File
-	line  []byte
+// exporting is what all pieces of an export have in common.
+type exporting struct {
+	spec  *exportSpec
+	table *schema.Table
+	read  *plan.Read
+	keyed bool
 }
 
-// span is the part of the table that has not been looked at.
-func (p *exportPart) span() changelog.Span {
-	s := changelog.Span{After: p.before.After}
-	if p.keyed { // one partition, so one hash
-		s.From = uint64(key.HashOf(p.read.Range.Start))
-		s.To = s.From + 1
+// whole is all that is exported, as one part.
+func (e *exporting) whole() tableParts {
+	if e.keyed { // one partition, so one hash
+		from := uint64(key.HashOf(e.read.Range.Start))
+		return tableParts{{From: from, To: from + 1}}
 	}
-	return s
+	return wholeTable()
 }
 
-func (p *exportPart) begin() {
-	p.state = p.before
+// exportPiece is what becomes one data file.
+type exportPiece struct {
+	*exporting
+	number uint64
+	// items and bytes are those of exportState, as of the newest beginning.
+	items, bytes int64
+	file         compressed.File
+	line         []byte
+	// note is the line of the file in the list, nil for no file.
+	note []byte
+}
+
+func (p *exportPiece) begin() {
+	p.items, p.bytes = 0, 0
 	p.file.Begin()
 }
 
 // wants says whether an item is to be exported.
-func (p *exportPart) wants(k []byte, item attr.Item) bool {
-	if p.keyed && (bytes.Compare(k, p.read.Range.Start) < 0 || bytes.Compare(k, p.read.Range.End) >= 0) {
+func (e *exporting) wants(k []byte, item attr.Item) bool {
+	if e.keyed && (bytes.Compare(k, e.read.Range.Start) < 0 || bytes.Compare(k, e.read.Range.End) >= 0) {
 		return false
 	}
-	return p.read.Filter == nil || p.read.Filter.Eval(item)
+	return e.read.Filter == nil || e.read.Filter.Eval(item)
 }
 
 // image is what is exported of an item.
-func (p *exportPart) image(item attr.Item) attr.Item { return project(item, p.read.Projection) }
+func (e *exporting) image(item attr.Item) attr.Item { return project(item, e.read.Projection) }
 
-func (p *exportPart) item(k []byte, item attr.Item) error {
-	p.state.Bytes += int64(item.Size())
+func (p *exportPiece) item(k []byte, item attr.Item) error {
+	p.bytes += int64(item.Size())
 	if !p.wants(k, item) {
 		return nil
 	}
-	p.state.Items++
+	p.items++
 	item = p.image(item)
 	if exportFormat(&p.spec.Request) == api.ExportFormatIon {
 		p.line = ion.AppendItem(p.line[:0], item)
@@ -217,8 +239,8 @@ func (p *exportPart) item(k []byte, item attr.Item) error {
 
 // change exports an item that changed. A filter is asked about the new image, about the old one of an item
 // that was deleted: unsure. One that was not there at either end of the period is not exported: unsure.
-func (p *exportPart) change(k []byte, old, now attr.Item, lastMs int64) error {
-	p.state.Bytes += int64(sizeOf(old) + sizeOf(now))
+func (p *exportPiece) change(k []byte, old, now attr.Item, lastMs int64) error {
+	p.bytes += int64(sizeOf(old) + sizeOf(now))
 	newest := now
 	if newest == nil {
 		newest = old
@@ -226,7 +248,7 @@ func (p *exportPart) change(k []byte, old, now attr.Item, lastMs int64) error {
 	if newest == nil || !p.wants(k, newest) {
 		return nil
 	}
-	p.state.Items++
+	p.items++
 	keys := newest.Project(keyNames(p.table))
 	if exportView(&p.spec.Request) == api.ExportViewTypeNewImage {
 		old = nil

@@ -35,12 +35,12 @@ func (s *exportSpec) toMs() int64 { return s.Cut.AtMs + 1 }
 
 // exportState is how far an export came. Stored.
 type exportState struct {
-	// After is the key of the last item that was looked at.
-	After []byte `json:"after,omitempty"`
+	// Parts are none before the first data file.
+	Parts tableParts `json:"parts,omitempty"`
 	// Items were exported, Bytes looked at.
 	Items int64 `json:"items"`
 	Bytes int64 `json:"bytes"`
-	// Files is the number of data files; each has a note. Begun: the bucket was found to take them.
+	// Files is the highest number of a data file; each has a note. Begun: the bucket was found to take them.
 	Files uint64 `json:"files"`
 	Begun bool   `json:"begun,omitempty"`
 	// All: every item was looked at. Ended: the manifests are written too.

@@ -61,14 +61,18 @@ func (e errReading) Unwrap() error { return e.error }
 // read behind it: a compressed object is not read from its beginning again for that. When it returns,
 // nothing is read any more.
 func (r *reading) step(ctx context.Context, read func(context.Context) (*round, error), opts *roundOptions, put func(*round) error) (end bool, err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	next := make(chan *round)
-	var failed error
-	var reader sync.WaitGroup
-	kept, left := r.ahead, opts.rounds-len(r.ahead)
-	reader.Go(func() {
+	next, enough := make(chan *round), make(chan struct{})
+	var failed error // set before next is closed
+	last := len(r.ahead) > 0 && r.ahead[len(r.ahead)-1].end
+	left := opts.rounds - len(r.ahead)
+	go func() {
 		defer close(next)
-		for last := len(kept) > 0 && kept[len(kept)-1].end; left > 0 && !last; left-- {
+		for ; left > 0 && !last; left-- {
+			select {
+			case <-enough:
+				return
+			default:
+			}
 			one, err := read(ctx)
 			if err != nil {
 				failed = errReading{err}
@@ -77,7 +81,7 @@ func (r *reading) step(ctx context.Context, read func(context.Context) (*round, 
 			last = one.end
 			next <- one
 		}
-	})
+	}()
 	for err == nil && !end {
 		if len(r.ahead) == 0 {
 			one, more := <-next
@@ -91,11 +95,10 @@ func (r *reading) step(ctx context.Context, read func(context.Context) (*round, 
 			r.ahead = r.ahead[1:]
 		}
 	}
-	cancel()
+	close(enough)
 	for one := range next {
 		r.ahead = append(r.ahead, one)
 	}
-	reader.Wait()
 	if err == nil {
 		err = failed
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/keystone-db/kstone/engine/backups"
 	"github.com/keystone-db/kstone/engine/catalog"
 	"github.com/keystone-db/kstone/engine/changelog"
+	"github.com/keystone-db/kstone/engine/key"
 	"github.com/keystone-db/kstone/engine/storage"
 	"github.com/keystone-db/kstone/engine/tasks"
 	"github.com/keystone-db/kstone/engine/ttl"
@@ -52,12 +53,45 @@ type dropSpec struct {
 
 // copied is how far a backup or restore is.
 type copied struct {
-	// After is the key of the last item that was looked at.
-	After []byte `json:"after,omitempty"`
-	Items int64  `json:"items"`
-	Bytes int64  `json:"bytes"`
+	// Parts are none before the first step.
+	Parts tableParts `json:"parts,omitempty"`
+	Items int64      `json:"items"`
+	Bytes int64      `json:"bytes"`
 	// All: every item is copied.
 	All bool `json:"all,omitempty"`
+}
+
+// copies is what a step copies of one part.
+type copies struct {
+	keys  [][]byte // of a backup
+	items []attr.Item
+	bytes int64
+}
+
+// next copies some of each open part and returns how far the task is then. What copyPart writes may be written
+// twice.
+func (c *copied) next(copyPart func(*tablePart) (*copies, error)) (copied, error) {
+	next := *c
+	if next.Parts == nil {
+		next.Parts = wholeTable()
+	}
+	next.Parts = next.Parts.divided()
+	open := next.Parts.open()
+	done := make([]*copies, len(open))
+	parts, err := next.Parts.each(open, func(n int, p *tablePart) (err error) {
+		done[n], err = copyPart(p)
+		return err
+	})
+	if err != nil {
+		return next, err
+	}
+	for _, d := range done {
+		next.Items += int64(len(d.items))
+		next.Bytes += d.bytes
+	}
+	next.Parts = parts
+	next.All = len(parts.open()) == 0
+	return next, nil
 }
 
 // copyKinds are the kinds of tasks of this file.
@@ -79,30 +113,16 @@ func (db *core) backupStep(ctx context.Context, run *tasks.Run) (bool, error) {
 	if c.All {
 		return true, db.releaseLog(ctx, spec.Cut.Name, spec.Cut.ID, run.ID)
 	}
-	b := backups.Backup{Space: spec.Space}
-	var keys, values [][]byte
-	next := c
-	after, done, err := db.readAsOf(ctx, &spec.Cut, changelog.Span{After: c.After}, db.opts.copyBytes,
-		func() { keys, values, next = nil, nil, c },
-		func(k []byte, item attr.Item) error {
-			keys, values = append(keys, b.ItemKey(k)), append(values, item)
-			next.Items++
-			next.Bytes += int64(item.Size())
-			return nil
-		})
+	next, err := c.next(func(p *tablePart) (*copies, error) { return db.backupPart(ctx, run, &spec, p) })
 	if errors.Is(err, errTableGone) {
 		return false, tasks.Fail("TableNotFoundException", "the table is gone")
 	}
 	if err != nil {
 		return false, err
 	}
-	next.After, next.All = after, done
 	named := []storage.Named{{Key: backups.Row(spec.ID)}}
 	return false, run.Commit(ctx, next, named, func(tx storage.Tx) error {
-		for i, k := range keys {
-			tx.Put(k, values[i])
-		}
-		if !done {
+		if !next.All {
 			return nil
 		}
 		stored, err := backups.Stored(tx.Value(0))
@@ -115,6 +135,32 @@ func (db *core) backupStep(ctx context.Context, run *tasks.Run) (bool, error) {
 			tx.Put(named[0].Key, row)
 		}
 		return err
+	})
+}
+
+// backupPart copies some items of a part of a table.
+func (db *core) backupPart(ctx context.Context, run *tasks.Run, spec *backupSpec, p *tablePart) (*copies, error) {
+	b := backups.Backup{Space: spec.Space}
+	var c *copies
+	after, done, err := db.readAsOf(ctx, &spec.Cut, p.span(), db.opts.copyBytes,
+		func() { c = new(copies) },
+		func(k []byte, item attr.Item) error {
+			c.keys, c.items = append(c.keys, b.ItemKey(k)), append(c.items, item)
+			c.bytes += int64(item.Size())
+			return nil
+		})
+	if err != nil {
+		return nil, err
+	}
+	p.After, p.Done = after, done
+	if len(c.keys) == 0 {
+		return c, nil
+	}
+	return c, run.Write(ctx, []storage.Named{{Key: c.keys[0]}}, func(tx storage.Tx) error {
+		for i, k := range c.keys {
+			tx.Put(k, c.items[i])
+		}
+		return nil
 	})
 }
 
@@ -174,55 +220,66 @@ func (db *core) restoreStep(ctx context.Context, run *tasks.Run) (bool, error) {
 	if t.Table.ID != spec.ID || t.Restore == nil {
 		return true, nil
 	}
-	items, next, err := db.sourceItems(ctx, t.Restore, c)
+	next, err := c.next(func(p *tablePart) (*copies, error) {
+		part, err := db.sourceItems(ctx, t.Restore, p)
+		if err == nil {
+			_, err = db.exec.Fill(t, part.items, func(named []storage.Named, fn func(storage.Tx) error) error {
+				if len(named) == 0 {
+					return nil
+				}
+				return run.Write(ctx, named, fn)
+			})
+		}
+		return part, err
+	})
 	if err != nil {
 		return false, err
 	}
-	_, err = db.exec.Fill(t, items, func(named []storage.Named, fn func(storage.Tx) error) error {
-		return run.Commit(ctx, next, named, fn)
-	})
-	return false, err
+	return false, run.Commit(ctx, next, nil, nil)
 }
 
 // errFull ends the reading of a step.
 var errFull = errors.New("engine: enough for a step")
 
-// sourceItems reads the next items of what a table is restored from.
-func (db *core) sourceItems(ctx context.Context, r *catalog.Restore, c copied) (items []attr.Item, next copied, err error) {
-	begin := func() { items, next = nil, c }
+// sourceItems reads the next items of a part of what a table is restored from.
+func (db *core) sourceItems(ctx context.Context, r *catalog.Restore, p *tablePart) (*copies, error) {
+	var c *copies
+	var last []byte
+	begin := func() { c = new(copies) }
 	take := func(k []byte, item attr.Item) error {
-		if len(items) == fillItems {
+		if len(c.items) == fillItems {
 			return errFull
 		}
-		items = append(items, item)
-		next.After = append([]byte(nil), k...)
-		next.Items++
-		next.Bytes += int64(item.Size())
+		c.items = append(c.items, item)
+		c.bytes += int64(item.Size())
+		last = append(last[:0], k...)
 		return nil
 	}
 	var after []byte
 	var done bool
+	var err error
 	if r.Backup != "" {
-		after, done, err = db.readBackup(ctx, r.Backup, c.After, begin, take)
+		after, done, err = db.readBackup(ctx, r.Backup, p.span(), begin, take)
 	} else {
 		at := &cut{Name: r.Source, ID: r.SourceID, Seq: storage.Seq(r.Seq), AtMs: r.AtMs}
-		after, done, err = db.readAsOf(ctx, at, changelog.Span{After: c.After}, db.opts.copyBytes, begin, take)
+		after, done, err = db.readAsOf(ctx, at, p.span(), db.opts.copyBytes, begin, take)
 	}
 	switch {
 	case errors.Is(err, errFull):
-		return items, next, nil // After is that of the last one
+		p.After = last
+		return c, nil
 	case errors.Is(err, errTableGone), errors.Is(err, backups.ErrNotFound):
-		return nil, c, tasks.Fail("BackupNotFoundException", "the source is gone")
+		return nil, tasks.Fail("BackupNotFoundException", "the source is gone")
 	case err != nil:
-		return nil, c, err
+		return nil, err
 	}
-	next.After, next.All = after, done
-	return items, next, nil
+	p.After, p.Done = after, done
+	return c, nil
 }
 
 // readBackup hands the next items of a backup to take, as readAsOf does.
 func (db *core) readBackup(
-	ctx context.Context, id string, from []byte, begin func(), take func(k []byte, item attr.Item) error,
+	ctx context.Context, id string, span changelog.Span, begin func(), take func(k []byte, item attr.Item) error,
 ) (after []byte, done bool, err error) {
 	b, err := backups.Get(ctx, db.store, id)
 	if err != nil {
@@ -230,30 +287,26 @@ func (db *core) readBackup(
 	}
 	err = storage.Fresh(ctx, func() error {
 		begin()
-		after, done, err = db.readBackupOnce(ctx, b, from, take)
+		after, done, err = db.readBackupOnce(ctx, b, span, take)
 		return err
 	})
 	return after, done, err
 }
 
 func (db *core) readBackupOnce(
-	ctx context.Context, b *backups.Backup, from []byte, take func(k []byte, item attr.Item) error,
+	ctx context.Context, b *backups.Backup, span changelog.Span, take func(k []byte, item attr.Item) error,
 ) (after []byte, done bool, err error) {
 	snap, err := db.store.Snapshot(ctx, storage.SnapshotOptions{Owner: "restore"})
 	if err != nil {
 		return nil, false, err
 	}
 	defer snap.Close()
-	r := b.Range()
-	if from != nil {
-		r.Start = append(bytes.Clone(from), 0)
-	}
-	it, err := snap.Iter(ctx, r, storage.IterOptions{Once: true})
+	it, err := snap.Iter(ctx, span.Rows(key.TableSpace(b.Space), key.TableSub), storage.IterOptions{Once: true})
 	if err != nil {
 		return nil, false, err
 	}
 	defer it.Close()
-	after = from
+	after = span.After
 	for read := 0; it.Next(); {
 		item := attr.Item(bytes.Clone(it.Value()))
 		if !ttl.Expired(b.HideBy, item, time.UnixMilli(b.CreatedMs)) {

@@ -64,7 +64,7 @@ func TestCopiesSurviveCrashes(t *testing.T) {
 	// survive works through lives of random length until a condition holds.
 	survive := func(v string, over func(*testDB) bool) {
 		for {
-			d := open(int64(rnd.IntN(12)))
+			d := open(int64(rnd.IntN(24)))
 			err := d.Work(t.Context())
 			left.Store(1 << 40)
 			lives++

@@ -30,9 +30,9 @@ type Span struct {
 	After []byte
 }
 
-// rows is the range of a span under a sub of items.
-func (s *Source) rows(span Span) storage.Range {
-	r := s.hashes(key.TableSub, span)
+// Rows is the range of a span under a space and sub whose rows are items.
+func (span Span) Rows(space uint64, sub uint32) storage.Range {
+	r := span.hashes(space, sub)
 	if span.After != nil {
 		r.Start = append(bytes.Clone(span.After), 0)
 	}
@@ -41,15 +41,14 @@ func (s *Source) rows(span Span) storage.Range {
 
 // history is the range of a span under a sub of history rows.
 func (s *Source) history(sub uint32, span Span) storage.Range {
-	r := s.hashes(sub, span)
+	r := span.hashes(key.TableSpace(s.Table), sub)
 	if span.After != nil {
 		r.Start = key.PrefixEnd(key.AppendHistoryPrefix(nil, sub, span.After))
 	}
 	return r
 }
 
-func (s *Source) hashes(sub uint32, span Span) storage.Range {
-	space := key.TableSpace(s.Table)
+func (span Span) hashes(space uint64, sub uint32) storage.Range {
 	r := storage.Range(key.SpaceRange(space, sub))
 	if span.From > 0 {
 		r.Start = key.AppendHead(nil, space, sub, uint32(span.From))
@@ -277,7 +276,7 @@ func (s *Source) Items(ctx context.Context, snap storage.Snapshot, span Span, cu
 	if err != nil {
 		return nil, err
 	}
-	rows, err := snap.Iter(ctx, s.rows(span), storage.IterOptions{Once: true})
+	rows, err := snap.Iter(ctx, span.Rows(key.TableSpace(s.Table), key.TableSub), storage.IterOptions{Once: true})
 	if err != nil {
 		r.close()
 		return nil, err

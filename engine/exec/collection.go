@@ -31,6 +31,8 @@ type collections struct {
 	// keys are the rows, each once; they are named after the first keys of the update.
 	keys  [][]byte
 	first int
+	// places are those in keys, once there are many of them.
+	places map[string]int
 	// of is the place in keys of each write's collection, or noCollection.
 	of []int
 	// stamps are the rows with the times of last writes, of tables with replicas, named after those; stampOf is
@@ -55,16 +57,37 @@ func (e *Executor) collect(c *collections, i int, t *catalog.Table, w *plan.Writ
 		return c
 	}
 	k := key.AppendCollection(nil, t.Table.CollectionSub, w.Key)
-	at := slices.IndexFunc(c.keys, func(o []byte) bool { return bytes.Equal(o, k) })
-	if at < 0 {
-		at = len(c.keys)
-		c.keys = append(c.keys, k)
-	}
+	at := c.place(k)
 	for len(c.of) < i {
 		c.of = append(c.of, noCollection)
 	}
 	c.of = append(c.of, at)
 	return c
+}
+
+// place is that of a collection's row in keys, where it is added when it is new.
+func (c *collections) place(k []byte) int {
+	const many = 32
+	if at, ok := c.places[string(k)]; ok {
+		return at
+	}
+	if c.places == nil {
+		if at := slices.IndexFunc(c.keys, func(o []byte) bool { return bytes.Equal(o, k) }); at >= 0 {
+			return at
+		}
+		if len(c.keys) == many {
+			c.places = map[string]int{}
+			for i, o := range c.keys {
+				c.places[string(o)] = i
+			}
+		}
+	}
+	at := len(c.keys)
+	if c.places != nil {
+		c.places[string(k)] = at
+	}
+	c.keys = append(c.keys, k)
+	return at
 }
 
 // name appends the rows to the keys of the update.
