@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"os/exec"
@@ -27,7 +28,26 @@ const (
 	pollEvery = 2 * time.Millisecond
 	// answerMax bounds one request.
 	answerMax = 2 * time.Minute
+	// After so many kills the processes of a test may live twice as long, and killsMax are too many.
+	killsDouble = 50
+	killsMax    = 10 * killsDouble
 )
+
+// lives are how long the processes of a test live, by chance. The bound grows with the kills, so that work
+// that goes on after each of them comes to its end on a machine of any speed.
+type lives struct {
+	rnd   *rand.Rand
+	kills int
+}
+
+// next is the life of the next process, given its bound on a machine that is quick.
+func (l *lives) next(t *testing.T, most time.Duration) time.Duration {
+	t.Helper()
+	require.Less(t, l.kills, killsMax, "the work does not end")
+	most <<= l.kills / killsDouble
+	l.kills++
+	return time.Duration(l.rnd.Int64N(int64(most)))
+}
 
 // binary returns the path of the program, built when nobody gave one.
 func binary(t *testing.T) string {
