@@ -425,10 +425,16 @@ func semanticPlants() []plant {
 				opts.Multi = false
 				for i := range named {
 					if named[i].NoWait {
-						return storage.ErrUnavailable
+						return storage.ErrUnavailable // waiting would hang the property
 					}
 				}
 				return b.Store.Update(ctx, named, opts, fn)
+			}
+			b.apply = func(ctx context.Context, batch *storage.Batch, opts storage.UpdateOptions) error {
+				if slices.ContainsFunc(batch.Ops, func(op storage.Op) bool { return op.NoWait }) {
+					return storage.ErrUnavailable
+				}
+				return b.Store.Apply(ctx, batch, opts)
 			}
 		}, []string{"NoWaitRefusedWhileMultiHolds", "NoWaitAfterMultiIsVisible"}},
 		{"lost answers are retried", func(b *broken) {
@@ -496,7 +502,9 @@ func orderPlants() []plant {
 				next++
 				mine := next
 				mu.Unlock()
-				runtime.Gosched()
+				for range mine % 2 * 4 { // every other one is overtaken
+					runtime.Gosched()
+				}
 				return b.Store.Update(ctx, named, opts, func(tx storage.Tx) error {
 					tx.Seq()
 					return fn(hookTx{Tx: tx, seq: func(storage.Seq) storage.Seq { return mine }})
@@ -560,11 +568,12 @@ func TestPlantedBugs(t *testing.T) {
 				property, ok := properties[name]
 				require.True(t, ok, "no property %s", name)
 				assert.False(t, failed(t, property, nil), "%s fails without a bug", name)
-				found := false
-				for i := 0; i < attemptsMax && !found; i++ {
+				found, attempts := false, 0
+				for ; attempts < attemptsMax && !found; attempts++ {
 					found = failed(t, property, p.bug)
 				}
 				assert.True(t, found, "%s does not find it", name)
+				t.Logf("%s: %d attempts", name, attempts)
 			}
 		})
 	}
