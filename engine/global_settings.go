@@ -60,8 +60,7 @@ func (db *core) setGlobal(r *catalog.Record, in *api.UpdateGlobalTableSettingsIn
 	for i := range in.ReplicaSettingsUpdate {
 		db.setReplica(r, &in.ReplicaSettingsUpdate[i], now)
 	}
-	g := r.Global
-	g.SharedMs, g.SharedRegion = max(now, g.SharedMs+1), db.opts.Region
+	r.NoteShared(now, db.opts.Region)
 	return nil
 }
 

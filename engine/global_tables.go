@@ -16,7 +16,7 @@ const globalVersion = "2019.11.21"
 // shared notes that settings were changed which replicas share.
 func (db *core) shared(r *catalog.Record, nowMs int64) {
 	if r.Global != nil && !r.Global.Legacy {
-		r.Global.SharedMs, r.Global.SharedRegion = max(nowMs, r.Global.SharedMs+1), db.opts.Region
+		r.NoteShared(nowMs, db.opts.Region)
 	}
 }
 

@@ -64,7 +64,7 @@ type sender struct {
 	// session is that of the database that serves the region, as far as is known; greeted are the sessions that
 	// tables were compared with, and marks their last marks, by their ids, both guarded by the worker's mutex.
 	session atomic.Value
-	greeted map[uint64]any
+	greeted map[uint64]greeting
 	marks   map[uint64]marked
 	// trims are the outgoing logs of tables, by their ids; guarded by the worker's mutex.
 	trims map[uint64]*trimming
@@ -106,7 +106,7 @@ func (db *core) senderLocked(region string) *sender {
 	if s.of[region] == nil {
 		s.of[region] = &sender{
 			worker: worker{name: "replica-" + region, wake: make(chan struct{}, 1)}, region: region, trims: map[uint64]*trimming{},
-			greeted: map[uint64]any{}, marks: map[uint64]marked{},
+			greeted: map[uint64]greeting{}, marks: map[uint64]marked{},
 		}
 		if s.started {
 			db.startSender(s.of[region])
@@ -161,9 +161,8 @@ type sent struct {
 	Calls uint64 `json:"calls,omitempty"`
 	// Made: the table there is made, and the other replicas know of it.
 	Made bool `json:"made,omitempty"`
-	// SharedMs and SharedRegion are those of the settings that the peer has.
-	SharedMs     int64  `json:"sharedMs,omitempty"`
-	SharedRegion string `json:"sharedRegion,omitempty"`
+	// SharedMs is that of the settings that the peer has.
+	SharedMs int64 `json:"sharedMs,omitempty"`
 }
 
 // sending is the work on one table for one peer.
@@ -394,13 +393,16 @@ func (x *sending) gone(ctx context.Context) error {
 	if err := x.others(ctx, api.ReplicateInput{Step: api.ReplicateLeave, Region: x.peer.Region}); err != nil {
 		return err
 	}
-	return x.drop(ctx)
+	return x.without(ctx, (*catalog.Record).LosePeer)
 }
 
 // drop parts from the peer, whose table is left alone.
-func (x *sending) drop(ctx context.Context) error {
+func (x *sending) drop(ctx context.Context) error { return x.without(ctx, (*catalog.Record).DropPeer) }
+
+// without parts from the peer, and has the table know of it by lose.
+func (x *sending) without(ctx context.Context, lose func(*catalog.Record, string)) error {
 	row := x.table.CursorRow(x.peer.Region)
-	if err := x.change(ctx, func(r *catalog.Record) { r.DropPeer(x.peer.Region) }); err != nil {
+	if err := x.change(ctx, func(r *catalog.Record) { lose(r, x.peer.Region) }); err != nil {
 		return err
 	}
 	var batch storage.Batch
@@ -523,10 +525,12 @@ func (x *sending) fill(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, local(err)
 	}
+	only := x.peer.Only
 	if x.peer.State == catalog.PeerJoining {
-		changes = slices.DeleteFunc(changes, func(c replica.Change) bool {
-			return c.Stamp.Region != x.db.opts.Region || c.Stamp.Micros == 0
-		})
+		only = x.db.opts.Region
+	}
+	if only != "" {
+		changes = slices.DeleteFunc(changes, func(c replica.Change) bool { return c.Stamp.Region != only || c.Stamp.Micros == 0 })
 	}
 	if err := x.items(ctx, changes, x.has.Seq); err != nil {
 		return false, err
@@ -537,12 +541,11 @@ func (x *sending) fill(ctx context.Context) (more bool, err error) {
 
 // settings is what a new replica is made of, or what is known of one.
 type settings struct {
-	Shared       *catalog.Shared   `json:"shared,omitempty"`
-	SharedMs     int64             `json:"sharedMs,omitempty"`
-	SharedRegion string            `json:"sharedRegion,omitempty"`
-	Own          *catalog.Override `json:"own,omitempty"`
-	Peers        []catalog.Peer    `json:"peers,omitempty"`
-	Peer         *catalog.Peer     `json:"peer,omitempty"`
+	Shared *catalog.Shared            `json:"shared,omitempty"`
+	Fields map[string]catalog.Changed `json:"fields,omitempty"`
+	Own    *catalog.Override          `json:"own,omitempty"`
+	Peers  []catalog.Peer             `json:"peers,omitempty"`
+	Peer   *catalog.Peer              `json:"peer,omitempty"`
 }
 
 func (s settings) encode() json.RawMessage {
@@ -569,7 +572,7 @@ func (x *sending) create(ctx context.Context) (more bool, err error) {
 
 func (x *sending) make(ctx context.Context) error {
 	shared := x.table.Shared()
-	s := settings{Shared: &shared, Own: &x.peer.Own}
+	s := settings{Shared: &shared, Fields: x.table.Global.Fields, Own: &x.peer.Own}
 	for _, p := range x.table.Global.Peers {
 		if p.Region != x.peer.Region {
 			s.Peers = append(s.Peers, catalog.Peer{Region: p.Region, State: catalog.PeerActive, Own: p.Own})
@@ -601,13 +604,13 @@ func (x *sending) joins(state catalog.PeerState) api.ReplicateInput {
 
 // share sends the settings that replicas share, when they were changed, and those of the peer's own.
 func (x *sending) share(ctx context.Context) error {
-	if g := x.table.Global; x.has.SharedMs != g.SharedMs || x.has.SharedRegion != g.SharedRegion {
+	if g := x.table.Global; x.has.SharedMs != g.SharedMs {
 		shared := x.table.Shared()
-		s := settings{Shared: &shared, SharedMs: g.SharedMs, SharedRegion: g.SharedRegion}
+		s := settings{Shared: &shared, Fields: g.Fields}
 		if _, err := x.call(ctx, &api.ReplicateInput{Step: api.ReplicateShare, Settings: s.encode()}); err != nil {
 			return err
 		}
-		x.has.SharedMs, x.has.SharedRegion = g.SharedMs, g.SharedRegion
+		x.has.SharedMs = g.SharedMs
 		if err := x.store(ctx); err != nil {
 			return err
 		}

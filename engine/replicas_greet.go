@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"time"
 
 	"github.com/keystone-db/kstone/engine/api"
 	"github.com/keystone-db/kstone/engine/catalog"
+	"github.com/keystone-db/kstone/engine/replica"
 	"github.com/keystone-db/kstone/engine/storage"
 )
 
@@ -51,11 +53,21 @@ func (db *core) meet(region, session string) {
 	}
 }
 
+// greetEvery is how often a table is compared with a replica at the least, so that one that is gone is noticed.
+const greetEvery = 10 * time.Minute
+
+// greeting is with whom a table was compared and when.
+type greeting struct {
+	session any
+	atMs    int64
+}
+
 // greet compares what both sides know of each other, if one of them was opened since that was done. It reports
 // whether the peer's state has changed, or what is known of it.
 func (x *sending) greet(ctx context.Context) (changed bool, err error) {
 	id := x.table.Table.ID
-	if with := x.s.session.Load(); with != nil && x.s.greeted[id] == with || !x.met() {
+	now, last := x.db.exec.Now().UnixMilli(), x.s.greeted[id]
+	if last.session != nil && last.session == x.s.session.Load() && now-last.atMs < greetEvery.Milliseconds() || !x.met() {
 		return false, nil
 	}
 	out, err := x.call(ctx, &api.ReplicateInput{Step: api.ReplicateGreet})
@@ -80,7 +92,7 @@ func (x *sending) greet(ctx context.Context) (changed bool, err error) {
 		err = x.store(ctx)
 	}
 	if err == nil {
-		x.s.greeted[id] = out.Session
+		x.s.greeted[id] = greeting{out.Session, now}
 	}
 	return changed, err
 }
@@ -137,7 +149,15 @@ func (db *core) answerGreeting(ctx context.Context, t *catalog.Table, in *api.Re
 
 // again begins to fill a peer anew.
 func (x *sending) again(ctx context.Context) error {
-	if err := x.begin(ctx); err != nil {
+	var err error
+	if x.peer.Only != "" { // beside what is to be sent anyhow
+		x.has.Fill = &replica.Cursor{}
+		err = x.store(ctx)
+	} else {
+		x.has.SharedMs = 0 // settings, too
+		err = x.begin(ctx)
+	}
+	if err != nil {
 		return err
 	}
 	return x.change(ctx, func(r *catalog.Record) { r.Global.Peer(x.peer.Region).Again = false })

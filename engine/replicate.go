@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/keystone-db/kstone/engine/api"
 	"github.com/keystone-db/kstone/engine/attr"
@@ -98,11 +99,12 @@ func (db *core) replicate(ctx context.Context, in *api.ReplicateInput) (*api.Rep
 	case api.ReplicateJoin:
 		err = db.join(ctx, in, s.Peer)
 	case api.ReplicateLeave:
+		drop := (*catalog.Record).LosePeer
 		if in.Drain {
-			err = db.sendNow(ctx, in.Region, in.Table)
+			drop, err = (*catalog.Record).DropPeer, db.sendNow(ctx, in.Region, in.Table)
 		}
 		if err == nil {
-			err = db.changeReplica(ctx, in, func(r *catalog.Record) { r.DropPeer(in.Region) })
+			err = db.changeReplica(ctx, in, func(r *catalog.Record) { drop(r, in.Region) })
 		}
 		db.background.jobs.look()
 	case api.ReplicateUnlink:
@@ -197,7 +199,7 @@ func (db *core) createReplica(ctx context.Context, in *api.ReplicateInput, s *se
 		Table:       schema.Table{Name: in.Table, Key: s.Shared.Key, Indexes: s.Shared.Indexes},
 		Definitions: s.Shared.Definitions, Billing: s.Shared.Billing, TableClass: s.Shared.TableClass,
 		Stream: &catalog.Stream{Enabled: true, ViewType: stream.ViewBoth},
-		Global: &catalog.Global{ID: in.ID, CreatedMs: now, Peers: s.Peers, Filling: true},
+		Global: &catalog.Global{ID: in.ID, CreatedMs: now, Peers: s.Peers, Filling: true, Fields: s.Fields},
 	}
 	if s.Shared.Encrypted {
 		r.SSE = &catalog.SSE{}
@@ -234,24 +236,24 @@ func (db *core) join(ctx context.Context, in *api.ReplicateInput, p *catalog.Pee
 	})
 }
 
-// takeShared takes settings that replicas share, unless later ones are here.
+func sameKey(a, b *schema.Key) bool {
+	return slices.Equal(a.Hash, b.Hash) && slices.Equal(a.Range, b.Range)
+}
+
+// takeShared takes settings that replicas share, each unless a later one is here.
 func (db *core) takeShared(ctx context.Context, t *catalog.Table, in *api.ReplicateInput, s *settings) error {
-	if s.Shared == nil || s.SharedRegion == "" {
-		return badStep("no settings")
+	if s.Shared == nil || s.Fields == nil || !sameKey(&s.Shared.Key, &t.Table.Key) {
+		return badStep("no settings, or those of another table")
 	}
-	later := func(g *catalog.Global) bool {
-		return g.SharedMs > s.SharedMs || g.SharedMs == s.SharedMs && g.SharedRegion >= s.SharedRegion
-	}
-	if later(t.Global) {
+	if !t.Later(s.Fields) {
 		return nil
 	}
 	if t.ChangesIndexes() || t.Status != catalog.StatusActive {
 		return errBusy{} // one change after the other
 	}
 	return db.changeReplica(ctx, in, func(r *catalog.Record) {
-		if !later(r.Global) {
-			r.Adopt(s.Shared)
-			r.Global.SharedMs, r.Global.SharedRegion = s.SharedMs, s.SharedRegion
+		if r.Later(s.Fields) {
+			r.Merge(s.Shared, s.Fields)
 		}
 	})
 }

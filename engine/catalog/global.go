@@ -2,13 +2,11 @@ package catalog
 
 import (
 	"context"
-	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
 
 	"github.com/keystone-db/kstone/engine/key"
-	"github.com/keystone-db/kstone/engine/schema"
 )
 
 // Global is a table's part in a global table: the other replicas, and what is needed to be in step with them.
@@ -33,10 +31,10 @@ type Global struct {
 	Unprotected bool `json:"unprotected,omitempty"`
 	// Leaving: it is being disassociated.
 	Leaving bool `json:"leaving,omitempty"`
-	// SharedMs and SharedRegion say when and where the settings that replicas share were last changed. The
-	// later wins.
-	SharedMs     int64  `json:"sharedMs,omitempty"`
-	SharedRegion string `json:"sharedRegion,omitempty"`
+	// SharedMs is when settings that replicas share were last changed here, in milliseconds since 1970: until a peer
+	// has them as of then, they are sent. Fields says of each when and where it was changed last.
+	SharedMs int64              `json:"sharedMs,omitempty"`
+	Fields   map[string]Changed `json:"fields,omitempty"`
 	// Own is what differs here from the shared settings.
 	Own Override `json:"own"`
 	// Base are the shared settings before what differs here; nil when nothing does.
@@ -80,8 +78,9 @@ type Peer struct {
 	// OwnMs is when that was last changed, in milliseconds since 1970; SentMs what of it the peer has.
 	OwnMs  int64 `json:"ownMs,omitempty"`
 	SentMs int64 `json:"sentMs,omitempty"`
-	// Again: filling it begins anew.
-	Again bool `json:"again,omitempty"`
+	// Again: filling it begins anew, with what was written in the region Only, or in any when that is empty.
+	Again bool   `json:"again,omitempty"`
+	Only  string `json:"only,omitempty"`
 }
 
 // Refill makes the filling of the peer begin anew; lost says that it must not be one any more. One that is going
@@ -93,7 +92,7 @@ func (p *Peer) Refill(lost bool) {
 	case PeerActive, PeerRefilling:
 		p.State = PeerRefilling
 	}
-	p.Again = true
+	p.Again, p.Only = true, ""
 	if lost {
 		p.State = PeerParting
 	}
@@ -151,7 +150,7 @@ func (g *Global) clone() *Global {
 		return nil
 	}
 	c := *g
-	c.Own = g.Own.clone()
+	c.Own, c.Fields = g.Own.clone(), maps.Clone(g.Fields)
 	c.Peers = slices.Clone(g.Peers)
 	for i := range c.Peers {
 		c.Peers[i].Own = c.Peers[i].Own.clone()
@@ -243,8 +242,31 @@ func (r *Record) DropPeer(region string) {
 		return
 	}
 	r.Global.Peers = slices.DeleteFunc(r.Global.Peers, func(p Peer) bool { return p.Region == region })
+	delete(r.Scaling.Read, region)
 	if len(r.Global.Peers) == 0 && (!r.Global.Legacy || r.Global.Leaving) {
 		r.EndGlobal()
+	}
+}
+
+// LosePeer takes a peer away that is gone without having told all the others what it wrote: those that are left tell
+// each other.
+func (r *Record) LosePeer(region string) {
+	if r.Global.Peer(region) == nil {
+		return
+	}
+	r.DropPeer(region)
+	if r.Global == nil {
+		return
+	}
+	r.Global.SharedMs++
+	for i := range r.Global.Peers {
+		p := &r.Global.Peers[i]
+		switch {
+		case p.State == PeerActive:
+			p.State, p.Again, p.Only = PeerRefilling, true, region
+		case p.State == PeerRefilling && p.Only != region:
+			p.Again, p.Only = true, ""
+		}
 	}
 }
 
@@ -265,192 +287,6 @@ func (r *Record) EndGlobal() {
 		r.drop(Job{Kind: JobDrop, Sub: sub, Ready: true})
 	}
 	r.Global = nil
-}
-
-// Shared are the settings that all replicas have in common.
-type Shared struct {
-	Key         schema.Key       `json:"key"`
-	Definitions []schema.KeyAttr `json:"definitions"`
-	Indexes     []schema.Index   `json:"indexes"`
-	TTL         string           `json:"ttl"`
-	Billing     Billing          `json:"billing"`
-	// Encrypted: with a key of KMS, which each region has its own of.
-	Encrypted  bool    `json:"encrypted"`
-	TableClass string  `json:"tableClass"`
-	Scaling    Scaling `json:"scaling,omitzero"`
-}
-
-// Shared returns the settings that the table has in common with its replicas.
-func (r *Record) Shared() Shared {
-	b := r.Billing
-	if r.Pending != nil {
-		b = *r.Pending
-	}
-	b = b.Clone()
-	b.Changes, b.IndexChanges = Changes{}, nil
-	s := Shared{
-		Key: r.Table.Key, Definitions: slices.Clone(r.Definitions), Indexes: slices.Clone(r.Table.Indexes), TTL: r.Table.TTL,
-		Billing: b, Encrypted: r.SSE != nil, TableClass: r.TableClass, Scaling: r.Scaling.Clone(),
-	}
-	for i := range s.Indexes {
-		ix := &s.Indexes[i]
-		ix.Sub, ix.Building, ix.DeleteOnly = 0, false, false
-	}
-	if r.Global != nil && r.Global.Base != nil {
-		s.without(&r.Global.Own, r.Global.Base)
-	}
-	return s
-}
-
-// without puts the shared settings in the place of what a replica has of its own.
-func (s *Shared) without(o *Override, base *Shared) {
-	if o.TableClass != "" {
-		s.TableClass = base.TableClass
-	}
-	if o.Read != 0 && !s.Billing.OnDemand {
-		s.Billing.Table.Read = base.Billing.Table.Read
-	}
-	if o.MaxRead != 0 && s.Billing.OnDemand {
-		s.Billing.Max = base.Billing.Max
-	}
-	for name := range o.IndexRead {
-		if t, ok := base.Billing.Indexes[name]; ok && !s.Billing.OnDemand {
-			s.Billing.Indexes[name] = Throughput{Read: t.Read, Write: s.Billing.Indexes[name].Write}
-		}
-	}
-	for name := range o.IndexMaxRead {
-		if m, ok := base.Billing.IndexMax[name]; ok {
-			s.Billing.IndexMax[name] = m
-		} else {
-			delete(s.Billing.IndexMax, name)
-		}
-	}
-}
-
-// SameKeys says whether two tables have the same key and indexes of the same names and keys.
-func (s *Shared) SameKeys(o *Shared) bool {
-	return sameJSON(s.Key, o.Key) && len(s.Indexes) == len(o.Indexes) &&
-		!slices.ContainsFunc(s.Indexes, func(x schema.Index) bool {
-			return !slices.ContainsFunc(o.Indexes, func(y schema.Index) bool {
-				return x.Name == y.Name && x.Local == y.Local && sameJSON(x.Key, y.Key)
-			})
-		})
-}
-
-func sameJSON(a, b any) bool {
-	x, _ := json.Marshal(a) //nolint:errchkjson // plain data
-	y, _ := json.Marshal(b) //nolint:errchkjson // plain data
-	return string(x) == string(y)
-}
-
-// Adopt gives the table the shared settings, but for what it has of its own. Indexes that are new are filled, those
-// that are no more are removed, each by a job.
-func (r *Record) Adopt(s *Shared) {
-	if r.Global.Legacy {
-		r.adoptWrites(s)
-		return
-	}
-	for i := len(r.Table.Indexes) - 1; i >= 0; i-- {
-		ix := &r.Table.Indexes[i]
-		if !ix.Local && !slices.ContainsFunc(s.Indexes, func(o schema.Index) bool { return o.Name == ix.Name && sameJSON(o.Key, ix.Key) }) {
-			r.DropIndex(ix.Name)
-		}
-	}
-	r.Definitions = slices.Clone(s.Definitions)
-	for _, ix := range s.Indexes {
-		if !ix.Local && !slices.ContainsFunc(r.Table.Indexes, func(o schema.Index) bool { return o.Name == ix.Name }) {
-			r.AddIndex(ix)
-		}
-	}
-	for i := range r.Jobs {
-		r.Jobs[i].Ready = true // the table does not go through UPDATING
-	}
-	if s.TTL != r.Table.TTL {
-		if r.Table.TTL != "" {
-			r.DisableTTL()
-		}
-		if s.TTL != "" {
-			r.EnableTTL(s.TTL)
-		}
-	}
-	b := s.Billing.Clone()
-	b.Changes, b.IndexChanges = r.Billing.Changes, r.Billing.IndexChanges
-	r.Billing, r.Pending = b, nil
-	r.TableClass, r.Scaling = s.TableClass, s.Scaling.Clone()
-	switch {
-	case !s.Encrypted:
-		r.SSE = nil
-	case r.SSE == nil:
-		r.SSE = &SSE{}
-	}
-	r.Global.Base = s
-	r.Apply(r.Global.Own)
-}
-
-// adoptWrites gives a table of version 2017.11.29 the billing mode, the throughput of writes and how that scales.
-func (r *Record) adoptWrites(s *Shared) {
-	b := &r.Billing
-	if b.OnDemand != s.Billing.OnDemand {
-		b.OnDemand, b.Switched, b.SwitchedMs, b.Switches = s.Billing.OnDemand, s.Billing.Switched, s.Billing.SwitchedMs, s.Billing.Switches
-		b.Table, b.Indexes, b.Max, b.IndexMax = s.Billing.Table, maps.Clone(s.Billing.Indexes), s.Billing.Max, maps.Clone(s.Billing.IndexMax)
-	}
-	b.Table.Write = s.Billing.Table.Write
-	for name, t := range b.Indexes {
-		if o, ok := s.Billing.Indexes[name]; ok {
-			t.Write = o.Write
-			b.Indexes[name] = t
-		}
-	}
-	r.Pending, r.Scaling = nil, s.Scaling.Clone()
-	r.Global.Base = s
-	r.Apply(r.Global.Own)
-}
-
-// Apply sets what the table has of its own.
-func (r *Record) Apply(o Override) {
-	if r.Global.Base == nil {
-		s := r.Shared()
-		r.Global.Base = &s
-	}
-	r.Global.Own = o.clone()
-	if o.KeyID != "" {
-		r.SSE = &SSE{KeyID: o.KeyID}
-	}
-	if o.TableClass != "" {
-		r.TableClass = o.TableClass
-	}
-	b := &r.Billing
-	if o.Read != 0 && !b.OnDemand {
-		b.Table.Read = o.Read
-	}
-	if o.MaxRead != 0 && b.OnDemand {
-		m := Throughput{Read: -1, Write: -1}
-		if b.Max != nil {
-			m = *b.Max
-		}
-		m.Read = o.MaxRead
-		b.Max = &m
-	}
-	for name, n := range o.IndexRead {
-		if t, ok := b.Indexes[name]; ok && !b.OnDemand {
-			t.Read = n
-			b.Indexes[name] = t
-		}
-	}
-	for name, n := range o.IndexMaxRead {
-		if !b.OnDemand || !slices.ContainsFunc(r.Table.Indexes, func(ix schema.Index) bool { return ix.Name == name && !ix.Local }) {
-			continue
-		}
-		m, ok := b.IndexMax[name]
-		if !ok {
-			m = Throughput{Read: -1, Write: -1}
-		}
-		m.Read = n
-		if b.IndexMax == nil {
-			b.IndexMax = map[string]Throughput{}
-		}
-		b.IndexMax[name] = m
-	}
 }
 
 // Globals returns the tables that are parts of global tables, by name.
