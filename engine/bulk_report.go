@@ -277,7 +277,7 @@ func optional(o api.Opt[string]) *string {
 
 // appendFile reads an object of the report and appends its line of the list.
 func (o *output) appendFile(ctx context.Context, list []byte, kind, name string) ([]byte, error) {
-	r, err := o.Get(ctx, o.key(name), 0)
+	r, err := o.Get(ctx, o.key(name), "", 0)
 	if err != nil {
 		return nil, err
 	}

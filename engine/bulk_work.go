@@ -23,14 +23,14 @@ func (db *core) bulkStep(ctx context.Context, run *tasks.Run) (done bool, err er
 		return false, err
 	}
 	if state.Report.due() || state.Ended && state.Report.pending() {
-		return false, db.bucketFailure(ctx, run.ID, db.flushReport(ctx, run, &spec, &state))
+		return false, db.bucketFailure(ctx, run, db.flushReport(ctx, run, &spec, &state))
 	}
 	if state.Ended {
-		return true, db.bucketFailure(ctx, run.ID, db.endReport(ctx, run, &spec, &state, ""))
+		return true, db.bucketFailure(ctx, run, db.endReport(ctx, run, &spec, &state, ""))
 	}
 	if !state.Listed {
 		if err := db.startReport(ctx, run, &spec); err != nil {
-			return false, db.bucketFailure(ctx, run.ID, err)
+			return false, db.bucketFailure(ctx, run, err)
 		}
 	}
 	if db.pausing(run.ID) {
@@ -47,7 +47,7 @@ func (db *core) bulkStep(ctx context.Context, run *tasks.Run) (done bool, err er
 	in, err := db.takeInput(ctx, run.ID, &inputSource{from.S3Bucket.Value, from.S3BucketOwner.Value, input.Spec{
 		Prefix: from.S3KeyPrefix.Value, Format: from.InputFormat.Value, Compression: from.InputCompressionType.Value,
 	}}, state.Input)
-	if err = db.bucketFailure(ctx, run.ID, err); err != nil {
+	if err = db.bucketFailure(ctx, run, err); err != nil {
 		return false, err
 	}
 	if !state.Listed {
@@ -73,7 +73,7 @@ func (db *core) bulkRound(ctx context.Context, run *tasks.Run, t *catalog.Table,
 	for len(r.segs) > 0 {
 		for state.Report.due() {
 			if err := db.flushReport(ctx, run, spec, state); err != nil {
-				return db.bucketFailure(ctx, run.ID, err)
+				return db.bucketFailure(ctx, run, err)
 			}
 		}
 		seg := r.segs[0]

@@ -43,7 +43,7 @@ func (db *core) exportStep(ctx context.Context, run *tasks.Run) (done bool, err 
 	}
 	in := &spec.Request
 	b, err := db.bucket(ctx, in.S3Bucket.Value, in.S3BucketOwner.Value)
-	if err = db.bucketFailure(ctx, run.ID, err); err != nil {
+	if err = db.bucketFailure(ctx, run, err); err != nil {
 		return false, err
 	}
 	_, id, _ := strings.Cut(run.ID, "/")
@@ -52,7 +52,7 @@ func (db *core) exportStep(ctx context.Context, run *tasks.Run) (done bool, err 
 	}}
 	switch {
 	case !state.Begun:
-		if err := db.bucketFailure(ctx, run.ID, out.put(ctx, manifest.Started, nil)); err != nil {
+		if err := db.bucketFailure(ctx, run, out.put(ctx, manifest.Started, nil)); err != nil {
 			return false, err
 		}
 		state.Begun = true
@@ -60,7 +60,7 @@ func (db *core) exportStep(ctx context.Context, run *tasks.Run) (done bool, err 
 	case !state.All:
 		return false, db.exportFiles(ctx, run, out, &spec, state)
 	}
-	if err := db.bucketFailure(ctx, run.ID, db.endExport(ctx, run, out, &spec, &state)); err != nil {
+	if err := db.bucketFailure(ctx, run, db.endExport(ctx, run, out, &spec, &state)); err != nil {
 		return false, err
 	}
 	// What the manifests are made of goes only when they are known to be there.
@@ -113,10 +113,13 @@ func (db *core) exportFiles(ctx context.Context, run *tasks.Run, out *output, sp
 	next.Parts, err = next.Parts.each(open, func(n int, p *tablePart) error {
 		// A step that is done again has the same pieces, under the same numbers.
 		pieces[n] = exportPiece{exporting: e, number: state.Files + uint64(n) + 1}
-		return db.exportPiece(ctx, run, out, &pieces[n], p)
+		return db.exportPiece(ctx, out, &pieces[n], p)
 	})
 	if errors.Is(err, errTableGone) {
 		return tasks.Fail(codeTableGone, api.MsgTableGone)
+	}
+	if broken, ok := errors.AsType[errBucket](err); ok {
+		return db.bucketFailure(ctx, run, broken.error)
 	}
 	if err != nil {
 		return err
@@ -138,7 +141,7 @@ func (db *core) exportFiles(ctx context.Context, run *tasks.Run, out *output, sp
 }
 
 // exportPiece reads a piece of a part and writes its data file. Only the first file of an export may be empty.
-func (db *core) exportPiece(ctx context.Context, run *tasks.Run, out *output, p *exportPiece, part *tablePart) (err error) {
+func (db *core) exportPiece(ctx context.Context, out *output, p *exportPiece, part *tablePart) (err error) {
 	span := part.span()
 	if p.spec.incremental() {
 		part.After, part.Done, err = db.readChanges(ctx, &p.spec.From, &p.spec.Cut, span, db.opts.exportBytes, p.begin, p.change)
@@ -162,8 +165,8 @@ func (db *core) exportPiece(ctx context.Context, run *tasks.Run, out *output, p 
 		Key: manifest.Under(out.prefix, manifest.DataKey(out.id, name, p.spec.incremental())),
 	}
 	f.ETag, err = out.Put(ctx, f.Key, bytes.NewReader(content), out.opts)
-	if err = db.bucketFailure(ctx, run.ID, err); err != nil {
-		return err
+	if err != nil {
+		return errBucket{err}
 	}
 	p.note, err = manifest.AppendFile(nil, f)
 	return err

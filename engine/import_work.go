@@ -36,7 +36,7 @@ func (db *core) importStep(ctx context.Context, run *tasks.Run) (done bool, err 
 		Prefix: from.S3KeyPrefix.Value, Format: spec.Request.InputFormat.Value,
 		Compression: spec.Request.InputCompressionType.Value, CSV: csvOptions(t, spec.Request.InputFormatOptions),
 	}}, state.Input)
-	if err = db.bucketFailure(ctx, run.ID, err); err != nil {
+	if err = db.bucketFailure(ctx, run, err); err != nil {
 		return false, err
 	}
 	end, err := db.load(ctx, run, t, in, &roundOptions{records: db.opts.loadRecords, rounds: loadRounds, unordered: true},

@@ -301,9 +301,9 @@ type openings struct {
 	n *atomic.Int64
 }
 
-func (o openings) Get(ctx context.Context, name string, from int64) (io.ReadCloser, error) {
+func (o openings) Get(ctx context.Context, name, version string, from int64) (io.ReadCloser, error) {
 	o.n.Add(1)
-	return o.Store.Get(ctx, name, from)
+	return o.Store.Get(ctx, name, version, from)
 }
 
 // TestAFullDiskReadsNothingAnew: what was read and could not be put is put later; a compressed object is not

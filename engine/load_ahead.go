@@ -52,10 +52,10 @@ func (r *reading) at() input.Cursor {
 	return r.in.Cursor()
 }
 
-// errReading is an error of the input, not of those who put.
-type errReading struct{ error }
+// errBucket is an error of a bucket, among those of the store.
+type errBucket struct{ error }
 
-func (e errReading) Unwrap() error { return e.error }
+func (e errBucket) Unwrap() error { return e.error }
 
 // step hands rounds to put, and reads the next one meanwhile. One that could not be put is kept, with what is
 // read behind it: a compressed object is not read from its beginning again for that. When it returns,
@@ -75,7 +75,7 @@ func (r *reading) step(ctx context.Context, read func(context.Context) (*round, 
 			}
 			one, err := read(ctx)
 			if err != nil {
-				failed = errReading{err}
+				failed = errBucket{err}
 				return
 			}
 			last = one.end
@@ -107,10 +107,12 @@ func (r *reading) step(ctx context.Context, read func(context.Context) (*round, 
 
 // load does a step of an import or bulk put.
 func (db *core) load(ctx context.Context, run *tasks.Run, t *catalog.Table, r *reading, opts *roundOptions, put func(*round) error) (end bool, err error) {
+	// A step that is cancelled waits for no store.
+	defer context.AfterFunc(ctx, r.in.Interrupt)()
 	end, err = r.step(ctx, func(ctx context.Context) (*round, error) { return db.readRound(ctx, t, r.in, opts) }, opts, put)
-	if broken, ok := errors.AsType[errReading](err); ok {
+	if broken, ok := errors.AsType[errBucket](err); ok {
 		r.in.Close()
-		return false, db.bucketFailure(ctx, run.ID, broken.error)
+		return false, db.bucketFailure(ctx, run, broken.error)
 	}
 	if end {
 		r.in.Close()

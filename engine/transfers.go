@@ -35,9 +35,10 @@ const (
 	transferTokenLife = 8 * time.Hour
 	// transfersKept is how long what has ended is listed.
 	transfersKept = 90 * 24 * time.Hour
-	// triesMax is how often a step that fails because of a bucket is tried, a second apart, before its task
-	// fails.
-	triesMax = 30
+	// triesMax is how often a step that fails because of a bucket is tried, a second apart, and triesLife for
+	// how long at most, before its task fails.
+	triesMax  = 30
+	triesLife = 10 * time.Minute
 )
 
 // Failure codes; those but codeNoBucket and codeItems are unsure.
@@ -59,15 +60,22 @@ type transfers struct {
 	starting sync.Mutex
 
 	mu sync.Mutex
-	// inputs are those of tasks between two steps, by id; tries counts failures since the last success.
+	// inputs are those of tasks between two steps, by id; tries are the failures of tasks.
 	inputs map[string]*reading
-	tries  map[string]int
+	tries  map[string]failures
 	// pauses say until when bulk puts wait.
 	pauses map[string]time.Time
 }
 
+// failures are those since a task came to a cursor.
+type failures struct {
+	at    string
+	n     int
+	since time.Time
+}
+
 func (t *transfers) prepare() {
-	t.inputs, t.tries, t.pauses = map[string]*reading{}, map[string]int{}, map[string]time.Time{}
+	t.inputs, t.tries, t.pauses = map[string]*reading{}, map[string]failures{}, map[string]time.Time{}
 }
 
 // transferID makes the last part of the ARN of an import, export or bulk put. Ids of one time differ by chance.
@@ -209,7 +217,7 @@ func (db *core) bucket(ctx context.Context, name, owner string) (objects.Store, 
 
 // bucketFailure turns an error that no waiting helps against into one that ends the task. One of which that
 // is not known gets some tries.
-func (db *core) bucketFailure(ctx context.Context, id string, err error) error {
+func (db *core) bucketFailure(ctx context.Context, run *tasks.Run, err error) error {
 	fail := func(code, format string, args ...any) error {
 		f := tasks.Fail(code, format, args...)
 		f.Cause = err
@@ -217,7 +225,6 @@ func (db *core) bucketFailure(ctx context.Context, id string, err error) error {
 	}
 	switch {
 	case err == nil:
-		db.forgive(id)
 		return nil
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -229,22 +236,23 @@ func (db *core) bucketFailure(ctx context.Context, id string, err error) error {
 		return fail(codeNoObjects, api.MsgNoObjects)
 	case errors.Is(err, input.ErrTooMany):
 		return fail(codeMany, api.MsgManyObjects, input.ObjectsMax)
-	case errors.Is(err, input.ErrChanged):
+	case errors.Is(err, objects.ErrChanged):
 		return fail(codeChanged, api.MsgObjectChanged)
+	case errors.Is(err, objects.ErrRefused):
+		return fail(codeBucket, "%v", err)
 	}
 	db.transfers.mu.Lock()
 	defer db.transfers.mu.Unlock()
-	if db.transfers.tries[id]++; db.transfers.tries[id] < triesMax {
+	f, now := db.transfers.tries[run.ID], db.exec.Now()
+	if f.n == 0 || f.at != string(run.Cursor) {
+		f = failures{at: string(run.Cursor), since: now}
+	}
+	if f.n++; f.n < triesMax && now.Sub(f.since) < triesLife {
+		db.transfers.tries[run.ID] = f
 		return err
 	}
-	delete(db.transfers.tries, id)
+	delete(db.transfers.tries, run.ID)
 	return fail(codeBucket, "%v", err)
-}
-
-func (db *core) forgive(id string) {
-	db.transfers.mu.Lock()
-	delete(db.transfers.tries, id)
-	db.transfers.mu.Unlock()
 }
 
 // inputSource says where the objects of a task are.

@@ -167,7 +167,7 @@ func (r readerOf) Read(p []byte) (int, error) {
 }
 
 // Get implements Store.
-func (d *Dir) Get(_ context.Context, name string, from int64) (io.ReadCloser, error) {
+func (d *Dir) Get(_ context.Context, name, version string, from int64) (io.ReadCloser, error) {
 	p, err := local(name)
 	if err != nil {
 		return nil, err
@@ -176,14 +176,23 @@ func (d *Dir) Get(_ context.Context, name string, from int64) (io.ReadCloser, er
 	if err != nil {
 		return nil, denied(err)
 	}
-	if info, e := f.Stat(); e == nil && info.IsDir() {
-		return nil, errors.Join(fmt.Errorf("objects: %s: %w", name, fs.ErrNotExist), f.Close())
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+	case info.IsDir():
+		err = fmt.Errorf("objects: %s: %w", name, fs.ErrNotExist)
+	case version != "" && version != versionOf(info):
+		err = fmt.Errorf("%w: %s", ErrChanged, name)
+	default:
+		_, err = f.Seek(from, io.SeekStart)
 	}
-	if _, err := f.Seek(from, io.SeekStart); err != nil {
+	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
 }
+
+func versionOf(info fs.FileInfo) string { return strconv.FormatInt(info.ModTime().UnixNano(), 16) }
 
 // List implements Store. What is no regular file is no object.
 func (d *Dir) List(ctx context.Context, prefix string, limit int) ([]Info, error) {
@@ -217,7 +226,7 @@ func (d *Dir) List(ctx context.Context, prefix string, limit int) ([]Info, error
 		if err != nil {
 			return nil //nolint:nilerr // gone meanwhile
 		}
-		found = append(found, Info{Name: p, Size: info.Size(), Version: strconv.FormatInt(info.ModTime().UnixNano(), 16)})
+		found = append(found, Info{Name: p, Size: info.Size(), Version: versionOf(info)})
 		return nil
 	})
 	if err != nil {

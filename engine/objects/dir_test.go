@@ -36,7 +36,7 @@ func put(t *testing.T, d *objects.Dir, name, text string) string {
 
 func get(t *testing.T, d *objects.Dir, name string, from int64) string {
 	t.Helper()
-	r, err := d.Get(t.Context(), name, from)
+	r, err := d.Get(t.Context(), name, "", from)
 	require.NoError(t, err, name)
 	b, err := io.ReadAll(r)
 	require.NoError(t, err)
@@ -82,9 +82,9 @@ func TestPutGetList(t *testing.T) {
 	list, err := d.List(t.Context(), "a/z", 1)
 	require.NoError(t, err)
 	assert.Equal(t, int64(3), list[0].Size)
-	_, err = d.Get(t.Context(), "a", 0)
+	_, err = d.Get(t.Context(), "a", "", 0)
 	require.True(t, objects.Missing(err), "%v", err)
-	_, err = d.Get(t.Context(), "none", 0)
+	_, err = d.Get(t.Context(), "none", "", 0)
 	require.True(t, objects.Missing(err), "%v", err)
 }
 
@@ -99,7 +99,7 @@ func TestNothingOutside(t *testing.T) {
 	} {
 		_, err := d.Put(t.Context(), name, strings.NewReader("x"), objects.PutOptions{})
 		require.ErrorIs(t, err, fs.ErrInvalid, name)
-		_, err = d.Get(t.Context(), name, 0)
+		_, err = d.Get(t.Context(), name, "", 0)
 		require.ErrorIs(t, err, fs.ErrInvalid, name)
 	}
 	for _, bad := range []string{"", ".", "..", "../other", "a/b", `a\b`, "none", "/", "secret/x"} {
@@ -111,7 +111,7 @@ func TestNothingOutside(t *testing.T) {
 	}
 	require.NoError(t, os.Symlink(filepath.Join(root, "secret"), filepath.Join(root, "b", "link")))
 	for _, name := range []string{"up/secret", "link"} {
-		_, err := d.Get(t.Context(), name, 0)
+		_, err := d.Get(t.Context(), name, "", 0)
 		require.Error(t, err, name)
 	}
 	_, err := d.Put(t.Context(), "up/other/x", strings.NewReader("x"), objects.PutOptions{})

@@ -22,6 +22,10 @@ var (
 	ErrNoBucket = errors.New("objects: the bucket does not exist")
 	// ErrDenied: the bucket may not be used so.
 	ErrDenied = errors.New("objects: access denied")
+	// ErrRefused: the store will not do what it was asked, however often.
+	ErrRefused = errors.New("objects: the store refuses")
+	// ErrChanged: an object is not the version that was asked for.
+	ErrChanged = errors.New("objects: the object was changed")
 )
 
 // Info says what an object is.
@@ -47,8 +51,9 @@ type Store interface {
 	// Put stores all of body under a name, durably and as a whole, or returns an error; what was there under
 	// the name is replaced. The answer is the entity tag, without quotes.
 	Put(ctx context.Context, name string, body io.ReadSeeker, opts PutOptions) (etag string, err error)
-	// Get opens an object from an offset on, which is at most its size.
-	Get(ctx context.Context, name string, from int64) (io.ReadCloser, error)
+	// Get opens an object from an offset on, which is at most its size. version, unless empty, is that of its
+	// Info: an object that is another one by now is ErrChanged, as far as the store can tell.
+	Get(ctx context.Context, name, version string, from int64) (io.ReadCloser, error)
 	// List returns the objects whose names begin with prefix, sorted by the bytes of their names, and no more
 	// than limit of them.
 	List(ctx context.Context, prefix string, limit int) ([]Info, error)
@@ -60,3 +65,9 @@ type Open func(ctx context.Context, bucket, owner string) (Store, error)
 
 // Missing says whether an error means that an object is not there.
 func Missing(err error) bool { return errors.Is(err, fs.ErrNotExist) }
+
+// Final says whether an error will not go away by itself.
+func Final(err error) bool {
+	return errors.Is(err, ErrNoBucket) || errors.Is(err, ErrDenied) || errors.Is(err, ErrRefused) ||
+		errors.Is(err, ErrChanged) || Missing(err)
+}

@@ -82,7 +82,7 @@ func (b inBucket) Put(ctx context.Context, name string, body io.ReadSeeker, repl
 
 // Get implements engine.Archive.
 func (b inBucket) Get(ctx context.Context, name string) (io.ReadCloser, error) {
-	return b.Bucket.Get(ctx, name, 0)
+	return b.Bucket.Get(ctx, name, "", 0)
 }
 
 // List implements engine.Archive.

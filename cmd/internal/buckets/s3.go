@@ -4,6 +4,8 @@ package buckets
 
 import (
 	"context"
+	"crypto/md5" //nolint:gosec // the checksum that S3 has here
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -35,6 +37,8 @@ const (
 	// regionDefault is for services that have no regions.
 	regionDefault = "us-east-1"
 	codeNoBucket  = "NoSuchBucket"
+	// putMaxBytes is the largest object that S3 takes in one piece. None here is as large.
+	putMaxBytes = 5 << 30
 )
 
 // Client finds buckets. Access comes as AWS tools find it: environment, profile, instance.
@@ -105,6 +109,8 @@ func (b *Bucket) explain(name string, err error) error {
 		err = fmt.Errorf("%w: %w", objects.ErrNoBucket, err)
 	case status(err) == http.StatusForbidden:
 		err = fmt.Errorf("%w: %w", objects.ErrDenied, err)
+	case refused(status(err)):
+		err = fmt.Errorf("%w: %w", objects.ErrRefused, err)
 	}
 	return fmt.Errorf("s3://%s/%s%s: %w", b.name, b.prefix, name, err)
 }
@@ -117,9 +123,24 @@ func status(err error) int {
 	return 0
 }
 
+// refused says whether a status is of a request that will not be answered otherwise another time. A bucket of
+// another region answers with a redirect.
+func refused(status int) bool {
+	switch status {
+	case http.StatusNotFound, http.StatusRequestTimeout, http.StatusConflict, http.StatusPreconditionFailed,
+		http.StatusTooManyRequests:
+		return false
+	}
+	return status >= http.StatusMultipleChoices && status < http.StatusInternalServerError
+}
+
 // Put implements objects.Store.
 func (b *Bucket) Put(ctx context.Context, name string, body io.ReadSeeker, opts objects.PutOptions) (string, error) {
 	in := b.putInput(name, body)
+	var err error
+	if in.ContentMD5, err = checksum(body); err != nil {
+		return "", err
+	}
 	switch opts.Encryption {
 	case "":
 	case "KMS":
@@ -136,7 +157,26 @@ func (b *Bucket) Put(ctx context.Context, name string, body io.ReadSeeker, opts 
 	if err != nil {
 		return "", b.explain(name, err)
 	}
-	return strings.Trim(aws.ToString(out.ETag), `"`), nil
+	if out.ETag == nil { // every service has one: something else has answered
+		return "", b.explain(name, errNoTag)
+	}
+	return strings.Trim(*out.ETag, `"`), nil
+}
+
+var errNoTag = errors.New("the answer to PutObject has no entity tag")
+
+// checksum is the MD5 of a body in base64, by which S3 sees whether all of it came. A body that S3 takes in one
+// piece only is the largest.
+func checksum(body io.ReadSeeker) (*string, error) {
+	sum := md5.New() //nolint:gosec // see the import
+	n, err := io.Copy(sum, body)
+	if err == nil {
+		_, err = body.Seek(-n, io.SeekCurrent)
+	}
+	if err == nil && n > putMaxBytes {
+		err = fmt.Errorf("%w: an object of %d bytes; it takes %d at once", objects.ErrRefused, n, int64(putMaxBytes))
+	}
+	return aws.String(base64.StdEncoding.EncodeToString(sum.Sum(nil))), err
 }
 
 func (b *Bucket) putInput(name string, body io.ReadSeeker) *s3.PutObjectInput {
@@ -205,10 +245,13 @@ func (b body) Close() error {
 }
 
 // Get implements objects.Store.
-func (b *Bucket) Get(ctx context.Context, name string, from int64) (io.ReadCloser, error) {
+func (b *Bucket) Get(ctx context.Context, name, version string, from int64) (io.ReadCloser, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	idle := time.AfterFunc(callTimeout, cancel)
 	in := &s3.GetObjectInput{Bucket: &b.name, Key: aws.String(b.prefix + name), ExpectedBucketOwner: b.owner}
+	if version != "" {
+		in.IfMatch = aws.String(`"` + version + `"`)
+	}
 	if from > 0 {
 		in.Range = aws.String("bytes=" + strconv.FormatInt(from, 10) + "-")
 	}
@@ -225,6 +268,8 @@ func (b *Bucket) Get(ctx context.Context, name string, from int64) (io.ReadClose
 		return io.NopCloser(strings.NewReader("")), nil
 	case status(err) == http.StatusNotFound:
 		err = fs.ErrNotExist
+	case status(err) == http.StatusPreconditionFailed:
+		err = objects.ErrChanged
 	}
 	return nil, b.explain(name, err)
 }

@@ -4,9 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -44,7 +47,7 @@ func TestObjects(t *testing.T) {
 		require.Equal(t, "5d41402abc4b2a76b9719d911017c592", tag)
 	}
 	for from, want := range map[int64]string{0: "hello", 2: "llo", 5: ""} {
-		r, err := b.Get(ctx, "a/z", from)
+		r, err := b.Get(ctx, "a/z", "", from)
 		require.NoError(t, err)
 		got, err := io.ReadAll(r)
 		require.NoError(t, err)
@@ -58,7 +61,7 @@ func TestObjects(t *testing.T) {
 	list, err = b.List(ctx, "", 1)
 	require.NoError(t, err)
 	require.Len(t, list, 1)
-	_, err = b.Get(ctx, "none", 0)
+	_, err = b.Get(ctx, "none", "", 0)
 	require.True(t, objects.Missing(err), "%v", err)
 	require.ErrorContains(t, err, "s3://b/none")
 }
@@ -76,11 +79,41 @@ func TestFaults(t *testing.T) {
 		ctx := context.WithoutCancel(t.Context())
 		_, err = b.Put(ctx, "a", strings.NewReader("x"), objects.PutOptions{})
 		require.ErrorIs(t, err, want)
-		_, err = b.Get(ctx, "a", 0)
+		_, err = b.Get(ctx, "a", "", 0)
 		require.ErrorIs(t, err, want)
 		_, err = b.List(ctx, "a", 10)
 		require.ErrorIs(t, err, want)
 	}
+}
+
+// startImport begins an import of what is under in/ into a table.
+func startImport(t *testing.T, db *engine.DB) *api.ImportTableDescription {
+	t.Helper()
+	out, err := db.ImportTable(t.Context(), &api.ImportTableInput{
+		InputFormat: api.Some("DYNAMODB_JSON"), S3BucketSource: &api.S3BucketSource{S3Bucket: api.Some("bucket"), S3KeyPrefix: api.Some("in/")},
+		TableCreationParameters: &api.TableCreationParameters{
+			TableName: api.Some("tab"), BillingMode: api.Some("PAY_PER_REQUEST"),
+			AttributeDefinitions: []api.AttributeDefinition{{AttributeName: api.Some("pk"), AttributeType: api.Some("S")}},
+			KeySchema:            []api.KeySchemaElement{{AttributeName: api.Some("pk"), KeyType: api.Some("HASH")}},
+		},
+	})
+	require.NoError(t, err)
+	return out.ImportTableDescription
+}
+
+// startExport begins an export of a table, which gets point-in-time recovery for it.
+func startExport(t *testing.T, db *engine.DB, table api.Opt[string]) *api.ExportDescription {
+	t.Helper()
+	_, err := db.UpdateContinuousBackups(t.Context(), &api.UpdateContinuousBackupsInput{
+		TableName:                        api.Some("tab"),
+		PointInTimeRecoverySpecification: &api.PointInTimeRecoverySpecification{PointInTimeRecoveryEnabled: api.Some(true)},
+	})
+	require.NoError(t, err)
+	out, err := db.ExportTableToPointInTime(t.Context(), &api.ExportTableToPointInTimeInput{
+		TableArn: table, S3Bucket: api.Some("bucket"), S3Prefix: api.Some("out"),
+	})
+	require.NoError(t, err)
+	return out.ExportDescription
 }
 
 // TestDatabaseOnBuckets: a table is imported from a bucket, in several steps, and exported into it.
@@ -100,32 +133,129 @@ func TestDatabaseOnBuckets(t *testing.T) {
 	require.NoError(t, err)
 	defer func() { require.NoError(t, db.Close()) }()
 	ctx := t.Context()
-	imported, err := db.ImportTable(ctx, &api.ImportTableInput{
-		InputFormat: api.Some("DYNAMODB_JSON"), S3BucketSource: &api.S3BucketSource{S3Bucket: api.Some("bucket"), S3KeyPrefix: api.Some("in/")},
-		TableCreationParameters: &api.TableCreationParameters{
-			TableName: api.Some("tab"), BillingMode: api.Some("PAY_PER_REQUEST"),
-			AttributeDefinitions: []api.AttributeDefinition{{AttributeName: api.Some("pk"), AttributeType: api.Some("S")}},
-			KeySchema:            []api.KeySchemaElement{{AttributeName: api.Some("pk"), KeyType: api.Some("HASH")}},
-		},
-	})
-	require.NoError(t, err)
+	imported := startImport(t, db)
 	require.NoError(t, db.Work(ctx), "no step fails")
-	i, err := db.DescribeImport(ctx, &api.DescribeImportInput{ImportArn: imported.ImportTableDescription.ImportArn})
+	i, err := db.DescribeImport(ctx, &api.DescribeImportInput{ImportArn: imported.ImportArn})
 	require.NoError(t, err)
 	require.Equal(t, "COMPLETED", i.ImportTableDescription.ImportStatus.Value)
 	require.EqualValues(t, 2*items, i.ImportTableDescription.ImportedItemCount.Value)
-	_, err = db.UpdateContinuousBackups(ctx, &api.UpdateContinuousBackupsInput{
-		TableName:                        api.Some("tab"),
-		PointInTimeRecoverySpecification: &api.PointInTimeRecoverySpecification{PointInTimeRecoveryEnabled: api.Some(true)},
-	})
-	require.NoError(t, err)
-	begun, err := db.ExportTableToPointInTime(ctx, &api.ExportTableToPointInTimeInput{
-		TableArn: i.ImportTableDescription.TableArn, S3Bucket: api.Some("bucket"), S3Prefix: api.Some("out"),
-	})
-	require.NoError(t, err)
+	begun := startExport(t, db, i.ImportTableDescription.TableArn)
 	require.NoError(t, db.Work(ctx))
-	e, err := db.DescribeExport(ctx, &api.DescribeExportInput{ExportArn: begun.ExportDescription.ExportArn})
+	e, err := db.DescribeExport(ctx, &api.DescribeExportInput{ExportArn: begun.ExportArn})
 	require.NoError(t, err)
 	require.Equal(t, "COMPLETED", e.ExportDescription.ExportStatus.Value)
 	require.Contains(t, fake.Get("bucket", e.ExportDescription.ExportManifest.Value), `"itemCount":10000`)
+}
+
+// TestBrokenServices: what a service does wrong ends an import and an export with its words, or is made good by
+// trying again; nothing is lost and nothing is doubled.
+func TestBrokenServices(t *testing.T) {
+	const items = 3000
+	var text strings.Builder
+	for i := range items {
+		fmt.Fprintf(&text, `{"Item":{"pk":{"S":"%d"}}}`+"\n", i)
+	}
+	answer := func(status int, code string) func(w http.ResponseWriter, r *http.Request) bool {
+		return func(w http.ResponseWriter, _ *http.Request) bool {
+			fakes3.Fault(w, status, code)
+			return true
+		}
+	}
+	// seldom misbehaves at every seventh object that is read or written.
+	seldom := func(do func(w http.ResponseWriter, r *http.Request) bool) func(w http.ResponseWriter, r *http.Request) bool {
+		var n atomic.Int64
+		return func(w http.ResponseWriter, r *http.Request) bool {
+			return !r.URL.Query().Has("list-type") && n.Add(1)%7 == 1 && do(w, r)
+		}
+	}
+	hangUp := func(w http.ResponseWriter, _ *http.Request) bool { panic(http.ErrAbortHandler) }
+	for _, c := range []struct {
+		name   string
+		before func(w http.ResponseWriter, r *http.Request) bool
+		code   string // of the failure; empty for none
+		says   string
+	}{
+		{"denied", answer(403, "AccessDenied"), "S3AccessDenied", ""},
+		{"no bucket", answer(404, "NoSuchBucket"), "S3NoSuchBucket", ""},
+		{"another region", answer(301, "PermanentRedirect"), "S3InternalError", "PermanentRedirect"},
+		{"refused", answer(400, "InvalidRequest"), "S3InternalError", "InvalidRequest"},
+		{"ill", answer(500, "InternalError"), "S3InternalError", "InternalError"},
+		{"busy", answer(503, "SlowDown"), "S3InternalError", "SlowDown"},
+		{"hangs up", hangUp, "S3InternalError", ""},
+		{"speaks no XML", func(w http.ResponseWriter, _ *http.Request) bool {
+			_, _ = io.WriteString(w, "<html>hello")
+			return true
+		}, "S3InternalError", ""},
+		{"ill now and then", seldom(answer(500, "InternalError")), "", ""},
+		{"hangs up now and then", seldom(hangUp), "", ""},
+		{"cuts off now and then", seldom(func(w http.ResponseWriter, r *http.Request) bool {
+			if r.Method != http.MethodGet {
+				return false
+			}
+			w.Header().Set("Content-Length", fmt.Sprint(text.Len()))
+			_, _ = io.WriteString(w, text.String()[:text.Len()/2])
+			panic(http.ErrAbortHandler)
+		}), "", ""},
+		{"ends too early now and then", seldom(func(w http.ResponseWriter, r *http.Request) bool {
+			if r.Method != http.MethodGet {
+				return false
+			}
+			_, _ = io.WriteString(w, text.String()[:text.Len()/3])
+			return true
+		}), "", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			fake := fakes3.New("bucket")
+			fake.Set("bucket", "in/a", text.String())
+			now := time.Unix(1_800_000_000, 0)
+			db, err := engine.OpenInMemory(engine.Options{
+				Buckets: client(t, fake, "id").Open, NoBackground: true, Clock: func() time.Time { return now },
+			})
+			require.NoError(t, err)
+			defer func() { require.NoError(t, db.Close()) }()
+			work := func() {
+				for range 40 {
+					if db.Work(t.Context()) == nil {
+						return
+					}
+					now = now.Add(time.Second)
+				}
+				t.Fatal("it is tried without end")
+			}
+			check := func(code, message string) {
+				if c.code != "" {
+					require.Equal(t, c.code, code)
+					require.Contains(t, message, c.says)
+					return
+				}
+				require.Empty(t, code, message)
+			}
+			fake.Before = c.before
+			i := startImport(t, db)
+			work()
+			imported, err := db.DescribeImport(t.Context(), &api.DescribeImportInput{ImportArn: i.ImportArn})
+			require.NoError(t, err)
+			d := imported.ImportTableDescription
+			check(d.FailureCode.Value, d.FailureMessage.Value)
+			if c.code != "" {
+				require.Equal(t, api.ImportStatusFailed, d.ImportStatus.Value)
+				fake.Before = nil
+				d = startImport(t, db)
+				work()
+				imported, err = db.DescribeImport(t.Context(), &api.DescribeImportInput{ImportArn: d.ImportArn})
+				require.NoError(t, err)
+				d = imported.ImportTableDescription
+			}
+			require.Equal(t, []int64{items, items, 0}, []int64{d.ProcessedItemCount.Value, d.ImportedItemCount.Value, d.ErrorCount.Value})
+			fake.Before = c.before
+			e := startExport(t, db, d.TableArn)
+			work()
+			exported, err := db.DescribeExport(t.Context(), &api.DescribeExportInput{ExportArn: e.ExportArn})
+			require.NoError(t, err)
+			check(exported.ExportDescription.FailureCode.Value, exported.ExportDescription.FailureMessage.Value)
+			if c.code == "" {
+				require.EqualValues(t, items, exported.ExportDescription.ItemCount.Value)
+			}
+		})
+	}
 }

@@ -1,7 +1,7 @@
 // Package input reads all records of all objects under a prefix, for imports and bulk puts, in an order that
 // is the same each time: object by object in the order of their names. After every record there is a Cursor,
 // with which reading goes on there, in another process too. A compressed object is read from its beginning
-// again for that.
+// again for that, but not when a store only broke off.
 package input
 
 import (
@@ -30,8 +30,6 @@ var (
 	ErrNoObjects = errors.New("input: no objects")
 	// ErrTooMany: there are more than ObjectsMax objects.
 	ErrTooMany = errors.New("input: too many objects")
-	// ErrChanged: an object is not what it was when a part of it was read.
-	ErrChanged = errors.New("input: an object was changed")
 )
 
 // Spec says what is read.
@@ -64,6 +62,7 @@ type Cursor struct {
 type Input struct {
 	// life is the context of what is open: it outlives a call of Next.
 	life  context.Context //nolint:containedctx // of the Input
+	stop  context.CancelFunc
 	store objects.Store
 	spec  Spec
 	list  []objects.Info
@@ -74,11 +73,11 @@ type Input struct {
 
 	open   transfer.Reader
 	closes []io.Closer
-	bytes  *counted
+	body   *body
 	object objects.Info
 }
 
-// Open lists what is there and begins at a cursor. The context is that of the whole Input.
+// Open lists what is there and begins at a cursor. The context is that of the whole Input, which must be closed.
 func Open(ctx context.Context, store objects.Store, spec Spec, at Cursor) (*Input, error) {
 	list, err := store.List(ctx, spec.Prefix, ObjectsMax+1)
 	if err != nil {
@@ -92,7 +91,8 @@ func Open(ctx context.Context, store objects.Store, spec Spec, at Cursor) (*Inpu
 	case len(list) > ObjectsMax:
 		return nil, ErrTooMany
 	}
-	in := &Input{life: ctx, store: store, spec: spec, list: list, at: at, text: at.Text - at.Offset}
+	ctx, stop := context.WithCancel(ctx)
+	in := &Input{life: ctx, stop: stop, store: store, spec: spec, list: list, at: at, text: at.Text - at.Offset}
 	for _, o := range list {
 		in.total += o.Size
 		if o.Name <= at.Done && at.Done != "" {
@@ -159,7 +159,7 @@ func (in *Input) note() {
 	in.at.Item++
 	in.at.Offset = in.open.Offset()
 	in.at.Text = in.text + in.at.Offset
-	in.at.Read = in.read + in.bytes.n
+	in.at.Read = in.read + in.body.n
 	if c, ok := in.open.(*csv.Reader); ok {
 		in.at.Header = c.Header()
 	}
@@ -172,7 +172,7 @@ func (in *Input) finish() {
 	}
 	in.read += in.object.Size
 	in.at = Cursor{Done: in.object.Name, Text: in.text, Read: in.read}
-	in.Close()
+	in.closeObject()
 }
 
 // skip ends an object that is broken and returns the number of the record where that was.
@@ -182,24 +182,20 @@ func (in *Input) skip() int64 {
 	return n
 }
 
-// Close lets the open object go.
+// Interrupt ends a Next that waits for its store, and all later ones. It may be called concurrently.
+func (in *Input) Interrupt() { in.stop() }
+
+// Close ends the Input.
 func (in *Input) Close() {
+	in.closeObject()
+	in.stop()
+}
+
+func (in *Input) closeObject() {
 	for _, c := range slices.Backward(in.closes) {
 		_ = c.Close() // only read from
 	}
 	in.open, in.closes = nil, nil
-}
-
-// counted counts what is read.
-type counted struct {
-	io.Reader
-	n int64
-}
-
-func (c *counted) Read(p []byte) (int, error) {
-	n, err := c.Reader.Read(p)
-	c.n += int64(n)
-	return n, err
 }
 
 // next opens the object of the cursor, or the one behind the last that is done.
@@ -213,7 +209,7 @@ func (in *Input) next() (more bool, err error) {
 	}
 	i, there := slices.BinarySearchFunc(in.list, find, func(o objects.Info, name string) int { return strings.Compare(o.Name, name) })
 	if in.at.Object != "" && (!there || in.list[i].Version != in.at.Version) {
-		return false, fmt.Errorf("%w: %s", ErrChanged, in.at.Object)
+		return false, fmt.Errorf("%w: %s", objects.ErrChanged, in.at.Object)
 	}
 	if i == len(in.list) {
 		return false, nil
@@ -225,13 +221,12 @@ func (in *Input) next() (more bool, err error) {
 	if packed {
 		from = 0
 	}
-	body, err := in.store.Get(in.life, in.object.Name, from)
-	if err != nil {
+	in.body = &body{life: in.life, store: in.store, object: in.object, n: from}
+	in.closes = append(in.closes, in.body)
+	if err := in.body.begin(); err != nil {
 		return false, err
 	}
-	in.closes = append(in.closes, body)
-	in.bytes = &counted{Reader: body, n: from}
-	text, err := compressed.NewReader(in.spec.Compression, in.bytes)
+	text, err := compressed.NewReader(in.spec.Compression, in.body)
 	if err != nil {
 		return false, err
 	}
@@ -239,7 +234,7 @@ func (in *Input) next() (more bool, err error) {
 	if packed {
 		if _, err := io.CopyN(io.Discard, text, in.at.Offset); err != nil {
 			if errors.Is(err, io.EOF) {
-				err = fmt.Errorf("%w: %s", ErrChanged, in.object.Name)
+				err = fmt.Errorf("%w: %s", objects.ErrChanged, in.object.Name)
 			}
 			return false, err
 		}

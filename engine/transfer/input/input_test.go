@@ -2,6 +2,8 @@ package input_test
 
 import (
 	"bytes"
+	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -137,5 +140,93 @@ func TestFaults(t *testing.T) {
 	in, err = input.Open(t.Context(), b, input.Spec{}, at)
 	require.NoError(t, err)
 	_, _, _, err = in.Next()
-	require.ErrorIs(t, err, input.ErrChanged)
+	require.ErrorIs(t, err, objects.ErrChanged)
+}
+
+// breaking is a store whose objects break off after so many bytes, cleanly or with an error, and count how
+// often they were opened from their beginning.
+type breaking struct {
+	*objects.Dir
+	after   int64
+	err     error
+	opened  int
+	version string
+}
+
+func (b *breaking) Get(ctx context.Context, name, version string, from int64) (io.ReadCloser, error) {
+	if from == 0 {
+		b.opened++
+	}
+	if b.version != "" {
+		version = b.version
+	}
+	r, err := b.Dir.Get(ctx, name, version, from)
+	if err != nil {
+		return nil, err
+	}
+	in := io.LimitReader(r, b.after)
+	if b.err != nil {
+		in = io.MultiReader(in, iotest.ErrReader(b.err))
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{in, r}, nil
+}
+
+// TestBrokenOff: reading goes on where a store broke off, without the beginning, and ends when nothing comes.
+func TestBrokenOff(t *testing.T) {
+	var text strings.Builder
+	const records = 3000
+	for i := range records {
+		fmt.Fprintf(&text, `{"Item":{"n":{"S":"%x"}}}`+"\n", sha256.Sum256([]byte{byte(i), byte(i >> 8)}))
+	}
+	boom := errors.New("boom")
+	for _, kind := range []string{"NONE", "GZIP", "ZSTD"} {
+		dir := bucket(t, map[string]string{"a": pack(t, kind, text.String())})
+		for _, failure := range []error{nil, boom} {
+			b := &breaking{Dir: dir, after: 1000, err: failure}
+			in, err := input.Open(t.Context(), b, input.Spec{Compression: kind}, input.Cursor{})
+			require.NoError(t, err)
+			n := 0
+			for line := step(t, in); line != ""; line = step(t, in) {
+				require.NotContains(t, line, "input:")
+				n++
+			}
+			require.Equal(t, records, n, "%s %v", kind, failure)
+			require.Equal(t, 1, b.opened)
+			in.Close()
+			// Nothing comes any more.
+			b.after = 0
+			in, err = input.Open(t.Context(), b, input.Spec{Compression: kind}, input.Cursor{})
+			require.NoError(t, err)
+			_, _, _, err = in.Next()
+			require.Error(t, err)
+			require.False(t, input.Lost(err), "%v is no fault of the object", err)
+			require.Equal(t, 1+1+3, b.opened, "tries have a bound")
+			in.Close()
+		}
+		// The object is replaced while it is read.
+		b := &breaking{Dir: dir, after: 1000}
+		in, err := input.Open(t.Context(), b, input.Spec{Compression: kind}, input.Cursor{})
+		require.NoError(t, err)
+		_, _, _, err = in.Next()
+		require.NoError(t, err)
+		b.version = "another"
+		for err == nil {
+			_, _, _, err = in.Next()
+		}
+		require.ErrorIs(t, err, objects.ErrChanged)
+		in.Interrupt()
+		in.Close()
+	}
+}
+
+// TestInterrupt ends a Next that waits.
+func TestInterrupt(t *testing.T) {
+	in, err := input.Open(t.Context(), bucket(t, map[string]string{"a": "{\"Item\":{}}\n"}), input.Spec{}, input.Cursor{})
+	require.NoError(t, err)
+	in.Interrupt()
+	_, _, _, err = in.Next()
+	require.ErrorIs(t, err, context.Canceled)
 }

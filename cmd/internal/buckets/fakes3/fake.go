@@ -4,6 +4,7 @@ package fakes3
 
 import (
 	"crypto/md5" //nolint:gosec // what S3 has for an entity tag
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/xml"
 	"io"
@@ -22,6 +23,8 @@ type Server struct {
 	Page int
 	// Key is the access key that requests must have; empty takes all.
 	Key string
+	// Before, unless nil, sees each request first; when it returns true it has answered.
+	Before func(w http.ResponseWriter, r *http.Request) bool
 
 	mu      sync.Mutex
 	buckets map[string]map[string]string
@@ -66,8 +69,8 @@ func sortedKeys(m map[string]string) []string {
 	return keys
 }
 
-// fault answers an error.
-func fault(w http.ResponseWriter, status int, code string) {
+// Fault answers an error.
+func Fault(w http.ResponseWriter, status int, code string) {
 	w.Header().Set("Content-Type", "application/xml")
 	w.WriteHeader(status)
 	_, _ = io.WriteString(w, "<Error><Code>"+code+"</Code><Message>"+code+"</Message></Error>")
@@ -75,15 +78,18 @@ func fault(w http.ResponseWriter, status int, code string) {
 
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.Before != nil && s.Before(w, r) {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	name, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	objects, ok := s.buckets[name]
 	switch {
 	case s.Key != "" && !strings.Contains(r.Header.Get("Authorization"), "Credential="+s.Key+"/"):
-		fault(w, http.StatusForbidden, "AccessDenied")
+		Fault(w, http.StatusForbidden, "AccessDenied")
 	case !ok:
-		fault(w, http.StatusNotFound, "NoSuchBucket")
+		Fault(w, http.StatusNotFound, "NoSuchBucket")
 	case key == "":
 		s.list(w, r, objects)
 	case r.Method == http.MethodPut:
@@ -100,18 +106,27 @@ func (s *Server) put(w http.ResponseWriter, r *http.Request, objects map[string]
 	_, taken := objects[key]
 	switch conditional := r.Header.Get("If-None-Match") != ""; {
 	case conditional && s.Plain:
-		fault(w, http.StatusNotImplemented, "NotImplemented")
+		Fault(w, http.StatusNotImplemented, "NotImplemented")
 	case conditional && taken:
-		fault(w, http.StatusPreconditionFailed, "PreconditionFailed")
+		Fault(w, http.StatusPreconditionFailed, "PreconditionFailed")
 	default:
 		data, err := io.ReadAll(r.Body)
 		if err != nil {
-			fault(w, http.StatusBadRequest, "IncompleteBody")
+			Fault(w, http.StatusBadRequest, "IncompleteBody")
+			return
+		}
+		if sum := r.Header.Get("Content-MD5"); sum != "" && sum != checksum(data) {
+			Fault(w, http.StatusBadRequest, "BadDigest")
 			return
 		}
 		objects[key] = string(data)
 		w.Header().Set("ETag", tag(string(data)))
 	}
+}
+
+func checksum(data []byte) string {
+	sum := md5.Sum(data) //nolint:gosec // see the import
+	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
 func tag(content string) string {
@@ -122,7 +137,11 @@ func tag(content string) string {
 func (s *Server) get(w http.ResponseWriter, r *http.Request, objects map[string]string, key string) {
 	content, ok := objects[key]
 	if !ok {
-		fault(w, http.StatusNotFound, "NoSuchKey")
+		Fault(w, http.StatusNotFound, "NoSuchKey")
+		return
+	}
+	if want := r.Header.Get("If-Match"); want != "" && want != tag(content) {
+		Fault(w, http.StatusPreconditionFailed, "PreconditionFailed")
 		return
 	}
 	w.Header().Set("ETag", tag(content))
@@ -130,7 +149,7 @@ func (s *Server) get(w http.ResponseWriter, r *http.Request, objects map[string]
 	if from, ok := strings.CutPrefix(r.Header.Get("Range"), "bytes="); ok {
 		n, err := strconv.Atoi(strings.TrimSuffix(from, "-"))
 		if err != nil || n >= len(content) {
-			fault(w, http.StatusRequestedRangeNotSatisfiable, "InvalidRange")
+			Fault(w, http.StatusRequestedRangeNotSatisfiable, "InvalidRange")
 			return
 		}
 		content, status = content[n:], http.StatusPartialContent
