@@ -22,6 +22,8 @@ type bulkSpec struct {
 	Request   api.StartBulkPutItemsInput
 	TableID   uint64
 	TableUUID string
+	// Home is the database where it began.
+	Home string
 }
 
 func (s *bulkSpec) tableName() string { return tableName(s.Request.TableName.Value) }
@@ -107,7 +109,7 @@ func (db *core) startBulk(ctx context.Context, in *api.StartBulkPutItemsInput) (
 			return nil, nil, err
 		}
 	}
-	spec := &bulkSpec{Request: *in, TableID: table.Table.ID, TableUUID: table.UUID}
+	spec := &bulkSpec{Request: *in, TableID: table.Table.ID, TableUUID: table.UUID, Home: db.home()}
 	t, err := db.tasks.Start(ctx, tasks.Request{
 		ID: taskID(kindBulk, db.transferID()), Kind: kindBulk, Spec: spec, Cursor: bulkState{},
 	}, nil, nil)

@@ -22,6 +22,9 @@ func (db *core) bulkStep(ctx context.Context, run *tasks.Run) (done bool, err er
 	if err := errors.Join(run.ParseSpec(&spec), run.ParseCursor(&state)); err != nil {
 		return false, err
 	}
+	if db.foreign(spec.Home) {
+		return false, tasks.Fail(codeCopied, msgCopied)
+	}
 	if state.Report.due() || state.Ended && state.Report.pending() {
 		return false, db.bucketFailure(ctx, run, db.flushReport(ctx, run, &spec, &state))
 	}
@@ -172,6 +175,9 @@ func (db *core) bulkAbort(ctx context.Context, run *tasks.Run, why *tasks.Failur
 	status := api.BulkOperationStatusCancelled
 	if why != nil {
 		status = api.BulkOperationStatusFailed
+	}
+	if db.foreign(spec.Home) {
+		return db.dropReport(ctx, run)
 	}
 	err := db.abortReport(ctx, run, &spec, &state, status)
 	if ctx.Err() != nil {

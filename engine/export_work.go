@@ -41,6 +41,9 @@ func (db *core) exportStep(ctx context.Context, run *tasks.Run) (done bool, err 
 	if state.Ended {
 		return true, db.dropExport(ctx, run, &spec)
 	}
+	if db.foreign(spec.Home) {
+		return false, tasks.Fail(codeCopied, msgCopied)
+	}
 	in := &spec.Request
 	b, err := db.bucket(ctx, in.S3Bucket.Value, in.S3BucketOwner.Value)
 	if err = db.bucketFailure(ctx, run, err); err != nil {

@@ -17,6 +17,8 @@ import (
 type exportSpec struct {
 	Request   api.ExportTableToPointInTimeInput
 	TableUUID string
+	// Home is the database where it began.
+	Home string
 	// Cut is the moment of a full export and the end of an incremental one, which begins at From, the moment
 	// before FromMs.
 	Cut    cut
@@ -125,7 +127,7 @@ func (db *core) startedExport(ctx context.Context, in *api.ExportTableToPointInT
 func (db *core) startExport(ctx context.Context, in *api.ExportTableToPointInTimeInput, x *plan.Expressions) (*tasks.Task, *exportSpec, error) {
 	name := tableName(in.TableArn.Value)
 	id := taskID(kindExport, db.transferID())
-	spec := &exportSpec{Request: *in}
+	spec := &exportSpec{Request: *in, Home: db.home()}
 	t, err := db.catalog.Lookup(ctx, name)
 	if err == nil {
 		err = db.exportTimes(&t.Record, spec)

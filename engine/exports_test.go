@@ -367,3 +367,61 @@ func TestExportsAtOnce(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, d.Work(t.Context()))
 }
+
+// TestCopiesLeaveTheObjectsOfOthersAlone: a fork, and a file restored from a backup, fail the exports and bulk puts
+// that run, and write none of their objects; the database itself ends them, and so do a restart and an import.
+func TestCopiesLeaveTheObjectsOfOthersAlone(t *testing.T) {
+	root := bucketWith(t, map[string]string{"in/a": `{"Item":{"pk":{"S":"c"},"sk":{"N":"1"}}}` + "\nbad\n"})
+	dir := t.TempDir()
+	c := &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+	opts := Options{Clock: c.Now, NoBackground: true, Buckets: objects.Folders(root)}
+	open := func(name string) *testDB {
+		db, err := Open(filepath.Join(dir, name), opts)
+		require.NoError(t, err)
+		return &testDB{DB: db, t: t, clock: c}
+	}
+	d := open("db")
+	d.recoverable()
+	d.putOrder("p", 1, "v")
+	out := exportOrders()
+	out.S3Prefix = api.Some("out")
+	ex, err := d.ExportTableToPointInTime(t.Context(), out)
+	require.NoError(t, err)
+	bulk, err := d.StartBulkPutItems(t.Context(), bulkOrders())
+	require.NoError(t, err)
+	in := importOrders("DYNAMODB_JSON")
+	in.TableCreationParameters.TableName = api.Some("imported")
+	im, err := d.ImportTable(t.Context(), in)
+	require.NoError(t, err)
+	exportARN, bulkARN := ex.ExportDescription.ExportArn, bulk.BulkOperationDescription.BulkOperationArn
+	states := func(d *testDB) []string {
+		require.NoError(t, d.Work(t.Context()))
+		out, err := d.DescribeExport(t.Context(), &api.DescribeExportInput{ExportArn: exportARN})
+		require.NoError(t, err)
+		e, b := out.ExportDescription, d.describeBulk(bulkARN)
+		i := d.describeImport(im.ImportTableDescription.ImportArn)
+		return []string{
+			e.ExportStatus.Value, e.FailureCode.Value, b.BulkOperationStatus.Value, b.FailureCode.Value,
+			i.ImportStatus.Value, i.FailureCode.Value,
+		}
+	}
+	failed := []string{"FAILED", "DatabaseCopied", "FAILED", "DatabaseCopied", "FAILED", "ItemValidationError"}
+	fork, err := d.Fork()
+	require.NoError(t, err)
+	_, err = d.Backup(t.Context(), filepath.Join(dir, "backup"), BackupOptions{})
+	require.NoError(t, err)
+	_, err = RestoreBackups(t.Context(), filepath.Join(dir, "restored"), []string{filepath.Join(dir, "backup")}, RestoreOptions{})
+	require.NoError(t, err)
+	require.NoError(t, d.Close())
+	require.Equal(t, failed, states(&testDB{DB: fork, t: t, clock: c}))
+	require.NoError(t, fork.Close())
+	restored := open("restored")
+	require.Equal(t, failed, states(restored))
+	_, err = restored.DeleteTable(t.Context(), &api.DeleteTableInput{TableName: api.Some("orders")})
+	require.NoError(t, err, "the table is not held any more")
+	require.NoError(t, restored.Close())
+	require.NoDirExists(t, filepath.Join(root, "bucket", "out"))
+	d = open("db")
+	require.Equal(t, []string{"COMPLETED", "", "COMPLETED_WITH_ERRORS", "", "FAILED", "ItemValidationError"}, states(d))
+	require.NoError(t, d.Close())
+}

@@ -27,7 +27,8 @@ type checkpoint struct {
 // Fork returns a database in memory that holds what this one holds now, with everything in it: tables,
 // indexes, streams, settings. It takes the same fraction of a millisecond however much that is, since both
 // share what neither has changed; what one writes never shows in the other. It has the options of this one.
-// A fork sends nothing to replicas of its tables and gets nothing from them.
+// A fork sends nothing to replicas of its tables and gets nothing from them. Exports and bulk puts that run go on
+// in this database and fail in the fork.
 // Forks can be forked, and cost what they change until they are closed.
 //
 // A fork of a file reads that file: the space of what the file's database deletes meanwhile, and the file
@@ -43,6 +44,7 @@ func (db *DB) Fork() (*DB, error) {
 	opts := db.opts
 	opts.InMemory, opts.ReadOnly, opts.Archive, opts.DataStreams = true, false, nil, nil
 	opts.Replicas, opts.regions = nil, newRegions(nil) // what a fork writes is its own
+	opts.home = "fork " + db.served.Load().newUUID()
 	c, err := coreOf(s, opts)
 	if err != nil {
 		return nil, err

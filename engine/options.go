@@ -186,6 +186,8 @@ type Options struct {
 	vectorsExact int
 	// loadRecords, exportBytes and exportsMax stand for the constants of that name in tests; 0 means these.
 	loadRecords, exportBytes, exportsMax int
+	// home is that of a fork.
+	home string
 	// progressItems and copyBytes stand for the constants of these names in tests; 0 means these.
 	progressItems int64
 	copyBytes     int

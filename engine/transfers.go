@@ -54,6 +54,28 @@ const (
 	codeCancelled = "Cancelled"
 )
 
+// Whoever forks a database or opens a copy of its file has the operations that ran in it too. Those that write
+// objects fail there: the other database writes objects of the same names.
+const (
+	codeCopied = "DatabaseCopied"
+	msgCopied  = "The operation was begun in the database that this one is a copy of; begin it anew"
+)
+
+// home tells this database from its copies, as far as they can be told: forks, and files that were restored from
+// backups. It is empty in memory.
+func (db *core) home() string {
+	if db.opts.home != "" || db.file == nil {
+		return db.opts.home
+	}
+	if line := db.file.Timeline(); line != [len(line)]byte{} {
+		return hex.EncodeToString(line[:])
+	}
+	return ""
+}
+
+// foreign says whether an operation was begun elsewhere.
+func (db *core) foreign(home string) bool { return home != db.home() }
+
 // transfers is what imports, exports and bulk puts have in memory.
 type transfers struct {
 	// starting is held while one begins: tokens and limits are looked at before.
