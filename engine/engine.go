@@ -130,7 +130,9 @@ func openCore(store storage.Store, opts Options) (*core, error) {
 	}
 	db.prepareBackground()
 	db.prepareTasks()
-	db.neighbors = neighbors.NewSet(store, opts.vectorsExact, db.seed)
+	db.neighbors = neighbors.NewSet(store, neighbors.Options{
+		Exact: opts.vectorsExact, Bytes: opts.VectorBytes, Seed: db.seed, Now: db.exec.Now, GivenUp: db.vectorsGivenUp,
+	})
 	db.exec.OnVectors = db.background.vectors.look
 	db.transfers.prepare()
 	db.prepareFollowing()

@@ -109,6 +109,11 @@ type Options struct {
 	StrictLimits bool
 	// CacheBytes bounds the block cache, MemtableBytes the memtables; 0 means 64 MiB each.
 	CacheBytes, MemtableBytes int64
+	// VectorBytes bounds the memory of the graphs of all indexes of vectors; 0 means 2 GiB. A vector takes
+	// about five bytes a dimension and 400 more. A graph that was not searched for a minute makes room for
+	// others; an index for whose graph there is no room is searched by reading all of its vectors, which is
+	// exact and slow, until there is.
+	VectorBytes int64
 	// MmapReads reads tables through read-only mappings of the file, where the system has them: quicker
 	// while the pages are in memory, worse when they come from the disk. A page that cannot be read is an
 	// error, as without. Default: nothing of the file is mapped.
@@ -301,7 +306,7 @@ func (o Options) validate(path string) error {
 	if o.TTLRate < 0 {
 		errs = append(errs, errors.New("engine: the rate of sweeping is negative"))
 	}
-	if o.CollectionBytes < 0 || o.CacheBytes < 0 || o.MemtableBytes < 0 || o.LogBytes < 0 {
+	if o.CollectionBytes < 0 || o.CacheBytes < 0 || o.VectorBytes < 0 || o.MemtableBytes < 0 || o.LogBytes < 0 {
 		errs = append(errs, errors.New("engine: a size is negative"))
 	}
 	return errors.Join(errs...)

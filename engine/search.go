@@ -138,6 +138,14 @@ func (db *core) visible(t *catalog.Table, s *plan.Search) func(context.Context, 
 	}
 }
 
+// vectorsGivenUp tells that an index is searched by reading all of it.
+func (db *core) vectorsGivenUp(table uint64, index string, bytes int64) {
+	used, bound := db.neighbors.Memory()
+	db.opts.Logger.Warn().Uint64("table", table).Str("index", index).Int64("bytes", bytes).
+		Int64("used", used).Int64("bound", bound).
+		Msg("no room for the graph of an index of vectors: its searches read all vectors")
+}
+
 // followInterval is how often the worker looks whether graphs that have come to rest are to be stored.
 const followInterval = time.Second
 

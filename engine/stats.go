@@ -14,6 +14,8 @@ type Stats struct {
 	lsm.Metrics
 	// Consumers are those that this process delivers the changes of tables to, by table and name.
 	Consumers []ConsumerStats `json:",omitempty"`
+	// VectorBytes is about how much memory the graphs of indexes of vectors take, VectorBudget their bound.
+	VectorBytes, VectorBudget int64
 }
 
 // ConsumerStats tell how far one that changes are delivered to has come: "kinesis/" and the ARN for a data
@@ -27,11 +29,14 @@ type ConsumerStats struct {
 }
 
 // Stats tells the figures. It costs some microseconds, does no I/O and reads no items, so that it may
-// be asked every second. Of a store that OpenStore was given and that is no LSM all are zero.
+// be asked every second. Of a store that OpenStore was given and that is no LSM those of the store are
+// zero.
 func (db *DB) Stats() Stats {
 	c := db.served.Load()
-	if c.file == nil {
-		return Stats{Consumers: c.consumerStats()}
+	s := Stats{Consumers: c.consumerStats()}
+	s.VectorBytes, s.VectorBudget = c.neighbors.Memory()
+	if c.file != nil {
+		s.Metrics = c.file.Metrics()
 	}
-	return Stats{Metrics: c.file.Metrics(), Consumers: c.consumerStats()}
+	return s
 }

@@ -136,6 +136,8 @@ func (s *Stats) memorySamples(out *samples) {
 	out.counter("cache_misses", "Blocks not found in the cache.", s.Cache.Misses)
 	out.gauge("cache_bytes", "Bytes of blocks in the cache.", float64(s.Cache.Bytes))
 	out.gauge("cache_budget_bytes", "Room of the cache.", float64(s.Cache.Budget))
+	out.gauge("vector_bytes", "Bytes of memory of graphs of vectors, about.", float64(s.VectorBytes))
+	out.gauge("vector_budget_bytes", "Room of graphs of vectors.", float64(s.VectorBudget))
 	out.gauge("resident_bytes", "Bytes of filters, indexes and properties in memory.", float64(s.ResidentBytes))
 	out.gauge("resident_tables", "Tables whose filters and indexes are in memory.", float64(s.ResidentTables))
 	out.counter("filter_asked", "Questions to filters about a key.", s.FilterAsked)

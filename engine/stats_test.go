@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/keystone-db/kstone/engine/neighbors"
 	"github.com/keystone-db/kstone/engine/storage/memstore"
 )
 
@@ -50,6 +51,6 @@ func TestStatsOfAnotherStore(t *testing.T) {
 	require.NoError(t, err)
 	db, err := OpenStore(mem, Options{NoBackground: true})
 	require.NoError(t, err)
-	require.Equal(t, Stats{}, db.Stats())
+	require.Equal(t, Stats{VectorBudget: neighbors.BytesDefault}, db.Stats())
 	require.NoError(t, db.Close())
 }

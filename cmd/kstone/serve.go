@@ -92,6 +92,9 @@ func newServe() *cobra.Command {
 	f.IntVar(&c.StreamShards, "stream-shards", engine.DefaultStreamShards, "open shards of a stream, as of its enabling")
 	f.DurationVar(&c.StreamRetention, "stream-retention", engine.DefaultStreamRetention, "how long a stream keeps a record")
 	f.Int64Var(&c.StreamBytes, "stream-bytes", 0, "most bytes of records that a stream keeps, whatever their age; 0 for no bound")
+	f.Int64Var(&c.VectorBytes, "vector-bytes", 0, "memory of the graphs of all vector indexes; a vector takes about five bytes a\n"+
+		"dimension and 400 more; an index for whose graph there is no room is searched by\n"+
+		"reading all of it; 0 means 2 GiB")
 	f.DurationVar(&c.SnapshotMaxAge, "snapshot-max-age", engine.DefaultSnapshotMaxAge, "how long work that reads one state of the database may keep that state")
 	f.Int64Var(&c.SnapshotMaxBytes, "snapshot-max-bytes", 0, "most bytes that are written before such work begins anew with a newer state; 0\n"+
 		"for no bound")

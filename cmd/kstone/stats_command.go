@@ -128,6 +128,7 @@ func memoryFacts(s *engine.Stats) []show.Fact {
 	return []show.Fact{
 		fact("memtables", "%s of %s, %d versions", size(s.MemtableBytes), size(s.MemtableBudget), s.MemtableVersions),
 		fact("block cache", "%s of %s, %s hits", size(s.Cache.Bytes), size(s.Cache.Budget), share(s.Cache.Hits, s.Cache.Hits+s.Cache.Misses)),
+		fact("graphs of vectors", "%s of %s", size(s.VectorBytes), size(s.VectorBudget)),
 		fact("filters and indexes", "%s of %s, of %d tables", size(s.ResidentBytes), size(s.ResidentBudget), s.ResidentTables),
 		fact("filters", "asked %d times, %s spared a look, %s false", s.FilterAsked,
 			share(s.FilterNegative, s.FilterAsked), share(s.FilterFalse, s.FilterNegative+s.FilterFalse)),

@@ -11,6 +11,10 @@
 // what the graph lacks is in the tail behind its cursor. Entries that the tail names are compared one by
 // one, whatever the graph says of them, so that an acknowledged write is always seen. Where there is no
 // graph, where there are few vectors, and where the tail is long, all entries are compared.
+//
+// Graphs are in memory, all of them together within a bound (memory.go). One for which there is no room is
+// given up: what is stored of it goes, and the tail with it, and its index is searched by comparing all
+// entries until there is room.
 package neighbors
 
 import (
@@ -33,11 +37,24 @@ import (
 // Set holds what is in memory of all indexes of vectors of a database.
 type Set struct {
 	store storage.Store
-	seed  func() [2]uint64
-	exact int
+	opts  Options
 
 	mu      sync.Mutex
 	indexes map[id]*Index // guarded by mu
+	used    int64         // by graphs; guarded by mu
+}
+
+// Options of a Set.
+type Options struct {
+	// Exact is how many vectors a search compares one by one rather than asking the graph, 0 for ExactMax.
+	Exact int
+	// Bytes bounds the memory of all graphs, 0 for BytesDefault.
+	Bytes int64
+	// Seed is asked for each graph's randomness, Now for the time.
+	Seed func() [2]uint64
+	Now  func() time.Time
+	// GivenUp is told of an index for whose graph of about so many bytes there is no room; nil tells nobody.
+	GivenUp func(table uint64, index string, bytes int64)
 }
 
 // id names an index.
@@ -46,13 +63,15 @@ type id struct {
 	sub   uint32
 }
 
-// NewSet makes an empty set. Seed is asked for each graph's randomness. Exact is how many vectors a search
-// compares one by one rather than asking the graph, 0 for ExactMax.
-func NewSet(store storage.Store, exact int, seed func() [2]uint64) *Set {
-	if exact == 0 {
-		exact = ExactMax
+// NewSet makes an empty set.
+func NewSet(store storage.Store, o Options) *Set {
+	if o.Exact == 0 {
+		o.Exact = ExactMax
 	}
-	return &Set{store: store, seed: seed, exact: exact, indexes: map[id]*Index{}}
+	if o.Bytes == 0 {
+		o.Bytes = BytesDefault
+	}
+	return &Set{store: store, opts: o, indexes: map[id]*Index{}}
 }
 
 // Of returns an index of a table. The definition is kept.
@@ -72,9 +91,11 @@ func (s *Set) Of(table uint64, ix *schema.Index) *Index {
 func (s *Set) Keep(known func(table uint64, sub uint32) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for at := range s.indexes {
+	for at, x := range s.indexes {
 		if !known(at.table, at.sub) {
 			delete(s.indexes, at)
+			s.used -= x.bytes
+			x.bytes = 0
 		}
 	}
 }
@@ -90,6 +111,9 @@ type Index struct {
 	loading sync.Mutex
 	graph   atomic.Pointer[following] // nil before it is loaded
 	wanted  atomic.Bool
+	// searched is when a search last could use the graph, in Unix milliseconds.
+	searched atomic.Int64
+	bytes    int64 // of the graph; guarded by set.mu
 }
 
 // following is a graph and how far it follows the rows.
@@ -107,8 +131,12 @@ type following struct {
 	savedAt time.Time
 }
 
-// stateVersion is the form of the row with a graph's state. A newer one is refused.
-const stateVersion = 1
+// Forms of the row with a graph's state: of one that is stored, and of one that was given up. A newer one is
+// refused.
+const (
+	stateVersion      = 1
+	stateVersionGiven = 2
+)
 
 // stateRow is how far a graph follows, as it is stored.
 type stateRow struct {
@@ -121,9 +149,15 @@ type stateRow struct {
 	// Filling and After say how far the entries are put in that were there at the beginning.
 	Filling bool   `json:"filling,omitempty"`
 	After   []byte `json:"after,omitempty"`
+	// Bytes is how much memory the graph took.
+	Bytes int64 `json:"bytes,omitempty"`
+	// Given: the graph was given up and is not stored, as there was no room.
+	Given bool `json:"given,omitempty"`
 	// Few and Many are the widths of searches.
 	Few  int `json:"few,omitempty"`
 	Many int `json:"many,omitempty"`
+	// Far is the distance beyond which the widths do not hold.
+	Far float32 `json:"far,omitempty"`
 }
 
 func decodeState(b []byte) (stateRow, error) {
@@ -131,7 +165,7 @@ func decodeState(b []byte) (stateRow, error) {
 	if err := json.Unmarshal(b, &r); err != nil {
 		return r, fmt.Errorf("neighbors: state of a graph: %w: %w", storage.ErrCorrupt, err)
 	}
-	if r.Version > stateVersion {
+	if r.Version > stateVersionGiven {
 		return r, fmt.Errorf("neighbors: state of a graph: version %d is newer than this program", r.Version)
 	}
 	return r, nil
@@ -143,6 +177,8 @@ type State struct {
 	Cursor uint64
 	// Filling: entries that were there at its beginning are still being put in.
 	Filling bool
+	// Given: it was given up and is not stored.
+	Given bool
 }
 
 // Inspect reads a graph that is stored, by the row with its state, for whoever verifies it.
@@ -151,13 +187,25 @@ func Inspect(ctx context.Context, snap storage.Snapshot, table uint64, ix *schem
 	if err != nil {
 		return nil, State{}, err
 	}
+	if r.Given {
+		return nil, State{Cursor: r.Cursor, Given: true}, nil
+	}
 	p := params(ix, [2]uint64{})
 	p.M = r.M
 	g, err := read(ctx, snap, table, ix, p, r.Nodes)
 	return g, State{Cursor: r.Cursor, Filling: r.Filling}, err
 }
 
-// Params of the graph of an index.
+// params of a graph of the set's.
+func (x *Index) params() vector.Params {
+	p := params(x.ix, x.set.opts.Seed())
+	if x.set.opts.Exact < ExactMax {
+		p.Least = x.set.opts.Exact // a test's
+	}
+	return p
+}
+
+// params of the graph of an index.
 func params(ix *schema.Index, seed [2]uint64) vector.Params {
 	return vector.Params{Dims: ix.Vector.Dimensions, Metric: vector.Metric(ix.Vector.Distance), M: vector.MDefault, Seed: seed}
 }
@@ -191,6 +239,7 @@ func (x *Index) noteOf(entry attr.Item) []byte {
 // Want says that a search could use the graph. It reports whether it is not there yet.
 func (x *Index) Want() bool {
 	x.wanted.Store(true)
+	x.searched.Store(x.set.opts.Now().UnixMilli())
 	return x.graph.Load() == nil
 }
 
@@ -209,12 +258,14 @@ func (x *Index) Load(ctx context.Context) error {
 	if err != nil || f == nil {
 		return err
 	}
-	x.graph.Store(f)
+	if x.graph.Store(f); !x.set.take(x, f.Bytes()) {
+		x.forget() // its keys are longer than was thought
+	}
 	return nil
 }
 
-// load reads the graph; nil when none is stored.
-func (x *Index) load(ctx context.Context) (*following, error) {
+// load reads the graph; nil when none is stored, or when there is no room for it.
+func (x *Index) load(ctx context.Context) (f *following, err error) {
 	snap, err := x.set.store.Snapshot(ctx, storage.SnapshotOptions{Owner: "load of a graph"})
 	if err != nil {
 		return nil, err
@@ -228,14 +279,22 @@ func (x *Index) load(ctx context.Context) (*following, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := params(x.ix, x.set.seed())
+	p := x.params()
 	p.M = state.M
+	if state.Given || !x.set.take(x, x.bytesOf(state)) {
+		return nil, nil
+	}
+	defer func() {
+		if f == nil {
+			x.set.give(x)
+		}
+	}()
 	g, err := read(ctx, snap, x.table, x.ix, p, state.Nodes)
 	if err != nil {
 		return nil, err
 	}
-	g.SetWidths(vector.Widths{Few: state.Few, Many: state.Many})
-	f := &following{Graph: g, after: state.After}
+	g.SetWidths(vector.Widths{Few: state.Few, Many: state.Many, Far: state.Far})
+	f = &following{Graph: g, after: state.After}
 	f.cursor.Store(state.Cursor)
 	f.filling.Store(state.Filling)
 	return f, nil
@@ -272,8 +331,11 @@ func read(ctx context.Context, snap storage.Snapshot, table uint64, ix *schema.I
 	return l.Graph()
 }
 
-// forget lets go of the graph in memory: nobody knows what is stored of it.
-func (x *Index) forget() { x.graph.Store(nil) }
+// forget lets go of the graph in memory. What changed since it was stored is in the tail.
+func (x *Index) forget() {
+	x.graph.Store(nil)
+	x.set.give(x)
+}
 
 // damaged says whether a graph that is stored cannot be used.
 func damaged(err error) bool {

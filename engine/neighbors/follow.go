@@ -42,19 +42,15 @@ func (x *Index) Step(ctx context.Context, l *lease.Lease, now time.Time) (more, 
 		if needed, err := x.needed(ctx); err != nil || !needed {
 			return false, false, err
 		}
-		return true, false, x.begin(ctx)
+		begun, err := x.begin(ctx, l)
+		return begun, false, err
 	}
 	more, err = x.advance(ctx, f)
 	if err != nil {
 		return false, false, err
 	}
+	f.Tidy()
 	switch links := stepLinks; {
-	case f.Loose():
-		if more {
-			links = busyLinks
-		}
-		f.unsaved += f.Link(links)
-		more = true
 	case f.RepairDue():
 		f.Repair(stepNodes)
 		f.unsaved++
@@ -62,6 +58,16 @@ func (x *Index) Step(ctx context.Context, l *lease.Lease, now time.Time) (more, 
 	case f.CalibrateDue():
 		f.Calibrate()
 		f.unsaved++
+		more = true
+	case f.LinkDue():
+		if more {
+			links = busyLinks
+		}
+		f.unsaved += f.Link(links)
+		more = true
+	}
+	if bytes := f.Bytes(); !x.set.take(x, bytes) {
+		return false, false, x.giveUp(ctx, l, bytes)
 	}
 	due := f.unsaved >= max(saveLeast, f.Live()/saveShare) || f.ChangedBytes() >= saveBytes
 	if !more && f.unsaved > 0 && now.Sub(f.savedAt) >= saveAfter {
@@ -76,17 +82,17 @@ func (x *Index) Step(ctx context.Context, l *lease.Lease, now time.Time) (more, 
 }
 
 // needed says whether the graph is to be loaded: because a search wants it, because there is none yet, or
-// because entries have changed that it does not follow.
+// because entries have changed that it does not follow. One that was given up is so when there is room.
 func (x *Index) needed(ctx context.Context) (bool, error) {
-	if x.wanted.Load() {
-		return true, nil
-	}
 	v, err := x.set.store.Get(ctx, key.AppendGraph(nil, x.table, x.ix))
 	if err != nil || !v.Present {
 		return true, err
 	}
 	state, err := decodeState(v.Data)
-	if err != nil || state.Filling {
+	switch {
+	case err == nil && state.Given:
+		return x.regain(ctx, state)
+	case err != nil || state.Filling || x.wanted.Load():
 		return true, nil //nolint:nilerr // begin meets it again
 	}
 	var some bool
@@ -106,25 +112,35 @@ func (x *Index) needed(ctx context.Context) (bool, error) {
 // ownerFollow names the snapshots of whoever follows.
 const ownerFollow = "graph of vectors"
 
-// begin loads the graph, or begins a new one where there is none or it is damaged.
-func (x *Index) begin(ctx context.Context) error {
+// begin loads the graph, or begins a new one where there is none or it is damaged. It reports false if there
+// is no room.
+func (x *Index) begin(ctx context.Context, l *lease.Lease) (bool, error) {
 	err := x.Load(ctx)
 	if err != nil && !damaged(err) {
-		return err
+		return false, err
 	}
 	if x.graph.Load() != nil {
-		return nil
+		return true, nil
+	}
+	if err == nil {
+		bytes, err := x.stored(ctx)
+		if err == nil && bytes > 0 {
+			err = x.giveUp(ctx, l, bytes)
+		}
+		if err != nil || bytes > 0 {
+			return false, err
+		}
 	}
 	// What is written from now on is in the tail behind the cursor; what was there before is put in.
 	mark, err := x.set.store.Watermark(ctx, 0)
 	if err != nil {
-		return err
+		return false, err
 	}
-	f := &following{Graph: vector.New(params(x.ix, x.set.seed()))}
+	f := &following{Graph: vector.New(x.params())}
 	f.cursor.Store(uint64(mark))
 	f.filling.Store(true)
 	x.graph.Store(f)
-	return nil
+	return true, nil
 }
 
 // advance puts the next entries in and reports whether there are more.
@@ -252,8 +268,8 @@ func (x *Index) Save(ctx context.Context, l *lease.Lease, now time.Time) error {
 	w := f.Widths()
 	cursor := f.cursor.Load()
 	b, err := json.Marshal(stateRow{
-		Version: stateVersion, Cursor: cursor, Nodes: f.Nodes(), M: vector.MDefault,
-		Filling: f.filling.Load(), After: f.after, Few: w.Few, Many: w.Many,
+		Version: stateVersion, Cursor: cursor, Nodes: f.Nodes(), M: vector.MDefault, Bytes: f.Bytes(),
+		Filling: f.filling.Load(), After: f.after, Few: w.Few, Many: w.Many, Far: w.Far,
 	})
 	if err != nil {
 		return fmt.Errorf("neighbors: state of a graph: %w", err)

@@ -55,6 +55,17 @@ func (c *codes) code(id uint32) []int8 {
 	return c.numbers[id/blockNodes][at : at+c.stride : at+c.stride]
 }
 
+// fetch has the code of a node brought from memory.
+func (c *codes) fetch(id uint32) {
+	fetch(&c.numbers[id/blockNodes][int(id%blockNodes)*c.stride])
+}
+
+// codeBytes is what the code of a vector of so many dimensions takes in memory.
+func codeBytes(dims int) int {
+	const note = 16
+	return (dims+codeBlock-1)/codeBlock*codeBlock + note
+}
+
 // set makes the code of a node.
 func (c *codes) set(id uint32, m Metric, v []float32) {
 	// The low byte of a float that is added to so much is the nearest whole number.
@@ -152,8 +163,36 @@ func dotCodesPlain(q []int16, c []int8) (sum int32) {
 	return sum
 }
 
+// tidyLeast and tidyShare: codes are made anew when so many vectors have changed, and one in so many.
+const (
+	tidyLeast = 1024
+	tidyShare = 2
+)
+
+// Tidy keeps scans quick while vectors come and go. For the writer.
+func (g *Graph) Tidy() {
+	if g.stale >= tidyLeast && g.stale*tidyShare >= g.live {
+		g.recode()
+	}
+}
+
+// sortMembers puts members in the order in which they lie in memory.
+func (g *Graph) sortMembers() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, p := range g.parts {
+		slices.Sort(p.members[:p.linked])
+		slices.Sort(p.loose())
+		for at, id := range p.members {
+			g.nodes[id].place = uint32(at)
+		}
+	}
+}
+
 // recode makes the codes of all nodes anew, around their center of now. For the writer.
 func (g *Graph) recode() {
+	g.stale = 0
+	g.sortMembers()
 	if g.codes == nil {
 		return
 	}

@@ -28,6 +28,9 @@ type Params struct {
 	M int
 	// Build is how many candidates are looked at for the neighbors of a new node; 0 means BuildDefault.
 	Build int
+	// Least is how many vectors a partition has before they get links; 0 means so many that a search by links
+	// can be quicker than one that looks at all.
+	Least int
 	// Seed of the generator that draws levels.
 	Seed [2]uint64
 }
@@ -66,6 +69,7 @@ type partition struct {
 	// members are the live nodes, in no order but that the linked ones come first.
 	members []uint32
 	linked  int
+	waits   bool // among Graph.waiting
 }
 
 // loose are the members that have no links yet.
@@ -92,15 +96,23 @@ type Graph struct {
 	parts  map[string]*partition
 	live   int
 	dead   int
+	linked int // of those that live
 	widths Widths
 
 	// These are the writer's alone.
 	free  []uint32
 	dirty [pageKinds]map[uint32]struct{} // pages
 	sweep sweep
-	// waiting are the partitions that have loose members, and perhaps others.
+	// waiting are the partitions whose loose members are to get links, and perhaps others.
 	waiting []*partition
-	// changes since the last Calibrate.
+	// resume is how many members a partition has before its loose ones get links, beside Params.Least: where
+	// links were found to be of no use, they are tried again when there are more vectors.
+	resume int
+	// stale counts changes since the last recode.
+	stale int
+	// texts is how many bytes keys and notes have.
+	texts int
+	// changes of links since the last Calibrate.
 	changes int
 	own     scratch
 	reader  sync.Pool // *scratch of views
@@ -125,6 +137,9 @@ func New(p Params) *Graph {
 	g.reader.New = func() any { return new(scratch) }
 	if codesPay() {
 		g.codes = newCodes(p.Dims)
+	}
+	if p.Least == 0 {
+		g.params.Least = leastByShare * g.scanShare()
 	}
 	return g
 }
@@ -287,6 +302,7 @@ func (g *Graph) kill(id uint32) {
 	n.part.leave(g.nodes, id)
 	delete(g.byKey, n.key)
 	g.live--
+	g.stale++
 	g.mark(vectorPages, id)
 	if n.state == stateLoose {
 		g.mark(linkPages, id)
@@ -294,18 +310,21 @@ func (g *Graph) kill(id uint32) {
 		return
 	}
 	n.state = stateDead
+	g.texts -= len(n.key) + len(n.note)
 	n.key, n.note = "", nil
 	g.changes++
+	g.linked--
 	g.dead++
 }
 
 // vacate makes a node free. The graph is locked.
 func (g *Graph) vacate(id uint32) {
-	p := g.nodes[id].part
-	if p.nodes == 0 && len(p.members) == 0 {
+	n := &g.nodes[id]
+	g.texts -= len(n.key) + len(n.note)
+	if p := n.part; p.nodes == 0 && len(p.members) == 0 {
 		delete(g.parts, p.name)
 	}
-	g.nodes[id] = node{}
+	*n = node{}
 	g.room(id)[0] = 0
 	g.free = append(g.free, id)
 }
@@ -329,7 +348,27 @@ func (g *Graph) renote(id uint32, note []byte) {
 		return
 	}
 	g.mu.Lock()
+	g.texts += len(note) - len(g.nodes[id].note)
 	g.nodes[id].note = bytes.Clone(note)
 	g.mu.Unlock()
 	g.mark(vectorPages, id)
+}
+
+// nodeBytes is about what a node takes beside its vector, its code, its links of level 0 and its texts: as
+// one of a slice that has grown, in a map, and as a member.
+const nodeBytes = 224
+
+// BytesOf is about how much memory a graph of so many nodes takes without their keys and notes.
+func BytesOf(p Params, nodes int) int64 {
+	g := New(p)
+	each := 4*p.Dims + 4*g.stride + nodeBytes
+	if g.codes != nil {
+		each += codeBytes(p.Dims)
+	}
+	return int64(nodes) * int64(each)
+}
+
+// Bytes is about how much memory a graph takes. For the writer.
+func (g *Graph) Bytes() int64 {
+	return BytesOf(g.params, len(g.floats)*blockNodes) + int64(g.texts)
 }

@@ -162,7 +162,7 @@ func TestRecall(t *testing.T) {
 				if kind == "clustered" {
 					next = clustered(rnd, dims)
 				}
-				g, all := build(t, Params{Dims: dims, Metric: m, Seed: [2]uint64{4, 5}}, n, next)
+				g, all := build(t, Params{Least: 1, Dims: dims, Metric: m, Seed: [2]uint64{4, 5}}, n, next)
 				assert.GreaterOrEqual(t, recall(g, all, next, 20, 10, 100), 0.95, "fresh")
 				churn(t, g, all, next)
 				require.Len(t, all, g.Live())
@@ -197,7 +197,7 @@ func checkLinks(t *testing.T, g *Graph) {
 func TestScan(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 1))
 	next := func() []float32 { return gaussian(rnd, 7) }
-	g, all := build(t, Params{Dims: 7, Metric: Euclidean}, 300, next)
+	g, all := build(t, Params{Least: 1, Dims: 7, Metric: Euclidean}, 300, next)
 	for range 20 {
 		q := next()
 		v := g.View()
@@ -215,7 +215,7 @@ func TestScan(t *testing.T) {
 // TestPartitions: a search in a partition finds all it should, however small it is beside the others.
 func TestPartitions(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(2, 1))
-	g := New(Params{Dims: 16, Metric: Cosine})
+	g := New(Params{Least: 1, Dims: 16, Metric: Cosine})
 	parts := map[string]map[string][]float32{}
 	for i := range 1500 {
 		part := []string{"large", "large", "large", "large", "middle", "small" + strconv.Itoa(i%40)}[i%6]
@@ -226,9 +226,9 @@ func TestPartitions(t *testing.T) {
 		parts[part][key] = v
 		require.NoError(t, g.Insert(key, part, v, nil))
 	}
-	require.True(t, g.Loose())
+	require.True(t, g.LinkDue())
 	require.Equal(t, 1500, g.Link(2000))
-	require.False(t, g.Loose())
+	require.False(t, g.LinkDue())
 	checkLinks(t, g)
 	for part, all := range parts {
 		q, found := gaussian(rnd, 16), 0
@@ -258,7 +258,7 @@ func TestPartitions(t *testing.T) {
 func TestFilter(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(3, 1))
 	next := func() []float32 { return gaussian(rnd, 16) }
-	g, all := New(Params{Dims: 16, Metric: Dot}), map[string][]float32{}
+	g, all := New(Params{Least: 1, Dims: 16, Metric: Dot}), map[string][]float32{}
 	for i := range 2500 {
 		key := strconv.Itoa(i)
 		all[key] = next()
@@ -296,7 +296,7 @@ func TestFilter(t *testing.T) {
 func TestSearchesBesideAWriter(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(4, 1))
 	next := func() []float32 { return gaussian(rnd, 8) }
-	g, all := build(t, Params{Dims: 8, Metric: Euclidean}, 200, next)
+	g, all := build(t, Params{Least: 1, Dims: 8, Metric: Euclidean}, 200, next)
 	stop := make(chan struct{})
 	var readers sync.WaitGroup
 	for r := range 3 {
@@ -361,7 +361,7 @@ func TestDistances(t *testing.T) {
 func TestCalibrate(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(6, 1))
 	next := func() []float32 { return gaussian(rnd, 4) }
-	g, all := build(t, Params{Dims: 4, Metric: Euclidean}, 1200, next)
+	g, all := build(t, Params{Least: 1, Dims: 4, Metric: Euclidean}, 1200, next)
 	require.True(t, g.CalibrateDue())
 	g.Calibrate()
 	require.False(t, g.CalibrateDue())
@@ -380,7 +380,7 @@ func TestCalibrate(t *testing.T) {
 func TestPages(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(7, 1))
 	next := func() []float32 { return gaussian(rnd, 6) }
-	p := Params{Dims: 6, Metric: Cosine}
+	p := Params{Least: 1, Dims: 6, Metric: Cosine}
 	part := func(key string) string { return key[:1] }
 	g, stored := New(p), map[PageID][]byte{}
 	save := func() {
@@ -434,7 +434,7 @@ func TestPages(t *testing.T) {
 
 // TestPageBytes pins the form of pages.
 func TestPageBytes(t *testing.T) {
-	g := New(Params{Dims: 2, Metric: Euclidean, M: 2, Seed: [2]uint64{1, 1}})
+	g := New(Params{Least: 1, Dims: 2, Metric: Euclidean, M: 2, Seed: [2]uint64{1, 1}})
 	require.NoError(t, g.Insert("a", "p", []float32{1, -2}, []byte("n")))
 	require.NoError(t, g.Insert("b", "p", []float32{0, 0.5}, nil))
 	require.Equal(t, 2, g.Link(2))
@@ -452,7 +452,7 @@ func TestPageBytes(t *testing.T) {
 // FuzzPages: damaged pages are an error or a sound graph.
 func FuzzPages(f *testing.F) {
 	rnd := rand.New(rand.NewPCG(8, 1))
-	p := Params{Dims: 3, Metric: Dot, M: 2}
+	p := Params{Least: 1, Dims: 3, Metric: Dot, M: 2}
 	g, _ := build(f, p, 20, func() []float32 { return gaussian(rnd, 3) })
 	for i := range 5 {
 		g.Remove(strconv.Itoa(i))

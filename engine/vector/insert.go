@@ -34,26 +34,40 @@ func (g *Graph) Insert(key, part string, v []float32, note []byte) error {
 	g.nodes[id] = node{key: key, note: bytes.Clone(note), part: p}
 	g.setNeighbors(id, 0, nil)
 	g.byKey[key] = id
+	g.texts += len(key) + len(note)
 	p.join(g.nodes, id)
-	if len(p.loose()) == 1 {
-		g.waiting = append(g.waiting, p)
-	}
+	g.await(p)
 	g.live++
+	g.stale++
 	g.mark(vectorPages, id)
 	return nil
 }
 
-// Loose says whether there are vectors without links. For the writer.
-func (g *Graph) Loose() bool {
-	for len(g.waiting) > 0 && len(g.waiting[0].loose()) == 0 {
+// pays says whether links are of use in a partition.
+func (g *Graph) pays(p *partition) bool {
+	return len(p.loose()) > 0 && len(p.members) >= max(g.params.Least, g.resume)
+}
+
+// await has the loose members of a partition wait for links, if they are of use.
+func (g *Graph) await(p *partition) {
+	if !p.waits && g.pays(p) {
+		p.waits = true
+		g.waiting = append(g.waiting, p)
+	}
+}
+
+// LinkDue says whether vectors wait for links. For the writer.
+func (g *Graph) LinkDue() bool {
+	for len(g.waiting) > 0 && !g.pays(g.waiting[0]) {
+		g.waiting[0].waits = false
 		g.waiting = g.waiting[1:]
 	}
 	return len(g.waiting) > 0
 }
 
-// Link gives links to so many of the vectors that have none, and says how many these were. For the writer.
+// Link gives links to so many of the vectors that wait for some, and says how many these were. For the writer.
 func (g *Graph) Link(most int) (done int) {
-	for ; done < most && g.Loose(); done++ {
+	for ; done < most && g.LinkDue(); done++ {
 		g.linkNode(g.waiting[0].loose()[0])
 	}
 	return done
@@ -74,6 +88,7 @@ func (g *Graph) linkNode(id uint32) {
 	n := &g.nodes[id]
 	n.level, n.upper = uint8(level), make([][]uint32, level)
 	p.link(g.nodes, id)
+	g.linked++
 	g.changes++
 	for l := 0; l <= level; l++ {
 		g.setNeighbors(id, l, around[l])

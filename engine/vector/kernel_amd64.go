@@ -27,6 +27,14 @@ func squaresWide(a, b *float32, blocks int) float32
 //go:noescape
 func dotCodesWide(q *int16, c *int8, blocks int) int32
 
+// fetch and fetchFloats have the processor bring a code or a vector from memory.
+//
+//go:noescape
+func fetch(c *int8)
+
+//go:noescape
+func fetchFloats(v *float32)
+
 // dot is the inner product of vectors of the same length.
 func dot(a, b []float32) float32 {
 	n := len(a) / blockFloats

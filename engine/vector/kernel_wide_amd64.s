@@ -106,6 +106,21 @@ squaresSum:
 	VZEROUPPER
 	RET
 
+// func fetchFloats(v *float32)
+TEXT ·fetchFloats(SB), NOSPLIT, $0-8
+	JMP ·fetch(SB)
+
+// func fetch(c *int8)
+//
+// The first 256 bytes from there on: the processor fetches what follows by itself.
+TEXT ·fetch(SB), NOSPLIT, $0-8
+	MOVQ       c+0(FP), SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 128(SI)
+	PREFETCHT0 192(SI)
+	RET
+
 // func dotCodesWide(q *int16, c *int8, blocks int) int32
 //
 // Blocks of 32 numbers: the bytes are widened, multiplied, and added by pairs.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 )
 
 // PageNodes is the number of nodes of a page. Stored: never change it. A node has a few dozen links, which
@@ -224,21 +223,18 @@ func (l *Loader) Graph() (*Graph, error) {
 			return nil, fmt.Errorf("%w: node %d has the key of another one", ErrCorrupt, id)
 		}
 		g.byKey[n.key] = id
+		g.texts += len(n.key) + len(n.note)
 		n.part.join(g.nodes, id)
 		if !loose {
 			n.part.link(g.nodes, id)
+			g.linked++
 		}
 		g.live++
 	}
 	slices.Reverse(g.free)
 	g.enter(all)
-	for _, p := range g.parts {
-		if len(p.loose()) > 0 {
-			g.waiting = append(g.waiting, p)
-		}
-	}
-	slices.SortFunc(g.waiting, func(a, b *partition) int { return strings.Compare(a.name, b.name) })
 	g.recode()
+	g.awaitAll()
 	return g, nil
 }
 

@@ -2,7 +2,7 @@ package vector
 
 import "slices"
 
-// The dead are taken out when there are deadLeast of them, and one for deadShare live ones.
+// The dead are taken out when there are deadLeast of them, and one for deadShare linked ones.
 const (
 	deadLeast = 64
 	deadShare = 8
@@ -16,12 +16,16 @@ type sweep struct {
 
 // RepairDue says whether a pass is going on or should begin. For the writer.
 func (g *Graph) RepairDue() bool {
-	return g.sweep.doomed != nil || g.dead >= deadLeast && g.dead*deadShare >= g.live
+	return g.sweep.doomed != nil || g.dead >= deadLeast && g.dead*deadShare >= g.linked
 }
 
 // Repair does a step of a pass, over so many nodes. At the end of the pass the nodes that were dead at its
 // beginning are free. For the writer.
 func (g *Graph) Repair(nodes int) {
+	if g.sweep.doomed == nil && g.resume > 0 {
+		g.unlink()
+		return
+	}
 	if g.sweep.doomed == nil {
 		g.sweep = sweep{doomed: map[uint32]struct{}{}}
 		for id := range g.nodes {
@@ -44,17 +48,46 @@ func (g *Graph) doomed(id uint32) bool {
 	return ok
 }
 
-// relinkNode gives a node that stays other neighbors at each level where it has doomed ones.
+// relinkNode takes doomed neighbors of a node that stays away, and gives it other ones where few are left.
 func (g *Graph) relinkNode(id uint32) {
 	n := &g.nodes[id]
 	if n.state == stateFree || g.doomed(id) {
 		return
 	}
 	for level := 0; level <= int(n.level); level++ {
-		if slices.ContainsFunc(g.neighbors(id, level), g.doomed) {
-			g.relink(id, level)
+		if all := g.neighbors(id, level); slices.ContainsFunc(all, g.doomed) {
+			if rest := slices.DeleteFunc(slices.Clone(all), g.doomed); len(rest) >= g.most(level)/2 {
+				g.mu.Lock()
+				g.setNeighbors(id, level, rest)
+				g.mu.Unlock()
+			} else {
+				g.relink(id, level)
+			}
 		}
 	}
+}
+
+// unlink makes all nodes loose and the dead free: links are of no use.
+func (g *Graph) unlink() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, p := range g.parts {
+		p.linked, p.nodes = 0, 0
+	}
+	for i := range g.nodes {
+		id, n := uint32(i), &g.nodes[i]
+		switch n.state {
+		case stateLive:
+			n.state, n.level, n.upper = stateLoose, 0, nil
+			g.setNeighbors(id, 0, nil)
+		case stateDead:
+			g.mark(vectorPages, id)
+			g.mark(linkPages, id)
+			g.vacate(id)
+		}
+	}
+	g.linked, g.dead, g.changes = 0, 0, 0
+	g.awaitAll()
 }
 
 // relink chooses among the neighbors that stay, those of the doomed ones and, if these are few, what a

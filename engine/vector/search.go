@@ -69,7 +69,13 @@ func (g *Graph) look(s *scratch, from near, level, width, budget int, accept fun
 		if len(s.best) == width && at.dist > s.best[0].dist {
 			return budget
 		}
-		for _, id := range g.neighbors(at.id, level) {
+		next := g.neighbors(at.id, level)
+		for _, id := range next {
+			if s.seen[id] != s.round {
+				fetchFloats(&g.vec(id)[0])
+			}
+		}
+		for _, id := range next {
 			if !s.meet(id) {
 				continue
 			}
@@ -135,7 +141,8 @@ const budgetLeast = 4096
 // Search returns the nearest k vectors of a partition among those that match takes, or nearly these, in
 // order of distance; match may be nil. Width is how many candidates are looked at; 0 means as many as the
 // graph has found to be enough. A filter that takes few is met by Scan, which finds exactly the nearest;
-// so are partitions that are small, and those of which many vectors have no links yet.
+// so are partitions that are small, those of which many vectors have no links yet, and queries that are far
+// from all vectors.
 func (v *View) Search(part string, query []float32, k, width int, match Match) []Hit {
 	g, s := v.g, v.s
 	p := g.parts[part]
@@ -169,7 +176,11 @@ func (v *View) Search(part string, query []float32, k, width int, match Match) [
 			s.best.offer(near{dist: g.params.Metric.between(s.query, g.vec(id)), id: id}, width)
 		}
 	}
-	return g.hits(s.best, k)
+	hits := g.hits(s.best, k)
+	if n := min(few, len(hits)); n > 0 && g.isFar(s.query, hits[n-1].Distance) {
+		return v.Scan(part, query, k, match)
+	}
+	return hits
 }
 
 // Scan returns exactly the nearest k vectors of a partition among those that match takes, in order of
@@ -215,7 +226,11 @@ func (g *Graph) scanCodes(s *scratch, p *partition, k int, accept func(id uint32
 	s.open = s.open[:0]
 	most := s.best // the nearest k by the greatest distance that each can have
 	limit = float32(math.Inf(1))
-	for _, id := range p.members {
+	const ahead = 8 // so many comparisons take as long as memory
+	for i, id := range p.members {
+		if i+ahead < len(p.members) {
+			g.codes.fetch(p.members[i+ahead])
+		}
 		low, high := g.codes.bounds(&s.coded, id)
 		if low > limit || !accept(id) {
 			continue

@@ -106,6 +106,8 @@ type Config struct {
 	// SnapshotMaxAge and SnapshotMaxBytes bound snapshots; 0 means the engine's defaults.
 	SnapshotMaxAge   time.Duration
 	SnapshotMaxBytes int64
+	// VectorBytes bounds the memory of the graphs of vector indexes; 0 means the engine's default.
+	VectorBytes int64
 	// CollectionBytes bounds the item collections of tables with local indexes.
 	CollectionBytes int64
 	// TTLLag shows items that are past their time until they are swept, every TTLInterval.
@@ -245,6 +247,9 @@ func (c Config) checkNumbers() []error {
 	}
 	if c.StreamBytes < 0 {
 		errs = append(errs, fmt.Errorf("--stream-bytes %d: want no negative one", c.StreamBytes))
+	}
+	if c.VectorBytes < 0 {
+		errs = append(errs, fmt.Errorf("--vector-bytes %d: want no negative one", c.VectorBytes))
 	}
 	return errs
 }
