@@ -152,12 +152,16 @@ func TestUpdateTable(t *testing.T) {
 	_, err = db.UpdateTable(t.Context(), &dynamodb.UpdateTableInput{TableName: &table, TableClass: types.TableClassStandardInfrequentAccess})
 	require.NoError(t, err)
 
-	out, err := db.UpdateTable(t.Context(), &dynamodb.UpdateTableInput{
-		TableName: &table, SSESpecification: &types.SSESpecification{Enabled: aws.Bool(true), KMSMasterKeyId: aws.String("mine")},
-		OnDemandThroughput: &types.OnDemandThroughput{MaxReadRequestUnits: aws.Int64(9)},
-	})
+	encryption := &types.SSESpecification{Enabled: aws.Bool(true), SSEType: types.SSETypeKms, KMSMasterKeyId: aws.String("mine")}
+	maxima := &types.OnDemandThroughput{MaxReadRequestUnits: aws.Int64(9)}
+	_, err = db.UpdateTable(t.Context(), &dynamodb.UpdateTableInput{TableName: &table, SSESpecification: encryption, OnDemandThroughput: maxima})
+	wantError(t, err, validation, "One or more parameter values were invalid: Server-Side Encryption modification must be the only "+
+		"operation in the request")
+	out, err := db.UpdateTable(t.Context(), &dynamodb.UpdateTableInput{TableName: &table, SSESpecification: encryption})
 	require.NoError(t, err)
 	assert.Equal(t, "UPDATING", string(out.TableDescription.TableStatus))
+	_, err = db.UpdateTable(t.Context(), &dynamodb.UpdateTableInput{TableName: &table, OnDemandThroughput: maxima})
+	require.NoError(t, err)
 	got, err = db.DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: &table})
 	require.NoError(t, err)
 	assert.Equal(t, types.SSETypeKms, got.Table.SSEDescription.SSEType)

@@ -23,7 +23,6 @@ import (
 	"github.com/keystone-db/kstone/engine/objects"
 	"github.com/keystone-db/kstone/engine/storage/memstore"
 	"github.com/keystone-db/kstone/engine/storage/storagetest"
-	"github.com/keystone-db/kstone/engine/transfer/input"
 )
 
 // TestExchanges sends the requests of testdata/exchanges, byte for byte, to a database that each file
@@ -105,8 +104,8 @@ func (b oddBucket) List(_ context.Context, _ string, limit int) ([]objects.Info,
 	return make([]objects.Info, limit), nil
 }
 
-func (b oddBucket) Get(context.Context, string, int64) (io.ReadCloser, error) {
-	return nil, input.ErrChanged
+func (b oddBucket) Get(context.Context, string, string, int64) (io.ReadCloser, error) {
+	return nil, objects.ErrChanged
 }
 
 func (b oddBucket) Put(context.Context, string, io.ReadSeeker, objects.PutOptions) (string, error) {

@@ -45,18 +45,14 @@ func (db *core) describe(ctx context.Context, t *catalog.Table) (*api.TableDescr
 func describeSettings(d *api.TableDescription, t *catalog.Table, arn string) {
 	b := &t.Billing
 	d.BillingModeSummary = billingSummary(t)
-	if b.Max != nil {
-		d.OnDemandThroughput = &api.OnDemandThroughput{
-			MaxReadRequestUnits: api.Some(b.Max.Read), MaxWriteRequestUnits: api.Some(b.Max.Write),
-		}
-	}
+	d.OnDemandThroughput = describedMax(b.Max)
 	w := warmOf(b.OnDemand, b.Warm, b.Table)
 	d.WarmThroughput = &api.TableWarmThroughputDescription{
 		ReadUnitsPerSecond: api.Some(w.Read), WriteUnitsPerSecond: api.Some(w.Write),
 		Status: api.Some(warmStatus(t)),
 	}
-	if t.TableClass != "" && t.TableClass != api.TableClassStandard {
-		d.TableClassSummary = &api.TableClassSummary{TableClass: api.Some(t.TableClass)}
+	if changed := t.ClassChangedMs(); changed > 0 || t.Class() != api.TableClassStandard {
+		d.TableClassSummary = &api.TableClassSummary{TableClass: api.Some(t.Class()), LastUpdateDateTime: fromMillis(changed)}
 	}
 	if t.Streams() {
 		d.StreamSpecification = &api.StreamSpecification{
@@ -176,9 +172,7 @@ func (db *core) describeIndexes(ctx context.Context, d *api.TableDescription, t 
 			g.Backfilling = api.Some(j.Ready)
 		}
 		if m, ok := t.Billing.IndexMax[ix.Name]; ok {
-			g.OnDemandThroughput = &api.OnDemandThroughput{
-				MaxReadRequestUnits: api.Some(m.Read), MaxWriteRequestUnits: api.Some(m.Write),
-			}
+			g.OnDemandThroughput = describedMax(&m)
 		}
 		d.GlobalSecondaryIndexes = append(d.GlobalSecondaryIndexes, g)
 	}

@@ -49,7 +49,7 @@ func (db *core) setGlobal(r *catalog.Record, in *api.UpdateGlobalTableSettingsIn
 		return err
 	}
 	if db.opts.StrictLimits {
-		if err := db.strictUnits(r.Table.Name, &next); err != nil {
+		if err := db.strictUnits(r.Table.Name, &r.Billing, &next); err != nil {
 			return err
 		}
 	}

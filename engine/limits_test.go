@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -144,4 +145,99 @@ func TestPacedOnlyWhenStrict(t *testing.T) {
 		require.NoError(t, d.switchTo(api.BillingModePayPerRequest))
 		require.NoError(t, setTTL(t.Context(), d.DB, "orders", "ttl", i%2 == 0))
 	}
+}
+
+// TestStrictClass: two changes of the class in 30 days, rolling.
+func TestStrictClass(t *testing.T) {
+	d := openTest(t, Options{StrictLimits: true})
+	d.orders()
+	class := func(name string) error { return d.bill(&api.UpdateTableInput{TableClass: api.Some(name)}) }
+	require.NoError(t, class(api.TableClassStandardInfrequentAccess))
+	require.NoError(t, class(api.TableClassStandard))
+	d.later(30*24*time.Hour - 2*time.Second - time.Millisecond)
+	requireError(t, class(api.TableClassStandardInfrequentAccess), api.LimitExceeded,
+		"Subscriber limit exceeded: Updates to TableClass are limited to 2 times in 30 day(s).")
+	require.NoError(t, class(api.TableClassStandardInfrequentAccess))
+}
+
+// TestStrictEncryption: four changes in a day that begins with the first of them, then one every six hours.
+func TestStrictEncryption(t *testing.T) {
+	d := openTest(t, Options{StrictLimits: true}) // it is 03:04:05
+	d.orders()
+	encrypt := func(on bool) error {
+		return d.bill(&api.UpdateTableInput{SSESpecification: &api.SSESpecification{Enabled: api.Some(on)}})
+	}
+	for i := range 4 {
+		require.NoError(t, encrypt(i%2 == 0))
+	}
+	requireError(t, encrypt(true), api.LimitExceeded, "Subscriber limit exceeded: Encryption mode changes are limited in the 24h "+
+		"window ending at 2026-01-03T03:04:05.000Z. After the first 4 change, each subsequent change in the same window can be "+
+		"performed at most once every 21600 seconds. Number of updates today: 4. Last change at 2026-01-02T03:04:08.000Z. "+
+		"Next changes can be made at 2026-01-02T09:04:08.000Z.")
+	d.clock.now = time.Date(2026, 1, 2, 9, 4, 8, 0, time.UTC)
+	require.NoError(t, encrypt(true))
+	require.Error(t, encrypt(false))
+	d.clock.now = time.Date(2026, 1, 3, 3, 4, 5, 0, time.UTC)
+	for i := range 4 {
+		require.NoError(t, encrypt(i%2 != 0), "a new day")
+	}
+	require.Error(t, encrypt(true))
+}
+
+// TestStrictPassing: so many tables may be created, updated and deleted at once, and so many of those that are created
+// may have indexes.
+func TestStrictPassing(t *testing.T) {
+	d := openTest(t, Options{StrictLimits: true, TableDelay: time.Minute})
+	create := func(name string, indexed bool) error {
+		in := ordersInput()
+		in.TableName = api.Some(name)
+		if !indexed {
+			in.GlobalSecondaryIndexes, in.LocalSecondaryIndexes = nil, nil
+			in.AttributeDefinitions = slices.DeleteFunc(in.AttributeDefinitions, func(a api.AttributeDefinition) bool {
+				return a.AttributeName.Value != "pk" && a.AttributeName.Value != "sk"
+			})
+		}
+		_, err := d.CreateTable(t.Context(), in)
+		return err
+	}
+	for i := range 250 {
+		require.NoError(t, create(fmt.Sprint("indexed", i), true))
+	}
+	requireError(t, create("more", true), api.LimitExceeded, "Subscriber limit exceeded: You have exceeded the maximum number of "+
+		"indexed tables that can be created simultaneously")
+	for i := range 250 {
+		require.NoError(t, create(fmt.Sprint("plain", i), false))
+	}
+	const atOnce = "Subscriber limit exceeded: Only 500 tables can be created, updated, or deleted simultaneously"
+	requireError(t, create("more", false), api.LimitExceeded, atOnce)
+	d.later(time.Minute)
+	require.NoError(t, create("more", true))
+	for i := range 499 {
+		name := fmt.Sprint("indexed", i)
+		if i >= 250 {
+			name = fmt.Sprint("plain", i-250)
+		}
+		_, err := d.DeleteTable(t.Context(), &api.DeleteTableInput{TableName: api.Some(name)})
+		require.NoError(t, err)
+	}
+	_, err := d.DeleteTable(t.Context(), &api.DeleteTableInput{TableName: api.Some("plain249")})
+	requireError(t, err, api.LimitExceeded, atOnce)
+	_, err = d.UpdateTable(t.Context(), &api.UpdateTableInput{TableName: api.Some("plain249"), DeletionProtectionEnabled: api.Some(true)})
+	requireError(t, err, api.LimitExceeded, atOnce)
+}
+
+// TestStrictCeilings: an on-demand maximum and warm throughput are held to what a table may have.
+func TestStrictCeilings(t *testing.T) {
+	d := openTest(t, Options{StrictLimits: true})
+	d.orders()
+	maximum := &api.OnDemandThroughput{MaxWriteRequestUnits: api.Some[int64](40001)}
+	requireError(t, d.bill(&api.UpdateTableInput{OnDemandThroughput: maximum}), api.LimitExceeded, "Subscriber limit exceeded: "+
+		"Requested MaxWriteRequestUnits for OnDemandThroughput for table exceeds TableMaxWriteCapacityUnits of the account in region us-east-1")
+	warm := &api.WarmThroughput{ReadUnitsPerSecond: api.Some[int64](40001)}
+	requireError(t, d.bill(&api.UpdateTableInput{GlobalSecondaryIndexUpdates: []api.GlobalSecondaryIndexUpdate{
+		{Update: &api.UpdateGlobalSecondaryIndexAction{IndexName: api.Some("byG"), WarmThroughput: warm}},
+	}}), api.LimitExceeded, "Subscriber limit exceeded: Requested ReadUnitsPerSecond for WarmThroughput for index byG exceeds "+
+		"TableMaxReadCapacityUnits of the account in region us-east-1")
+	warm.ReadUnitsPerSecond = api.Some[int64](40000)
+	require.NoError(t, d.bill(&api.UpdateTableInput{WarmThroughput: warm}))
 }

@@ -391,9 +391,17 @@ func plainThroughput(t catalog.Throughput) *api.ProvisionedThroughput {
 	return &api.ProvisionedThroughput{ReadCapacityUnits: api.Some(t.Read), WriteCapacityUnits: api.Some(t.Write)}
 }
 
+// describedMax shows the on-demand maxima that there are: DynamoDB does this (TestMaximaAreShown).
 func describedMax(m *catalog.Throughput) *api.OnDemandThroughput {
-	if m == nil {
+	if m == nil || m.Read == noMaximum && m.Write == noMaximum {
 		return nil
 	}
-	return &api.OnDemandThroughput{MaxReadRequestUnits: api.Some(m.Read), MaxWriteRequestUnits: api.Some(m.Write)}
+	o := &api.OnDemandThroughput{}
+	if m.Read != noMaximum {
+		o.MaxReadRequestUnits = api.Some(m.Read)
+	}
+	if m.Write != noMaximum {
+		o.MaxWriteRequestUnits = api.Some(m.Write)
+	}
+	return o
 }

@@ -41,7 +41,7 @@ func (db *core) CreateTable(ctx context.Context, in *api.CreateTableInput) (*api
 			return nil, err
 		}
 	}
-	if err := db.strictUnits(name, &record.Billing); err != nil {
+	if err := db.strictCreate(ctx, &record); err != nil {
 		return nil, err
 	}
 	t, err := db.createTable(ctx, record)
@@ -209,6 +209,9 @@ func (db *core) DeleteTable(ctx context.Context, in *api.DeleteTableInput) (*api
 		return nil, err
 	}
 	name := tableName(in.TableName.Value)
+	if err := db.strictPassing(ctx); err != nil {
+		return nil, err
+	}
 	t, err := db.catalog.Delete(ctx, name, func(r *catalog.Record) error {
 		if err := busy(r); err != nil {
 			return err

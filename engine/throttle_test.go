@@ -149,7 +149,7 @@ func TestThrottleOnDemand(t *testing.T) {
 	}
 	d = slowDB(t, func(in *api.CreateTableInput) {
 		onDemand(in)
-		in.OnDemandThroughput = &api.OnDemandThroughput{MaxReadRequestUnits: api.Some(int64(-1)), MaxWriteRequestUnits: api.Some(int64(3))}
+		in.OnDemandThroughput = &api.OnDemandThroughput{MaxWriteRequestUnits: api.Some(int64(3))}
 	})
 	n, err := times(t, func() error { return d.putSlow(slowKey("a")) })
 	require.Equal(t, 3, n)

@@ -94,10 +94,21 @@ func checkIndexesKnown(in *api.UpdateTableInput, r *catalog.Record) error {
 			continue
 		}
 		if ix := r.Table.Index(name); ix == nil || !ix.Global() {
-			return api.Errorf(api.ResourceNotFound, api.MsgNotFound)
+			return noGlobalIndex(ix, name, u.Delete != nil, r.Table.Name)
 		}
 	}
 	return nil
+}
+
+// noGlobalIndex is the error of an index that cannot be updated or deleted: one that is none, or another kind of one.
+func noGlobalIndex(ix *schema.Index, name string, deletes bool, table string) error {
+	switch {
+	case ix == nil:
+		return api.Errorf(api.ResourceNotFound, api.MsgIndexNotFound, name, table)
+	case deletes:
+		return api.Errorf(api.Validation, api.MsgIndexOther, "delete", name)
+	}
+	return api.Errorf(api.Validation, api.MsgIndexOther, "update", name)
 }
 
 // leaving says whether an index was deleted and is still being removed.
@@ -136,7 +147,7 @@ func createIndex(in *api.CreateGlobalSecondaryIndexAction, definitions []api.Att
 	}
 	switch {
 	case global > validate.GlobalIndexesMax:
-		return api.Errorf(api.Validation, api.MsgGSICount)
+		return api.Errorf(api.LimitExceeded, api.MsgIndexCount)
 	case nonKey > validate.NonKeyAttributesMax:
 		return api.Errorf(api.Validation, api.MsgProjectionCount)
 	}

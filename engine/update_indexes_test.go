@@ -286,8 +286,10 @@ func TestIndexChangeErrors(t *testing.T) {
 			"Attempting to create an index which already exists"},
 		{"local one there", update(creating("orders", "byL", "ALL")), api.Validation,
 			"Attempting to create an index which already exists"},
-		{"delete none", update(deleting("orders", "none")), api.ResourceNotFound, textNotFound},
-		{"delete a local one", update(deleting("orders", "byL")), api.ResourceNotFound, textNotFound},
+		{"delete none", update(deleting("orders", "none")), api.ResourceNotFound,
+			"Requested resource not found: Index none for table orders"},
+		{"delete a local one", update(deleting("orders", "byL")), api.Validation,
+			"Cannot delete an index that is not a GlobalSecondaryIndex: byL"},
 		{"undefined", update(undefined), api.Validation, invalid +
 			"Some index key attributes are not defined in AttributeDefinitions. Keys: [x, y], AttributeDefinitions: [x]"},
 		{"another type", update(typed), api.Validation, fmt.Sprintf(api.MsgDefinitionType, "g")},

@@ -22,6 +22,9 @@ func (db *core) UpdateTable(ctx context.Context, in *api.UpdateTableInput) (*api
 	}
 	name := tableName(in.TableName.Value)
 	now := db.exec.Now().UnixMilli()
+	if err := db.strictPassing(ctx); err != nil {
+		return nil, err
+	}
 	t, err := db.catalog.Update(ctx, name, true, func(r *catalog.Record) error {
 		if err := busy(r); err != nil {
 			return err
@@ -43,22 +46,19 @@ func (db *core) UpdateTable(ctx context.Context, in *api.UpdateTableInput) (*api
 		if err := nextVectors(in, r); err != nil {
 			return err
 		}
-		if db.opts.StrictLimits {
-			if err := strictBilling(&r.Billing, &next, now); err != nil {
-				return err
-			}
-			if err := db.strictUnits(name, &next); err != nil {
-				return err
-			}
+		if err := db.strictUpdate(in, r, &next, now); err != nil {
+			return err
 		}
 		if in.DeletionProtectionEnabled.Set {
 			r.DeletionProtection = in.DeletionProtectionEnabled.Value
 		}
 		if in.TableClass.Set {
-			r.TableClass = in.TableClass.Value
+			r.ChangeClass(in.TableClass.Value, now)
 		}
 		if in.SSESpecification != nil {
-			r.SSE = sseOf(in.SSESpecification)
+			if err := changeSSE(r, sseOf(in.SSESpecification), now); err != nil {
+				return err
+			}
 		}
 		ownNoMore(r, in)
 		db.shared(r, now)
@@ -129,11 +129,61 @@ func nextBilling(in *api.UpdateTableInput, r *catalog.Record, now int64) (catalo
 	if err := indexThroughput(in, r, &next, now); err != nil {
 		return next, err
 	}
-	if in.OnDemandThroughput != nil {
-		next.Max = ceiling(next.Max, in.OnDemandThroughput)
+	if err := nextMaxima(in, &next); err != nil {
+		return next, err
 	}
-	indexCeilings(in, &next)
+	keepWarm(&r.Billing, &next)
 	return next, nextWarm(in, r, &next)
+}
+
+// nextMaxima applies what is asked of on-demand maxima, which a switch of the billing mode takes away.
+func nextMaxima(in *api.UpdateTableInput, next *catalog.Billing) error {
+	if !next.OnDemand {
+		next.Max, next.IndexMax = nil, nil
+	}
+	if o := in.OnDemandThroughput; o != nil {
+		if !next.OnDemand {
+			member := "MaxReadRequestUnits"
+			if !o.MaxReadRequestUnits.Set {
+				member = "MaxWriteRequestUnits"
+			}
+			return api.Errorf(api.Validation, api.MsgMaximumMode, member)
+		}
+		next.Max = ceiling(next.Max, o)
+	}
+	indexCeilings(in, next)
+	return nil
+}
+
+// keepWarm keeps what a table and its indexes are warm for when their throughput falls: DynamoDB does this
+// (TestWarmThroughputStays).
+func keepWarm(old, next *catalog.Billing) {
+	was := warmOf(old.OnDemand, old.Warm, old.Table)
+	if is := warmOf(next.OnDemand, next.Warm, next.Table); was.Lowered(is) {
+		next.Warm = &catalog.Throughput{Read: max(was.Read, is.Read), Write: max(was.Write, is.Write)}
+	}
+	for name := range old.Indexes {
+		was := warmOfIndex(old, name)
+		if is := warmOfIndex(next, name); was.Lowered(is) {
+			setThroughput(&next.IndexWarm, name, catalog.Throughput{Read: max(was.Read, is.Read), Write: max(was.Write, is.Write)})
+		}
+	}
+}
+
+// changeSSE changes the encryption of a table.
+func changeSSE(r *catalog.Record, next *catalog.SSE, now int64) error {
+	if next == nil && r.SSE == nil {
+		return api.Errorf(api.Validation, api.MsgSSESame)
+	}
+	r.SSE = next
+	if len(r.SSEChanges) > 0 && now >= r.SSEChanges[0]+sseWindow.Milliseconds() {
+		r.SSEChanges = nil
+	}
+	r.SSEChanges = append(r.SSEChanges, now)
+	if len(r.SSEChanges) > sseChangesKept {
+		r.SSEChanges = slices.Delete(r.SSEChanges, 1, 2) //nolint:mnd // the first says when the day began
+	}
+	return nil
 }
 
 // nextWarm applies what is asked of warm throughput.
@@ -257,7 +307,7 @@ func indexThroughput(in *api.UpdateTableInput, r *catalog.Record, next *catalog.
 	err := indexUnits(in, func(name string, p catalog.Throughput) error {
 		if old, ok := r.Billing.Indexes[name]; ok && old == p && !r.Billing.OnDemand {
 			return api.Errorf(api.Validation, api.MsgUnitsSameIndex, name,
-				old.Read, p.Read, old.Write, p.Write)
+				name, old.Read, p.Read, name, old.Write, p.Write)
 		}
 		return nil
 	})

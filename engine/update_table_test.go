@@ -32,7 +32,7 @@ func TestUpdateEncryption(t *testing.T) {
 	sse := func(enabled bool, id string) *api.SSEDescription {
 		spec := &api.SSESpecification{Enabled: api.Some(enabled)}
 		if id != "" {
-			spec.KMSMasterKeyId = api.Some(id)
+			spec.KMSMasterKeyId, spec.SSEType = api.Some(id), api.Some("KMS")
 		}
 		return d.settings(&api.UpdateTableInput{SSESpecification: spec}).SSEDescription
 	}
@@ -47,10 +47,18 @@ func TestUpdateEncryption(t *testing.T) {
 	kept := d.settings(&api.UpdateTableInput{DeletionProtectionEnabled: api.Some(true)}).SSEDescription
 	require.Equal(t, shown("arn:aws:kms:eu-west-1:1:key/two"), kept, "other changes leave it alone")
 	require.Nil(t, sse(false, ""))
+	_, err := d.UpdateTable(t.Context(), &api.UpdateTableInput{
+		TableName: api.Some("orders"), SSESpecification: &api.SSESpecification{Enabled: api.Some(false)},
+	})
+	requireError(t, err, api.Validation, "One or more parameter values were invalid: Table is already encrypted by default")
+	require.Equal(t, shown(keyARN+"alias/aws/dynamodb"), d.settings(&api.UpdateTableInput{
+		SSESpecification: &api.SSESpecification{SSEType: api.Some("KMS")},
+	}).SSEDescription, "a kind of encryption asks for it")
 }
 
-// TestUpdateOnDemandThroughput: wire-facts §6.1.2. -1 removes a ceiling, what is not named stays.
-func TestUpdateOnDemandThroughput(t *testing.T) {
+// TestMaximaAreShown: wire-facts §6.1.2. -1 removes an on-demand maximum, what is not named stays, and what there is
+// not is not shown.
+func TestMaximaAreShown(t *testing.T) {
 	d := openTest(t, Options{})
 	d.orders()
 	ceiling := func(read, write int64) *api.OnDemandThroughput {
@@ -58,12 +66,16 @@ func TestUpdateOnDemandThroughput(t *testing.T) {
 			MaxReadRequestUnits: api.Some(read), MaxWriteRequestUnits: api.Some(write),
 		}
 	}
+	reads := &api.OnDemandThroughput{MaxReadRequestUnits: api.Some[int64](10)}
+	writes := &api.OnDemandThroughput{MaxWriteRequestUnits: api.Some[int64](20)}
 	set := func(o *api.OnDemandThroughput) *api.OnDemandThroughput {
 		return d.settings(&api.UpdateTableInput{OnDemandThroughput: o}).OnDemandThroughput
 	}
-	require.Equal(t, ceiling(10, -1), set(&api.OnDemandThroughput{MaxReadRequestUnits: api.Some[int64](10)}))
-	require.Equal(t, ceiling(10, 20), set(&api.OnDemandThroughput{MaxWriteRequestUnits: api.Some[int64](20)}))
-	require.Equal(t, ceiling(-1, 20), set(&api.OnDemandThroughput{MaxReadRequestUnits: api.Some[int64](-1)}))
+	require.Equal(t, reads, set(reads))
+	require.Equal(t, ceiling(10, 20), set(writes))
+	require.Equal(t, writes, set(&api.OnDemandThroughput{MaxReadRequestUnits: api.Some[int64](-1)}))
+	require.Nil(t, set(ceiling(-1, -1)))
+	require.Equal(t, writes, set(writes))
 
 	index := func(name string, o *api.OnDemandThroughput) *api.UpdateTableInput {
 		return &api.UpdateTableInput{GlobalSecondaryIndexUpdates: []api.GlobalSecondaryIndexUpdate{{
@@ -72,14 +84,19 @@ func TestUpdateOnDemandThroughput(t *testing.T) {
 	}
 	got := d.settings(index("byG", ceiling(5, 6)))
 	require.Equal(t, ceiling(5, 6), got.GlobalSecondaryIndexes[0].OnDemandThroughput)
-	require.Equal(t, ceiling(-1, 20), got.OnDemandThroughput)
+	require.Equal(t, writes, got.OnDemandThroughput)
 	got = d.settings(index("byG", &api.OnDemandThroughput{MaxWriteRequestUnits: api.Some[int64](7)}))
 	require.Equal(t, ceiling(5, 7), got.GlobalSecondaryIndexes[0].OnDemandThroughput)
 	for _, name := range []string{"none", "byL"} {
 		in := index(name, ceiling(1, 1))
 		in.TableName = api.Some("orders")
 		_, err := d.UpdateTable(t.Context(), in)
-		requireError(t, err, api.ResourceNotFound, textNotFound)
+		require.Error(t, err, name)
+	}
+	for _, units := range []int64{0, -2} {
+		_, err := d.UpdateTable(t.Context(), &api.UpdateTableInput{TableName: api.Some("orders"), OnDemandThroughput: ceiling(units, 1)})
+		requireError(t, err, api.Validation, "One or more parameter values were invalid: Requested MaxReadRequestUnits for "+
+			"OnDemandThroughput for table is outside of valid range")
 	}
 	d.put(attr.NewItem().S("pk", "a").N("sk", "1"))
 }
@@ -126,15 +143,15 @@ func TestUpdateThroughputErrors(t *testing.T) {
 				"Refer to the Amazon DynamoDB Developer Guide for current limits and how to request higher limits."},
 		{"no change of an index", update(&api.UpdateTableInput{GlobalSecondaryIndexUpdates: indexUnitsOf("byG", unitsOf(5, 6))}), api.Validation,
 			"The provisioned throughput for the index byG will not change. The requested value equals the current value. " +
-				"Current ReadCapacityUnits provisioned for the index: 5. Requested ReadCapacityUnits: 5. " +
-				"Current WriteCapacityUnits provisioned for the index: 6. Requested WriteCapacityUnits: 6. " +
+				"Current ReadCapacityUnits provisioned for index byG: 5. Requested ReadCapacityUnits: 5. " +
+				"Current WriteCapacityUnits provisioned for index byG: 6. Requested WriteCapacityUnits: 6. " +
 				"Refer to the Amazon DynamoDB Developer Guide for current limits and how to request higher limits."},
 		{"beyond reason", update(&api.UpdateTableInput{GlobalSecondaryIndexUpdates: indexUnitsOf("byG", unitsOf(1_000_000_000_001, 1))}), api.Validation,
 			"This operation cannot be performed with given input values. Please contact DynamoDB service team for more info: Action Blocked: IndexUpdate"},
-		{"unknown index", update(&api.UpdateTableInput{GlobalSecondaryIndexUpdates: indexUnitsOf("none", unitsOf(1, 1))}), api.ResourceNotFound, textNotFound},
-		{"local index", update(&api.UpdateTableInput{GlobalSecondaryIndexUpdates: indexUnitsOf("byL", unitsOf(1, 1))}), api.ResourceNotFound, textNotFound},
+		{"unknown index", update(&api.UpdateTableInput{GlobalSecondaryIndexUpdates: indexUnitsOf("none", unitsOf(1, 1))}), api.ResourceNotFound, textNotFound + ": Index none for table orders"},
+		{"local index", update(&api.UpdateTableInput{GlobalSecondaryIndexUpdates: indexUnitsOf("byL", unitsOf(1, 1))}), api.Validation, "Cannot update an index that is not a GlobalSecondaryIndex: byL"},
 		{"unknown index without units", update(&api.UpdateTableInput{GlobalSecondaryIndexUpdates: indexUnitsOf("none", nil)}),
-			api.ResourceNotFound, textNotFound},
+			api.ResourceNotFound, textNotFound + ": Index none for table orders"},
 		{"raise", update(&api.UpdateTableInput{ProvisionedThroughput: unitsOf(4, 4)}), "", ""},
 	})
 }
@@ -277,9 +294,8 @@ func TestWarmThroughputRises(t *testing.T) {
 		return [4]int64{d.WarmThroughput.ReadUnitsPerSecond.Value, d.WarmThroughput.WriteUnitsPerSecond.Value,
 			ix.ReadUnitsPerSecond.Value, ix.WriteUnitsPerSecond.Value}
 	}
-	out := d.settings(&api.UpdateTableInput{
-		WarmThroughput: warm(13000, 0), GlobalSecondaryIndexUpdates: index("byG", warm(0, 5000)),
-	})
+	d.settings(&api.UpdateTableInput{WarmThroughput: warm(13000, 0)})
+	out := d.settings(&api.UpdateTableInput{GlobalSecondaryIndexUpdates: index("byG", warm(0, 5000))})
 	require.Equal(t, [4]int64{13000, 4000, 12000, 5000}, shown(out))
 	out = d.settings(&api.UpdateTableInput{WarmThroughput: warm(13000, 4001)})
 	require.Equal(t, [4]int64{13000, 4001, 12000, 5000}, shown(out))
@@ -301,5 +317,25 @@ func TestWarmThroughputRises(t *testing.T) {
 	require.Equal(t, api.ResourceNotFound, api.CodeOf(err))
 	require.Equal(t, [4]int64{13000, 4001, 12000, 5000}, shown(d.settings(&api.UpdateTableInput{
 		DeletionProtectionEnabled: api.Some(false),
+	})))
+}
+
+// TestWarmThroughputStays: what a table was once ready for it stays ready for, whatever it pays for.
+func TestWarmThroughputStays(t *testing.T) {
+	d := openTest(t, Options{})
+	d.orders()
+	shown := func(out *api.TableDescription) [4]int64 {
+		ix := out.GlobalSecondaryIndexes[0].WarmThroughput
+		return [4]int64{out.WarmThroughput.ReadUnitsPerSecond.Value, out.WarmThroughput.WriteUnitsPerSecond.Value,
+			ix.ReadUnitsPerSecond.Value, ix.WriteUnitsPerSecond.Value}
+	}
+	require.Equal(t, [4]int64{12000, 4000, 12000, 4000}, shown(d.settings(&api.UpdateTableInput{
+		BillingMode: api.Some("PROVISIONED"), ProvisionedThroughput: unitsOf(5, 5), GlobalSecondaryIndexUpdates: indexUnitsOf("byG", unitsOf(5, 5)),
+	})))
+	require.Equal(t, [4]int64{12001, 4000, 12000, 4001}, shown(d.settings(&api.UpdateTableInput{
+		ProvisionedThroughput: unitsOf(12001, 7), GlobalSecondaryIndexUpdates: indexUnitsOf("byG", unitsOf(5, 4001)),
+	})))
+	require.Equal(t, [4]int64{12001, 4000, 12000, 4001}, shown(d.settings(&api.UpdateTableInput{
+		ProvisionedThroughput: unitsOf(1, 1), GlobalSecondaryIndexUpdates: indexUnitsOf("byG", unitsOf(1, 1)),
 	})))
 }

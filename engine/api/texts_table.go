@@ -27,10 +27,11 @@ const (
 	MsgKeyFirst = "Invalid KeySchema: The first KeySchemaElement is not a HASH key type"
 	// MsgKeySecond is a key schema whose second element is not RANGE.
 	MsgKeySecond = "Invalid KeySchema: The second KeySchemaElement is not a RANGE key type"
-	// MsgKeyParts is a global index key beyond four HASH and four RANGE attributes, or out of
-	// order; index; unsure: only the rule is known (§6.1.1).
-	MsgKeyParts = PrefixInvalid + "Index KeySchema can contain at most 4 HASH elements followed by " +
-		"at most 4 RANGE elements for index: %s"
+	// MsgKeyParts is a global index key beyond four HASH or four RANGE attributes; "HASH" or "RANGE"; its beginning is
+	// unsure.
+	MsgKeyParts = PrefixInvalid + "The KeySchema exceeds the maximum allowed number of %s key attributes"
+	// MsgKeyOrder is one with a HASH behind a RANGE attribute; its beginning is unsure.
+	MsgKeyOrder = PrefixInvalid + "All HASH key attributes must precede RANGE key attributes in the KeySchema"
 	// MsgDefinitionsCount is definitions beyond the key on a table without indexes.
 	MsgDefinitionsCount = PrefixInvalid + "Number of attributes in KeySchema does not exactly match " +
 		"number of attributes defined in AttributeDefinitions"
@@ -38,9 +39,8 @@ const (
 	// ", ".
 	MsgDefinitionsUnused = PrefixInvalid + "Some AttributeDefinitions are not used. " +
 		"AttributeDefinitions: [%s], keys used: [%s]"
-	// MsgDefinitionsDuplicate is an attribute defined twice; name; unsure: only the refusal is
-	// known.
-	MsgDefinitionsDuplicate = PrefixInvalid + "Duplicate AttributeName in AttributeDefinitions: %s"
+	// MsgDefinitionsDuplicate is an attribute defined twice; name.
+	MsgDefinitionsDuplicate = "Attribute Name is duplicated: %s"
 	// MsgLSIEmpty is an empty list of local indexes.
 	MsgLSIEmpty = PrefixInvalid + "List of LocalSecondaryIndexes is empty"
 	// MsgLSITableRange is local indexes on a table without a sort key.
@@ -57,12 +57,11 @@ const (
 	MsgProjectionAbsent = PrefixInvalid + "Unknown ProjectionType: null"
 	// MsgProjectionExtra is NonKeyAttributes beside a type that has none; type.
 	MsgProjectionExtra = PrefixInvalid + "ProjectionType is %s, but NonKeyAttributes is specified"
-	// MsgProjectionEmpty is INCLUDE without NonKeyAttributes; unsure.
+	// MsgProjectionEmpty is INCLUDE without NonKeyAttributes.
 	MsgProjectionEmpty = PrefixInvalid + "ProjectionType is INCLUDE, but NonKeyAttributes is not " +
 		"specified"
-	// MsgProjectionDuplicate is a name twice in NonKeyAttributes; name; unsure: only the refusal
-	// is known.
-	MsgProjectionDuplicate = PrefixInvalid + "Duplicate attribute in NonKeyAttributes: %s"
+	// MsgProjectionDuplicate is a name twice in NonKeyAttributes; name.
+	MsgProjectionDuplicate = PrefixInvalid + "Duplicate element in NonKeyAttributes: %s"
 	// MsgProjectionCount is too many NonKeyAttributes over all indexes; unsure: only the refusal
 	// is known.
 	MsgProjectionCount = PrefixInvalid + "Number of NonKeyAttributes over all indexes exceeds " +
@@ -74,16 +73,27 @@ const (
 	// MsgGSIUnitsOnDemand is throughput of an index beside PAY_PER_REQUEST; index.
 	MsgGSIUnitsOnDemand = PrefixInvalid + "ProvisionedThroughput should not be specified for index: " +
 		"%s when BillingMode is PAY_PER_REQUEST"
-	// MsgGSIUnitsAbsent is an index of a provisioned table without throughput; index; unsure.
+	// MsgGSIUnitsAbsent is an index of a provisioned table without throughput; index.
 	MsgGSIUnitsAbsent = PrefixInvalid + "ProvisionedThroughput is not specified for index: %s"
 	// MsgGSICount is too many global indexes.
 	MsgGSICount = PrefixInvalid + "GlobalSecondaryIndex count exceeds the per-table limit of 20"
-	// MsgStreamView is StreamEnabled without a view type; unsure: only the refusal is known.
-	MsgStreamView = PrefixInvalid + "StreamViewType must be specified when StreamEnabled is true"
-	// MsgStreamViewOff is a view type while StreamEnabled is false; unsure: only the refusal is
-	// known.
-	MsgStreamViewOff = PrefixInvalid + "StreamViewType can not be specified when StreamEnabled is " +
-		"false"
+	// MsgCreateStreamView and MsgCreateStreamViewOff are StreamEnabled without a view type, and a view type while it is
+	// false, of a new table. The service does write "UpdateViewType".
+	MsgCreateStreamView    = PrefixInvalid + "Table is being created with a stream enabled, UpdateViewType is required"
+	MsgCreateStreamViewOff = PrefixInvalid + "Table is being created with a stream disabled, UpdateViewType should not be specified"
+	// MsgMaximumRange is an on-demand maximum that is none; member, "table" or "index : NAME".
+	MsgMaximumRange = PrefixInvalid + "Requested %s for OnDemandThroughput for %s is outside of valid range"
+	// MsgMaximumProvisioned and MsgMaximumProvisionedIndex are one of a new table that is provisioned; member (index).
+	MsgMaximumProvisioned      = PrefixInvalid + "%s for OnDemandThroughput cannot be specified when table BillingMode is PROVISIONED."
+	MsgMaximumProvisionedIndex = PrefixInvalid + "%s for OnDemandThroughput for index: %s cannot be specified when table " +
+		"BillingMode is PROVISIONED."
+	// MsgSSETypeOff and MsgSSEKeyOff are members of an SSESpecification that is not Enabled.
+	MsgSSETypeOff = PrefixInvalid + "SSEType can not be specified if Enabled is false"
+	MsgSSEKeyOff  = PrefixInvalid + "KMSMasterKeyId can not be specified if Enabled is false"
+	// MsgSSEKeyType is a key without the kind of encryption.
+	MsgSSEKeyType = PrefixInvalid + "SSEType KMS is required if KMSMasterKeyId is specified"
+	// MsgSSEType is a kind of encryption that there is not; kind.
+	MsgSSEType = PrefixInvalid + "SSEType %s is not supported"
 	// MsgWarmRead and MsgWarmWrite are warm throughput below the provisioned one; "table" or
 	// "index NAME".
 	MsgWarmRead = PrefixInvalid + "Requested ReadUnitsPerSecond for WarmThroughput for %s is lower " +
@@ -91,7 +101,7 @@ const (
 	MsgWarmWrite = PrefixInvalid + "Requested WriteUnitsPerSecond for WarmThroughput for %s is lower " +
 		"than WriteCapacityUnits of ProvisionedThroughput"
 	// MsgWarmReadFalls and MsgWarmWriteFalls are an update below the present warm throughput; "table" or
-	// "index NAME". That of a table's reads was seen from the service; unsure: the others.
+	// "index NAME".
 	MsgWarmReadFalls = PrefixInvalid + "Requested ReadUnitsPerSecond for WarmThroughput for %s is lower " +
 		"than current WarmThroughput, decreasing WarmThroughput is not supported"
 	MsgWarmWriteFalls = PrefixInvalid + "Requested WriteUnitsPerSecond for WarmThroughput for %s is lower " +
@@ -134,18 +144,36 @@ const (
 		"Requested ReadCapacityUnits: %d. Current WriteCapacityUnits provisioned for the table: %d. " +
 		"Requested WriteCapacityUnits: %d. Refer to the Amazon DynamoDB Developer Guide for current " +
 		"limits and how to request higher limits."
-	// MsgUnitsSameIndex is the same for an index; index, read, read, write, write units; unsure.
+	// MsgUnitsSameIndex is the same for an index; index, index, read, read, index, write, write units; unsure: the end.
 	MsgUnitsSameIndex = "The provisioned throughput for the index %s will not change. The requested " +
-		"value equals the current value. Current ReadCapacityUnits provisioned for the index: %d. " +
-		"Requested ReadCapacityUnits: %d. Current WriteCapacityUnits provisioned for the index: %d. " +
+		"value equals the current value. Current ReadCapacityUnits provisioned for index %s: %d. " +
+		"Requested ReadCapacityUnits: %d. Current WriteCapacityUnits provisioned for index %s: %d. " +
 		"Requested WriteCapacityUnits: %d. Refer to the Amazon DynamoDB Developer Guide for current " +
 		"limits and how to request higher limits."
 	// MsgStreamEnabled is a stream that is enabled again; table (wire-facts §10 #15).
 	MsgStreamEnabled = "Table already has an enabled stream: TableName: %s"
-	// MsgStreamDisabled is a stream that is disabled though it is off; table; unsure: only the
-	// refusal is known.
+	// MsgStreamView and MsgStreamViewOff are MsgCreateStreamView and MsgCreateStreamViewOff of UpdateTable.
+	MsgStreamView    = PrefixInvalid + "If stream is being enabled then UpdateViewType is required"
+	MsgStreamViewOff = PrefixInvalid + "If stream is being disabled, then UpdateViewType must not be specified"
+	// MsgOnlyOperation is a change that comes with others; change.
+	MsgOnlyOperation = PrefixInvalid + "%s must be the only operation in the request"
+	// MsgOnlyMaximum is an on-demand maximum that comes with more than a billing mode.
+	MsgOnlyMaximum = PrefixInvalid + "OnDemandThroughput can only be combined with BillingMode in an UpdateTable request"
+	// MsgStreamWithUnits is a change of stream and throughput; its beginning is unsure.
+	MsgStreamWithUnits = PrefixInvalid + "You cannot modify stream status while updating table IOPS"
+	// MsgMaximumMode is an on-demand maximum of a table that is provisioned; member.
+	MsgMaximumMode = PrefixInvalid + "%s for OnDemandThroughput cannot be specified when the table BillingMode is PROVISIONED"
+	// MsgSSESame is encryption switched off where it is the service's own.
+	MsgSSESame = PrefixInvalid + "Table is already encrypted by default"
+	// MsgStreamDisabled is a stream that is disabled though it is off; table.
 	MsgStreamDisabled = "Table has no stream to disable: TableName: %s"
-	// MsgIndexExists is an index to create that exists; unsure.
+	// MsgIndexNotFound is ResourceNotFound of an index to update or delete; index, table.
+	MsgIndexNotFound = "Requested resource not found: Index %s for table %s"
+	// MsgIndexOther is one that is no global index; "update" or "delete", index.
+	MsgIndexOther = "Cannot %s an index that is not a GlobalSecondaryIndex: %s"
+	// MsgIndexCount is LimitExceeded of an index too many.
+	MsgIndexCount = "Subscriber limit exceeded: Number of global secondary indexes exceeds per-table limit of 20"
+	// MsgIndexExists is an index to create that exists.
 	MsgIndexExists = "Attempting to create an index which already exists"
 	// MsgDefinitionType is an attribute of a key that is defined with another type; name; unsure: only
 	// the refusal is known.
@@ -162,12 +190,32 @@ const (
 	// MsgTables is LimitExceeded of a table too many; limit. The number stood at 256 in the errors that
 	// users published.
 	MsgTables = "Subscriber limit exceeded: There is a limit of %d tables per subscriber"
-	// MsgTableUnits is LimitExceeded of throughput above what a table may have; "read" or "write", limit; unsure: only
-	// the limit is known.
-	MsgTableUnits = "Subscriber limit exceeded: Provisioned %s capacity units of a table are limited to %d"
-	// MsgAccountUnits is LimitExceeded of throughput above what an account may have; "read" or "write", limit; unsure:
-	// only the limit is known.
-	MsgAccountUnits = "Subscriber limit exceeded: Provisioned %s capacity units of an account are limited to %d"
+	// MsgTableUnits and MsgIndexUnits are LimitExceeded of throughput above what a table, or an index, may have; member,
+	// (index,) units, region, limit.
+	MsgTableUnits = "The requested %s, %d, is above the per table maximum for the account in %s. Per table maximum: %d. " +
+		msgHigherLimits
+	MsgIndexUnits = "The requested %s for index %s, %d, is above the per index maximum for the account in %s. " +
+		"Per index maximum: %d. " + msgHigherLimits
+	// MsgAccountUnits is LimitExceeded of throughput above what an account may have; member, region, member, units of
+	// all tables, limit, units that are asked for.
+	MsgAccountUnits = "This request would have caused the %s limit to be exceeded for the account in %s. Current %s " +
+		"reserved by the account: %d. Limit: %d. Requested: %d. " + msgHigherLimits
+	// MsgMaximumUnits and MsgWarmUnits are LimitExceeded of an on-demand maximum, or warm throughput, above what a table
+	// may have; member, "table" or "index : NAME" ("index NAME" for the second), quota, region.
+	MsgMaximumUnits = "Subscriber limit exceeded: Requested %s for OnDemandThroughput for %s exceeds %s of the account in region %s"
+	MsgWarmUnits    = "Subscriber limit exceeded: Requested %s for WarmThroughput for %s exceeds %s of the account in region %s"
+	// MsgTablesAtOnce is LimitExceeded of tables that change at once; limit. The number stood at 10 in the errors that
+	// users published.
+	MsgTablesAtOnce = "Subscriber limit exceeded: Only %d tables can be created, updated, or deleted simultaneously"
+	// MsgIndexedAtOnce is LimitExceeded of tables with indexes that are created at once.
+	MsgIndexedAtOnce = "Subscriber limit exceeded: You have exceeded the maximum number of indexed tables that can be " +
+		"created simultaneously"
+	// MsgClassSwitch is LimitExceeded of changes of the table class.
+	MsgClassSwitch = "Subscriber limit exceeded: Updates to TableClass are limited to 2 times in 30 day(s)."
+	// MsgSSESwitch is LimitExceeded of changes of encryption; end of the window, number, last change, next change.
+	MsgSSESwitch = "Subscriber limit exceeded: Encryption mode changes are limited in the 24h window ending at %s. After the " +
+		"first 4 change, each subsequent change in the same window can be performed at most once every 21600 seconds. " +
+		"Number of updates today: %d. Last change at %s. Next changes can be made at %s."
 	// MsgProtected is DeleteTable of a protected table (wire-facts §10 #14).
 	MsgProtected = "Resource cannot be deleted as it is currently protected against deletion. " +
 		"Disable deletion protection first."
@@ -201,12 +249,13 @@ const (
 	// MsgTagArnNotFound is ResourceNotFound; ARN. DynamoDB does write "ResourcArn":
 	// TestTextsGolden.
 	MsgTagArnNotFound = "Requested resource not found: ResourcArn: %s not found"
-	// MsgTagCount is more than 50 tags; unsure: only the refusal is known.
-	MsgTagCount = PrefixInvalid + "Number of tags exceeds per-resource limit of 50"
-	// MsgTagReserved is a tag key of the provider; key; unsure: only the refusal is known.
-	MsgTagReserved = PrefixInvalid + "Tag keys can not begin with aws: %s"
-	// MsgTagToken is a NextToken that no answer held; unsure.
-	MsgTagToken = "Invalid NextToken"
+	// MsgTagCount is more than 50 tags.
+	MsgTagCount = "Number of Tags exceed the current limit for the provided ResourceArn"
+	// MsgTagReserved is a tag key of the provider; key.
+	MsgTagReserved = "Tag Key cannot be prefixed with aws:, Key: %s"
 	// MsgTagDuplicate is a key twice; key; unsure.
 	MsgTagDuplicate = PrefixInvalid + "Duplicate tag key: %s"
 )
+
+// msgHigherLimits ends the texts on quotas.
+const msgHigherLimits = "Refer to the Amazon DynamoDB Developer Guide for current limits and how to request higher limits."

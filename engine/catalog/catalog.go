@@ -367,6 +367,20 @@ func (c *Catalog) Provisioned(but string) (sum Throughput) {
 	return sum
 }
 
+// Passing counts the tables that are being created, updated or deleted, and of those that are being created the ones
+// with indexes.
+func (c *Catalog) Passing() (all, indexed int) {
+	for _, t := range c.snapshot() {
+		if t.Status != StatusActive {
+			all++
+		}
+		if t.Status == StatusCreating && len(t.Table.Indexes) > 0 {
+			indexed++
+		}
+	}
+	return all, indexed
+}
+
 // Count of tables in every state.
 func (c *Catalog) Count() int { return len(c.snapshot()) }
 

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -201,6 +202,10 @@ type Record struct {
 	SSE                *SSE     `json:"sse,omitempty"`
 	// TableClass is empty for the default.
 	TableClass string `json:"tableClass,omitempty"`
+	// ClassChanges are the last times when the class was changed, SSEChanges those of the encryption on the day that began
+	// with the first of them, oldest first, in milliseconds since 1970.
+	ClassChanges []int64 `json:"classChanges,omitempty"`
+	SSEChanges   []int64 `json:"sseChanges,omitempty"`
 	// TTLAttribute is the attribute last named to UpdateTimeToLive; Table.TTL is empty when off.
 	TTLAttribute string `json:"ttlAttribute,omitempty"`
 	// TTLUntilMs is when a change of time to live is over, TTLChangedMs when it was made, in
@@ -307,9 +312,37 @@ func (r *Record) clone() *Record {
 		restore := *r.Restore
 		c.Restore = &restore
 	}
+	c.ClassChanges, c.SSEChanges = slices.Clone(r.ClassChanges), slices.Clone(r.SSEChanges)
 	c.Insights = maps.Clone(r.Insights)
 	c.StreamPolicies = maps.Clone(r.StreamPolicies)
 	return &c
+}
+
+// classStandard is the class of a table that has no other.
+const classStandard = "STANDARD"
+
+// classChangesKept is how many changes of the class are remembered.
+const classChangesKept = 2
+
+// Class is the table's class.
+func (r *Record) Class() string { return cmp.Or(r.TableClass, classStandard) }
+
+// ClassChangedMs is when the class was changed last, in milliseconds since 1970; zero for never.
+func (r *Record) ClassChangedMs() int64 {
+	if n := len(r.ClassChanges); n > 0 {
+		return r.ClassChanges[n-1]
+	}
+	return 0
+}
+
+// ChangeClass gives the table a class. That which it has is no change.
+func (r *Record) ChangeClass(class string, nowMs int64) {
+	if class == r.Class() {
+		return
+	}
+	r.TableClass = class
+	r.ClassChanges = append(r.ClassChanges, nowMs)
+	r.ClassChanges = r.ClassChanges[max(0, len(r.ClassChanges)-classChangesKept):]
 }
 
 // settle moves a record over the end of its passing status. It reports whether it changed; a

@@ -60,7 +60,7 @@ func newTable(in *api.CreateTableInput) error {
 		c.defined = append(c.defined, d.AttributeName.Value)
 	}
 	steps := []func() error{
-		c.units, c.tableKey, c.localIndexes, c.globalIndexes, c.vectorIndexes, c.definitions, c.stream, c.warm,
+		c.units, c.maxima, c.tableKey, c.localIndexes, c.globalIndexes, c.vectorIndexes, c.definitions, c.stream, c.warm, c.sse,
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
@@ -257,7 +257,7 @@ func (c *creation) globalIndexes() error {
 	for i := range all {
 		ix := &all[i]
 		name := ix.IndexName.Value
-		if err := globalKey(ix.KeySchema, c.defined, name); err != nil {
+		if err := globalKey(ix.KeySchema, c.defined); err != nil {
 			return err
 		}
 		if err := c.projection(ix.Projection); err != nil {
@@ -281,7 +281,7 @@ func (c *creation) globalIndexes() error {
 
 // globalKey checks the key of a global index: up to four HASH attributes, then up to four RANGE
 // attributes (wire-facts §6.1.1).
-func globalKey(key []api.KeySchemaElement, defined []string, index string) error {
+func globalKey(key []api.KeySchemaElement, defined []string) error {
 	if err := keyDefined(key, defined); err != nil {
 		return err
 	}
@@ -297,13 +297,16 @@ func globalKey(key []api.KeySchemaElement, defined []string, index string) error
 		case k.KeyType.Value == api.KeyTypeRange:
 			sort++
 		case sort > 0:
-			return invalid(api.MsgKeyParts, index)
+			return invalid(api.MsgKeyOrder)
 		default:
 			hash++
 		}
 	}
-	if hash > keyPartsMax || sort > keyPartsMax {
-		return invalid(api.MsgKeyParts, index)
+	switch {
+	case hash > keyPartsMax:
+		return invalid(api.MsgKeyParts, api.KeyTypeHash)
+	case sort > keyPartsMax:
+		return invalid(api.MsgKeyParts, api.KeyTypeRange)
 	}
 	return nil
 }
@@ -355,17 +358,21 @@ func (c *creation) definitions() error {
 	return nil
 }
 
-func (c *creation) stream() error { return streamSetting(c.in.StreamSpecification) }
+func (c *creation) stream() error {
+	return streamSetting(c.in.StreamSpecification, api.MsgCreateStreamView, api.MsgCreateStreamViewOff)
+}
 
-// streamSetting makes the checks #29 and #30.
-func streamSetting(s *api.StreamSpecification) error {
+func (c *creation) sse() error { return sseSetting(c.in.SSESpecification) }
+
+// streamSetting makes the checks #29 and #30; absent and off are the texts.
+func streamSetting(s *api.StreamSpecification, absent, off string) error {
 	switch {
 	case s == nil:
 		return nil
 	case s.StreamEnabled.Value && !s.StreamViewType.Set:
-		return invalid(api.MsgStreamView)
+		return api.Errorf(api.Validation, "%s", absent)
 	case !s.StreamEnabled.Value && s.StreamViewType.Set:
-		return invalid(api.MsgStreamViewOff)
+		return api.Errorf(api.Validation, "%s", off)
 	}
 	return nil
 }

@@ -34,14 +34,19 @@ func UpdateTable(in *api.UpdateTableInput, _ Options) error {
 	if err := unitsInRange(in.ProvisionedThroughput); err != nil {
 		return err
 	}
-	if err := streamSetting(in.StreamSpecification); err != nil {
-		return err
+	for _, check := range []func(*api.UpdateTableInput) error{oneChange, updatedStream, updatedSSE, updatedMaxima, indexUpdates, vectorUpdates} {
+		if err := check(in); err != nil {
+			return err
+		}
 	}
-	if err := indexUpdates(in); err != nil {
-		return err
-	}
-	return vectorUpdates(in)
+	return nil
 }
+
+func updatedStream(in *api.UpdateTableInput) error {
+	return streamSetting(in.StreamSpecification, api.MsgStreamView, api.MsgStreamViewOff)
+}
+
+func updatedSSE(in *api.UpdateTableInput) error { return sseSetting(in.SSESpecification) }
 
 // indexUpdates makes the checks #4 and #5, and #3 for indexes to be created.
 func indexUpdates(in *api.UpdateTableInput) error {
@@ -87,7 +92,7 @@ func NewIndex(ix *api.CreateGlobalSecondaryIndexAction, definitions []api.Attrib
 	for i, d := range definitions {
 		defined[i] = d.AttributeName.Value
 	}
-	if err := globalKey(ix.KeySchema, defined, ix.IndexName.Value); err != nil {
+	if err := globalKey(ix.KeySchema, defined); err != nil {
 		return err
 	}
 	return new(creation).projection(ix.Projection)

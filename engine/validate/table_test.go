@@ -165,22 +165,22 @@ func TestCreateTableStatic(t *testing.T) { //nolint:funlen // one table
 		{"28 definitions", func(in *api.CreateTableInput) {
 			in.AttributeDefinitions = define("a", "b", "c", "a")
 			in.GlobalSecondaryIndexes = []api.GlobalSecondaryIndex{gsi("idx", "c")}
-		}, inv + "Duplicate AttributeName in AttributeDefinitions: a"},
+		}, "Attribute Name is duplicated: a"},
 		{"28 attributes", func(in *api.CreateTableInput) {
 			ix := gsi("idx", "c")
 			ix.Projection = &api.Projection{ProjectionType: str("INCLUDE"), NonKeyAttributes: []string{"x", "x"}}
 			in.GlobalSecondaryIndexes = []api.GlobalSecondaryIndex{ix}
-		}, inv + "Duplicate attribute in NonKeyAttributes: x"},
+		}, inv + "Duplicate element in NonKeyAttributes: x"},
 		{"29", func(in *api.CreateTableInput) {
 			in.AttributeDefinitions = define("a", "b")
 			in.StreamSpecification = &api.StreamSpecification{StreamEnabled: api.Some(true)}
-		}, inv + "StreamViewType must be specified when StreamEnabled is true"},
+		}, inv + "Table is being created with a stream enabled, UpdateViewType is required"},
 		{"30", func(in *api.CreateTableInput) {
 			in.AttributeDefinitions = define("a", "b")
 			in.StreamSpecification = &api.StreamSpecification{
 				StreamEnabled: api.Some(false), StreamViewType: str("NEW_IMAGE"),
 			}
-		}, inv + "StreamViewType can not be specified when StreamEnabled is false"},
+		}, inv + "Table is being created with a stream disabled, UpdateViewType should not be specified"},
 		{"31 table", func(in *api.CreateTableInput) {
 			in.AttributeDefinitions = define("a", "b")
 			in.BillingMode, in.ProvisionedThroughput = api.Opt[string]{}, units(5, 5)
@@ -201,12 +201,11 @@ func TestCreateTableStatic(t *testing.T) { //nolint:funlen // one table
 		}, "Invalid KeySchema: The first KeySchemaElement is not a HASH key type"},
 		{"GSI order", func(in *api.CreateTableInput) {
 			in.GlobalSecondaryIndexes = []api.GlobalSecondaryIndex{gsi("idx", "c", "a", "b:HASH")}
-		}, inv + "Index KeySchema can contain at most 4 HASH elements followed by at most 4 RANGE " +
-			"elements for index: idx"},
+		}, inv + "All HASH key attributes must precede RANGE key attributes in the KeySchema"},
 		{"tags", func(in *api.CreateTableInput) {
 			in.AttributeDefinitions = define("a", "b")
 			in.Tags = []api.Tag{{Key: str("aws:x"), Value: str("")}}
-		}, inv + "Tag keys can not begin with aws: aws:x"},
+		}, "Tag Key cannot be prefixed with aws:, Key: aws:x"},
 		{"later members", func(in *api.CreateTableInput) { in.GlobalTableSourceArn = api.Some("arn:aws:dynamodb:a:1:table/abc") },
 			"The parameter GlobalTableSourceArn is known and not supported by this version"},
 		{"good", func(in *api.CreateTableInput) {
@@ -256,8 +255,24 @@ func TestUpdateTableStatic(t *testing.T) {
 				update("idx", units(1, 1)), update("idx", units(1, 1)),
 			},
 		},
-		inv + "StreamViewType must be specified when StreamEnabled is true": {
+		inv + "If stream is being enabled then UpdateViewType is required": {
 			StreamSpecification: &api.StreamSpecification{StreamEnabled: api.Some(true)},
+		},
+		inv + "If stream is being disabled, then UpdateViewType must not be specified": {
+			StreamSpecification: &api.StreamSpecification{StreamEnabled: api.Some(false), StreamViewType: str("KEYS_ONLY")},
+		},
+		inv + "SSEType can not be specified if Enabled is false": {SSESpecification: &api.SSESpecification{
+			Enabled: api.Some(false), SSEType: str("AES256"), KMSMasterKeyId: str("k"),
+		}},
+		inv + "KMSMasterKeyId can not be specified if Enabled is false": {SSESpecification: &api.SSESpecification{
+			Enabled: api.Some(false), KMSMasterKeyId: str("k"),
+		}},
+		inv + "SSEType AES256 is not supported":                        {SSESpecification: &api.SSESpecification{Enabled: api.Some(true), SSEType: str("AES256")}},
+		inv + "SSEType KMS is required if KMSMasterKeyId is specified": {SSESpecification: &api.SSESpecification{KMSMasterKeyId: str("k")}},
+		inv + "Requested MaxReadRequestUnits for OnDemandThroughput for index : idx is outside of valid range": {
+			GlobalSecondaryIndexUpdates: []api.GlobalSecondaryIndexUpdate{{Update: &api.UpdateGlobalSecondaryIndexAction{
+				IndexName: str("idx"), OnDemandThroughput: &api.OnDemandThroughput{MaxReadRequestUnits: api.Some[int64](0)},
+			}}},
 		},
 		api.MsgReplicaNoAction: {ReplicaUpdates: []api.ReplicationGroupUpdate{{}}},
 	} {
@@ -272,6 +287,37 @@ func TestUpdateTableStatic(t *testing.T) {
 	} {
 		in.TableName = str("Tab")
 		requireText(t, UpdateTable(in, Options{}), "")
+	}
+}
+
+// TestOneChange: what must come alone, in the order in which it is told of, and what may come together.
+func TestOneChange(t *testing.T) {
+	sse, maximum := &api.SSESpecification{Enabled: api.Some(true)}, &api.OnDemandThroughput{MaxReadRequestUnits: api.Some[int64](1)}
+	view := &api.StreamSpecification{StreamEnabled: api.Some(true), StreamViewType: str("KEYS_ONLY")}
+	units := &api.ProvisionedThroughput{ReadCapacityUnits: api.Some[int64](1), WriteCapacityUnits: api.Some[int64](1)}
+	alone := func(what string) string { return inv + what + " must be the only operation in the request" }
+	for _, c := range []struct {
+		want string
+		in   *api.UpdateTableInput
+	}{
+		{alone("Server-Side Encryption modification"), &api.UpdateTableInput{SSESpecification: sse, TableClass: str("STANDARD")}},
+		{alone("TableClass modification"), &api.UpdateTableInput{TableClass: str("STANDARD"), DeletionProtectionEnabled: api.Some(true)}},
+		{alone("DeletionProtection modification"), &api.UpdateTableInput{DeletionProtectionEnabled: api.Some(true), WarmThroughput: &api.WarmThroughput{}}},
+		{alone("WarmThroughput"), &api.UpdateTableInput{WarmThroughput: &api.WarmThroughput{}, OnDemandThroughput: maximum}},
+		{inv + "OnDemandThroughput can only be combined with BillingMode in an UpdateTable request",
+			&api.UpdateTableInput{OnDemandThroughput: maximum, StreamSpecification: view}},
+		{inv + "You cannot modify stream status while updating table IOPS", &api.UpdateTableInput{StreamSpecification: view, ProvisionedThroughput: units}},
+		{inv + "You cannot modify stream status while updating table IOPS", &api.UpdateTableInput{
+			StreamSpecification: view, BillingMode: str("PROVISIONED"), ProvisionedThroughput: units,
+		}},
+		{"", &api.UpdateTableInput{StreamSpecification: view, BillingMode: str("PAY_PER_REQUEST")}},
+		{"", &api.UpdateTableInput{OnDemandThroughput: maximum, BillingMode: str("PAY_PER_REQUEST")}},
+		{"", &api.UpdateTableInput{BillingMode: str("PROVISIONED"), ProvisionedThroughput: units, GlobalSecondaryIndexUpdates: []api.GlobalSecondaryIndexUpdate{
+			{Update: &api.UpdateGlobalSecondaryIndexAction{IndexName: str("idx"), ProvisionedThroughput: units}},
+		}}},
+	} {
+		c.in.TableName = str("Tab")
+		requireText(t, UpdateTable(c.in, Options{}), c.want)
 	}
 }
 
@@ -332,7 +378,7 @@ func TestTags(t *testing.T) {
 		many[i] = api.Tag{Key: str(fmt.Sprint(i)), Value: str("")}
 	}
 	requireText(t, tag(&api.TagResourceInput{ResourceArn: str(arn), Tags: many}),
-		inv+"Number of tags exceeds per-resource limit of 50")
+		"Number of Tags exceed the current limit for the provided ResourceArn")
 	requireText(t, tag(&api.TagResourceInput{ResourceArn: str(arn), Tags: many[:50]}), "")
 	requireText(t, tag(&api.TagResourceInput{ResourceArn: str(arn), Tags: []api.Tag{many[0], many[0]}}),
 		inv+"Duplicate tag key: 0")
