@@ -14,6 +14,7 @@ import (
 
 	"github.com/keystone-db/kstone/engine/catalog"
 	"github.com/keystone-db/kstone/engine/follow"
+	"github.com/keystone-db/kstone/engine/kinesis"
 	"github.com/keystone-db/kstone/engine/lease"
 	"github.com/keystone-db/kstone/engine/schema"
 	"github.com/keystone-db/kstone/engine/stream"
@@ -65,6 +66,8 @@ type run struct {
 	idle   atomic.Bool
 	passed atomic.Uint64
 	missed atomic.Uint64
+	// refused counts changes that were left out since the database was opened.
+	refused atomic.Uint64
 
 	// anew makes the next pass begin at the stored cursor, poke has it made; it holds one call.
 	anew     atomic.Bool
@@ -146,7 +149,7 @@ func (db *core) newRun(id runID, table string, deliver deliverer) *run {
 			if err != nil {
 				return err
 			}
-			return deliver(ctx, t, id.consumer, found)
+			return r.leftOut(deliver(ctx, t, id.consumer, found))
 		},
 		Missed: func(before stream.Position) {
 			db.opts.Logger.Error().Str("table", table).Str("consumer", id.consumer).Stringer("before", before).
@@ -154,6 +157,18 @@ func (db *core) newRun(id runID, table string, deliver deliverer) *run {
 		},
 	})
 	return r
+}
+
+// leftOut counts what a consumer will never take, which is no failure.
+func (r *run) leftOut(err error) error {
+	refused, ok := errors.AsType[*kinesis.Refused](err)
+	if !ok {
+		return err
+	}
+	r.refused.Add(uint64(len(refused.Records)))
+	r.db.opts.Logger.Error().Err(refused.Err).Str("table", r.table).Str("consumer", r.id.consumer).
+		Int("records", len(refused.Records)).Msg("changes are left out that will never be taken")
+	return nil
 }
 
 // hold takes the lease of the run or renews it.
@@ -211,7 +226,9 @@ func (db *core) consumerStats() []ConsumerStats {
 	var out []ConsumerStats
 	now := db.exec.Now().UnixMilli()
 	for _, r := range db.following.runs {
-		s := ConsumerStats{Table: r.table, Consumer: r.id.consumer, Passed: r.passed.Load(), Missed: r.missed.Load()}
+		s := ConsumerStats{
+			Table: r.table, Consumer: r.id.consumer, Passed: r.passed.Load(), Missed: r.missed.Load(), Refused: r.refused.Load(),
+		}
 		if !r.idle.Load() {
 			s.Lag = time.Duration(max(0, now-r.idleMs.Load())) * time.Millisecond
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/keystone-db/kstone/engine/api"
+	"github.com/keystone-db/kstone/engine/attr"
 	"github.com/keystone-db/kstone/engine/storage/memstore"
 )
 
@@ -266,4 +267,73 @@ func TestDestinationsGoOn(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, d.Work(ctx))
 	require.NoError(t, consistent(ctx, store, c.now))
+}
+
+// TestRefusedRecordsHoldNothingUp: what a data stream will never take is counted, and what follows is delivered.
+func TestRefusedRecordsHoldNothingUp(t *testing.T) {
+	s := &sink{checks: map[string]error{streamOne: nil}}
+	d, ctx := openTest(t, Options{DataStreams: s}), t.Context()
+	d.orders()
+	require.NoError(t, d.enableKinesis(streamOne))
+	require.NoError(t, d.Work(ctx))
+	d.put(item1("a", "1"))
+	s.fail = &DataStreamRefused{Records: []int{0}, Err: errors.New("too large")}
+	require.NoError(t, d.Work(ctx))
+	s.fail = nil
+	d.put(item1("a", "2"))
+	require.NoError(t, d.Work(ctx))
+	require.Equal(t, "MODIFY a 2", s.told())
+	stats := d.served.Load().consumerStats()
+	require.Len(t, stats, 1)
+	require.Equal(t, []uint64{2, 1}, []uint64{stats[0].Passed, stats[0].Refused})
+	shown := string((&Stats{Consumers: stats}).AppendPrometheus(nil))
+	require.Contains(t, shown, `kstone_consumer_refused_records{consumer="orders/kinesis/`+streamOne+`"} 1`)
+}
+
+// BenchmarkPutWithDestination is a put that replaces an item of 400 bytes, in memory: alone, with a stream of both
+// images, and with a data stream that takes all at once and works on the same processors.
+func BenchmarkPutWithDestination(b *testing.B) {
+	for _, with := range []string{"nothing", "stream", "destination"} {
+		b.Run(with, func(b *testing.B) {
+			s := &sink{checks: map[string]error{streamOne: nil}, fail: &DataStreamRefused{}}
+			db, err := OpenInMemory(Options{DataStreams: s})
+			require.NoError(b, err)
+			defer func() { require.NoError(b, db.Close()) }()
+			_, err = db.CreateTable(b.Context(), &api.CreateTableInput{
+				TableName: api.Some("orders"), BillingMode: api.Some(api.BillingModePayPerRequest),
+				KeySchema:            []api.KeySchemaElement{{AttributeName: api.Some("pk"), KeyType: api.Some("HASH")}},
+				AttributeDefinitions: []api.AttributeDefinition{{AttributeName: api.Some("pk"), AttributeType: api.Some("S")}},
+			})
+			require.NoError(b, err)
+			switch with {
+			case "stream":
+				_, err = db.UpdateTable(b.Context(), &api.UpdateTableInput{
+					TableName: api.Some("orders"), StreamSpecification: &api.StreamSpecification{
+						StreamEnabled: api.Some(true), StreamViewType: api.Some(api.StreamViewTypeNewAndOldImages),
+					},
+				})
+				require.NoError(b, err)
+			case "destination":
+				in := &api.EnableKinesisStreamingDestinationInput{TableName: api.Some("orders"), StreamArn: api.Some(streamOne)}
+				_, err = db.EnableKinesisStreamingDestination(b.Context(), in)
+				require.NoError(b, err)
+				require.NoError(b, db.Work(b.Context()))
+			}
+			pad := strings.Repeat("x", 370)
+			var items []attr.Item
+			for i := range 1000 {
+				it, err := item1(fmt.Sprint(i), pad).Build()
+				require.NoError(b, err)
+				items = append(items, it)
+			}
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				i++
+				if _, err := db.PutItem(b.Context(), &api.PutItemInput{TableName: api.Some("orders"), Item: items[i%len(items)]}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }

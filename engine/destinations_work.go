@@ -32,6 +32,10 @@ type DataStreams = kinesis.Sink
 // DataStreamRecord is one change for a data stream.
 type DataStreamRecord = kinesis.Record
 
+// DataStreamRefused is the error of DataStreams.Put for records that a data stream will never take. They are left
+// out and counted, as the service does.
+type DataStreamRefused = kinesis.Refused
+
 // Errors of DataStreams.
 var (
 	// ErrNoDataStream: there is none of that ARN, or it may not be used.

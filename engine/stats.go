@@ -26,6 +26,9 @@ type ConsumerStats struct {
 	Lag time.Duration
 	// Passed counts the records that were delivered, Missed how often some were forgotten before.
 	Passed, Missed uint64
+	// Refused counts those of the delivered that the consumer would never take and were left out, since the
+	// database was opened.
+	Refused uint64
 }
 
 // Stats tells the figures. It costs some microseconds, does no I/O and reads no items, so that it may

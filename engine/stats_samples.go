@@ -211,7 +211,7 @@ func unixSeconds(t time.Time) float64 {
 }
 
 func (s *Stats) consumerSamples(out *samples) {
-	var lag, passed, missed []SamplePoint
+	var lag, passed, missed, refused []SamplePoint
 	for _, c := range s.Consumers {
 		point := SamplePoint{Label: "consumer", LabelValue: c.Table + "/" + c.Consumer}
 		point.Value = c.Lag.Seconds()
@@ -220,9 +220,12 @@ func (s *Stats) consumerSamples(out *samples) {
 		passed = append(passed, point)
 		point.Value = float64(c.Missed)
 		missed = append(missed, point)
+		point.Value = float64(c.Refused)
+		refused = append(refused, point)
 	}
 	out.add(Gauge, "consumer_lag_seconds", "Time since a consumer of a table's changes had all of them, 0 while it has.", lag...)
 	out.add(Gauge, "consumer_passed_records", "Changes that were delivered to a consumer since it was added.", passed...)
+	out.add(Gauge, "consumer_refused_records", "Changes that a consumer would never take and that were left out, since the start.", refused...)
 	out.add(Gauge, "consumer_missed", "How often changes were too old before a consumer had them.", missed...)
 }
 

@@ -9,6 +9,7 @@ import (
 	"crypto/md5" //nolint:gosec // spreads records over shards, as the service does
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -22,6 +23,22 @@ var (
 	// ErrNotActive: the data stream takes no records now.
 	ErrNotActive = errors.New("kinesis: the data stream is not active")
 )
+
+// Refused says that a data stream will never take some records, which are left out.
+type Refused struct {
+	// Records are their places among those that were put.
+	Records []int
+	// Err is the reason for the last of them.
+	Err error
+}
+
+// Error implements error.
+func (r *Refused) Error() string {
+	return fmt.Sprintf("kinesis: %d records are refused for good: %v", len(r.Records), r.Err)
+}
+
+// Unwrap returns the reason.
+func (r *Refused) Unwrap() error { return r.Err }
 
 // Record is one record of a data stream.
 type Record struct {
@@ -38,7 +55,8 @@ type Sink interface {
 	Check(ctx context.Context, streamARN string) error
 	// Put appends records, those with the same partition key in their order. When it returns without an error
 	// all are there to stay. After an error any of them may be, and all come again: one with the same
-	// partition key must not come before it has, so what follows an error begins with what failed.
+	// partition key must not come before it has, so what follows an error begins with what failed. A *Refused
+	// is no such error: all others are there to stay.
 	Put(ctx context.Context, streamARN string, records []Record) error
 }
 

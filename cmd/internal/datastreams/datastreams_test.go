@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -11,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,6 +30,7 @@ type fake struct {
 	status   string
 	reject   func(n int) bool
 	refuse   func(n int) int // the status of a request; 0 takes it
+	bad      string          // a request with such data is refused
 	got      []putRecord
 	seen     int
 	requests int
@@ -57,6 +60,11 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = fmt.Fprintf(w, `{"StreamDescriptionSummary":{"StreamStatus":%q}}`, f.status)
 	case "Kinesis_20131202.PutRecords":
 		require.LessOrEqual(f.t, len(in.Records), 500)
+		if f.bad != "" && slices.ContainsFunc(in.Records, func(r putRecord) bool { return strings.HasPrefix(string(r.Data), f.bad) }) {
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = w.Write([]byte(`{"__type":"ValidationException","message":"1 validation error detected"}`))
+			return
+		}
 		results := make([]string, len(in.Records))
 		for i, rec := range in.Records {
 			if f.seen++; f.reject != nil && f.reject(f.seen) {
@@ -141,6 +149,39 @@ func TestPutFails(t *testing.T) {
 	require.Error(t, c.Put(t.Context(), arn, records(3, 3)))
 	require.Equal(t, 1, f.requests, "that does not pass")
 	require.Error(t, of("http://127.0.0.1:1", c.credentials).Put(t.Context(), arn, records(1, 1)))
+}
+
+// TestPutRefusedRecords: records that will never be taken hold nothing up, unless it is the data stream that is
+// wrong; all others arrive once and in order.
+func TestPutRefusedRecords(t *testing.T) {
+	f := &fake{status: "ACTIVE", bad: "bad"}
+	c := open(t, f)
+	in := records(1200, 300)
+	for _, i := range []int{0, 650, 651, 1199} {
+		in[i].Data = fmt.Append(nil, "bad", i)
+	}
+	err := c.Put(t.Context(), arn, in)
+	refused, ok := errors.AsType[*engine.DataStreamRefused](err)
+	require.True(t, ok, "%v", err)
+	require.Equal(t, []int{0, 650, 651, 1199}, refused.Records)
+	require.ErrorContains(t, err, "4 records are refused for good: kinesis: 400 ValidationException: 1 validation error detected")
+	require.Less(t, f.requests, 100)
+	last := map[string]int{}
+	for _, r := range f.got {
+		var n int
+		_, err := fmt.Sscan(string(r.Data), &n)
+		require.NoError(t, err)
+		if before, ok := last[r.PartitionKey]; ok {
+			require.Greater(t, n, before)
+		}
+		last[r.PartitionKey] = n
+	}
+	require.Len(t, f.got, 1196)
+	f.status = "DELETING"
+	err = c.Put(t.Context(), arn, in)
+	require.ErrorIs(t, err, engine.ErrDataStreamNotActive)
+	_, ok = errors.AsType[*engine.DataStreamRefused](err)
+	require.False(t, ok)
 }
 
 func TestCheck(t *testing.T) {

@@ -56,48 +56,110 @@ type (
 )
 
 // Put implements engine.DataStreams. Of records with the same partition key one is on its way at a time: a
-// request may be taken in part, and what failed must not come behind what followed it.
+// request may be taken in part, and what failed must not come behind what followed it. A request that is refused
+// for what is in it is divided until the records are found that it is refused for.
 func (c *Client) Put(ctx context.Context, arn string, records []engine.DataStreamRecord) error {
 	s, err := streamOf(arn)
 	if err != nil {
 		return err
 	}
-	pending := make([]*engine.DataStreamRecord, len(records))
+	p := putting{client: c, stream: s, most: putRecordsMax}
+	p.pending = make([]*engine.DataStreamRecord, len(records))
 	for i := range records {
-		pending[i] = &records[i]
+		p.pending[i] = &records[i]
 	}
-	for attempt := 1; len(pending) > 0; attempt++ {
-		batch, rest := nextBatch(pending)
-		failed, err := c.send(ctx, s, batch)
-		if err != nil && !passing(err) {
-			return err
-		}
-		if len(failed) < len(batch) {
+	for attempt := 1; len(p.pending) > 0; attempt++ {
+		moved, err := p.step(ctx)
+		if moved {
 			attempt = 0
 		}
-		if pending = merged(failed, rest, pending); len(failed) == 0 {
+		if err == nil {
 			continue
 		}
-		if attempt >= attemptsMax {
+		if !passing(err) || attempt >= attemptsMax {
 			return err
 		}
 		if e := c.wait(ctx, max(attempt, 1)); e != nil {
 			return errors.Join(e, err)
 		}
 	}
-	return nil
+	return p.refusal(records)
+}
+
+// putting is one call of Put.
+type putting struct {
+	client  *Client
+	stream  stream
+	pending []*engine.DataStreamRecord
+	// most is how many records the next request may have.
+	most int
+	// refused are records that are left out, and why the last one is.
+	refused map[*engine.DataStreamRecord]bool
+	why     error
+}
+
+// step makes a request. moved says that some of it is done with; an error is that of the rest of it.
+func (p *putting) step(ctx context.Context) (moved bool, err error) {
+	batch, rest := nextBatch(p.pending, p.most)
+	failed, err := p.client.send(ctx, p.stream, batch)
+	switch {
+	case err != nil && !wrong(err):
+	case err != nil && len(batch) > 1:
+		p.most, moved, err = len(batch)/2, true, nil
+	case err != nil:
+		// The record, unless something is wrong with the data stream.
+		if e := p.client.Check(ctx, p.stream.StreamARN); e != nil {
+			return false, errors.Join(e, err)
+		}
+		if p.refused == nil {
+			p.refused = map[*engine.DataStreamRecord]bool{}
+		}
+		p.refused[batch[0]], p.why, failed, err = true, err, nil, nil
+		p.most = putRecordsMax
+	default:
+		p.most = min(2*p.most, putRecordsMax)
+	}
+	p.pending = merged(failed, rest, p.pending)
+	return moved || len(failed) < len(batch), err
+}
+
+// refusal tells which records were left out.
+func (p *putting) refusal(records []engine.DataStreamRecord) error {
+	if len(p.refused) == 0 {
+		return nil
+	}
+	out := &engine.DataStreamRefused{Err: p.why}
+	for i := range records {
+		if p.refused[&records[i]] {
+			out.Records = append(out.Records, i)
+		}
+	}
+	return out
+}
+
+// wrong says whether a refusal is of what a request holds.
+func wrong(err error) bool {
+	r, ok := errors.AsType[*refusal](err)
+	if !ok || r.status == http.StatusRequestEntityTooLarge {
+		return ok
+	}
+	switch r.kind {
+	case "ValidationException", "InvalidArgumentException", "SerializationException":
+		return true
+	}
+	return false
 }
 
 // nextBatch takes the first record of each partition key, as many as a request holds, in their order. A record
 // that would not fit ends it.
-func nextBatch(pending []*engine.DataStreamRecord) (batch []*engine.DataStreamRecord, taken map[*engine.DataStreamRecord]bool) {
+func nextBatch(pending []*engine.DataStreamRecord, most int) (batch []*engine.DataStreamRecord, taken map[*engine.DataStreamRecord]bool) {
 	taken, seen, size := map[*engine.DataStreamRecord]bool{}, map[string]bool{}, 0
 	for _, r := range pending {
 		if seen[r.PartitionKey] {
 			continue
 		}
 		n := len(r.Data) + len(r.PartitionKey)
-		if len(batch) == putRecordsMax || len(batch) > 0 && size+n > putBytesMax {
+		if len(batch) == most || len(batch) > 0 && size+n > putBytesMax {
 			break
 		}
 		seen[r.PartitionKey], taken[r] = true, true
@@ -137,7 +199,9 @@ func (c *Client) send(ctx context.Context, s stream, batch []*engine.DataStreamR
 	for i, r := range out.Records {
 		if r.ErrorCode != "" {
 			failed = append(failed, batch[i])
-			err = &refusal{status: http.StatusOK, kind: r.ErrorCode, text: r.ErrorMessage}
+			if e := (&refusal{status: http.StatusOK, kind: r.ErrorCode, text: r.ErrorMessage}); err == nil || wrong(err) {
+				err = e // what passes first: what is wrong comes alone later
+			}
 		}
 	}
 	return failed, err
