@@ -116,6 +116,9 @@ func TestStrictTTL(t *testing.T) {
 
 // TestStrictTables: 2,500 and no more (wire-facts §9); one that is deleted makes room.
 func TestStrictTables(t *testing.T) {
+	if testing.Short() {
+		t.Skip("2,500 tables, one after the other")
+	}
 	d := openTest(t, Options{StrictLimits: true})
 	create := func(name string) error {
 		_, err := d.CreateTable(t.Context(), &api.CreateTableInput{

@@ -17,7 +17,7 @@ import (
 )
 
 // shortEvery thins the crashes out where another detector slows everything down.
-const shortEvery = 12
+const shortEvery = 24
 
 // crashStatesMin is how many states CI wants to see checked.
 const crashStatesMin = 5000

@@ -81,9 +81,9 @@ func compactSomewhere(t *testing.T, db *DB, stripe int, rng *rand.Rand) {
 // tables are cut, moved and merged.
 func TestKeysThatDifferBehindTheirBounds(t *testing.T) {
 	key := func(i int) []byte { return testKey(1, strings.Repeat("p", 80)+fmt.Sprintf("%04d", i)) }
-	tables, seeds := 0, uint64(4)
+	tables, seeds, rounds := 0, uint64(4), 60
 	if testing.Short() {
-		seeds = 1
+		seeds, rounds = 1, 20
 	}
 	for seed := range seeds {
 		fsys := vfs.NewMemFS(seed)
@@ -94,7 +94,7 @@ func TestKeysThatDifferBehindTheirBounds(t *testing.T) {
 		const keys = 300
 		model, gone := map[string]string{}, map[int]bool{}
 		var low storage.Snapshot
-		for round := range 60 {
+		for round := range rounds {
 			for range 40 {
 				i := rng.IntN(keys)
 				switch k := key(i); {

@@ -69,6 +69,9 @@ func TestAnArchiveThatIsDownOnAFullDisk(t *testing.T) {
 
 // TestAChunkIsBounded, with its spills: it is in memory when it is shipped and restored.
 func TestAChunkIsBounded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("60 MB are much for the race detector")
+	}
 	a := newArchiveDB(t, func(o *Options) { o.MemtableBytes = 256 << 20 })
 	require.NoError(t, a.round())
 	for i := range 5 {

@@ -112,9 +112,13 @@ func TestFiguresOfManyPrefixes(t *testing.T) {
 	for p := range 40 {
 		mustPut(t, db, key(2*p), "value")
 	}
+	step := 1
+	if testing.Short() {
+		step = 3 // both parities still
+	}
 	check := func() {
 		for from := range 82 {
-			for to := from; to < 82; to++ {
+			for to := from; to < 82; to += step {
 				want := 0
 				for p := range 40 {
 					if from <= 2*p && 2*p < to {

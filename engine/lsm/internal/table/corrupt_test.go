@@ -41,10 +41,14 @@ func readAll(t *testing.T, rd *Reader, es []base.Entry) error {
 
 func TestEveryFlippedBitIsDetected(t *testing.T) {
 	es := randomEntries(rand.New(rand.NewPCG(5, 5)), 30, 40)
+	step := 1
+	if testing.Short() {
+		step = 11 // other bits of each byte
+	}
 	for _, how := range everyCompression {
 		file, _ := build(t, es, WriterOptions{BlockBytes: 400, Compression: how})
 		require.NoError(t, readAll(t, open(file, nil, nil), es))
-		for i := range len(file) * 8 {
+		for i := 0; i < len(file)*8; i += step {
 			bad := bytes.Clone(file)
 			bad[i/8] ^= 1 << (i % 8)
 			err := open(bad, nil, nil).Verify(context.Background())
