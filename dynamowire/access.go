@@ -11,11 +11,11 @@ import (
 )
 
 // msgDenied is wire-facts §1.8 #15; what follows the ARN is unsure.
-const msgDenied = "User: arn:aws:iam::%[1]s:user/%[2]s is not authorized to perform: dynamodb:%[3]s on resource: %[4]s " +
-	"because no identity-based policy allows the dynamodb:%[3]s action"
+const msgDenied = "User: arn:aws:iam::%[1]s:user/%[2]s is not authorized to perform: %[3]s on resource: %[4]s " +
+	"because no identity-based policy allows the %[3]s action"
 
 // msgDeniedByPolicy is a denial by the resource's own policy.
-const msgDeniedByPolicy = "User: arn:aws:iam::%[1]s:user/%[2]s is not authorized to perform: dynamodb:%[3]s on resource: %[4]s " +
+const msgDeniedByPolicy = "User: arn:aws:iam::%[1]s:user/%[2]s is not authorized to perform: %[3]s on resource: %[4]s " +
 	"with an explicit deny in a resource-based policy"
 
 // StatementAction is the right that a PartiQL statement needs.
@@ -29,8 +29,13 @@ const (
 	StatementDelete StatementAction = "PartiQLDelete"
 )
 
-// Actions that are no operations.
-const actionConditionCheck = "ConditionCheckItem"
+// Actions that are no operations, and those on the objects of a bucket.
+const (
+	actionConditionCheck = "ConditionCheckItem"
+	actionGetObject      = "s3:GetObject"
+	actionPutObject      = "s3:PutObject"
+	servicePrefix        = "dynamodb:"
+)
 
 // opPutPolicy tells the service who calls, who might lock himself out.
 const opPutPolicy = "PutResourcePolicy"
@@ -98,7 +103,7 @@ type caller struct {
 
 // callerOf is nil for a key that may do everything, which therefore costs nothing here.
 func (a Access) callerOf(key *sigv4.Key, operation string) *caller {
-	if key == nil || !key.ReadOnly && key.AllTables() && (a.Policies == nil || !a.Policies.Policed() && operation != opPutPolicy) {
+	if key == nil || !key.ReadOnly && key.Unbound() && (a.Policies == nil || !a.Policies.Policed() && operation != opPutPolicy) {
 		return nil
 	}
 	return &caller{key: key, access: a, op: operation}
@@ -119,6 +124,8 @@ type need struct {
 	// table as the request names it: by name or by an ARN of it or of a part of it; empty for none.
 	table string
 	index string
+	// bucket is set for the right on its objects, which is in the account of the table or another one.
+	bucket string
 }
 
 // may says whether the caller may make the request. It is asked once the request is decoded and
@@ -163,6 +170,12 @@ func (c *caller) mayBatch(ctx context.Context, in *api.BatchExecuteStatementInpu
 // key or the resource's policy may allow, and a denial of the policy wins.
 func (c *caller) lacks(in any, needs []need) *api.Error {
 	for _, n := range needs {
+		if n.bucket != "" {
+			if !c.key.MayReachBucket(n.bucket) {
+				return api.Errorf(api.AccessDenied, msgDenied, c.access.Account, c.key.User, n.action, "arn:aws:s3:::"+n.bucket+"/*")
+			}
+			continue
+		}
 		table, part := tableOf(n.table)
 		if n.index != "" {
 			part = "/index/" + n.index
@@ -178,7 +191,7 @@ func (c *caller) lacks(in any, needs []need) *api.Error {
 		case decision == api.PolicyAllows, (!c.key.ReadOnly || reads(n.action)) && c.key.MayReach(table):
 			continue
 		}
-		return api.Errorf(api.AccessDenied, text, c.access.Account, c.key.User, n.action, c.access.resource(table, part))
+		return api.Errorf(api.AccessDenied, text, c.access.Account, c.key.User, servicePrefix+n.action, c.access.resource(table, part))
 	}
 	return nil
 }
@@ -207,9 +220,9 @@ func (c *caller) needs(in any) []need {
 	name := c.op
 	switch in := in.(type) {
 	case *api.QueryInput:
-		return []need{{name, in.TableName.Value, in.IndexName.Value}}
+		return []need{{action: name, table: in.TableName.Value, index: in.IndexName.Value}}
 	case *api.ScanInput:
-		return []need{{name, in.TableName.Value, in.IndexName.Value}}
+		return []need{{action: name, table: in.TableName.Value, index: in.IndexName.Value}}
 	case *api.BatchGetItemInput:
 		var out []need
 		for i := range in.RequestItems {
@@ -270,6 +283,8 @@ func (c *caller) slowNeeds(in any) []need {
 		return out
 	case *api.SubscribeInput:
 		return feedNeeds(in)
+	case *api.ImportTableInput, *api.ExportTableToPointInTimeInput, *api.StartBulkPutItemsInput:
+		return transferNeeds(c.op, in)
 	case *api.GetRecordsInput:
 		// An iterator begins with the ARN of its stream; one of another form reaches no table.
 		arn, _, _ := strings.Cut(in.ShardIterator.Value, "|")
@@ -279,6 +294,39 @@ func (c *caller) slowNeeds(in any) []need {
 		out = append(out, need{action: c.op, table: table})
 	}
 	return out
+}
+
+// transferNeeds are those of what begins to read or write objects. The service would find only later that the
+// caller may not have them read or written, and fail what it began; here it does not begin.
+func transferNeeds(op string, in any) []need {
+	var table string
+	var buckets []need
+	bucket := func(name, action string) {
+		if name != "" {
+			buckets = append(buckets, need{action: action, bucket: name})
+		}
+	}
+	switch in := in.(type) {
+	case *api.ImportTableInput:
+		if in.TableCreationParameters != nil {
+			table = in.TableCreationParameters.TableName.Value
+		}
+		if in.S3BucketSource != nil {
+			bucket(in.S3BucketSource.S3Bucket.Value, actionGetObject)
+		}
+	case *api.ExportTableToPointInTimeInput:
+		table = in.TableArn.Value
+		bucket(in.S3Bucket.Value, actionPutObject)
+	case *api.StartBulkPutItemsInput:
+		table = in.TableName.Value
+		if in.InputS3Configuration != nil {
+			bucket(in.InputS3Configuration.S3Bucket.Value, actionGetObject)
+		}
+		if in.OutputS3Configuration != nil {
+			bucket(in.OutputS3Configuration.S3Bucket.Value, actionPutObject)
+		}
+	}
+	return append([]need{{action: op, table: table}}, buckets...)
 }
 
 // feedNeeds are those of a change feed, which is read as a stream is, whatever names it.

@@ -36,6 +36,17 @@ access = read-only
 aws_access_key_id = CLERK
 aws_secret_access_key = clerk-secret
 tables = Orders, Old-*
+buckets = out, in-*
+
+[buckets]
+aws_access_key_id = BUCKETS
+aws_secret_access_key = buckets-secret
+buckets = only
+
+[tables]
+aws_access_key_id = TABLES
+aws_secret_access_key = tables-secret
+tables = T
 `
 
 // open answers every operation that the tests let through.
@@ -279,6 +290,22 @@ func TestAccess(t *testing.T) {
 		{"CLERK", "RestoreTableToPointInTime", `{"SourceTableName":"Orders","TargetTableName":"T"}`,
 			"RestoreTableToPointInTime on resource: " + table + "T"},
 		{"CLERK", "ExecuteTransaction", `{"TransactStatements":[{"Statement":"nonsense"}]}`, ""},
+		{"CLERK", "ImportTable", `{"TableCreationParameters":{"TableName":"T"},"S3BucketSource":{"S3Bucket":"in-1"}}`,
+			"ImportTable on resource: " + table + "T"},
+		{"CLERK", "ImportTable", `{"TableCreationParameters":{"TableName":"Old-9"},"S3BucketSource":{"S3Bucket":"in-1"}}`, ""},
+		{"CLERK", "ImportTable", `{"TableCreationParameters":{"TableName":"Old-9"},"S3BucketSource":{"S3Bucket":"other"}}`,
+			"s3:GetObject on resource: arn:aws:s3:::other/*"},
+		{"CLERK", "ExportTableToPointInTime", `{"TableArn":"` + table + `Orders","S3Bucket":"out"}`, ""},
+		{"CLERK", "ExportTableToPointInTime", `{"TableArn":"` + table + `Orders","S3Bucket":"out2"}`,
+			"s3:PutObject on resource: arn:aws:s3:::out2/*"},
+		{"CLERK", "StartBulkPutItems", `{"TableName":"Orders","InputS3Configuration":{"S3Bucket":"in-1"},"OutputS3Configuration":{"S3Bucket":"x"}}`,
+			"s3:PutObject on resource: arn:aws:s3:::x/*"},
+		{"BUCKETS", "GetItem", getBody("T"), ""},
+		{"BUCKETS", "ListTables", `{}`, ""},
+		{"BUCKETS", "StartBulkPutItems", `{"TableName":"T","InputS3Configuration":{"S3Bucket":"x"},"OutputS3Configuration":{"S3Bucket":"only"}}`,
+			"s3:GetObject on resource: arn:aws:s3:::x/*"},
+		{"TABLES", "ExportTableToPointInTime", `{"TableArn":"` + table + `T","S3Bucket":"out"}`,
+			"s3:PutObject on resource: arn:aws:s3:::out/*"},
 	} {
 		rec := signedCall(t, h, tt.id, tt.operation, []byte(tt.body), "")
 		if tt.denied == "" {
@@ -286,11 +313,14 @@ func TestAccess(t *testing.T) {
 			require.NotContains(t, rec.Body.String(), "Signature", "%+v", tt)
 			continue
 		}
+		if !strings.HasPrefix(tt.denied, "s3:") {
+			tt.denied = "dynamodb:" + tt.denied
+		}
 		action, _, _ := strings.Cut(tt.denied, " ")
 		require.Equal(t, http.StatusBadRequest, rec.Code)
 		require.Equal(t, `{"__type":"com.amazon.coral.service#AccessDeniedException","Message":"User: arn:aws:iam::123456789012:user/`+
-			strings.ToLower(tt.id)+` is not authorized to perform: dynamodb:`+tt.denied+
-			` because no identity-based policy allows the dynamodb:`+action+` action"}`, rec.Body.String(), "%+v", tt)
+			strings.ToLower(tt.id)+` is not authorized to perform: `+tt.denied+
+			` because no identity-based policy allows the `+action+` action"}`, rec.Body.String(), "%+v", tt)
 	}
 	batch := []byte(`{"Statements":[{"Statement":"PartiQLSelect Orders"},{"Statement":"PartiQLDelete T"}]}`)
 	rec := signedCall(t, h, "CLERK", "BatchExecuteStatement", batch, "")

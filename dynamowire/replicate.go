@@ -16,7 +16,7 @@ var replicate = operation{
 	name: "Replicate",
 	call: func(ctx context.Context, svc api.Service, who *caller, body, dst []byte) ([]byte, error) {
 		if who != nil {
-			return dst, api.Errorf(api.AccessDenied, msgDenied, who.access.Account, who.key.User, who.op, noTable)
+			return dst, api.Errorf(api.AccessDenied, msgDenied, who.access.Account, who.key.User, servicePrefix+who.op, noTable)
 		}
 		to, ok := svc.(api.Replicator)
 		if !ok {

@@ -79,7 +79,7 @@ func newServe() *cobra.Command {
 		"credentials that AWS tools would take")
 	f.BoolVar(&c.NoAuth, "no-auth", false, "accept any credentials from other machines too")
 	f.StringVar(&c.Credentials, "credentials", "", "verify signatures with the access keys of this file, which has the\n"+
-		"form of ~/.aws/credentials; \"access = read-only\" and \"tables = A, B-*\" restrict a key;\n"+
+		"form of ~/.aws/credentials; \"access = read-only\", \"tables = A, B-*\" and \"buckets = C\" restrict a key;\n"+
 		"read again when it changes")
 	f.StringVar(&c.TLSCert, "tls-cert", "", "serve HTTPS (TLS 1.2 or later) with this certificate in PEM form;\n"+
 		"read again when it changes, and on SIGHUP")

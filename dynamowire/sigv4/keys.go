@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -32,6 +33,8 @@ const (
 	settingExpiry = "expires"
 	settingAccess = "access"
 	settingTables = "tables"
+	// settingBuckets names the buckets of exports, imports and bulk puts.
+	settingBuckets = "buckets"
 
 	accessFull     = "read-write"
 	accessReadOnly = "read-only"
@@ -46,8 +49,9 @@ type Key struct {
 
 	id, secret, token string
 	expires           time.Time
-	// tables holds names, or beginnings of names that end with '*'; nil stands for every table.
-	tables []string
+	// tables holds names, or beginnings of names that end with '*'; nil stands for every table. buckets holds
+	// those of buckets; nil stands for every bucket, of a key that is bound to tables for none.
+	tables, buckets []string
 	// days holds the signing keys of the last even and the last odd day: around midnight requests of
 	// two days come mixed.
 	days [2]atomic.Pointer[daily]
@@ -78,6 +82,8 @@ func (k *Keys) Len() int { return len(k.byID) }
 //	access                = read-only           optional; read-write when absent
 //	tables                = Orders, Archive-*   optional; all when absent. A table stands for its
 //	                                            indexes and streams too
+//	buckets               = exports, in-*       optional: where exports, imports and bulk puts read and write;
+//	                                            all when absent, but none for a key with tables
 //
 // Other settings, such as region, are an error, so that a misspelled restriction does not vanish;
 // those that clients keep in such files are listed in clientSettings and ignored.
@@ -163,6 +169,7 @@ func (k *Key) set(line string) error {
 	case value == "":
 		return fmt.Errorf("%s is empty", name)
 	}
+	var err error
 	switch name {
 	case settingID:
 		k.id = value
@@ -178,13 +185,15 @@ func (k *Key) set(line string) error {
 			return fmt.Errorf("%s: want %s or %s", name, accessReadOnly, accessFull)
 		}
 	case settingTables:
-		return k.setTables(value)
+		k.tables, err = names(name, value)
+	case settingBuckets:
+		k.buckets, err = names(name, value)
 	default:
 		if !clientSettings(name) {
 			return fmt.Errorf("unknown setting %q", name)
 		}
 	}
-	return nil
+	return err
 }
 
 func (k *Key) setExpiry(value string) error {
@@ -196,33 +205,35 @@ func (k *Key) setExpiry(value string) error {
 	return nil
 }
 
-func (k *Key) setTables(value string) error {
-	k.tables = []string{}
+// names reads a list of names and beginnings of names.
+func names(setting, value string) ([]string, error) {
+	var out []string
 	for name := range strings.SplitSeq(value, ",") {
 		name = strings.TrimSpace(name)
 		if i := strings.IndexByte(name, '*'); name == "" || i >= 0 && i != len(name)-1 {
-			return fmt.Errorf("%s: want names between commas, each with at most one * at its end", settingTables)
+			return nil, fmt.Errorf("%s: want names between commas, each with at most one * at its end", setting)
 		}
-		k.tables = append(k.tables, name)
+		out = append(out, name)
 	}
-	return nil
+	return out, nil
 }
 
-// AllTables says that the key is not bound to tables.
-func (k *Key) AllTables() bool { return k.tables == nil }
+// Unbound says that the key is not bound to tables or buckets.
+func (k *Key) Unbound() bool { return k.tables == nil && k.buckets == nil }
 
 // MayReach says whether the key may reach the table.
-func (k *Key) MayReach(table string) bool {
-	if k.tables == nil {
-		return true
-	}
-	for _, t := range k.tables {
-		prefix, open := strings.CutSuffix(t, "*")
-		if t == table || open && strings.HasPrefix(table, prefix) {
-			return true
-		}
-	}
-	return false
+func (k *Key) MayReach(table string) bool { return k.tables == nil || among(k.tables, table) }
+
+// MayReachBucket says whether the key may have objects of the bucket read and written.
+func (k *Key) MayReachBucket(bucket string) bool {
+	return k.Unbound() || among(k.buckets, bucket)
+}
+
+func among(names []string, name string) bool {
+	return slices.ContainsFunc(names, func(n string) bool {
+		prefix, open := strings.CutSuffix(n, "*")
+		return n == name || open && strings.HasPrefix(name, prefix)
+	})
 }
 
 // checkToken makes checks 13 and 14.

@@ -312,10 +312,13 @@ func TestReadKeysErrors(t *testing.T) {
 }
 
 func TestKeyMayReach(t *testing.T) {
-	keys := testKeys(t, testFile+"region = x\naccess = read-only\ntables = Orders, Old-*\n")
+	keys := testKeys(t, testFile+"region = x\naccess = read-only\ntables = Orders, Old-*\nbuckets = out, in-*\n")
 	key := keys.byID[testID]
 	require.True(t, key.ReadOnly)
-	require.False(t, key.AllTables())
+	require.False(t, key.Unbound())
+	for bucket, want := range map[string]bool{"out": true, "in-1": true, "out2": false, "other": false} {
+		require.Equal(t, want, key.MayReachBucket(bucket), bucket)
+	}
 	for table, want := range map[string]bool{"Orders": true, "Orders2": false, "Old-1": true, "Old": false, "": false} {
 		require.Equal(t, want, key.MayReach(table), table)
 	}

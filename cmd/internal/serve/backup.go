@@ -84,7 +84,7 @@ func unrestricted(verifier *sigv4.Verifier, r *http.Request, what string) error 
 	if err != nil {
 		return err
 	}
-	if key.ReadOnly || !key.AllTables() {
+	if key.ReadOnly || !key.Unbound() {
 		return api.Errorf(api.AccessDenied, "User %s may not %s: its access key is restricted", key.User, what)
 	}
 	return nil
