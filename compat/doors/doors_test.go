@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"os"
 	"path/filepath"
 	"sort"
 	"strings"
@@ -27,6 +28,7 @@ import (
 	"github.com/keystone-db/kstone/dynamowire/codec"
 	"github.com/keystone-db/kstone/engine"
 	"github.com/keystone-db/kstone/engine/api"
+	"github.com/keystone-db/kstone/engine/objects"
 	"github.com/keystone-db/kstone/grpcapi"
 	"github.com/keystone-db/kstone/grpcapi/client"
 )
@@ -144,12 +146,25 @@ type world struct {
 // worldStart is when every database begins, in milliseconds.
 const worldStart = 1_700_000_000_000
 
+// worldObject is in every world's bucket, under in/.
+const worldObject = `{"Item":{"id":{"S":"a"},"n":{"N":"1"}}}` + "\n" + `{"Item":{"id":{"N":"2"}}}` + "\n"
+
+// anyStream takes all records.
+type anyStream struct{}
+
+func (anyStream) Check(context.Context, string) error { return nil }
+
+func (anyStream) Put(context.Context, string, []engine.DataStreamRecord) error { return nil }
+
 func newWorld(t *testing.T) *world {
 	w := new(world)
 	w.now.Store(worldStart)
+	root := t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Join(root, "bucket", "in"), 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(root, "bucket", "in", "items"), []byte(worldObject), 0o600))
 	db, err := engine.OpenInMemory(engine.Options{
 		Clock: func() time.Time { return time.UnixMilli(w.now.Load()) }, NoBackground: true,
-		Rand: rand.NewChaCha8([32]byte{1}),
+		Rand: rand.NewChaCha8([32]byte{1}), Buckets: objects.Folders(root), DataStreams: anyStream{},
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
@@ -338,8 +353,11 @@ func TestScriptsSayMuch(t *testing.T) {
 	}
 	for _, name := range []string{
 		"BatchExecuteStatement", "BatchGetItem", "BatchWriteItem", "CreateTable", "DeleteItem", "DeleteTable",
-		"DescribeLimits", "DescribeStream", "DescribeTable", "DescribeTimeToLive", "ExecuteStatement",
-		"ExecuteTransaction", "GetItem", "ListStreams", "ListTables", "PutItem", "Query",
+		"CancelBulkOperation", "DescribeBulkOperation", "DescribeExport", "DescribeImport",
+		"DescribeKinesisStreamingDestination", "DescribeLimits", "DescribeStream", "DescribeTable", "DescribeTimeToLive",
+		"DisableKinesisStreamingDestination", "EnableKinesisStreamingDestination", "ExecuteStatement",
+		"ExecuteTransaction", "ExportTableToPointInTime", "GetItem", "ImportTable", "ListBulkOperations", "ListExports",
+		"ListImports", "ListStreams", "ListTables", "PutItem", "Query", "StartBulkPutItems", "UpdateKinesisStreamingDestination",
 		"Scan", "SearchVectors", "TagResource", "TransactGetItems", "TransactWriteItems", "UpdateItem", "UpdateTable",
 		"UpdateTimeToLive",
 	} {
