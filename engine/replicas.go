@@ -232,6 +232,9 @@ func local(err error) error {
 // stepsPerTurn is how many steps are made for a table before others have their turn.
 const stepsPerTurn = 16
 
+// errBehind: the peer was opened anew, and must be greeted.
+var errBehind = errors.New("engine: the replica was opened anew")
+
 // sendTable does what is to be done for one table, or some of it.
 func (db *core) sendTable(ctx context.Context, s *sender, to api.Replicator, name string) (more bool, err error) {
 	for range stepsPerTurn {
@@ -256,6 +259,9 @@ func (db *core) sendTable(ctx context.Context, s *sender, to api.Replicator, nam
 		more := false
 		if err == nil {
 			more, err = x.step(ctx)
+		}
+		if errors.Is(err, errBehind) {
+			continue
 		}
 		if api.CodeOf(err) == api.GlobalTableNotFound && x.known() {
 			db.opts.Logger.Warn().Str("table", name).Str("region", s.region).Msg("the replica is gone; the table goes on without it")
@@ -319,11 +325,20 @@ func (x *sending) head(in api.ReplicateInput) *api.ReplicateInput {
 
 // call makes one step at the peer.
 func (x *sending) call(ctx context.Context, in *api.ReplicateInput) (*api.ReplicateOutput, error) {
+	id := x.table.Table.ID
+	in.To, _ = x.s.greeted[id].session.(string)
 	out, err := x.to.Replicate(ctx, x.head(*in))
-	if err == nil && out.Session != "" {
+	if err != nil {
+		return nil, err
+	}
+	if out.Session != "" {
 		x.s.session.Store(out.Session)
 	}
-	return out, err
+	if out.Behind {
+		delete(x.s.greeted, id)
+		return nil, errBehind
+	}
+	return out, nil
 }
 
 // others makes a step at all other replicas.
@@ -445,7 +460,7 @@ func (x *sending) items(ctx context.Context, changes []replica.Change, seq stora
 
 // pending sends what is in the outgoing log.
 func (x *sending) pending(ctx context.Context) (more bool, err error) {
-	b, err := x.rows().Pending(ctx, x.db.store, x.has.Seq, sendItems, x.db.opts.Region)
+	b, err := x.rows().Pending(ctx, x.db.store, x.has.Seq, sendItems)
 	if err != nil || b.Next == x.has.Seq {
 		return false, local(err)
 	}
@@ -519,6 +534,11 @@ func (x *sending) fill(ctx context.Context) (more bool, err error) {
 		return true, x.begin(ctx)
 	}
 	if x.has.Fill.Done {
+		if x.peer.State == catalog.PeerRefilling && x.peer.Only == "" {
+			if _, err := x.call(ctx, &api.ReplicateInput{Step: api.ReplicateFill, Count: x.has.Calls, Drain: true}); err != nil {
+				return false, err
+			}
+		}
 		return true, x.setState(ctx, catalog.PeerActive)
 	}
 	changes, next, err := x.rows().Fill(ctx, x.db.store, *x.has.Fill, sendItems, sendBytes, x.db.opts.Region)
@@ -723,16 +743,16 @@ func toWire(c *replica.Change) api.ReplicatedItem {
 }
 
 // apply writes items that came from a peer, with the last of them a row beside.
-func (db *core) apply(ctx context.Context, t *catalog.Table, changes []replica.Change, beside storage.Op) error {
+func (db *core) apply(ctx context.Context, t *catalog.Table, from string, changes []replica.Change, beside *exec.Beside) error {
 	changes = exec.Distinct(changes)
 	for len(changes) > 0 {
 		part := changes[:min(len(changes), itemsPerUpdate)]
 		changes = changes[len(part):]
-		var last storage.Op
+		var last *exec.Beside
 		if len(changes) == 0 {
 			last = beside
 		}
-		if err := db.exec.Replicate(ctx, t, part, last); err != nil {
+		if err := db.exec.Replicate(ctx, t, from, part, last); err != nil {
 			return err
 		}
 	}

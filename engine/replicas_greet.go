@@ -8,6 +8,7 @@ import (
 
 	"github.com/keystone-db/kstone/engine/api"
 	"github.com/keystone-db/kstone/engine/catalog"
+	"github.com/keystone-db/kstone/engine/exec"
 	"github.com/keystone-db/kstone/engine/replica"
 	"github.com/keystone-db/kstone/engine/storage"
 )
@@ -27,20 +28,48 @@ type received struct {
 	// what anybody wrote up to the other is there.
 	Through int64 `json:"through,omitempty"`
 	Low     int64 `json:"low,omitempty"`
+	// Wants: it is to get everything of the peer, because it lacks something.
+	Wants bool `json:"wants,omitempty"`
 }
 
-func (r received) op(t *catalog.Table, region string) storage.Op {
-	b, _ := json.Marshal(r) //nolint:errchkjson // plain data
-	return storage.Op{Key: t.ReceivedRow(region), Value: b}
-}
-
-// received reads what a table has from a peer.
-func (db *core) received(ctx context.Context, t *catalog.Table, region string) (r received, err error) {
-	v, err := db.store.Get(ctx, t.ReceivedRow(region))
-	if err == nil && v.Present {
+func readReceived(v storage.Value) (r received, err error) {
+	if v.Present {
 		err = json.Unmarshal(v.Data, &r)
 	}
 	return r, err
+}
+
+// received reads what a table has from a peer.
+func (db *core) received(ctx context.Context, t *catalog.Table, region string) (received, error) {
+	v, err := db.store.Get(ctx, t.ReceivedRow(region))
+	if err != nil {
+		return received{}, err
+	}
+	return readReceived(v)
+}
+
+// receives changes what a table has from a peer, in an update.
+func receives(t *catalog.Table, region string, change func(*received)) *exec.Beside {
+	return &exec.Beside{Key: t.ReceivedRow(region), Next: func(v storage.Value) ([]byte, error) {
+		r, err := readReceived(v)
+		if err != nil {
+			return nil, err
+		}
+		change(&r)
+		return json.Marshal(r)
+	}}
+}
+
+// receive changes it in an update of its own.
+func (db *core) receive(ctx context.Context, t *catalog.Table, region string, change func(*received)) error {
+	b := receives(t, region, change)
+	return db.store.Update(ctx, []storage.Named{{Key: b.Key}}, storage.UpdateOptions{}, func(tx storage.Tx) error {
+		next, err := b.Next(tx.Value(0))
+		if err == nil {
+			tx.Put(b.Key, next)
+		}
+		return err
+	})
 }
 
 // meet notes which database serves a region now.
@@ -51,6 +80,15 @@ func (db *core) meet(region, session string) {
 	if s := db.sender(region); s.session.Swap(session) != session {
 		s.look()
 	}
+}
+
+// met says whether a region is served by a database of which no later one is known.
+func (db *core) met(region, session string) bool {
+	if db.opts.regions.get(region) == nil {
+		return true
+	}
+	known := db.sender(region).session.Load()
+	return known == nil || known == session
 }
 
 // greetEvery is how often a table is compared with a replica at the least, so that one that is gone is noticed.
@@ -75,7 +113,7 @@ func (x *sending) greet(ctx context.Context) (changed bool, err error) {
 		return false, err
 	}
 	switch {
-	case out.Count < x.has.Calls:
+	case out.Count < x.has.Calls, out.Wants && x.peer.State == catalog.PeerActive:
 		x.db.opts.Logger.Warn().Str("table", x.table.Table.Name).Str("region", x.peer.Region).
 			Msg("the replica is older than it was, and gets everything again")
 		changed, err = true, x.db.refill(ctx, x.table, x.peer.Region, out.Low)
@@ -83,11 +121,14 @@ func (x *sending) greet(ctx context.Context) (changed bool, err error) {
 		x.db.opts.Logger.Warn().Str("table", x.table.Table.Name).Str("region", x.peer.Region).
 			Msg("this replica is older than it was, and asks for everything again")
 		var low int64
-		if low, err = x.db.low(ctx, x.table); err == nil {
+		if err = x.db.receive(ctx, x.table, x.peer.Region, func(r *received) { r.Wants = true }); err == nil {
+			low, err = x.db.low(ctx, x.table)
+		}
+		if err == nil {
 			_, err = x.call(ctx, &api.ReplicateInput{Step: api.ReplicateAgain, Low: low})
 		}
 	}
-	if err == nil && out.Count > x.has.Calls {
+	if err == nil && out.Count > x.has.Calls { // never down: each count is for one call alone
 		x.has.Calls = out.Count
 		err = x.store(ctx)
 	}
@@ -142,7 +183,7 @@ func (db *core) answerGreeting(ctx context.Context, t *catalog.Table, in *api.Re
 	if err != nil {
 		return err
 	}
-	out.Count, out.Seq = r.Count, uint64(r.Seq)
+	out.Count, out.Seq, out.Wants = r.Count, uint64(r.Seq), r.Wants
 	out.Low, err = db.low(ctx, t)
 	return err
 }
@@ -155,7 +196,9 @@ func (x *sending) again(ctx context.Context) error {
 		err = x.store(ctx)
 	} else {
 		x.has.SharedMs = 0 // settings, too
-		err = x.begin(ctx)
+		if _, err = x.call(ctx, &api.ReplicateInput{Step: api.ReplicateFill}); err == nil {
+			err = x.begin(ctx)
+		}
 	}
 	if err != nil {
 		return err

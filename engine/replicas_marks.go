@@ -80,14 +80,7 @@ func (x *sending) mark(ctx context.Context, m *progress) error {
 
 // takeMark notes how far a peer is.
 func (db *core) takeMark(ctx context.Context, t *catalog.Table, in *api.ReplicateInput) error {
-	r, err := db.received(ctx, t, in.From)
-	if err != nil {
-		return err
-	}
-	r.Through, r.Low = in.Through, in.Low
-	var batch storage.Batch
-	batch.Ops = append(batch.Ops, r.op(t, in.From))
-	return db.store.Apply(ctx, &batch, storage.UpdateOptions{})
+	return db.receive(ctx, t, in.From, func(r *received) { r.Through, r.Low = in.Through, in.Low })
 }
 
 // collected is up to when stamps of deleted items are forgotten, in microseconds since 1970; 0 when none were.

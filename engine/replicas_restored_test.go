@@ -59,6 +59,20 @@ func TestAReplicaThatIsReset(t *testing.T) {
 			require.Len(t, g.all(0, "tab"), len(want)+2)
 		})
 	}
+	t.Run("and writes at the same time again", func(t *testing.T) {
+		for _, again := range []int{1, 3} { // of two writes with one stamp
+			now := time.UnixMilli(1_800_000_000_000)
+			g := newGroup(t, 3, engine.Options{Clock: func() time.Time { return now }})
+			g.table("tab")
+			require.NoError(t, g.dbs[0].Checkpoint("then"))
+			g.put(0, "tab", "a", 2)
+			g.settle()
+			require.NoError(t, g.dbs[0].Reset("then"))
+			g.put(0, "tab", "a", again)
+			g.settle()
+			g.equal("tab")
+		}
+	})
 	t.Run("to nothing", func(t *testing.T) {
 		g := newGroup(t, 3, engine.Options{})
 		g.table("tab")

@@ -319,7 +319,12 @@ func TestReplicateRefuses(t *testing.T) {
 		Version: api.ReplicateVersion, Step: api.ReplicateDescribe, From: regionOf(1), Table: "tab",
 	})
 	require.NoError(t, err)
-	ok.ID = there.ID
+	ok.ID, ok.Session = there.ID, "mine"
+	greet := ok
+	greet.Step = api.ReplicateGreet
+	met, err := g.dbs[0].Replicate(t.Context(), &greet)
+	require.NoError(t, err)
+	ok.To = met.Session
 	_, err = g.dbs[0].Replicate(t.Context(), &ok)
 	require.NoError(t, err)
 	for what, change := range map[string]func(*api.ReplicateInput){

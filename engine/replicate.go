@@ -60,7 +60,6 @@ func (db *core) replicate(ctx context.Context, in *api.ReplicateInput) (*api.Rep
 			return nil, badStep("settings cannot be read")
 		}
 	}
-	db.meet(in.From, in.Session)
 	out := &api.ReplicateOutput{Session: db.session()}
 	switch in.Step {
 	case api.ReplicateDescribe:
@@ -75,6 +74,15 @@ func (db *core) replicate(ctx context.Context, in *api.ReplicateInput) (*api.Rep
 		return nil, err
 	}
 	switch in.Step {
+	case api.ReplicateItems, api.ReplicateFill, api.ReplicateMark:
+		// It may be for what the database was before, or from what the caller was.
+		if out.Behind = in.To != out.Session || !db.met(in.From, in.Session); out.Behind {
+			return out, nil
+		}
+	case api.ReplicateGreet:
+		db.meet(in.From, in.Session)
+	}
+	switch in.Step {
 	case api.ReplicateActivate:
 		err = db.catalog.EndFilling(ctx, in.Table, in.ID)
 		db.wakeSenders()
@@ -85,6 +93,8 @@ func (db *core) replicate(ctx context.Context, in *api.ReplicateInput) (*api.Rep
 	case api.ReplicateAgain:
 		err = db.refill(ctx, t, in.From, in.Low)
 		db.wakeSenders()
+	case api.ReplicateFill:
+		err = db.receive(ctx, t, in.From, func(r *received) { r.Wants, r.Count = !in.Drain, max(r.Count, in.Count) })
 	case api.ReplicateMark:
 		err = db.takeMark(ctx, t, in)
 	case api.ReplicateCast:
@@ -293,18 +303,18 @@ func (db *core) takeItems(ctx context.Context, in *api.ReplicateInput) error {
 	if t.Global.Peer(in.From).State == catalog.PeerParting {
 		return errBusy{}
 	}
-	r, err := db.received(ctx, t, in.From)
-	if err != nil {
-		return err
-	}
-	r.Count, r.Seq = in.Count, storage.Seq(in.Seq)
 	changes := make([]replica.Change, len(in.Items))
 	for i := range in.Items {
 		if err := changeOf(&changes[i], &t.Table, &in.Items[i]); err != nil {
 			return err
 		}
 	}
-	if err := db.apply(ctx, t, changes, r.op(t, in.From)); err != nil {
+	beside := receives(t, in.From, func(r *received) {
+		if in.Count > r.Count { // else it comes late, or again
+			r.Count, r.Seq = in.Count, storage.Seq(in.Seq)
+		}
+	})
+	if err := db.apply(ctx, t, in.From, changes, beside); err != nil {
 		return err
 	}
 	if db.throttled() { // as in the service, what is replicated costs where it arrives, too

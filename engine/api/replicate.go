@@ -42,6 +42,8 @@ const (
 	// opened anew. ReplicateAgain asks for all items again: the caller is not what it was, as after a restore.
 	ReplicateGreet = "greet"
 	ReplicateAgain = "again"
+	// ReplicateFill says that all items of the caller's come, and with Drain that they have come.
+	ReplicateFill = "fill"
 	// ReplicateMark says up to which time everything was sent.
 	ReplicateMark = "mark"
 	// ReplicateCast tells the table that it is no replica any more: it is older than what others have forgotten.
@@ -59,6 +61,8 @@ type ReplicateInput struct {
 	Table string
 	// Session is another one each time when the caller's database is opened.
 	Session string
+	// To is the session that ReplicateGreet answered last. What comes with items is for no other one.
+	To string `json:",omitempty"`
 	// Count is how many times ReplicateItems was done with it, this time included; Seq is up to where the caller's
 	// log is sent.
 	Count uint64 `json:",omitempty"`
@@ -88,6 +92,10 @@ type ReplicatedItem struct {
 type ReplicateOutput struct {
 	// Session is another one each time when the database is opened.
 	Session string
+	// Behind: nothing was done, because the database was opened anew, and is to be greeted first.
+	Behind bool `json:",omitempty"`
+	// Wants: it is to get all items of the caller's.
+	Wants bool `json:",omitempty"`
 	// Count, Seq and Low are those of ReplicateInput that came last, and what is here.
 	Count uint64 `json:",omitempty"`
 	Seq   uint64 `json:",omitempty"`

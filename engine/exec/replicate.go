@@ -31,6 +31,10 @@ func (c *collections) stampAt(tx storage.Tx, i int) (replica.Stamp, error) {
 // delete of what is not there is no write; a put of what is there is one, because it is the last.
 func (o *outcome) stamp(tx storage.Tx, w *written) error {
 	next := o.remote
+	if o.forward {
+		replica.Note(tx, o.table.Global.Out, o.write.Key)
+		w.out = true
+	}
 	if next == nil {
 		if !o.stored.Present && o.result.New == nil {
 			return nil
@@ -52,9 +56,26 @@ func (o *outcome) stamp(tx storage.Tx, w *written) error {
 	return nil
 }
 
+// Beside is a row that goes with an update.
+type Beside struct {
+	Key []byte
+	// Next makes the row's value of the one that is there. It may run several times.
+	Next func(storage.Value) ([]byte, error)
+}
+
+// later says whether a change wins over what is stored. Two writes of one time and region were made by one database
+// before and after it was reset: of those the one with the larger bytes wins, everywhere.
+func later(c *replica.Change, stored replica.Stamp, v storage.Value) bool {
+	if c.Stamp.Micros != stored.Micros || c.Stamp.Region != stored.Region {
+		return c.Stamp.After(stored)
+	}
+	return bytes.Compare(c.Item, v.Data) > 0
+}
+
 // Replicate applies writes that were made elsewhere, in one update, each unless a later one is there. The keys are
-// those of the items here, none twice. beside is a row that is put in the same update, unless its key is nil.
-func (e *Executor) Replicate(ctx context.Context, t *catalog.Table, changes []replica.Change, beside storage.Op) error {
+// those of the items here, none twice. beside is a row that is changed in the same update; nil for
+// none. What was not written in from, the region that they come from, is sent on: who wrote it may lack it by now.
+func (e *Executor) Replicate(ctx context.Context, t *catalog.Table, from string, changes []replica.Change, beside *Beside) error {
 	if len(changes) == 0 {
 		return nil
 	}
@@ -73,11 +94,18 @@ func (e *Executor) Replicate(ctx context.Context, t *catalog.Table, changes []re
 	}
 	rows.limit = math.MaxInt64 // it was let pass where it was written
 	named = rows.name(named)
+	if beside != nil {
+		named = append(named, storage.Named{Key: beside.Key})
+	}
 	var wrote written
 	err := e.store.Update(ctx, named, storage.UpdateOptions{}, func(tx storage.Tx) error {
 		wrote.reset()
-		if beside.Key != nil {
-			tx.Put(beside.Key, beside.Value)
+		if beside != nil {
+			next, err := beside.Next(tx.Value(len(named) - 1))
+			if err != nil {
+				return err
+			}
+			tx.Put(beside.Key, next)
 		}
 		sum, err := rows.load(tx)
 		if err != nil {
@@ -88,13 +116,13 @@ func (e *Executor) Replicate(ctx context.Context, t *catalog.Table, changes []re
 			if err != nil {
 				return err
 			}
-			if stored == (replica.Stamp{}) && tx.Value(i).Present {
+			v := tx.Value(i)
+			if stored == (replica.Stamp{}) && v.Present {
 				stored.Region = t.Region // as it would be sent
 			}
-			if !changes[i].Stamp.After(stored) {
+			if !later(&changes[i], stored, v) {
 				continue
 			}
-			v := tx.Value(i)
 			v.Data = bytes.Clone(v.Data)
 			r, err := evaluate(t, &writes[i], v, now)
 			if err == nil {
@@ -106,7 +134,7 @@ func (e *Executor) Replicate(ctx context.Context, t *catalog.Table, changes []re
 			commit(tx, t, &writes[i], v, &r)
 			o := outcome{
 				table: t, write: &writes[i], stored: v, result: &r, now: now, index: i,
-				beside: rows, place: i, remote: &changes[i].Stamp,
+				beside: rows, place: i, remote: &changes[i].Stamp, forward: changes[i].Stamp.Region != from && !t.Global.Filling,
 			}
 			if err := o.record(tx, &wrote); err != nil {
 				return err

@@ -46,6 +46,8 @@ type outcome struct {
 	place  int
 	// remote is the stamp of a write that was made elsewhere; nil for one that is made here.
 	remote *replica.Stamp
+	// forward: it is to be sent on.
+	forward bool
 }
 
 // record writes what an outcome leaves beside the item, and notes it. One that changed nothing leaves nothing.

@@ -41,10 +41,9 @@ type Batch struct {
 	More bool
 }
 
-// Pending returns what was written since after, at most about limit items: each once, as it is now. Those whose last
-// write came from elsewhere are left out, who made it sends it. The watermark is asked first, so that nothing is
-// missed.
-func (r Rows) Pending(ctx context.Context, store storage.Store, after storage.Seq, limit int, region string) (b Batch, err error) {
+// Pending returns what was written since after, at most about limit items: each once, as it is now. The watermark is
+// asked first, so that nothing is missed.
+func (r Rows) Pending(ctx context.Context, store storage.Store, after storage.Seq, limit int) (b Batch, err error) {
 	mark, err := store.Watermark(ctx, 0)
 	if err != nil || mark == after {
 		return Batch{Next: after}, err
@@ -53,13 +52,13 @@ func (r Rows) Pending(ctx context.Context, store storage.Store, after storage.Se
 		after = 0 // a store that was made anew, by salvage
 	}
 	err = storage.Fresh(ctx, func() error {
-		b, err = r.pending(ctx, store, after, mark, limit, region)
+		b, err = r.pending(ctx, store, after, mark, limit)
 		return err
 	})
 	return b, err
 }
 
-func (r Rows) pending(ctx context.Context, store storage.Store, after, mark storage.Seq, limit int, region string) (Batch, error) {
+func (r Rows) pending(ctx context.Context, store storage.Store, after, mark storage.Seq, limit int) (Batch, error) {
 	snap, err := store.Snapshot(ctx, storage.SnapshotOptions{Owner: owner})
 	if err != nil {
 		return Batch{}, err
@@ -105,7 +104,7 @@ func (r Rows) pending(ctx context.Context, store storage.Store, after, mark stor
 			keys = append(keys, x.item)
 		}
 	}
-	b.Changes, err = r.load(ctx, snap, keys, func(s Stamp) bool { return s.Region == region })
+	b.Changes, err = r.load(ctx, snap, keys, func(s Stamp) bool { return s != Stamp{} })
 	return b, err
 }
 
