@@ -45,6 +45,10 @@ func run(m *testing.M) int {
 	}
 	defer shared.kill()
 	if code := m.Run(); code != 0 || !wholeRun() {
+		if code != 0 {
+			shared.kill()
+			fmt.Fprintf(os.Stderr, "logs of the server that tests share:\n%s\n", shared.lastLogs())
+		}
 		return code
 	}
 	faults, err := witnessed.missing()

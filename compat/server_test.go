@@ -60,8 +60,20 @@ func newServer(t *testing.T, args ...string) *server {
 	t.Helper()
 	s, err := startServer(args...)
 	require.NoError(t, err)
-	t.Cleanup(s.kill)
+	t.Cleanup(func() {
+		s.kill()
+		if t.Failed() {
+			t.Logf("logs of kstone %v:\n%s", args, s.lastLogs())
+		}
+	})
 	return s
+}
+
+// lastLogs are the newest logs of a process that has ended.
+func (s *server) lastLogs() []byte {
+	const most = 16 << 10
+	logs := s.stderr.Bytes()
+	return logs[max(0, len(logs)-most):]
 }
 
 func (s *server) client() *dynamodb.Client { return newClient(s.url) }

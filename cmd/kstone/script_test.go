@@ -86,7 +86,11 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 	out, err := c.cmd.StdoutPipe()
 	ts.Check(err)
 	ts.Check(c.cmd.Start())
-	ts.Defer(func() { _ = c.cmd.Process.Kill(); _ = c.cmd.Wait() })
+	ts.Defer(func() {
+		_ = c.cmd.Process.Kill()
+		_ = c.cmd.Wait()
+		ts.Logf("logs of kstone %v:\n%s", args, c.stderr.String()) // shown when the script fails
+	})
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		fmt.Fprintln(&c.stdout, lines.Text())

@@ -84,7 +84,12 @@ func start(t *testing.T, bin, file string, more ...string) *server {
 		defer close(s.exited)
 		_ = s.cmd.Wait() // a killed process has no good exit
 	}()
-	t.Cleanup(s.kill)
+	t.Cleanup(func() {
+		s.kill()
+		if t.Failed() && s.log.Len() > 0 {
+			t.Logf("logs of %v:\n%s", s.cmd.Args[1:], s.log)
+		}
+	})
 	s.client = &http.Client{
 		Timeout:   answerMax,
 		Transport: &http.Transport{MaxIdleConnsPerHost: clients, DisableCompression: true},
