@@ -73,7 +73,7 @@ func (x *Index) search(ctx context.Context, q *Query) (Answer, error) {
 	part := string(q.Partition[storage.PrefixBytes:])
 	view := f.View()
 	live, cursor := view.Live(part), f.cursor.Load()
-	if live <= x.set.opts.Exact {
+	if live <= x.set.opts.Exact || !view.Comparable(q.Vector) {
 		view.Close()
 		return x.exactly(ctx, q)
 	}

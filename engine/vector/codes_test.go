@@ -144,3 +144,54 @@ func TestCodesOfInfinity(t *testing.T) {
 		g.recode()
 	}
 }
+
+// TestOddVectors: a graph knows when it cannot compare, and queries of any length do for inner products.
+func TestOddVectors(t *testing.T) {
+	for _, c := range []struct {
+		m    Metric
+		v    []float32
+		fits bool
+	}{
+		{Euclidean, []float32{1, 2}, true},
+		{Euclidean, []float32{0, 0}, true},
+		{Euclidean, []float32{1e19, 0}, false},
+		{Euclidean, []float32{0, 1e-20}, false},
+		{Euclidean, []float32{math.MaxFloat32, -math.MaxFloat32}, false},
+		{Dot, []float32{1e19, 1}, false},
+		{Dot, []float32{1e-20, 0}, true},
+		{Cosine, []float32{1e-40, 1e-40}, true},
+		{Cosine, []float32{math.MaxFloat32, 1}, true},
+	} {
+		g := New(Params{Dims: 2, Metric: c.m})
+		fits := func(q []float32) bool {
+			v := g.View()
+			defer v.Close()
+			return v.Comparable(q)
+		}
+		plain := []float32{1, 1}
+		require.True(t, fits(plain))
+		assert.Equal(t, c.fits || c.m == Dot, fits(c.v), "%v as a query", c.v)
+		require.NoError(t, g.Insert("a", "", c.v, nil))
+		assert.Equal(t, c.fits, fits(plain), "%v", c.v)
+		loader, err := NewLoader(g.params, g.Nodes(), func(string) string { return "" })
+		require.NoError(t, err)
+		for _, page := range g.Changed() {
+			require.NoError(t, loader.Page(page, g.AppendPage(nil, page)))
+		}
+		loaded, err := loader.Graph()
+		require.NoError(t, err)
+		v := loaded.View()
+		assert.Equal(t, c.fits, v.Comparable(plain), "%v", c.v)
+		v.Close()
+		require.NoError(t, g.Insert("a", "", plain, nil))
+		require.True(t, fits(plain), "after %v", c.v)
+	}
+	g := New(Params{Dims: 2, Metric: Dot})
+	require.NoError(t, g.Insert("near", "", []float32{2, 0}, nil))
+	require.NoError(t, g.Insert("far", "", []float32{1, 0}, nil))
+	for _, x := range []float32{math.MaxFloat32, 1e-44} {
+		v := g.View()
+		assert.Equal(t, []string{"near", "far"}, keysOf(v.Scan("", []float32{x, 0}, 2, nil)))
+		v.Close()
+	}
+}

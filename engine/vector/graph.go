@@ -97,6 +97,7 @@ type Graph struct {
 	live   int
 	dead   int
 	linked int // of those that live
+	odd    int // of those that live
 	widths Widths
 
 	// These are the writer's alone.
@@ -302,6 +303,9 @@ func (g *Graph) kill(id uint32) {
 	n.part.leave(g.nodes, id)
 	delete(g.byKey, n.key)
 	g.live--
+	if g.params.Metric.odd(g.vec(id)) {
+		g.odd--
+	}
 	g.stale++
 	g.mark(vectorPages, id)
 	if n.state == stateLoose {

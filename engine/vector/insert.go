@@ -38,6 +38,9 @@ func (g *Graph) Insert(key, part string, v []float32, note []byte) error {
 	p.join(g.nodes, id)
 	g.await(p)
 	g.live++
+	if g.params.Metric.odd(s.query) {
+		g.odd++
+	}
 	g.stale++
 	g.mark(vectorPages, id)
 	return nil

@@ -230,6 +230,9 @@ func (l *Loader) Graph() (*Graph, error) {
 			g.linked++
 		}
 		g.live++
+		if g.params.Metric.odd(g.vec(id)) {
+			g.odd++
+		}
 	}
 	slices.Reverse(g.free)
 	g.enter(all)

@@ -159,7 +159,7 @@ func (v *View) Search(part string, query []float32, k, width int, match Match) [
 	if len(p.members) <= width || len(p.loose())*g.scanShare() > p.nodes {
 		return v.Scan(part, query, k, match)
 	}
-	s.query = g.params.Metric.prepare(s.query[:0], query)
+	s.query = g.params.Metric.ask(s.query[:0], query)
 	takes := func(id uint32) bool { return match == nil || match(g.nodes[id].key, g.nodes[id].note) }
 	accept, budget := g.isLive, p.nodes
 	if match != nil {
@@ -191,7 +191,7 @@ func (v *View) Scan(part string, query []float32, k int, match Match) []Hit {
 	if p == nil || k <= 0 {
 		return nil
 	}
-	s.query = g.params.Metric.prepare(s.query[:0], query)
+	s.query = g.params.Metric.ask(s.query[:0], query)
 	g.scan(s, p, k, func(id uint32) bool {
 		n := &g.nodes[id]
 		return match == nil || match(n.key, n.note)
