@@ -59,11 +59,12 @@ func (c *coast) start(t *testing.T) {
 }
 
 // newCoasts starts servers of two regions that know each other.
-func newCoasts(t *testing.T) (east, west *coast) {
+func newCoasts(t *testing.T, args ...string) (east, west *coast) {
 	dir := t.TempDir()
 	east, west = &coast{front: newFront(t)}, &coast{front: newFront(t)}
 	east.args = []string{"--db", filepath.Join(dir, "east.keystone"), "--region", "us-east-1", "--replica", "us-west-2=" + west.front.url}
 	west.args = []string{"--db", filepath.Join(dir, "west.keystone"), "--region", "us-west-2", "--replica", "us-east-1=" + east.front.url}
+	east.args, west.args = append(east.args, args...), append(west.args, args...)
 	east.start(t)
 	west.start(t)
 	return east, west
@@ -173,7 +174,7 @@ func TestGlobalTable(t *testing.T) {
 
 // TestGlobalTable2017: tables of two servers are linked, follow each other over a kill, and part (wire-facts §6.20).
 func TestGlobalTable2017(t *testing.T) {
-	east, west := newCoasts(t)
+	east, west := newCoasts(t, "--strict-limits")
 	table := "old"
 	for _, c := range []*coast{east, west} {
 		in := tableInput(table, "pk:S")
@@ -224,6 +225,18 @@ func TestGlobalTable2017(t *testing.T) {
 		d, err := west.client().DescribeGlobalTableSettings(t.Context(), &dynamodb.DescribeGlobalTableSettingsInput{GlobalTableName: &table})
 		return err == nil && aws.ToInt64(d.ReplicaSettings[0].ReplicaProvisionedWriteCapacityUnits) == 7
 	}, waitMax, 10*time.Millisecond)
+	scale := func(table string) (*dynamodb.UpdateTableReplicaAutoScalingOutput, error) {
+		return east.client().UpdateTableReplicaAutoScaling(t.Context(), &dynamodb.UpdateTableReplicaAutoScalingInput{
+			TableName: &table, ProvisionedWriteCapacityAutoScalingUpdate: &types.AutoScalingSettingsUpdate{MinimumUnits: aws.Int64(1), MaximumUnits: aws.Int64(9)},
+		})
+	}
+	_, err = scale(table)
+	require.NoError(t, err)
+	scaled, err := west.client().DescribeTableReplicaAutoScaling(t.Context(), &dynamodb.DescribeTableReplicaAutoScalingInput{TableName: &table})
+	require.NoError(t, err)
+	assert.Len(t, scaled.TableAutoScalingDescription.Replicas, 2)
+	globalRefusals(t, east.as("any", "key", ""), table)
+	requireRefusals(t, []refusal{{"UpdateTableReplicaAutoScaling", func() error { return failing(scale("none")) }, notFound}})
 	leave := func(c *coast, region string) error {
 		_, err := c.client().UpdateGlobalTable(t.Context(), &dynamodb.UpdateGlobalTableInput{
 			GlobalTableName: &table, ReplicaUpdates: []types.ReplicaUpdate{{Delete: &types.DeleteReplicaAction{RegionName: &region}}},
@@ -233,7 +246,60 @@ func TestGlobalTable2017(t *testing.T) {
 	require.Eventually(t, both, waitMax, 10*time.Millisecond)
 	var none *types.ReplicaNotFoundException
 	require.ErrorAs(t, leave(east, "eu-west-1"), &none)
+	west.kill()
 	require.NoError(t, leave(east, "us-west-2"))
+	requireRefusals(t, []refusal{ // until it is there to be told
+		{"UpdateGlobalTableSettings", func() error {
+			return failing(east.client().UpdateGlobalTableSettings(t.Context(), &dynamodb.UpdateGlobalTableSettingsInput{
+				GlobalTableName: &table, GlobalTableProvisionedWriteCapacityUnits: aws.Int64(8),
+			}))
+		}, inUse},
+		{"UpdateTableReplicaAutoScaling", func() error { return failing(scale(table)) }, inUse},
+	})
+	west.start(t)
 	require.Eventually(t, func() bool { return status(west) == "" }, waitMax, 10*time.Millisecond)
 	assert.Len(t, west.items(t, table), 3)
+}
+
+// globalRefusals are what the operations of 2017 refuse of a table with replicas in both regions.
+func globalRefusals(t *testing.T, c *dynamodb.Client, table string) {
+	ctx, none := t.Context(), aws.String("none")
+	here, there := types.Replica{RegionName: aws.String("us-east-1")}, types.Replica{RegionName: aws.String("us-west-2")}
+	join := func(table *string, region string) error {
+		return failing(c.UpdateGlobalTable(ctx, &dynamodb.UpdateGlobalTableInput{
+			GlobalTableName: table, ReplicaUpdates: []types.ReplicaUpdate{{Create: &types.CreateReplicaAction{RegionName: &region}}},
+		}))
+	}
+	settings := func(in dynamodb.UpdateGlobalTableSettingsInput) error {
+		if in.GlobalTableName == nil {
+			in.GlobalTableName = &table
+		}
+		return failing(c.UpdateGlobalTableSettings(ctx, &in))
+	}
+	requireRefusals(t, []refusal{
+		{"CreateGlobalTable", func() error {
+			return failing(c.CreateGlobalTable(ctx, &dynamodb.CreateGlobalTableInput{GlobalTableName: &table, ReplicationGroup: []types.Replica{here, there}}))
+		}, "GlobalTableAlreadyExistsException"},
+		{"UpdateGlobalTable", func() error { return join(none, "us-west-2") }, "GlobalTableNotFoundException"},
+		{"UpdateGlobalTable", func() error { return join(&table, "us-west-2") }, "ReplicaAlreadyExistsException"},
+		{"UpdateGlobalTable", func() error { return join(&table, "eu-west-1") }, "TableNotFoundException"},
+		{"DescribeGlobalTableSettings", func() error {
+			return failing(c.DescribeGlobalTableSettings(ctx, &dynamodb.DescribeGlobalTableSettingsInput{GlobalTableName: none}))
+		}, "GlobalTableNotFoundException"},
+		{"UpdateGlobalTableSettings", func() error {
+			return settings(dynamodb.UpdateGlobalTableSettingsInput{GlobalTableName: none, GlobalTableProvisionedWriteCapacityUnits: aws.Int64(8)})
+		}, "GlobalTableNotFoundException"},
+		{"UpdateGlobalTableSettings", func() error {
+			return settings(dynamodb.UpdateGlobalTableSettingsInput{ReplicaSettingsUpdate: []types.ReplicaSettingsUpdate{{RegionName: aws.String("eu-west-1")}}})
+		}, "ReplicaNotFoundException"},
+		{"UpdateGlobalTableSettings", func() error {
+			return settings(dynamodb.UpdateGlobalTableSettingsInput{GlobalTableGlobalSecondaryIndexSettingsUpdate: []types.GlobalTableGlobalSecondaryIndexSettingsUpdate{{IndexName: none}}})
+		}, "IndexNotFoundException"},
+		{"UpdateGlobalTableSettings", func() error {
+			return settings(dynamodb.UpdateGlobalTableSettingsInput{GlobalTableProvisionedWriteCapacityUnits: aws.Int64(40001)})
+		}, "LimitExceededException"},
+		{"DescribeTableReplicaAutoScaling", func() error {
+			return failing(c.DescribeTableReplicaAutoScaling(ctx, &dynamodb.DescribeTableReplicaAutoScalingInput{TableName: none}))
+		}, notFound},
+	})
 }

@@ -101,6 +101,9 @@ func (db *core) PutResourcePolicy(ctx context.Context, in *api.PutResourcePolicy
 			revision = old.Revision
 			return nil
 		}
+		if r.Status == catalog.StatusDeleting {
+			return busy(r)
+		}
 		revision = db.newRevision(old)
 		p.set(r, &catalog.Policy{Document: in.Policy.Value, Revision: revision})
 		return nil
@@ -206,6 +209,9 @@ func (db *core) DeleteResourcePolicy(ctx context.Context, in *api.DeleteResource
 		}
 		if err := expectRevision(in.ExpectedRevisionId, old, p.table, p.arn); err != nil || old == nil {
 			return err
+		}
+		if r.Status == catalog.StatusDeleting {
+			return busy(r)
 		}
 		out.RevisionId = api.Some(old.Revision)
 		p.set(r, nil)

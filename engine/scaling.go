@@ -32,8 +32,11 @@ func (db *core) UpdateTableReplicaAutoScaling(ctx context.Context, in *api.Updat
 	}
 	name := tableName(in.TableName.Value)
 	t, err := db.catalog.Update(ctx, name, false, func(r *catalog.Record) error {
-		if r.Global == nil {
+		switch {
+		case r.Global == nil:
 			return api.Errorf(api.ResourceNotFound, api.MsgGlobalNotFound, name)
+		case !r.Global.Settled():
+			return api.Errorf(api.ResourceInUse, api.MsgTableBusy, "updated", name)
 		}
 		if err := busy(r); err != nil {
 			return err
