@@ -2,9 +2,12 @@ package lsm
 
 import (
 	"runtime"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/keystone-db/kstone/engine/lsm/internal/base"
@@ -40,6 +43,48 @@ func passBesideALostWrite(t *testing.T) (passes int64, passed error) {
 		passed, passes = <-done, int64(db.figures.passes.Load())
 	})
 	return passes, passed
+}
+
+// TestNoAnswerBeforeTheWrite: writers whose group is sealed wait until it is written, however often they are woken.
+func TestNoAnswerBeforeTheWrite(t *testing.T) {
+	require.Zero(t, answersBeforeTheWrite(t))
+}
+
+// answersBeforeTheWrite returns how many of two writers of one group are answered while it is being written.
+func answersBeforeTheWrite(t *testing.T) (answers int64) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		h := &hooks{}
+		db := manualDB(t, vfs.NewMemFS(1), func(o *Options) { o.hooks = h })
+		var answered atomic.Int64
+		var writers sync.WaitGroup
+		put := func(n int) {
+			writers.Go(func() {
+				assert.NoError(t, applyPut(db, crashKey(1, 1, n), "value"))
+				answered.Add(1)
+			})
+		}
+		second := func() error {
+			h.beforeWrite = nil
+			db.wal.mu.Lock()
+			db.wal.cond.Broadcast()
+			db.wal.mu.Unlock()
+			synctest.Wait()
+			answers = answered.Load()
+			return nil
+		}
+		h.beforeWrite = func() error { // the next group fills meanwhile
+			h.beforeWrite = second
+			put(2)
+			put(3)
+			synctest.Wait()
+			return nil
+		}
+		require.NoError(t, applyPut(db, crashKey(1, 1, 1), "value"))
+		writers.Wait()
+		require.Equal(t, uint64(2), db.Metrics().Groups, "two writers and one group")
+	})
+	return answers
 }
 
 // TestAViewIsTakenBetweenEdits: what a copy is made of has no tables of a pass in some stripes only, nor
