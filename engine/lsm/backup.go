@@ -76,6 +76,9 @@ func (db *DB) backup(ctx context.Context, path string, opts BackupOptions) (info
 			info, err = db.writeCopy(ctx, place.File(), align, v, have, opts)
 			v.close()
 		}
+		if err == nil {
+			err = db.closing.Err() // the context hears of it a little later
+		}
 		if err != nil {
 			place.Abandon()
 			return err

@@ -20,8 +20,8 @@ func (db *DB) Close() error {
 		return nil
 	}
 	w.shut = true
+	db.closed.Store(true) // first: what ends because of the other is told why
 	db.beginClose()
-	db.closed.Store(true)
 	w.cond.Broadcast()
 	for len(w.unfinished) > 0 && w.poison == nil {
 		w.cond.Wait()
