@@ -7,6 +7,8 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -23,6 +25,9 @@ import (
 type front struct {
 	url string
 	to  atomic.Pointer[url.URL]
+	// left counts down the calls of other servers; at zero the call waits until trip is done, and is lost.
+	left atomic.Int64
+	trip func()
 }
 
 func newFront(t *testing.T) *front {
@@ -32,6 +37,11 @@ func newFront(t *testing.T) *front {
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
 	}
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".Replicate") && f.left.Add(-1) == 0 {
+			f.trip()
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
 		if f.to.Load() == nil {
 			w.WriteHeader(http.StatusBadGateway)
 			return
@@ -48,6 +58,16 @@ type coast struct {
 	*server
 	front *front
 	args  []string
+	// signed: the client signs with a key of accessKeys.
+	signed bool
+}
+
+func (c *coast) client() *dynamodb.Client {
+	if c.signed {
+		region := c.args[slices.Index(c.args, "--region")+1]
+		return c.as("AKIAOWNER", "owner/secret+1", "", func(o *dynamodb.Options) { o.Region = region })
+	}
+	return c.server.client()
 }
 
 func (c *coast) start(t *testing.T) {
@@ -60,13 +80,19 @@ func (c *coast) start(t *testing.T) {
 
 // newCoasts starts servers of two regions that know each other.
 func newCoasts(t *testing.T, args ...string) (east, west *coast) {
+	east, west = twoCoasts(t, args...)
+	east.start(t)
+	west.start(t)
+	return east, west
+}
+
+// twoCoasts are those servers before they start.
+func twoCoasts(t *testing.T, args ...string) (east, west *coast) {
 	dir := t.TempDir()
 	east, west = &coast{front: newFront(t)}, &coast{front: newFront(t)}
 	east.args = []string{"--db", filepath.Join(dir, "east.keystone"), "--region", "us-east-1", "--replica", "us-west-2=" + west.front.url}
 	west.args = []string{"--db", filepath.Join(dir, "west.keystone"), "--region", "us-west-2", "--replica", "us-east-1=" + east.front.url}
 	east.args, west.args = append(east.args, args...), append(west.args, args...)
-	east.start(t)
-	west.start(t)
 	return east, west
 }
 

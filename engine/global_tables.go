@@ -98,7 +98,7 @@ func (db *core) atRegion(ctx context.Context, region, table, id string) (*api.Re
 		names := append(db.opts.regions.names(), db.opts.Region)
 		return nil, api.Errorf(api.Validation, api.MsgReplicaRegion, region, strings.Join(names, ", "))
 	}
-	out, err := to.Replicate(ctx, &api.ReplicateInput{
+	out, err := ask(ctx, to, &api.ReplicateInput{
 		Version: api.ReplicateVersion, Step: api.ReplicateDescribe, From: db.opts.Region, Table: table, ID: id, Session: db.session(),
 	})
 	if err != nil && ctx.Err() == nil {

@@ -323,17 +323,24 @@ func (x *sending) head(in api.ReplicateInput) *api.ReplicateInput {
 	return &in
 }
 
+// ask makes one step, and takes no answer for one that no database of this kind gives.
+func ask(ctx context.Context, to api.Replicator, in *api.ReplicateInput) (*api.ReplicateOutput, error) {
+	out, err := to.Replicate(ctx, in)
+	if err == nil && (out == nil || out.Session == "") {
+		return nil, errors.New("engine: what serves the region does not answer as a replica does")
+	}
+	return out, err
+}
+
 // call makes one step at the peer.
 func (x *sending) call(ctx context.Context, in *api.ReplicateInput) (*api.ReplicateOutput, error) {
 	id := x.table.Table.ID
 	in.To, _ = x.s.greeted[id].session.(string)
-	out, err := x.to.Replicate(ctx, x.head(*in))
+	out, err := ask(ctx, x.to, x.head(*in))
 	if err != nil {
 		return nil, err
 	}
-	if out.Session != "" {
-		x.s.session.Store(out.Session)
-	}
+	x.s.session.Store(out.Session)
 	if out.Behind {
 		delete(x.s.greeted, id)
 		return nil, errBehind
@@ -351,7 +358,7 @@ func (x *sending) others(ctx context.Context, in api.ReplicateInput) error {
 		if to == nil {
 			return fmt.Errorf("engine: region %s is not configured any more", region)
 		}
-		if _, err := to.Replicate(ctx, x.head(in)); err != nil && api.CodeOf(err) != api.GlobalTableNotFound {
+		if _, err := ask(ctx, to, x.head(in)); err != nil && api.CodeOf(err) != api.GlobalTableNotFound {
 			return err
 		}
 	}

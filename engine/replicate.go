@@ -63,7 +63,11 @@ func (db *core) replicate(ctx context.Context, in *api.ReplicateInput) (*api.Rep
 	out := &api.ReplicateOutput{Session: db.session()}
 	switch in.Step {
 	case api.ReplicateDescribe:
-		return db.describeReplica(ctx, in)
+		d, err := db.describeReplica(ctx, in)
+		if err == nil {
+			d.Session = out.Session
+		}
+		return d, err
 	case api.ReplicateCreate:
 		return out, db.createReplica(ctx, in, &s)
 	case api.ReplicateLink:

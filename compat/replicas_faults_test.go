@@ -1,0 +1,196 @@
+package compat
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// fillItems are some megabytes, so that a replica is not filled at once.
+const fillItems = 300
+
+// makeReplica makes a table of some megabytes in the east, and a replica of it.
+func (c *coast) makeReplica(t *testing.T, table string) {
+	t.Helper()
+	_, err := c.client().CreateTable(t.Context(), tableInput(table, "pk:S"))
+	require.NoError(t, err)
+	long := strings.Repeat("x", 20_000)
+	for i := 0; i < fillItems; i += 25 {
+		var puts []types.WriteRequest
+		for k := range 25 {
+			puts = append(puts, putRequest(map[string]types.AttributeValue{
+				"pk": &types.AttributeValueMemberS{Value: fmt.Sprint(i + k)}, "v": &types.AttributeValueMemberN{Value: fmt.Sprint(i)},
+				"long": &types.AttributeValueMemberS{Value: long},
+			}))
+		}
+		_, err := c.client().BatchWriteItem(t.Context(), &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{table: puts}})
+		require.NoError(t, err)
+	}
+	c.addReplica(t, table, "us-west-2")
+}
+
+func (c *coast) addReplica(t *testing.T, table, region string) {
+	t.Helper()
+	_, err := c.client().UpdateTable(t.Context(), &dynamodb.UpdateTableInput{TableName: &table, ReplicaUpdates: []types.ReplicationGroupUpdate{
+		{Create: &types.CreateReplicationGroupMemberAction{RegionName: &region}},
+	}})
+	require.NoError(t, err)
+}
+
+// TestReplicaIsFilledOverKills: either side dies while a new replica is filled; it goes on, and nobody has lost a write.
+func TestReplicaIsFilledOverKills(t *testing.T) {
+	east, west := newCoasts(t)
+	table := "filled"
+	killed := make(chan *coast)
+	lets := make(chan bool)
+	trip := func(c *coast) func() {
+		return func() {
+			killed <- c
+			<-lets
+		}
+	}
+	west.front.trip = trip(west)
+	west.front.left.Store(5) // describe, greet, create, and then items
+	go func() {
+		c := <-killed
+		c.kill()
+		close(lets)
+	}()
+	east.makeReplica(t, table)
+	<-lets
+	lets = make(chan bool)
+	dead := make(chan bool)
+	west.front.trip = trip(east)
+	west.front.left.Store(3)
+	go func() {
+		c := <-killed
+		c.kill()
+		close(lets)
+		close(dead)
+	}()
+	west.start(t)
+	<-dead
+	d, err := west.client().DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: &table})
+	require.NoError(t, err)
+	assert.Equal(t, types.TableStatusCreating, d.Table.TableStatus, "half a replica is none")
+	east.start(t)
+	active := func() bool {
+		d, err := east.client().DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: &table})
+		return err == nil && len(d.Table.Replicas) == 1 && d.Table.Replicas[0].ReplicaStatus == types.ReplicaStatusActive
+	}
+	require.Eventually(t, active, waitMax, 20*time.Millisecond)
+	west.put(t, table, "west", 1)
+	east.put(t, table, "east", 2)
+	require.Eventually(t, func() bool {
+		a, b := east.items(t, table), west.items(t, table)
+		return len(a) == fillItems+2 && assert.ObjectsAreEqual(a, b)
+	}, waitMax, 20*time.Millisecond)
+}
+
+// TestSignedReplicas: servers that verify signatures replicate with a key that may do everything, and with no other.
+func TestSignedReplicas(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys.ini")
+	require.NoError(t, os.WriteFile(path, []byte(accessKeys), 0o600))
+	east, west := twoCoasts(t, "--credentials", path)
+	east.signed, west.signed = true, true
+	t.Setenv("AWS_ACCESS_KEY_ID", "AKIAOWNER")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "owner/secret+1")
+	east.start(t)
+	west.start(t)
+	table := "Orders"
+	_, err := east.client().CreateTable(t.Context(), tableInput(table, "pk:S"))
+	require.NoError(t, err)
+	east.put(t, table, "a", 1)
+	east.addReplica(t, table, "us-west-2")
+	arrives := func(c *coast, key string) {
+		t.Helper()
+		require.Eventually(t, func() bool { return c.items(t, table)[key] != "" }, waitMax, 20*time.Millisecond)
+	}
+	arrives(west, "a")
+	west.put(t, table, "b", 2)
+	arrives(east, "b")
+
+	// A key that is bound to the very table may not.
+	west.kill()
+	t.Setenv("AWS_ACCESS_KEY_ID", "AKIACLERK")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "clerk-secret")
+	west.start(t)
+	west.put(t, table, "c", 3)
+	east.put(t, table, "d", 4)
+	arrives(west, "d")
+	assert.Empty(t, east.items(t, table)["c"])
+	in := &dynamodb.UpdateTableInput{TableName: aws.String("Old-1"), ReplicaUpdates: []types.ReplicationGroupUpdate{
+		{Create: &types.CreateReplicationGroupMemberAction{RegionName: aws.String("us-east-1")}},
+	}}
+	_, err = west.client().CreateTable(t.Context(), tableInput("Old-1", "pk:S"))
+	require.NoError(t, err)
+	_, err = west.client().UpdateTable(t.Context(), in)
+	require.ErrorContains(t, err, "Region us-east-1 cannot be reached now")
+	west.kill()
+	t.Setenv("AWS_ACCESS_KEY_ID", "AKIAOWNER")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "owner/secret+1")
+	west.start(t)
+	arrives(east, "c")
+}
+
+// TestReplicasOfRubbish: what stands behind --replica may be anything.
+func TestReplicasOfRubbish(t *testing.T) {
+	answers := map[string]http.HandlerFunc{
+		"rubbish":         func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) },
+		"an empty object": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("{}")) },
+		"null":            func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("null")) },
+		"nothing":         func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) },
+		"an error":        func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) },
+		"a list":          func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`[1]`)) },
+		"another version": func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = w.Write([]byte(`{"__type":"com.amazon.coral.validate#ValidationException","message":"Replication: version 1, this database has 9"}`))
+		},
+	}
+	for what, answer := range answers {
+		t.Run(what, func(t *testing.T) {
+			other := httptest.NewServer(answer)
+			defer other.Close()
+			s := newServer(t, "--in-memory", "--region", "us-east-1", "--replica", "us-west-2="+other.URL)
+			table := "tab"
+			_, err := s.client().CreateTable(t.Context(), tableInput(table, "pk:S"))
+			require.NoError(t, err)
+			for _, region := range []string{"us-west-2", "us-east-1", "eu-west-1"} {
+				_, err = newClient(s.url, func(o *dynamodb.Options) { o.Retryer = aws.NopRetryer{} }).UpdateTable(t.Context(), &dynamodb.UpdateTableInput{
+					TableName: &table, ReplicaUpdates: []types.ReplicationGroupUpdate{{Create: &types.CreateReplicationGroupMemberAction{RegionName: &region}}},
+				})
+				require.Error(t, err)
+			}
+			d, err := s.client().DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: &table})
+			require.NoError(t, err)
+			assert.Empty(t, d.Table.Replicas, "nothing is half done")
+		})
+	}
+	t.Run("itself", func(t *testing.T) {
+		f := newFront(t)
+		c := &coast{front: f, args: []string{"--in-memory", "--region", "us-east-1", "--replica", "us-west-2=" + f.url}}
+		c.start(t)
+		table := "tab"
+		_, err := c.client().CreateTable(t.Context(), tableInput(table, "pk:S"))
+		require.NoError(t, err)
+		region := "us-west-2"
+		_, err = newClient(c.url, func(o *dynamodb.Options) { o.Retryer = aws.NopRetryer{} }).UpdateTable(t.Context(), &dynamodb.UpdateTableInput{
+			TableName: &table, ReplicaUpdates: []types.ReplicationGroupUpdate{{Create: &types.CreateReplicationGroupMemberAction{RegionName: &region}}},
+		})
+		require.Error(t, err)
+		d, err := c.client().DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: &table})
+		require.NoError(t, err)
+		assert.Empty(t, d.Table.Replicas)
+	})
+}
