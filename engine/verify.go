@@ -45,7 +45,7 @@ type VerifyFault struct {
 	// nothing is lost and nothing wrong is read.
 	Severity string `json:"severity"`
 	// Region is where: "superblock", "manifest", "wal", "spill", "table" or "space" of the file, or among
-	// what is stored in it "catalog", "items", "index", "expiry", "collections", "stream", "tokens",
+	// what is stored in it "catalog", "items", "index", "expiry", "collections", "stream", "tokens", "replication",
 	// "keys" that belong to nothing, or "storage".
 	Region string `json:"region"`
 	// Part of the region, such as "data block" or "footer".
@@ -125,7 +125,9 @@ type VerifyCounts struct {
 	// HistoryRows are those of change logs, BackupItems those of backups of tables.
 	HistoryRows int64 `json:"historyRows"`
 	BackupItems int64 `json:"backupItems"`
-	Tokens      int64 `json:"tokens"`
+	// Stamps are those of the items of tables with replicas.
+	Stamps int64 `json:"stamps"`
+	Tokens int64 `json:"tokens"`
 	// Skipped references could not be followed, since one end of them cannot be read.
 	Skipped int64 `json:"skipped"`
 }
@@ -230,7 +232,7 @@ func (r *VerifyReport) add(c *crossref.Report) {
 	n, from := &r.Counts, &c.Counts
 	n.CatalogRows, n.ItemTables, n.Items, n.IndexEntries = from.CatalogRows, from.Tables, from.Items, from.IndexEntries
 	n.ExpiryRows, n.Collections, n.StreamRecords, n.Tokens = from.ExpiryRows, from.Collections, from.StreamRecords, from.Tokens
-	n.HistoryRows, n.BackupItems = from.HistoryRows, from.BackupItems
+	n.HistoryRows, n.BackupItems, n.Stamps = from.HistoryRows, from.BackupItems, from.Stamps
 	n.Skipped = c.Skipped
 	for i := range c.Faults {
 		f := &c.Faults[i]

@@ -35,6 +35,7 @@ const (
 	Collections = "collections"
 	Stream      = "stream"
 	Log         = "change log"
+	Replication = "replication"
 	Backups     = "backups"
 	Tokens      = "tokens"
 	Vectors     = "vectors"
@@ -56,7 +57,7 @@ type Fault struct {
 
 // Counts of what was looked at.
 type Counts struct {
-	CatalogRows, Tables, Items, IndexEntries, ExpiryRows, Collections, StreamRecords, HistoryRows, BackupItems, Tokens int64
+	CatalogRows, Tables, Items, IndexEntries, ExpiryRows, Collections, StreamRecords, HistoryRows, BackupItems, Tokens, Stamps int64
 }
 
 // Report of a check.

@@ -63,6 +63,9 @@ func (t *tableCheck) compare(ctx context.Context) error {
 	if err := t.history(ctx); err != nil {
 		return err
 	}
+	if err := t.replication(ctx); err != nil {
+		return err
+	}
 	equal := t.expiry.equal() && t.sizes.equal()
 	for i := range t.indexes {
 		equal = equal && t.indexes[i].equal()

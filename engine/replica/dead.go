@@ -10,7 +10,12 @@ import (
 // NoteDead writes down that an item is deleted, in the update that deletes it, so that its stamp is found when it may
 // be forgotten. item is its key.
 func NoteDead(tx storage.Tx, dead uint32, item []byte, s Stamp) {
-	tx.Put(key.AppendExpiry(nil, dead, s.Micros/microsPerMilli, item), []byte{})
+	tx.Put(DeadRow(dead, item, s), []byte{})
+}
+
+// DeadRow is the key of what NoteDead writes down.
+func DeadRow(dead uint32, item []byte, s Stamp) []byte {
+	return key.AppendExpiry(nil, dead, s.Micros/microsPerMilli, item)
 }
 
 const (

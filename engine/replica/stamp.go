@@ -65,7 +65,11 @@ func Decode(v storage.Value) (Stamp, error) {
 	if !v.Present {
 		return Stamp{}, nil
 	}
-	b := v.Data
+	return DecodeBytes(v.Data)
+}
+
+// DecodeBytes reads the value of a stamp's row.
+func DecodeBytes(b []byte) (Stamp, error) {
 	if len(b) <= stampBytes || b[0] != stampVersion || b[1]&^flagDeleted != 0 {
 		return Stamp{}, fmt.Errorf("replica: stamp of an item: %w", storage.ErrCorrupt)
 	}
