@@ -102,7 +102,7 @@ func (r Rows) forget(ctx context.Context, store storage.Store, rows [][]byte, be
 		}
 	}
 	stamps := len(named)
-	named = append(named, g.Named)
+	named = append(named, g.Named, storage.Named{Key: beside.Key})
 	return store.Update(ctx, named, storage.UpdateOptions{}, func(tx storage.Tx) error {
 		if err := g.Check(tx.Value(stamps)); err != nil {
 			return err
