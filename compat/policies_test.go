@@ -68,7 +68,7 @@ func TestResourcePolicies(t *testing.T) {
 	// Nobody locks himself out unawares.
 	deny := aws.String(`{"Version":"2012-10-17","Statement":{"Effect":"Deny","Principal":"*","Action":"dynamodb:*","Resource":"*"}}`)
 	_, err = owner.PutResourcePolicy(ctx, &dynamodb.PutResourcePolicyInput{ResourceArn: resource, Policy: deny})
-	require.ErrorContains(t, err, "ConfirmRemoveSelfResourceAccess")
+	wantError(t, err, "AccessDeniedException", "The new resource policy will not allow you to update the resource policy in the future.")
 
 	_, err = owner.DeleteResourcePolicy(ctx, &dynamodb.DeleteResourcePolicyInput{ResourceArn: resource, ExpectedRevisionId: aws.String("1")})
 	require.ErrorContains(t, err, "PolicyNotFoundException")

@@ -46,6 +46,9 @@ func TestEveryTextIsShown(t *testing.T) {
 		if name == "MsgPolicyLocksOut" {
 			continue // needs signatures and a database: TestResourcePolicies of compat
 		}
+		if name == "MsgPolicySize" {
+			continue // of a document too long for a file: TestResourcePolicies of engine
+		}
 		if name == "MsgExportsAtOnce" {
 			continue // of 300 requests: TestExportsAtOnce of engine
 		}

@@ -71,7 +71,7 @@ func (db *core) lookupPoliced(ctx context.Context, p *policed) (*catalog.Table, 
 
 func (p *policed) notFound() error {
 	if p.label != "" {
-		return api.Errorf(api.ResourceNotFound, api.MsgStreamNotFound, p.arn)
+		return api.Errorf(api.ResourceNotFound, api.MsgPolicyStream, p.label, p.table)
 	}
 	return api.Errorf(api.ResourceNotFound, api.MsgTableNotFound, p.table)
 }
@@ -94,7 +94,7 @@ func (db *core) PutResourcePolicy(ctx context.Context, in *api.PutResourcePolicy
 		if !ok {
 			return p.notFound()
 		}
-		if err := expectRevision(in.ExpectedRevisionId, old, p.table, p.arn); err != nil {
+		if err := expectRevision(in.ExpectedRevisionId, old, p.table); err != nil {
 			return err
 		}
 		if old != nil && old.Document == in.Policy.Value {
@@ -129,7 +129,7 @@ func (db *core) newRevision(old *catalog.Policy) string {
 }
 
 // expectRevision refuses a change of another policy than the caller knows.
-func expectRevision(want api.Opt[string], old *catalog.Policy, table, arn string) error {
+func expectRevision(want api.Opt[string], old *catalog.Policy, table string) error {
 	switch {
 	case !want.Set:
 		return nil
@@ -138,28 +138,31 @@ func expectRevision(want api.Opt[string], old *catalog.Policy, table, arn string
 	case want.Value == noPolicy:
 		return api.Errorf(api.PolicyNotFound, api.MsgPolicyUnexpected, table, old.Revision)
 	case old == nil:
-		return api.Errorf(api.PolicyNotFound, api.MsgPolicyNotFound, arn)
+		return api.Errorf(api.PolicyNotFound, api.MsgPolicyNone, want.Value, table)
 	case want.Value != old.Revision:
 		return api.Errorf(api.PolicyNotFound, api.MsgPolicyRevision, want.Value, table, old.Revision)
 	}
 	return nil
 }
 
-// checkPolicy refuses documents that are no policies, and one by which its caller could not change it any
-// more unless that is confirmed.
+// checkPolicy refuses documents that are no policies, or let everybody in, and one by which its caller could not put
+// another unless that is confirmed.
 func (db *core) checkPolicy(ctx context.Context, p *policed, document string, confirmed bool) error {
-	doc, err := policy.Parse(document, p.arn)
-	if err != nil {
+	if len(document) > policy.DocumentMaxBytes {
+		return api.Errorf(api.Validation, api.MsgPolicySize, policy.DocumentMaxBytes)
+	}
+	doc, err := policy.Parse(document)
+	switch {
+	case errors.Is(err, policy.ErrPrincipal):
+		return api.Errorf(api.Validation, api.MsgPolicyPrincipal)
+	case err != nil:
 		return api.Errorf(api.Validation, api.MsgPolicyInvalid, err.Error())
+	case doc.Unbounded():
+		return api.Errorf(api.Validation, api.MsgPolicyUnbounded)
 	}
 	who := api.CallerOf(ctx)
-	if who == nil || confirmed {
-		return nil
-	}
-	for _, action := range []string{"GetResourcePolicy", "PutResourcePolicy", "DeleteResourcePolicy"} {
-		if doc.Decide(db.policyRequest(who, action, p.arn)) == policy.Deny {
-			return api.Errorf(api.Validation, api.MsgPolicyLocksOut)
-		}
+	if who != nil && !confirmed && doc.Decide(db.policyRequest(who, "PutResourcePolicy", p.arn)) == policy.Deny {
+		return api.Errorf(api.AccessDenied, api.MsgPolicyLocksOut)
 	}
 	return nil
 }
@@ -207,7 +210,7 @@ func (db *core) DeleteResourcePolicy(ctx context.Context, in *api.DeleteResource
 		if !ok {
 			return p.notFound()
 		}
-		if err := expectRevision(in.ExpectedRevisionId, old, p.table, p.arn); err != nil || old == nil {
+		if err := expectRevision(in.ExpectedRevisionId, old, p.table); err != nil || old == nil {
 			return err
 		}
 		if r.Status == catalog.StatusDeleting {
@@ -275,7 +278,7 @@ func (db *core) authorize(who *api.Caller, right *api.Right, in any) api.Decisio
 		resource += right.Part
 	}
 	r := db.policyRequest(who, right.Action, resource)
-	db.describeRequest(r, t, right, in)
+	db.describeRequest(r, doc, t, right, in)
 	switch doc.Decide(r) {
 	case policy.Allow:
 		return api.PolicyAllows

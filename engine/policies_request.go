@@ -2,6 +2,7 @@ package engine
 
 import (
 	"reflect"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -28,13 +29,13 @@ func (c *policyCache) parse(at *catalog.Policy, arn string) (*policy.Policy, err
 		}
 	}
 	p := &parsedPolicy{document: at.Document}
-	p.policy, p.err = policy.Parse(at.Document, arn)
+	p.policy, p.err = policy.Parse(at.Document)
 	c.byARN.Store(arn, p)
 	return p.policy, p.err
 }
 
-// describeRequest adds the condition keys that an input tells.
-func (db *core) describeRequest(r *policy.Request, t *catalog.Table, right *api.Right, in any) {
+// describeRequest adds the condition keys that an input tells, the dear ones if the policy asks for them.
+func (db *core) describeRequest(r *policy.Request, doc *policy.Policy, t *catalog.Table, right *api.Right, in any) {
 	v := reflect.ValueOf(in).Elem()
 	for key, member := range map[string]string{
 		policy.KeySelect: "Select", policy.KeyReturnValues: "ReturnValues", policy.KeyReturnCapacity: "ReturnConsumedCapacity",
@@ -45,9 +46,20 @@ func (db *core) describeRequest(r *policy.Request, t *catalog.Table, right *api.
 			}
 		}
 	}
+	if operation, ok := enclosing(in); ok {
+		r.Keys[policy.KeyEnclosingOperation] = []string{operation}
+	}
 	if strings.HasPrefix(right.Action, "PartiQL") {
-		r.Unknown[policy.KeyLeadingKeys] = true
+		r.Unknown[policy.KeyLeadingKeys], r.Unknown[policy.KeyAttributes] = true, true
+		if doc.Asks(policy.KeyFullTableScan) {
+			scans, known := db.scansAll(t, in)
+			r.Keys[policy.KeyFullTableScan], r.Unknown[policy.KeyFullTableScan] = []string{strconv.FormatBool(scans)}, !known
+		}
 		return
+	}
+	if doc.Asks(policy.KeyAttributes) {
+		names, known := db.attributesOf(right, in)
+		r.Keys[policy.KeyAttributes], r.Unknown[policy.KeyAttributes] = names, !known
 	}
 	keys, known := db.leadingKeys(t, right, in)
 	if !known {

@@ -59,7 +59,15 @@ func TestResourcePolicies(t *testing.T) {
 	requireError(t, err, api.PolicyNotFound, "Resource-based policy not found for the provided ResourceArn: Requested update "+
 		"for policy with revision id "+first+", but the policy associated to target table orders has revision id "+second+".")
 	_, err = put(`{"Statement":[]}`, "")
-	requireError(t, err, api.Validation, "Invalid policy document: the document has no Statement")
+	const invalid = "One or more parameter values were invalid: "
+	requireError(t, err, api.Validation, invalid+"Invalid policy document: Could not parse the policy: Statement is empty!")
+	_, err = put(strings.Repeat(" ", 20481), "")
+	requireError(t, err, api.Validation, invalid+"Maximum policy size of 20480 bytes exceeded")
+	_, err = put(policyDoc(`{"Effect":"Allow","Principal":{"AWS":"ann"},"Action":"*","Resource":"*"}`), "")
+	requireError(t, err, api.Validation, invalid+"Invalid principal in policy document.")
+	_, err = put(policyDoc(`{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}`), "")
+	requireError(t, err, api.Validation, "Resource-based policy grants unbounded access in one or more elements. "+
+		"Please revise the policy to ensure least-privilege form of access")
 
 	got, err := d.GetResourcePolicy(ctx, &api.GetResourcePolicyInput{ResourceArn: arn})
 	require.NoError(t, err)
@@ -70,11 +78,13 @@ func TestResourcePolicies(t *testing.T) {
 	require.Equal(t, second, gone.RevisionId.Value)
 	require.False(t, d.Policed())
 	_, err = d.DeleteResourcePolicy(ctx, &api.DeleteResourcePolicyInput{ResourceArn: arn, ExpectedRevisionId: api.Some(second)})
-	requireError(t, err, api.PolicyNotFound, "Resource-based policy not found for the provided ResourceArn: "+ordersARN)
+	requireError(t, err, api.PolicyNotFound, "Resource-based policy not found for the provided ResourceArn: Requested update for "+
+		"policy with revision id "+second+", but table orders has no associated policy.")
 	_, err = d.GetResourcePolicy(ctx, &api.GetResourcePolicyInput{ResourceArn: api.Some(ordersARN + "x")})
 	requireError(t, err, api.ResourceNotFound, "Requested resource not found: Table: ordersx not found")
 	_, err = d.GetResourcePolicy(ctx, &api.GetResourcePolicyInput{ResourceArn: api.Some(ordersARN + "/index/x")})
-	requireError(t, err, api.Validation, "Invalid ResourceArn provided as input "+ordersARN+"/index/x")
+	requireError(t, err, api.Validation, invalid+"Invalid resource arn provided, only table or stream is accepted. "+
+		"Provided resource arn: "+ordersARN+"/index/x")
 }
 
 // TestPolicyThatLocksOut: whoever would take from himself the right to change a policy must confirm it.
@@ -85,8 +95,7 @@ func TestPolicyThatLocksOut(t *testing.T) {
 	in := &api.PutResourcePolicyInput{ResourceArn: api.Some(ordersARN), Policy: api.Some(policyDoc(
 		`{"Effect":"Deny","Principal":"*","Action":"dynamodb:*","Resource":"*"}`))}
 	_, err := d.PutResourcePolicy(ctx, in)
-	requireError(t, err, api.Validation, "The new resource policy would deny the caller access to change the policy in the "+
-		"future. Set ConfirmRemoveSelfResourceAccess to true to confirm")
+	requireError(t, err, api.AccessDenied, "The new resource policy will not allow you to update the resource policy in the future.")
 	in.ConfirmRemoveSelfResourceAccess = api.Some(true)
 	_, err = d.PutResourcePolicy(ctx, in)
 	require.NoError(t, err)
@@ -114,7 +123,7 @@ func TestPolicyOfAStream(t *testing.T) {
 	require.Equal(t, api.PolicyDenies, d.Authorize(who, &api.Right{Action: "GetRecords", Table: "orders", Part: part}, &api.GetRecordsInput{}))
 	require.Equal(t, api.PolicySilent, d.Authorize(who, &api.Right{Action: "DescribeStream", Table: "orders", Part: part}, &api.DescribeStreamInput{}))
 	_, err = d.GetResourcePolicy(t.Context(), &api.GetResourcePolicyInput{ResourceArn: api.Some(stream + "0")})
-	requireError(t, err, api.ResourceNotFound, "Requested resource not found: Stream: "+stream+"0 not found")
+	requireError(t, err, api.ResourceNotFound, "Requested resource not found: Stream: "+part[len("/stream/"):]+"0 not found for Table: orders")
 }
 
 // TestAuthorizeByLeadingKeys: which partition keys a request is about, for every operation that has some; what
@@ -122,7 +131,7 @@ func TestPolicyOfAStream(t *testing.T) {
 func TestAuthorizeByLeadingKeys(t *testing.T) {
 	d := openTest(t, Options{})
 	d.orders()
-	document := policyDoc(`{"Effect":"Allow","Principal":"*","Action":"dynamodb:*","Resource":["` + ordersARN + `","` + ordersARN +
+	document := policyDoc(`{"Effect":"Allow","Principal":{"AWS":"123456789012"},"Action":"dynamodb:*","Resource":["` + ordersARN + `","` + ordersARN +
 		`/index/*"],"Condition":{"ForAllValues:StringLike":{"dynamodb:LeadingKeys":"ann-*"}}}`)
 	_, err := d.PutResourcePolicy(t.Context(), &api.PutResourcePolicyInput{ResourceArn: api.Some(ordersARN), Policy: api.Some(document)})
 	require.NoError(t, err)
@@ -171,4 +180,83 @@ func TestAuthorizeByLeadingKeys(t *testing.T) {
 	right = &api.Right{Action: "PartiQLSelect", Table: "orders"}
 	require.Equal(t, api.PolicySilent, d.Authorize(who, right, &api.ExecuteStatementInput{}))
 	require.Equal(t, api.PolicySilent, d.Authorize(who, &api.Right{Action: "GetItem", Table: "absent"}, &api.GetItemInput{}))
+}
+
+// TestAuthorizeByWhatIsAsked: the condition keys of attributes, of the enclosing transaction and of statements that read
+// everything.
+func TestAuthorizeByWhatIsAsked(t *testing.T) {
+	d := openTest(t, Options{})
+	d.orders()
+	who := &api.Caller{Arn: "arn:aws:iam::123456789012:user/ann", User: "ann", Account: "123456789012"}
+	table, key := api.Some("orders"), d.build(attr.NewItem().S("pk", "a").N("sk", "1"))
+	deny := func(action, condition string) {
+		_, err := d.PutResourcePolicy(t.Context(), &api.PutResourcePolicyInput{ResourceArn: api.Some(ordersARN), Policy: api.Some(policyDoc(
+			`{"Effect":"Deny","Principal":"*","Action":"dynamodb:` + action + `","Resource":"*","Condition":` + condition + `}`))})
+		require.NoError(t, err)
+	}
+	ask := func(action string, in any) api.Decision {
+		return d.Authorize(who, &api.Right{Action: action, Table: "orders"}, in)
+	}
+
+	deny("*", `{"ForAnyValue:StringEquals":{"dynamodb:Attributes":["secret"]}}`)
+	names, values := []api.Name{{Placeholder: "#s", Name: "secret"}}, []api.NamedValue{{Placeholder: ":v", Value: attr.String("x")}}
+	text := func(s string) api.Opt[string] { return api.Some(s) }
+	secret := d.build(attr.NewItem().S("pk", "a").N("sk", "1").S("secret", "x"))
+	for action, in := range map[string][2]any{
+		"GetItem": {&api.GetItemInput{TableName: table, Key: key, ProjectionExpression: text("a.#s")},
+			&api.GetItemInput{TableName: table, Key: key, ProjectionExpression: text("a, #s.b"), ExpressionAttributeNames: names}},
+		"PutItem": {&api.PutItemInput{TableName: table, Item: key}, &api.PutItemInput{TableName: table, Item: secret}},
+		"UpdateItem": {&api.UpdateItemInput{TableName: table, Key: key, UpdateExpression: text("SET a = b"), ConditionExpression: text("attribute_exists(c)")},
+			&api.UpdateItemInput{TableName: table, Key: key, UpdateExpression: text("SET a = #s"), ExpressionAttributeNames: names}},
+		"DeleteItem": {&api.DeleteItemInput{TableName: table, Key: key},
+			&api.DeleteItemInput{TableName: table, Key: key, Expected: []api.ExpectedAttributeMapEntry{{Key: "secret"}}}},
+		"Scan": {&api.ScanInput{TableName: table, AttributesToGet: []string{"a"}},
+			&api.ScanInput{TableName: table, FilterExpression: text("#s = :v"), ExpressionAttributeNames: names, ExpressionAttributeValues: values}},
+		"Query": {&api.QueryInput{TableName: table, KeyConditionExpression: text("pk = :v"), ExpressionAttributeValues: values},
+			&api.QueryInput{TableName: table, KeyConditionExpression: text("pk = ")}},
+		"BatchGetItem": {
+			&api.BatchGetItemInput{RequestItems: []api.BatchGetRequestMapEntry{
+				{Key: "else", Value: api.KeysAndAttributes{Keys: []attr.Item{secret}}}, {Key: "orders", Value: api.KeysAndAttributes{Keys: []attr.Item{key}}},
+			}},
+			&api.BatchGetItemInput{RequestItems: []api.BatchGetRequestMapEntry{{Key: "orders", Value: api.KeysAndAttributes{AttributesToGet: []string{"secret"}}}}},
+		},
+		"BatchWriteItem": {
+			&api.BatchWriteItemInput{RequestItems: []api.BatchWriteItemRequestMapEntry{{Key: "orders", Value: []api.WriteRequest{{DeleteRequest: &api.DeleteRequest{Key: key}}}}}},
+			&api.BatchWriteItemInput{RequestItems: []api.BatchWriteItemRequestMapEntry{{Key: "orders", Value: []api.WriteRequest{{PutRequest: &api.PutRequest{Item: secret}}}}}},
+		},
+		"ConditionCheckItem": {
+			&api.TransactWriteItemsInput{TransactItems: []api.TransactWriteItem{{Put: &api.Put{TableName: table, Item: secret}}}},
+			&api.TransactWriteItemsInput{TransactItems: []api.TransactWriteItem{
+				{ConditionCheck: &api.ConditionCheck{TableName: table, Key: key, ConditionExpression: text("attribute_exists(secret)")}},
+			}},
+		},
+	} {
+		if action == "GetItem" {
+			in[0].(*api.GetItemInput).ExpressionAttributeNames = names
+		}
+		require.Equal(t, api.PolicySilent, ask(action, in[0]), action)
+		require.Equal(t, api.PolicyDenies, ask(action, in[1]), action)
+	}
+	require.Equal(t, api.PolicyDenies, ask("PartiQLSelect", &api.ExecuteStatementInput{}), "nobody can tell")
+
+	deny("*", `{"ForAnyValue:StringEquals":{"dynamodb:EnclosingOperation":["TransactGetItems","ExecuteTransaction"]}}`)
+	require.Equal(t, api.PolicySilent, ask("GetItem", &api.GetItemInput{}))
+	require.Equal(t, api.PolicyDenies, ask("GetItem", &api.TransactGetItemsInput{}))
+	require.Equal(t, api.PolicySilent, ask("PutItem", &api.TransactWriteItemsInput{}))
+	require.Equal(t, api.PolicyDenies, ask("PartiQLSelect", &api.ExecuteTransactionInput{}))
+
+	deny("PartiQLSelect", `{"Bool":{"dynamodb:FullTableScan":"true"}}`)
+	for statement, want := range map[string]api.Decision{
+		`SELECT * FROM orders`:                          api.PolicyDenies,
+		`SELECT * FROM orders WHERE sk = 1`:             api.PolicyDenies,
+		`SELECT * FROM orders WHERE pk = 'a' OR sk = 1`: api.PolicyDenies,
+		`SELECT * FROM orders WHERE pk = ?`:             api.PolicyDenies, // it has no parameter
+		`SELECT * FROM orders WHERE pk = 'a'`:           api.PolicySilent,
+		`SELECT * FROM orders WHERE pk IN ['a','b']`:    api.PolicySilent,
+		`SELECT * FROM orders.byG WHERE pk = 'a'`:       api.PolicyDenies,
+		`SELECT * FROM orders.byG WHERE g = 'a'`:        api.PolicySilent,
+	} {
+		require.Equal(t, want, ask("PartiQLSelect", &api.ExecuteStatementInput{Statement: text(statement)}), statement)
+	}
+	require.Equal(t, api.PolicySilent, ask("PartiQLSelect", &api.BatchExecuteStatementInput{}), "each names a key")
 }

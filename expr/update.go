@@ -234,6 +234,20 @@ func (u *Update) Targets(yield func(Target) bool) {
 	}
 }
 
+// Attributes returns the names of the top-level attributes that the update changes and reads, in the order of the text
+// and with repetitions. The caller owns the slice.
+func (u *Update) Attributes() []string {
+	var names []string
+	note := func(p *DocPath) { names = append(names, elemName(&p.Elems[0], u.names)) }
+	for _, c := range u.tree.Clauses {
+		note(c.Path)
+		if c.Value != nil {
+			visitPaths(c.Value, note)
+		}
+	}
+	return names
+}
+
 // NestedReads returns the paths below an attribute that the values of SET read, in the order of the
 // text and with repetitions: like the targets, they must not reach into a key attribute. It is nil
 // when there are none, which takes no memory.

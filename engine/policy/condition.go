@@ -23,12 +23,19 @@ const (
 	KeySelect           = "dynamodb:select"
 	KeyReturnValues     = "dynamodb:returnvalues"
 	KeyReturnCapacity   = "dynamodb:returnconsumedcapacity"
+	// KeyAttributes are the top-level attributes that a request names.
+	KeyAttributes = "dynamodb:attributes"
+	// KeyEnclosingOperation is the transaction that a right is part of.
+	KeyEnclosingOperation = "dynamodb:enclosingoperation"
+	// KeyFullTableScan says whether a statement of PartiQL reads a whole table or index.
+	KeyFullTableScan = "dynamodb:fulltablescan"
 )
 
 func isKey(name string) bool {
 	switch name {
 	case KeyPrincipalArn, KeyPrincipalAccount, KeyPrincipalType, KeyUserName, KeyCurrentTime, KeyEpochTime, KeySourceIP,
-		KeySecureTransport, KeyLeadingKeys, KeySelect, KeyReturnValues, KeyReturnCapacity:
+		KeySecureTransport, KeyLeadingKeys, KeySelect, KeyReturnValues, KeyReturnCapacity,
+		KeyAttributes, KeyEnclosingOperation, KeyFullTableScan:
 		return true
 	}
 	return false

@@ -9,6 +9,7 @@ package policy
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -179,11 +180,11 @@ func strict(b []byte, into any) error {
 	return nil
 }
 
-// Parse reads a document that is to be attached to a resource. Statements may only be about the resource
-// itself, its indexes and its streams, by ARN. The error says in words what is wrong.
-func Parse(text, resource string) (*Policy, error) {
-	if len(text) > DocumentMaxBytes {
-		return nil, fmt.Errorf("the document has %d bytes and may have %d", len(text), DocumentMaxBytes)
+// Parse reads a document of any length. The error is ErrPrincipal or says in words what is wrong, in those of the service
+// where they are known.
+func Parse(text string) (*Policy, error) {
+	if !json.Valid([]byte(text)) {
+		return nil, fmt.Errorf("This policy contains invalid Json") //nolint:staticcheck // the service's words
 	}
 	if err := strictOnce([]byte(text)); err != nil {
 		return nil, err
@@ -196,18 +197,18 @@ func Parse(text, resource string) (*Policy, error) {
 		return nil, fmt.Errorf("invalid Version %q", doc.Version)
 	}
 	if len(doc.Statement) == 0 {
-		return nil, fmt.Errorf("the document has no Statement")
+		return nil, fmt.Errorf("Could not parse the policy: Statement is empty!") //nolint:staticcheck // the service's words
 	}
 	p := &Policy{statements: make([]statement, len(doc.Statement))}
 	sids := map[string]bool{}
 	for i := range doc.Statement {
 		raw := &doc.Statement[i]
 		if raw.Sid != "" && sids[raw.Sid] {
-			return nil, fmt.Errorf("the statement ID (SID) %q is not unique", raw.Sid)
+			return nil, fmt.Errorf("The Statement Ids in the policy are not unique") //nolint:staticcheck // the service's words
 		}
 		sids[raw.Sid] = true
-		if err := p.statements[i].from(raw, resource); err != nil {
-			return nil, fmt.Errorf("statement %d: %w", i+1, err)
+		if err := p.statements[i].from(raw); err != nil {
+			return nil, err
 		}
 	}
 	return p, nil
@@ -253,7 +254,7 @@ func strictOnce(b []byte) error {
 	}
 }
 
-func (s *statement) from(raw *rawStatement, resource string) (err error) {
+func (s *statement) from(raw *rawStatement) (err error) {
 	switch raw.Effect {
 	case effectAllow:
 	case effectDeny:
@@ -270,7 +271,7 @@ func (s *statement) from(raw *rawStatement, resource string) (err error) {
 	for i, a := range s.actions.patterns {
 		a = strings.ToLower(a)
 		if a != "*" && !strings.HasPrefix(a, actionPrefix) {
-			return fmt.Errorf("invalid Action %q", s.actions.patterns[i])
+			return fmt.Errorf("The following action names are invalid: %q", s.actions.patterns[i]) //nolint:staticcheck // the service's words
 		}
 		s.actions.patterns[i] = a
 	}
@@ -278,13 +279,16 @@ func (s *statement) from(raw *rawStatement, resource string) (err error) {
 		return err
 	}
 	for _, r := range s.resources.patterns {
-		if r != "*" && r != resource && !strings.HasPrefix(r, resource+"/") {
-			return fmt.Errorf("invalid Resource %q: the policy is for %s", r, resource)
+		if r != "*" && !strings.HasPrefix(r, "arn:") {
+			return fmt.Errorf("invalid Resource %q", r)
 		}
 	}
 	s.conditions, err = conditionsOf(raw.Condition)
 	return err
 }
+
+// ErrPrincipal is a principal that is no account and no ARN.
+var ErrPrincipal = errors.New("policy: invalid principal")
 
 // principalsOf refuses principals that are no account and no ARN. An account, by its number or as :root,
 // stands for everybody in it.
@@ -296,13 +300,16 @@ func principalsOf(raw *rawStatement) (matcher, error) {
 	if raw.NotPrincipal != nil {
 		no = raw.NotPrincipal.patterns
 	}
-	if (raw.Principal == nil) == (raw.NotPrincipal == nil) {
+	switch {
+	case raw.Principal == nil && raw.NotPrincipal == nil:
+		return matcher{}, fmt.Errorf("Missing required field Principal") //nolint:staticcheck // the service's words
+	case raw.Principal != nil && raw.NotPrincipal != nil:
 		return matcher{}, fmt.Errorf("a statement has either Principal or NotPrincipal")
 	}
 	m := matcher{patterns: append(yes, no...), not: raw.NotPrincipal != nil}
 	for _, p := range m.patterns {
 		if p != "*" && !isAccount(p) && !strings.HasPrefix(p, "arn:aws:iam::") && !strings.HasPrefix(p, "arn:aws:sts::") {
-			return m, fmt.Errorf("invalid principal %q", p)
+			return m, ErrPrincipal
 		}
 	}
 	return m, nil
@@ -318,6 +325,9 @@ func isAccount(s string) bool {
 // one takes the member that is there, of two of which exactly one must be.
 func one(name string, yes, no oneOrMore[string]) (matcher, error) {
 	if (len(yes) == 0) == (len(no) == 0) {
+		if len(yes) == 0 {
+			return matcher{}, fmt.Errorf("Missing required field %s", name) //nolint:staticcheck // the service's words
+		}
 		return matcher{}, fmt.Errorf("a statement has either %s or Not%s", name, name)
 	}
 	return matcher{patterns: append(yes, no...), not: len(no) > 0}, nil
@@ -337,6 +347,31 @@ func (p *Policy) Decide(r *Request) Decision {
 		out = Allow
 	}
 	return out
+}
+
+// Asks says whether a condition of the policy is about a key.
+func (p *Policy) Asks(key string) bool {
+	for i := range p.statements {
+		if slices.ContainsFunc(p.statements[i].conditions, func(c condition) bool { return c.key == key }) {
+			return true
+		}
+	}
+	return false
+}
+
+// narrowing are the condition keys that make an Allow for everybody one for some.
+var narrowing = []string{KeyPrincipalArn, KeyPrincipalAccount, KeySourceIP, KeyUserName}
+
+// Unbounded says whether a statement allows something to everybody: the service takes no such policy, unless a
+// condition names, without wildcards, who.
+func (p *Policy) Unbounded() bool {
+	return slices.ContainsFunc(p.statements, func(s statement) bool {
+		return !s.deny && !s.principals.not && slices.Contains(s.principals.patterns, "*") &&
+			!slices.ContainsFunc(s.conditions, func(c condition) bool {
+				return slices.Contains(narrowing, c.key) && !c.not && !c.null && !c.ifExists &&
+					!slices.ContainsFunc(c.values, func(v string) bool { return strings.ContainsAny(v, "*?") })
+			})
+	})
 }
 
 func (s *statement) about(r *Request) bool {

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -11,7 +10,7 @@ const table = "arn:aws:dynamodb:us-east-1:123456789012:table/orders"
 
 func parse(t *testing.T, statements string) *Policy {
 	t.Helper()
-	p, err := Parse(`{"Version":"2012-10-17","Statement":[`+statements+`]}`, table)
+	p, err := Parse(`{"Version":"2012-10-17","Statement":[` + statements + `]}`)
 	require.NoError(t, err)
 	return p
 }
@@ -105,33 +104,33 @@ func TestUnknownKeys(t *testing.T) {
 func TestParseRefuses(t *testing.T) {
 	const good = `"Effect":"Allow","Principal":"*","Action":"dynamodb:GetItem","Resource":"*"`
 	for text, want := range map[string]string{
-		``:                                   "",
+		``:                                   "This policy contains invalid Json",
 		`[]`:                                 "cannot unmarshal",
-		`{"Statement":[]}`:                   "no Statement",
-		`{"Statement":{` + good + `}} {}`:    "something follows",
+		`{"Statement":[]}`:                   "Could not parse the policy: Statement is empty!",
+		`{"Statement":{` + good + `}} {}`:    "This policy contains invalid Json",
 		`{"Statement":{` + good + `},"X":1}`: "unknown field",
 		`{"Version":"2020","Statement":{` + good + `}}`:                                         "invalid Version",
 		`{"Statement":{` + good + `,"Effect":"Deny"}}`:                                          `"Effect" is there twice`,
-		`{"Statement":[{"Sid":"a",` + good + `},{"Sid":"a",` + good + `}]}`:                     "not unique",
+		`{"Statement":[{"Sid":"a",` + good + `},{"Sid":"a",` + good + `}]}`:                     "The Statement Ids in the policy are not unique",
 		`{"Statement":{"Effect":"Maybe","Principal":"*","Action":"*","Resource":"*"}}`:          "invalid Effect",
-		`{"Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}`:                           "either Principal",
+		`{"Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}`:                           "Missing required field Principal",
 		`{"Statement":{"Effect":"Deny","Principal":"ann","Action":"*","Resource":"*"}}`:         "invalid principal",
 		`{"Statement":{"Effect":"Deny","Principal":{"AWS":"ann"},"Action":"*","Resource":"*"}}`: "invalid principal",
 		`{"Statement":{"Effect":"Deny","Principal":{"X":"ann"},"Action":"*","Resource":"*"}}`:   "invalid kind",
-		`{"Statement":{"Effect":"Deny","Principal":"*","Action":"s3:Get","Resource":"*"}}`:      "invalid Action",
-		`{"Statement":{"Effect":"Deny","Principal":"*","Resource":"*"}}`:                        "either Action",
-		`{"Statement":{"Effect":"Deny","Principal":"*","Action":"*"}}`:                          "either Resource",
-		`{"Statement":{"Effect":"Deny","Principal":"*","Action":"*","Resource":"arn:else"}}`:    "invalid Resource",
+		`{"Statement":{"Effect":"Deny","Principal":"*","Action":"s3:Get","Resource":"*"}}`:      `The following action names are invalid: "s3:Get"`,
+		`{"Statement":{"Effect":"Deny","Principal":"*","Resource":"*"}}`:                        "Missing required field Action",
+		`{"Statement":{"Effect":"Deny","Principal":"*","Action":"*"}}`:                          "Missing required field Resource",
+		`{"Statement":{"Effect":"Deny","Principal":"*","Action":"*","Resource":"else"}}`:        "invalid Resource",
 		`{"Statement":{` + good + `,"Condition":{"Magic":{"aws:UserName":"v"}}}}`:               "invalid condition operator",
 		`{"Statement":{` + good + `,"Condition":{"Bool":{"aws:UserName":"v"}}}}`:                "invalid value",
 		`{"Statement":{` + good + `,"Condition":{"Bool":{"aws:UserName":[]}}}}`:                 "no value",
 		`{"Statement":{` + good + `,"Condition":{"Bool":{"aws:UserName":{}}}}}`:                 "no string",
 		`{"Statement":{` + good + `,"Condition":{"IpAddress":{"aws:UserName":"10.0.0.300"}}}}`:  "invalid value",
-		`{"Statement":{` + good + `,"Condition":{"Bool":{"dynamodb:Attributes":"x"}}}}`:         "not supported",
+		`{"Statement":{` + good + `,"Condition":{"Bool":{"dynamodb:Magic":"x"}}}}`:              "not supported",
 		`{"Statement":{` + good + `,"Condition":{"NumericNear":{"aws:UserName":1}}}}`:           "invalid condition operator",
-		`{"Statement":{` + good + `}` + strings.Repeat(" ", DocumentMaxBytes) + `}`:             "may have",
+		`{"Statement":{` + good + `,"NotAction":"*"}}`:                                          "either Action",
 	} {
-		_, err := Parse(text, table)
+		_, err := Parse(text)
 		require.ErrorContains(t, err, want, text)
 	}
 }
@@ -141,8 +140,25 @@ func FuzzParse(f *testing.F) {
 	f.Add(`{"Statement":{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*","Condition":{"Bool":{"aws:UserName":true}}}}`)
 	f.Add(`{"Version":"2012-10-17","Statement":[{"Sid":"1","Effect":"Deny","NotPrincipal":{"AWS":["123456789012"]},"NotAction":"dynamodb:*","NotResource":"*"}]}`)
 	f.Fuzz(func(t *testing.T, text string) {
-		if p, err := Parse(text, table); err == nil {
+		if p, err := Parse(text); err == nil {
 			p.Decide(ask("GetItem", "", "ann", nil))
 		}
 	})
+}
+
+// TestUnbounded: an Allow for everybody is for some only by a condition that names them.
+func TestUnbounded(t *testing.T) {
+	for statement, want := range map[string]bool{
+		`"Effect":"Allow","Principal":"*"`:                                                           true,
+		`"Effect":"Allow","Principal":{"AWS":["arn:aws:iam::123456789012:user/a","*"]}`:              true,
+		`"Effect":"Allow","Principal":{"AWS":"123456789012"}`:                                        false,
+		`"Effect":"Deny","Principal":"*"`:                                                            false,
+		`"Effect":"Allow","Principal":"*","Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}`:   false,
+		`"Effect":"Allow","Principal":"*","Condition":{"StringLike":{"aws:PrincipalArn":"arn:*"}}`:   true,
+		`"Effect":"Allow","Principal":"*","Condition":{"StringNotEquals":{"aws:UserName":"a"}}`:      true,
+		`"Effect":"Allow","Principal":"*","Condition":{"StringEquals":{"dynamodb:LeadingKeys":"a"}}`: true,
+	} {
+		require.Equal(t, want, parse(t, `{`+statement+`,"Action":"*","Resource":"*"}`).Unbounded(), statement)
+	}
+	require.True(t, parse(t, `{"Effect":"Deny","Principal":"*","Action":"*","Resource":"*","Condition":{"Null":{"aws:SourceIp":"true"}}}`).Asks(KeySourceIP))
 }

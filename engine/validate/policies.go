@@ -1,6 +1,10 @@
 package validate
 
-import "github.com/keystone-db/kstone/engine/api"
+import (
+	"strings"
+
+	"github.com/keystone-db/kstone/engine/api"
+)
 
 // PutResourcePolicy makes the static checks of wire-facts §6.23; that of the document is policy.Parse.
 func PutResourcePolicy(in *api.PutResourcePolicyInput) error {
@@ -31,5 +35,11 @@ func policedARN(arn string) error {
 	if _, ok := Stream(arn); ok || tableARN(arn) == nil {
 		return nil
 	}
-	return invalid(api.MsgPolicyArn, arn)
+	switch {
+	case !strings.HasPrefix(arn, arnPrefix):
+		return invalid(api.MsgPolicyArnStart, arn)
+	case !strings.Contains(arn, ":dynamodb:"):
+		return invalid(api.MsgPolicyArnService, arn)
+	}
+	return invalid(api.MsgPolicyArnKind, arn)
 }
