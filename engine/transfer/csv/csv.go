@@ -5,6 +5,7 @@ package csv
 import (
 	"encoding/base64"
 	"encoding/csv"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -18,17 +19,25 @@ import (
 
 // Texts of what is wrong; unsure: the service's own are not known.
 const (
-	msgColumns   = "the line has %d columns, the header %d"
-	msgNotUTF8   = "the line is not valid UTF-8"
-	msgBase64    = "the value of column %s is no base64"
-	msgSyntax    = "%v"
-	msgNoName    = "column %d of the header has no name"
-	msgTwice     = "the header names column %s twice"
-	msgTooLong   = "a line is longer than %d bytes"
-	placeOfItem  = "Item"
-	byteOrder    = "\ufeff"
-	delimDefault = ','
+	msgColumns    = "the line has %d columns, the header %d"
+	msgNotUTF8    = "the line is not valid UTF-8"
+	msgBase64     = "the value of column %s is no base64"
+	msgSyntax     = "%v"
+	msgNoName     = "column %d of the header has no name"
+	msgTwice      = "the header names column %s twice"
+	msgTooLong    = "a line is longer than %d bytes"
+	msgLongHeader = "the header is longer than %d bytes"
+	placeOfItem   = "Item"
+	byteOrder     = "\ufeff"
+	delimDefault  = ','
 )
+
+// recordMaxBytes bounds a record: an item of 400 KB with every byte a quote, which is written twice, and room.
+// A column takes many times its bytes in memory.
+const recordMaxBytes = 2 << 20
+
+// headerMaxBytes bounds the header: the names of an item count in its 400 KB.
+const headerMaxBytes = 512 << 10
 
 // Options say how a text is read.
 type Options struct {
@@ -57,7 +66,7 @@ type bounded struct {
 	left int
 }
 
-var errTooLong = transfer.Brokenf(msgTooLong, transfer.RecordMaxBytes)
+var errTooLong = transfer.Brokenf(msgTooLong, recordMaxBytes)
 
 func (b *bounded) Read(p []byte) (int, error) {
 	if b.left <= 0 {
@@ -96,7 +105,7 @@ func (r *Reader) Offset() int64 { return r.base + r.in.InputOffset() }
 
 // read returns a line, which is valid until the next one.
 func (r *Reader) read() ([]string, error) {
-	r.room.left = transfer.RecordMaxBytes
+	r.room.left = recordMaxBytes
 	fields, err := r.in.Read()
 	if e, ok := errors.AsType[*csv.ParseError](err); ok {
 		if inner, ok := errors.AsType[*transfer.BrokenError](e.Err); ok {
@@ -145,6 +154,10 @@ func (r *Reader) readHeader() error {
 			return transfer.Brokenf(msgTwice, name)
 		}
 		seen[name] = true
+	}
+	// Whoever reads on elsewhere keeps the header, as JSON in a row.
+	if text, err := json.Marshal(fields); err != nil || len(text) > headerMaxBytes {
+		return transfer.Brokenf(msgLongHeader, headerMaxBytes)
 	}
 	r.header = append([]string(nil), fields...)
 	return nil

@@ -96,8 +96,11 @@ func TestHeaders(t *testing.T) {
 		}
 		assert.Equal(t, []string{want}, got, text)
 	}
-	require.Equal(t, []string{"a line is longer than 33554432 bytes"}, all(t, "a\n\""+strings.Repeat(strings.Repeat("x", 1<<16)+"\n", 1+transfer.RecordMaxBytes>>16), csv.Options{}),
+	require.Equal(t, []string{"a line is longer than 2097152 bytes"}, all(t, "a\n\""+strings.Repeat(strings.Repeat("x", 1<<16)+"\n", 40), csv.Options{}),
 		"a quote that nothing ends")
+	largest := strings.Repeat(`""`, 400<<10)
+	require.NotContains(t, all(t, "a\n\""+largest+"\"\n", csv.Options{})[0], "longer")
+	require.Equal(t, []string{"the header is longer than 524288 bytes"}, all(t, strings.Repeat("x", 600<<10)+"\n1\n", csv.Options{}))
 }
 
 // FuzzRead: what is read is a sound item, and reading ends.

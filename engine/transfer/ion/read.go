@@ -288,7 +288,9 @@ func (r *Reader) annotations() (notes []string, word string) {
 			return notes, ""
 		}
 		s.skip(len("::"))
-		notes = append(notes, name)
+		if len(notes) < 2 { // more than one is as bad as any number
+			notes = append(notes, name)
+		}
 	}
 	return notes, ""
 }
