@@ -31,6 +31,9 @@ const (
 	// MsgVectorUpdateEmpty is an update of a vector index without an action; unsure.
 	MsgVectorUpdateEmpty = PrefixInvalid + "One of VectorIndexUpdate.Create, VectorIndexUpdate.Delete " +
 		"must not be null"
+	// MsgVectorUpdateBoth is an update of a vector index with two actions; unsure.
+	MsgVectorUpdateBoth = PrefixInvalid + "Only one of VectorIndexUpdate.Create, VectorIndexUpdate.Delete " +
+		"may be given"
 	// MsgVectorUpdateTwice is two updates of one vector index; index; unsure.
 	MsgVectorUpdateTwice = PrefixInvalid + "Only one vector index update per index is allowed " +
 		"simultaneously. Index: %s"

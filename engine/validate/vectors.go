@@ -105,6 +105,8 @@ func vectorUpdates(in *api.UpdateTableInput) error {
 	for i := range in.VectorIndexUpdates {
 		u := &in.VectorIndexUpdates[i]
 		switch {
+		case u.Create != nil && u.Delete != nil:
+			return invalid(api.MsgVectorUpdateBoth)
 		case u.Create != nil:
 			names = append(names, u.Create.IndexName.Value)
 		case u.Delete != nil:

@@ -178,12 +178,14 @@ func (g *Graph) Tidy() {
 
 // sortMembers puts members in the order in which they lie in memory.
 func (g *Graph) sortMembers() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
 	for _, p := range g.parts {
-		slices.Sort(p.members[:p.linked])
-		slices.Sort(p.loose())
-		for at, id := range p.members {
+		sorted := slices.Clone(p.members)
+		slices.Sort(sorted[:p.linked])
+		slices.Sort(sorted[p.linked:])
+		g.mu.Lock()
+		p.members = sorted
+		g.mu.Unlock()
+		for at, id := range sorted {
 			g.nodes[id].place = uint32(at)
 		}
 	}

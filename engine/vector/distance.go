@@ -11,7 +11,7 @@ func (m Metric) Score(a, b []float32) float64 {
 	case Dot:
 		return dot64(a, b)
 	}
-	norms := math.Sqrt(dot64(a, a)) * math.Sqrt(dot64(b, b))
+	norms := math.Sqrt(dot64(a, a) * dot64(b, b)) // so that of equal vectors it is just what their product is
 	if norms == 0 {
 		return 1
 	}
