@@ -46,6 +46,8 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			// Under the race detector every command would sleep for a second at its end otherwise.
 			env.Setenv("GORACE", "atexit_sleep_ms=0")
+			// Whoever has the default port of the gRPC door would be warned of.
+			env.Setenv("KSTONE_GRPC_PORT", "0")
 			return nil
 		},
 		Condition: func(name string) (bool, error) {
