@@ -212,7 +212,7 @@ func (g *Graph) reach(p *partition, t *trial, width int) (met int) {
 
 // scanShare is how many vectors Scan looks at in the time in which a search follows one link.
 func (g *Graph) scanShare() int {
-	if g.codes == nil {
+	if g.codes == nil || g.eager {
 		return scanShare
 	}
 	return codeShare

@@ -29,7 +29,8 @@ type Params struct {
 	// Build is how many candidates are looked at for the neighbors of a new node; 0 means BuildDefault.
 	Build int
 	// Least is how many vectors a partition has before they get links; 0 means so many that a search by links
-	// can be quicker than one that looks at all.
+	// can be quicker than one that looks at all. Other numbers are for tests: links are also used as if there
+	// were no codes.
 	Least int
 	// Seed of the generator that draws levels.
 	Seed [2]uint64
@@ -85,6 +86,7 @@ type Graph struct {
 	params  Params
 	stride  int // of links at level 0: a count and 2·M neighbors
 	perNode float64
+	eager   bool // Params.Least was given
 	rnd     *rand.Rand
 
 	mu     sync.RWMutex // held by views, and by the writer while it changes what follows
@@ -139,7 +141,7 @@ func New(p Params) *Graph {
 	if codesPay() {
 		g.codes = newCodes(p.Dims)
 	}
-	if p.Least == 0 {
+	if g.eager = p.Least != 0; !g.eager {
 		g.params.Least = leastByShare * g.scanShare()
 	}
 	return g

@@ -150,7 +150,7 @@ func (v *View) Search(part string, query []float32, k, width int, match Match) [
 		return nil
 	}
 	if width == 0 {
-		if g.widths.Few == 0 && g.codes != nil {
+		if g.widths.Few == 0 && g.scanShare() == codeShare {
 			width = always
 		} else {
 			width = g.widths.width(k)
