@@ -17,18 +17,19 @@ type background struct {
 	ctx  context.Context //nolint:containedctx // ends the background work of this database
 	stop context.CancelFunc
 	// stopped is closed when the database begins to close.
-	stopped <-chan struct{}
-	done    sync.WaitGroup
-	jobs    worker
-	sweeper worker
-	streams worker
-	counts  worker
-	tasks   worker
-	scaling worker
-	vectors worker
-	feeds   worker
-	kinesis worker
-	stamps  worker
+	stopped  <-chan struct{}
+	done     sync.WaitGroup
+	jobs     worker
+	sweeper  worker
+	streams  worker
+	counts   worker
+	tasks    worker
+	scaling  worker
+	vectors  worker
+	feeds    worker
+	kinesis  worker
+	insights worker
+	stamps   worker
 }
 
 // worker does one kind of work.
@@ -48,16 +49,17 @@ func (db *core) prepareBackground() {
 	ctx, stop := context.WithCancel(context.Background())
 	db.background = &background{
 		ctx: ctx, stop: stop, stopped: ctx.Done(),
-		jobs:    worker{name: "jobs", wake: make(chan struct{}, 1)},
-		sweeper: worker{name: "ttl", wake: make(chan struct{}, 1)},
-		streams: worker{name: "streams", wake: make(chan struct{}, 1)},
-		counts:  worker{name: "counts", wake: make(chan struct{}, 1)},
-		tasks:   worker{name: "tasks", wake: make(chan struct{}, 1)},
-		scaling: worker{name: "scaling", wake: make(chan struct{}, 1)},
-		vectors: worker{name: "vectors", wake: make(chan struct{}, 1)},
-		feeds:   worker{name: "feeds", wake: make(chan struct{}, 1)},
-		kinesis: worker{name: "destinations", wake: make(chan struct{}, 1)},
-		stamps:  worker{name: "stamps", wake: make(chan struct{}, 1)},
+		jobs:     worker{name: "jobs", wake: make(chan struct{}, 1)},
+		sweeper:  worker{name: "ttl", wake: make(chan struct{}, 1)},
+		streams:  worker{name: "streams", wake: make(chan struct{}, 1)},
+		counts:   worker{name: "counts", wake: make(chan struct{}, 1)},
+		tasks:    worker{name: "tasks", wake: make(chan struct{}, 1)},
+		scaling:  worker{name: "scaling", wake: make(chan struct{}, 1)},
+		vectors:  worker{name: "vectors", wake: make(chan struct{}, 1)},
+		feeds:    worker{name: "feeds", wake: make(chan struct{}, 1)},
+		kinesis:  worker{name: "destinations", wake: make(chan struct{}, 1)},
+		insights: worker{name: "insights", wake: make(chan struct{}, 1)},
+		stamps:   worker{name: "stamps", wake: make(chan struct{}, 1)},
 	}
 	// Not at once: a database should open quickly.
 	db.counting.nextSearch = db.exec.Now().Add(countSearch)
@@ -77,6 +79,7 @@ func (db *core) startBackground() {
 	db.loop(ctx, &db.background.vectors, followInterval, db.followOnce)
 	db.startSenders()
 	db.loop(ctx, &db.background.stamps, collectInterval, db.collectOnce)
+	db.loop(ctx, &db.background.insights, insightsKeptEvery, db.keepInsights)
 	db.loop(ctx, &db.background.feeds, consumersInterval, db.startFollowers)
 	db.loop(ctx, &db.background.kinesis, destinationsInterval, db.destinationsDue)
 	if db.throttled() {
@@ -164,6 +167,7 @@ func (db *core) work(ctx context.Context) error {
 	feeds := db.followDue(ctx)
 	tend := db.tendStreams(ctx) // leaves jobs
 	_, jobs := db.doJobs(ctx)
-	errs := []error{tasks, destinations, feeds, tend, jobs, db.scaleDue(ctx), db.sendAll(ctx), db.collectAll(ctx), db.sweepAll(ctx), db.countDue(ctx, unpaced), db.followAll(ctx), db.keepTime(ctx, timeKeptEvery)}
+	_, counted := db.keepInsights(ctx)
+	errs := []error{counted, tasks, destinations, feeds, tend, jobs, db.scaleDue(ctx), db.sendAll(ctx), db.collectAll(ctx), db.sweepAll(ctx), db.countDue(ctx, unpaced), db.followAll(ctx), db.keepTime(ctx, timeKeptEvery)}
 	return errors.Join(slices.DeleteFunc(errs, othersWork)...)
 }

@@ -141,6 +141,9 @@ func openCore(store storage.Store, opts Options) (*core, error) {
 	if db.openedAt, err = store.Watermark(ctx, 0); err != nil {
 		return nil, err
 	}
+	if err := db.loadInsights(ctx); err != nil {
+		return nil, err
+	}
 	return db, db.abandonOrphans(ctx)
 }
 
@@ -153,6 +156,7 @@ func (db *core) close() error {
 		// As good as can be: a store that takes no writes any more is closed all the same.
 		_ = db.keepTime(context.Background(), 0)
 		_ = db.saveVectors(context.Background())
+		_, _ = db.keepInsights(context.Background())
 	}
 	return db.store.Close()
 }

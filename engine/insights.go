@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/binary"
@@ -44,8 +43,25 @@ func hasGlobal(t *schema.Table, index string) bool {
 	return index == "" || slices.ContainsFunc(t.Indexes, func(ix schema.Index) bool { return ix.Name == index && !ix.Local })
 }
 
+// countable refuses a change of insights of a table that comes or goes, or of an index that does not serve yet.
+func countable(r *catalog.Record, index string) error {
+	switch {
+	case r.Status == catalog.StatusCreating:
+		return catalog.ErrNotFound
+	case r.Status == catalog.StatusDeleting:
+		return api.Errorf(api.Validation, api.MsgInsightsState, "TableStatus")
+	case !hasGlobal(&r.Table, index):
+		return api.Errorf(api.ResourceNotFound, api.MsgInsightsIndex, index, r.Table.Name)
+	}
+	if ix := r.Table.Index(index); index != "" && (ix.Building || ix.DeleteOnly) {
+		return api.Errorf(api.Validation, api.MsgInsightsState, "IndexStatus")
+	}
+	return nil
+}
+
 // UpdateContributorInsights turns counting the keys of a table or global index on or off. Counting begins at
-// once, with counters of zero; the status passes as those of tables do.
+// once, with counters of zero; the status passes as those of tables do. Without a mode both kinds are counted, whatever
+// was counted before.
 func (db *core) UpdateContributorInsights(ctx context.Context, in *api.UpdateContributorInsightsInput) (*api.UpdateContributorInsightsOutput, error) {
 	if err := validate.UpdateContributorInsights(in); err != nil {
 		return nil, err
@@ -55,14 +71,14 @@ func (db *core) UpdateContributorInsights(ctx context.Context, in *api.UpdateCon
 	next := catalog.Insights{Enabled: in.ContributorInsightsAction.Value == api.ContributorInsightsActionEnable}
 	var was catalog.Insights
 	t, err := db.catalog.Update(ctx, name, false, func(r *catalog.Record) error {
-		if err := busy(r); err != nil {
+		if err := countable(r, index); err != nil {
 			return err
 		}
-		if !hasGlobal(&r.Table, index) {
-			return api.Errorf(api.ResourceNotFound, api.MsgInsightsIndex, index)
-		}
 		was = r.Insights[index]
-		next.Mode = in.ContributorInsightsMode.Or(cmp.Or(was.Mode, api.ContributorInsightsModeAccessedAndThrottledKeys))
+		next.Mode = in.ContributorInsightsMode.Or(api.ContributorInsightsModeAccessedAndThrottledKeys)
+		if !next.Enabled {
+			next.Mode = was.Mode
+		}
 		next.ChangedMs, next.CreatedMs, next.UntilMs = now, was.CreatedMs, now+db.opts.TableDelay.Milliseconds()
 		if next.Enabled && !was.Enabled {
 			next.CreatedMs = now
@@ -77,8 +93,13 @@ func (db *core) UpdateContributorInsights(ctx context.Context, in *api.UpdateCon
 	if err != nil {
 		return nil, notFound(err, name)
 	}
-	if !next.Enabled {
-		db.insights.Forget(insights.ID{Table: t.Table.ID, Index: index})
+	switch {
+	case next.Enabled:
+		db.background.insights.look()
+	case was.Enabled:
+		if err := db.forgetInsights(ctx, t, index); err != nil {
+			return nil, err
+		}
 	}
 	return &api.UpdateContributorInsightsOutput{
 		TableName: api.Some(name), IndexName: in.IndexName,
@@ -105,7 +126,7 @@ func (db *core) DescribeContributorInsights(ctx context.Context, in *api.Describ
 	}
 	index := in.IndexName.Value
 	if !hasGlobal(&t.Table, index) {
-		return nil, api.Errorf(api.ResourceNotFound, api.MsgInsightsIndex, index)
+		return nil, api.Errorf(api.ResourceNotFound, api.MsgInsightsIndex, index, t.Table.Name)
 	}
 	s := insightsOf(t, index)
 	out := &api.DescribeContributorInsightsOutput{
@@ -142,7 +163,8 @@ func rulesOf(t *catalog.Table, index string, s catalog.Insights) []string {
 	return out
 }
 
-// ListContributorInsights answers the settings of a table and its global indexes, or of all tables.
+// ListContributorInsights answers the settings of a table and its global indexes, or of all tables, but for those that
+// are off.
 func (db *core) ListContributorInsights(ctx context.Context, in *api.ListContributorInsightsInput) (*api.ListContributorInsightsOutput, error) {
 	if err := validate.ListContributorInsights(in); err != nil {
 		return nil, err
@@ -173,7 +195,9 @@ func (db *core) ListContributorInsights(ctx context.Context, in *api.ListContrib
 		}
 		for _, index := range globalNames(&t.Table) {
 			position := name + "\x00" + index
-			if position <= string(after) {
+			s := insightsOf(t, index)
+			status := insightsStatus(s, now)
+			if position <= string(after) || status == api.ContributorInsightsStatusDisabled {
 				continue
 			}
 			if len(out.ContributorInsightsSummaries) == limit {
@@ -181,9 +205,8 @@ func (db *core) ListContributorInsights(ctx context.Context, in *api.ListContrib
 				return out, nil
 			}
 			after = []byte(position)
-			s := insightsOf(t, index)
 			summary := api.ContributorInsightsSummary{
-				TableName: api.Some(name), ContributorInsightsStatus: api.Some(insightsStatus(s, now)),
+				TableName: api.Some(name), ContributorInsightsStatus: api.Some(status),
 				ContributorInsightsMode: modeOf(s),
 			}
 			if index != "" {
@@ -272,9 +295,10 @@ type KeyCounts struct {
 }
 
 // ContributorInsights tells the keys of a table, or of one of its global indexes, that were asked for most
-// and throttled most since their counting began: when UpdateContributorInsights turned it on, or when the
-// database was opened. n is how many keys of each rule are wanted. The error is ResourceNotFound for a table
-// or index that is not there; without counting there are no rules.
+// and throttled most since UpdateContributorInsights turned their counting on. The 100 most frequent ones are stored every
+// minute and by Close; what a crash loses, and keys below them, count from the last opening on. n is how many keys of each
+// rule are wanted. The error is ResourceNotFound for a table or index that is not there; without counting there are no
+// rules.
 func (db *DB) ContributorInsights(ctx context.Context, table, index string, n int) ([]KeyCounts, error) {
 	return serve(ctx, db, &keyQuestion{table, index, n}, (*core).keyCounts)
 }
@@ -290,7 +314,7 @@ func (db *core) keyCounts(ctx context.Context, q *keyQuestion) ([]KeyCounts, err
 		return nil, err
 	}
 	if !hasGlobal(&t.Table, q.index) {
-		return nil, api.Errorf(api.ResourceNotFound, api.MsgInsightsIndex, q.index)
+		return nil, api.Errorf(api.ResourceNotFound, api.MsgInsightsIndex, q.index, t.Table.Name)
 	}
 	s := insightsOf(t, q.index)
 	if !s.Enabled {

@@ -91,7 +91,7 @@ func TestContributorInsights(t *testing.T) {
 	d.insightsOn("orders", "", "")
 	require.Empty(t, d.counted("orders", "", "PKC"), "counting begins anew")
 	_, err = d.ContributorInsights(t.Context(), "orders", "none", 1)
-	requireError(t, err, api.ResourceNotFound, "Requested resource not found: Index: none not found")
+	requireError(t, err, api.ResourceNotFound, "Requested resource not found: Index: none not found for table: orders")
 }
 
 // TestInsightsOfThrottledKeys: what is refused is counted apart, in one of the modes alone.
@@ -134,6 +134,13 @@ func TestInsightsStates(t *testing.T) {
 	require.Equal(t, "DISABLING", out.ContributorInsightsStatus.Value)
 	c.now = c.now.Add(time.Second)
 	require.Equal(t, "DISABLED", describe().ContributorInsightsStatus.Value)
+	d.insightsOn("orders", "byG", "")
+	d.insightsOn("orders", "", "")
+	c.now = c.now.Add(time.Second)
+	_, err = d.UpdateContributorInsights(t.Context(), &api.UpdateContributorInsightsInput{
+		TableName: api.Some("orders"), ContributorInsightsAction: api.Some("DISABLE"),
+	})
+	require.NoError(t, err)
 
 	var seen []string
 	var token api.Opt[string]
@@ -147,5 +154,73 @@ func TestInsightsStates(t *testing.T) {
 			break
 		}
 	}
-	require.Equal(t, []string{"orders/ DISABLED", "orders/byG DISABLED"}, seen)
+	require.Equal(t, []string{"orders/ DISABLING", "orders/byG ENABLED"}, seen)
+}
+
+// TestInsightsOfPassingTables: nothing is counted of what is not there yet or leaves.
+func TestInsightsOfPassingTables(t *testing.T) {
+	d := openTest(t, Options{TableDelay: time.Second})
+	d.orders()
+	update := func(index, action, mode string) (string, error) {
+		in := &api.UpdateContributorInsightsInput{TableName: api.Some("orders"), ContributorInsightsAction: api.Some(action)}
+		if index != "" {
+			in.IndexName = api.Some(index)
+		}
+		if mode != "" {
+			in.ContributorInsightsMode = api.Some(mode)
+		}
+		out, err := d.UpdateContributorInsights(t.Context(), in)
+		if err != nil {
+			return "", err
+		}
+		return out.ContributorInsightsStatus.Value + " " + out.ContributorInsightsMode.Value, nil
+	}
+	_, err := update("", "ENABLE", "")
+	requireError(t, err, api.ResourceNotFound, "Requested resource not found: Table: orders not found")
+	d.later(time.Second)
+	for _, c := range [][3]string{
+		{"DISABLE", "", "DISABLED "},
+		{"ENABLE", "THROTTLED_KEYS", "ENABLING THROTTLED_KEYS"},
+		{"ENABLE", "THROTTLED_KEYS", "ENABLED THROTTLED_KEYS"},
+		{"ENABLE", "", "ENABLING ACCESSED_AND_THROTTLED_KEYS"},
+	} {
+		got, err := update("", c[0], c[1])
+		require.NoError(t, err)
+		require.Equal(t, c[2], got)
+		d.later(time.Second)
+	}
+	_, err = update("byL", "ENABLE", "")
+	requireError(t, err, api.ResourceNotFound, "Requested resource not found: Index: byL not found for table: orders")
+	_, err = d.DeleteTable(t.Context(), &api.DeleteTableInput{TableName: api.Some("orders")})
+	require.NoError(t, err)
+	const state = "Table or Index is not in a valid state to update Key Access Insights: TableStatus must be ACTIVE to enable ContributorInsights."
+	_, err = update("", "ENABLE", "")
+	requireError(t, err, api.Validation, state)
+}
+
+// TestInsightsAreKept: over a restart, until they are turned off or the table is gone.
+func TestInsightsAreKept(t *testing.T) {
+	d := openTest(t, Options{})
+	reopen := func() { // as a process that begins after the work of the one before
+		require.NoError(t, d.Work(t.Context()))
+		db, err := OpenStore(d.served.Load().store, Options{Clock: d.clock.Now, NoBackground: true})
+		require.NoError(t, err)
+		d = &testDB{DB: db, t: t, clock: d.clock}
+	}
+	d.orders()
+	d.insightsOn("orders", "", "")
+	d.put(attr.NewItem().S("pk", "a").N("sk", "1"))
+	d.put(attr.NewItem().S("pk", "a").N("sk", "2"))
+	reopen()
+	d.put(attr.NewItem().S("pk", "a").N("sk", "2"))
+	require.Equal(t, map[string]uint64{`{"pk":{"S":"a"}}`: 3}, d.counted("orders", "", "PKC"))
+	require.Equal(t, map[string]uint64{`{"pk":{"S":"a"},"sk":{"N":"1"}}`: 1, `{"pk":{"S":"a"},"sk":{"N":"2"}}`: 2}, d.counted("orders", "", "SKC"))
+
+	_, err := d.UpdateContributorInsights(t.Context(), &api.UpdateContributorInsightsInput{
+		TableName: api.Some("orders"), ContributorInsightsAction: api.Some("DISABLE"),
+	})
+	require.NoError(t, err)
+	reopen()
+	d.insightsOn("orders", "", "")
+	require.Empty(t, d.counted("orders", "", "PKC"))
 }

@@ -33,6 +33,9 @@ func (db *core) save(ctx context.Context, path string, opts SaveOptions) error {
 		if err := db.keepTime(ctx, 0); err != nil {
 			return fmt.Errorf("save to %s: %w", path, err)
 		}
+		if _, err := db.keepInsights(ctx); err != nil {
+			return fmt.Errorf("save to %s: %w", path, err)
+		}
 	}
 	return db.file.Save(ctx, path, opts)
 }

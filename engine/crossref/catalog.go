@@ -15,7 +15,7 @@ import (
 )
 
 // rowKinds is the number of kinds of catalog rows, from 1 on.
-const rowKinds = key.SubCursor
+const rowKinds = key.SubInsights
 
 // catalog reads all rows and learns which tables and streams there are.
 func (c *checker) catalog(ctx context.Context) error {
@@ -78,7 +78,7 @@ func (c *checker) row(kind uint32, name string, v []byte, next map[string]uint64
 		}
 	case key.SubBackup:
 		return c.backupRow(name, v)
-	case key.SubLease, key.SubTask:
+	case key.SubLease, key.SubTask, key.SubInsights:
 		if !json.Valid(v) {
 			return "a row of background work does not parse"
 		}

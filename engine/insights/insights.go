@@ -109,6 +109,8 @@ type Keys struct {
 	Items               Counter
 	ThrottledPartitions Counter
 	ThrottledItems      Counter
+	// kept is the sum of the totals when the counters were last stored or loaded.
+	kept uint64
 }
 
 // ID names a table, or with a name one of its indexes.

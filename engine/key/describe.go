@@ -34,6 +34,8 @@ func catalogName(sub uint32) string {
 		return "backup"
 	case SubCursor:
 		return "cursor"
+	case SubInsights:
+		return "insights"
 	}
 	return "catalog " + strconv.FormatUint(uint64(sub), 10)
 }

@@ -19,6 +19,8 @@ const (
 	SubBackup uint32 = 10
 	// SubCursor holds how far the consumers of the feeds of tables came, by stream id and consumer.
 	SubCursor uint32 = 12
+	// SubInsights holds the keys that were asked for most, by table id and index.
+	SubInsights uint32 = 13
 )
 
 // aboutBytes is the length of a table id and a sub.
@@ -54,9 +56,29 @@ func AppendTask(dst []byte, id string) []byte { return AppendCatalog(dst, SubTas
 
 // AppendCursor appends the key of the row that holds how far a consumer of a stream came.
 func AppendCursor(dst []byte, stream uint64, consumer string) []byte {
-	dst = AppendHead(dst, spaceCatalog, SubCursor, 0)
-	dst = binary.BigEndian.AppendUint64(dst, stream)
-	return append(dst, consumer...)
+	return appendOf(dst, SubCursor, stream, consumer)
+}
+
+// AppendInsights appends the key of the row that holds the counted keys of a table, or with a name of its index.
+func AppendInsights(dst []byte, table uint64, index string) []byte {
+	return appendOf(dst, SubInsights, table, index)
+}
+
+// SplitInsights returns what a key of AppendInsights is about; ok is false for any other key.
+func SplitInsights(k []byte) (table uint64, index string, ok bool) { return splitOf(k, SubInsights) }
+
+func appendOf(dst []byte, kind uint32, id uint64, name string) []byte {
+	dst = AppendHead(dst, spaceCatalog, kind, 0)
+	dst = binary.BigEndian.AppendUint64(dst, id)
+	return append(dst, name...)
+}
+
+func splitOf(k []byte, kind uint32) (id uint64, name string, ok bool) {
+	about, ok := bytes.CutPrefix(k, AppendHead(nil, spaceCatalog, kind, 0))
+	if !ok || len(about) < 8 {
+		return 0, "", false
+	}
+	return binary.BigEndian.Uint64(about), string(about[8:]), true
 }
 
 // CursorRange covers the cursors of all consumers of a stream.
@@ -64,11 +86,7 @@ func CursorRange(stream uint64) Range { return PrefixRange(AppendCursor(nil, str
 
 // SplitCursor returns what a key of AppendCursor is about; ok is false for any other key.
 func SplitCursor(k []byte) (stream uint64, consumer string, ok bool) {
-	about, ok := bytes.CutPrefix(k, AppendHead(nil, spaceCatalog, SubCursor, 0))
-	if !ok || len(about) < 8 {
-		return 0, "", false
-	}
-	return binary.BigEndian.Uint64(about), string(about[8:]), true
+	return splitOf(k, SubCursor)
 }
 
 // AppendLease appends the key of a lease.
