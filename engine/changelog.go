@@ -117,7 +117,8 @@ const ownerAsOf = "reading as of a moment"
 
 // readAsOf hands the next items of a table as of a cut to take, in the order of their keys, until about so many
 // bytes were walked over. It returns the key behind which to go on, and whether that is the end of the span.
-// The item may be kept. It may begin anew when its snapshot goes: begin is called before each beginning.
+// The item is valid until take returns. It may begin anew when its snapshot goes: begin is called before each
+// beginning.
 func (db *core) readAsOf(
 	ctx context.Context, at *cut, span changelog.Span, bytes int, begin func(), take func(k []byte, item attr.Item) error,
 ) (after []byte, done bool, err error) {
@@ -159,7 +160,7 @@ func (db *core) readAsOfOnce(
 		if item == nil {
 			continue
 		}
-		if err := take(it.Key(), item.Clone()); err != nil {
+		if err := take(it.Key(), item); err != nil {
 			return nil, false, err
 		}
 	}
@@ -211,7 +212,7 @@ func (db *core) readChangesOnce(
 		// What was past its time in the beginning and was swept since is told as a deletion: nobody was told
 		// that its time was over.
 		old, now := it.Old(), db.there(r, it.New(), to.AtMs)
-		if err := take(it.Key(), old.Clone(), now.Clone(), it.LastMs()); err != nil {
+		if err := take(it.Key(), old, now, it.LastMs()); err != nil {
 			return nil, false, err
 		}
 	}

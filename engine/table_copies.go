@@ -145,7 +145,7 @@ func (db *core) backupPart(ctx context.Context, run *tasks.Run, spec *backupSpec
 	after, done, err := db.readAsOf(ctx, &spec.Cut, p.span(), db.opts.copyBytes,
 		func() { c = new(copies) },
 		func(k []byte, item attr.Item) error {
-			c.keys, c.items = append(c.keys, b.ItemKey(k)), append(c.items, item)
+			c.keys, c.items = append(c.keys, b.ItemKey(k)), append(c.items, item.Clone())
 			c.bytes += int64(item.Size())
 			return nil
 		})
@@ -250,7 +250,7 @@ func (db *core) sourceItems(ctx context.Context, r *catalog.Restore, p *tablePar
 		if len(c.items) == fillItems {
 			return errFull
 		}
-		c.items = append(c.items, item)
+		c.items = append(c.items, item.Clone())
 		c.bytes += int64(item.Size())
 		last = append(last[:0], k...)
 		return nil
@@ -306,15 +306,15 @@ func (db *core) readBackupOnce(
 		return nil, false, err
 	}
 	defer it.Close()
-	after = span.After
+	after = bytes.Clone(span.After)
 	for read := 0; it.Next(); {
-		item := attr.Item(bytes.Clone(it.Value()))
+		item := attr.Item(it.Value())
 		if !ttl.Expired(b.HideBy, item, time.UnixMilli(b.CreatedMs)) {
 			if err := take(it.Key(), item); err != nil {
 				return nil, false, err
 			}
 		}
-		after = append(after[:0:0], it.Key()...)
+		after = append(after[:0], it.Key()...)
 		if read += len(it.Key()) + len(item); read >= db.opts.copyBytes {
 			return after, false, nil
 		}

@@ -262,6 +262,7 @@ type Items struct {
 	more   bool // rows stands at an item
 	key    []byte
 	item   attr.Item
+	room   []byte // of an item that is as it is stored
 	found  versions
 	err    error
 	read   int
@@ -321,7 +322,8 @@ func (it *Items) Next() bool {
 		case it.found.hasFrom && it.found.from.before:
 			it.item = it.found.from.item
 		case !it.found.hasFrom && stored:
-			it.item = append(it.item[:0:0], it.rows.Value()...)
+			it.room = append(it.room[:0], it.rows.Value()...)
+			it.item = it.room
 		}
 		if stored {
 			it.read += len(it.rows.Key()) + len(it.rows.Value())
