@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"strings"
 
 	"github.com/keystone-db/kstone/engine/api"
 	"github.com/keystone-db/kstone/engine/catalog"
@@ -62,6 +64,9 @@ func (db *core) importRound(ctx context.Context, run *tasks.Run, t *catalog.Tabl
 		next.Processed += seg.records
 		next.Imported += int64(len(seg.writes)) + seg.replaced
 		next.Errors += int64(len(seg.faults))
+		if err := db.keepFaults(ctx, spec, run, seg.faults); err != nil {
+			return err
+		}
 		if err := run.Commit(ctx, next, nil, nil); err != nil {
 			return err
 		}
@@ -100,24 +105,45 @@ type pointer struct {
 	Index  int64  `json:"itemIndex"`
 }
 
-// logFaults logs faults as the service does, which has CloudWatch for it.
+// faultLine is a fault as the service has it in CloudWatch.
+func (db *core) faultLine(spec *importSpec, run *tasks.Run, f *fault) []byte {
+	text, err := json.Marshal(struct {
+		Pointer  pointer  `json:"itemS3Pointer"`
+		ARN      string   `json:"importArn"`
+		Messages []string `json:"errorMessages"`
+	}{
+		pointer{spec.Request.S3BucketSource.S3Bucket.Value, f.at.object, f.at.index},
+		db.transferARN(spec.tableName(), &run.Task), []string{f.message},
+	})
+	if err != nil {
+		return nil // strings and numbers: it cannot be
+	}
+	return text
+}
+
+// keepFaults hands faults to whoever keeps them, before the import goes on: after a crash some come again.
+func (db *core) keepFaults(ctx context.Context, spec *importSpec, run *tasks.Run, faults []fault) error {
+	if db.opts.ImportErrors == nil || len(faults) == 0 {
+		return nil
+	}
+	var lines []byte
+	for i := range faults {
+		lines = append(append(lines, db.faultLine(spec, run, &faults[i])...), '\n')
+	}
+	_, id, _ := strings.Cut(run.ID, "/")
+	if err := db.opts.ImportErrors(ctx, id, lines); err != nil {
+		return fmt.Errorf("errors of the import %s cannot be kept: %w", id, err)
+	}
+	return nil
+}
+
+// logFaults logs the first faults.
 func (db *core) logFaults(spec *importSpec, run *tasks.Run, state *importState, faults []fault) {
 	first := state.Errors - int64(len(faults))
 	for i := range faults {
 		if first+int64(i) >= importErrorsLogged {
 			return
 		}
-		text, err := json.Marshal(struct {
-			Pointer  pointer  `json:"itemS3Pointer"`
-			ARN      string   `json:"importArn"`
-			Messages []string `json:"errorMessages"`
-		}{
-			pointer{spec.Request.S3BucketSource.S3Bucket.Value, faults[i].at.object, faults[i].at.index},
-			db.transferARN(spec.tableName(), &run.Task), []string{faults[i].message},
-		})
-		if err != nil {
-			text = nil
-		}
-		db.opts.Logger.Warn().RawJSON("error_log", text).Msg("an item was not imported")
+		db.opts.Logger.Warn().RawJSON("error_log", db.faultLine(spec, run, &faults[i])).Msg("an item was not imported")
 	}
 }

@@ -95,7 +95,14 @@ func TestImport(t *testing.T) {
 		"in/b/c": `{"Item":{"pk":{"S":"b"},"sk":{"N":"2"}}}`,
 		"other":  "bad",
 	})
-	d := openTest(t, Options{Buckets: objects.Folders(root), Logger: zerolog.New(&log)})
+	var kept bytes.Buffer
+	opts := Options{Buckets: objects.Folders(root), Logger: zerolog.New(&log)}
+	opts.ImportErrors = func(_ context.Context, id string, lines []byte) error {
+		fmt.Fprintln(&kept, id)
+		kept.Write(lines)
+		return nil
+	}
+	d := openTest(t, opts)
 	ctx := t.Context()
 	in := importOrders("DYNAMODB_JSON")
 	out, err := d.ImportTable(ctx, in)
@@ -135,6 +142,12 @@ func TestImport(t *testing.T) {
 	assert.Contains(t, log.String(), `{"itemS3Pointer":{"bucket":"bucket","key":"in/a","itemIndex":2},"importArn":"`+arn.Value+
 		`","errorMessages":["One or more parameter values were invalid: Missing the key sk in the item"]}`)
 	assert.Contains(t, log.String(), `"errorMessages":["the line is no JSON object"]`)
+	first, lines, _ := strings.Cut(kept.String(), "\n")
+	assert.Equal(t, arn.Value[strings.LastIndex(arn.Value, "/")+1:], first)
+	for line := range strings.Lines(lines) {
+		assert.Contains(t, log.String(), strings.TrimSpace(line))
+	}
+	assert.Equal(t, 2, strings.Count(lines, "\n"))
 	assert.ElementsMatch(t, []string{
 		`{"g":{"S":"y"},"h":{"N":"1"},"pk":{"S":"a"},"sk":{"N":"1"},"v":{"S":"the later one stays"}}`, `{"pk":{"S":"b"},"sk":{"N":"2"}}`,
 	}, d.itemsOf("orders", ""))

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -141,6 +142,10 @@ type Options struct {
 	// Buckets finds the buckets of exports, imports and bulk puts: objects.Folders has them as folders. Without
 	// it no bucket exists.
 	Buckets objects.Open
+	// ImportErrors keeps what an import could not take, which the service writes to CloudWatch: lines of JSON of
+	// the import whose ARN ends with an id. After a crash lines may come again; an import waits while it
+	// fails. The first 1,000 of each import are logged too, and only that without it. Called concurrently.
+	ImportErrors func(ctx context.Context, importID string, lines []byte) error
 	// DataStreams take the changes of tables with a Kinesis destination; nil has no data streams, so that
 	// none can be enabled. Forks have none.
 	DataStreams DataStreams

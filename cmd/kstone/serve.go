@@ -68,6 +68,7 @@ func newServe() *cobra.Command {
 	f.BoolVar(&c.S3, "s3", false, "take these buckets from S3; access as AWS tools find it, another service than AWS by\n"+
 		"AWS_ENDPOINT_URL_S3")
 	f.StringVar(&c.S3EndpointURL, "s3-endpoint-url", "", "take them from this service, which speaks as S3 does: http://HOST:PORT")
+	f.StringVar(&c.ImportErrors, "import-errors", "", "write what an import could not take to ID.jsonl in this folder, ID being the end of its ARN")
 	f.BoolVar(&c.Kinesis, "kinesis", false, "deliver changes of tables with a Kinesis destination to Kinesis; access as AWS tools\n"+
 		"find it, another service than AWS by AWS_ENDPOINT_URL_KINESIS")
 	f.StringVar(&c.KinesisEndpointURL, "kinesis-endpoint-url", "", "deliver them to this service, which speaks as Kinesis does: http://HOST:PORT")

@@ -72,6 +72,8 @@ type Config struct {
 	S3Root        string
 	S3            bool
 	S3EndpointURL string
+	// ImportErrors is a folder for what imports could not take, a file each; empty for the server's log alone.
+	ImportErrors string
 	// Kinesis delivers the changes of tables with a Kinesis destination to Kinesis, KinesisEndpointURL to a
 	// service at that address that speaks as Kinesis does, KinesisDir to a file for each data stream in this
 	// folder. At most one of the three; without one there are no data streams.

@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"time"
@@ -138,12 +139,16 @@ func open(c Config, key []byte, l net.Listener, logger zerolog.Logger) (*engine.
 	if err != nil {
 		return nil, err
 	}
+	importErrors, err := openImportErrors(c)
+	if err != nil {
+		return nil, err
+	}
 	streams, err := openDataStreams(c)
 	if err != nil {
 		return nil, err
 	}
 	db, err := engine.Open(path, engine.Options{
-		Buckets: buckets, Replicas: c.Replicas, DataStreams: streams,
+		Buckets: buckets, ImportErrors: importErrors, Replicas: c.Replicas, DataStreams: streams,
 		Archive: archive, ArchiveEvery: c.ArchiveInterval, ArchiveBaseEvery: c.ArchiveBaseInterval,
 		StreamRetention: c.StreamRetention, StreamBytes: c.StreamBytes,
 		SnapshotMaxAge: c.SnapshotMaxAge, SnapshotMaxBytes: c.SnapshotMaxBytes,
@@ -294,6 +299,27 @@ func closeAll(listeners []net.Listener) error {
 	}
 	return errors.Join(errs...)
 }
+
+// openImportErrors appends to a file for each import; nil for nowhere.
+func openImportErrors(c Config) (func(context.Context, string, []byte) error, error) {
+	if c.ImportErrors == "" {
+		return nil, nil
+	}
+	if info, err := os.Stat(c.ImportErrors); err != nil || !info.IsDir() {
+		return nil, fmt.Errorf("--import-errors: there is no folder %s: make it", c.ImportErrors)
+	}
+	return func(_ context.Context, id string, lines []byte) error {
+		f, err := os.OpenFile(filepath.Join(c.ImportErrors, id+".jsonl"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, importErrorsMode)
+		if err != nil {
+			return err
+		}
+		_, err = f.Write(lines)
+		return errors.Join(err, f.Close())
+	}, nil
+}
+
+// importErrorsMode is that of files with parts of what was imported.
+const importErrorsMode = 0o600
 
 // openDataStreams is what Kinesis destinations deliver to; nil for nothing.
 func openDataStreams(c Config) (engine.DataStreams, error) {
