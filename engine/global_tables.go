@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -306,7 +307,9 @@ func (db *core) describeGlobal(d *api.TableDescription, t *catalog.Table) {
 		return
 	}
 	d.GlobalTableVersion = api.Some(globalVersion)
-	d.GlobalTableSettingsReplicationMode = api.Some(api.GlobalTableSettingsReplicationModeEnabledWithOverrides)
+	if !slices.ContainsFunc(g.Peers, func(p catalog.Peer) bool { return p.Account != "" }) {
+		d.GlobalTableSettingsReplicationMode = api.Some(api.GlobalTableSettingsReplicationModeEnabledWithOverrides)
+	}
 	d.DisassociationProtectionEnabled = api.Some(!g.Unprotected)
 	for i := range g.Peers {
 		d.Replicas = append(d.Replicas, describePeer(&g.Peers[i], t))
@@ -315,6 +318,9 @@ func (db *core) describeGlobal(d *api.TableDescription, t *catalog.Table) {
 
 func describePeer(p *catalog.Peer, t *catalog.Table) api.ReplicaDescription {
 	d := api.ReplicaDescription{RegionName: api.Some(p.Region), ReplicaStatus: api.Some(peerStatus(p))}
+	if p.Account != "" {
+		d.ReplicaArn = api.Some("arn:aws:dynamodb:" + p.Region + ":" + p.Account + ":table/" + t.Table.Name)
+	}
 	if t.SSE != nil && p.Own.KeyID != "" {
 		d.KMSMasterKeyId = api.Some(p.Own.KeyID)
 	}

@@ -602,7 +602,7 @@ func (x *sending) make(ctx context.Context) error {
 	s := settings{Shared: &shared, Fields: x.table.Global.Fields, Own: &x.peer.Own}
 	for _, p := range x.table.Global.Peers {
 		if p.Region != x.peer.Region {
-			s.Peers = append(s.Peers, catalog.Peer{Region: p.Region, State: catalog.PeerActive, Own: p.Own})
+			s.Peers = append(s.Peers, catalog.Peer{Region: p.Region, Account: p.Account, State: catalog.PeerActive, Own: p.Own})
 		}
 	}
 	s.Peers = append(s.Peers, catalog.Peer{Region: x.db.opts.Region, State: catalog.PeerActive, Own: x.table.Global.Own})
@@ -625,7 +625,7 @@ func (x *sending) make(ctx context.Context) error {
 
 // joins tells of the peer.
 func (x *sending) joins(state catalog.PeerState) api.ReplicateInput {
-	p := catalog.Peer{Region: x.peer.Region, State: state, Own: x.peer.Own}
+	p := catalog.Peer{Region: x.peer.Region, Account: x.peer.Account, State: state, Own: x.peer.Own}
 	return api.ReplicateInput{Step: api.ReplicateJoin, Region: x.peer.Region, Settings: settings{Peer: &p}.encode()}
 }
 

@@ -69,7 +69,9 @@ func (db *core) replicate(ctx context.Context, in *api.ReplicateInput) (*api.Rep
 		}
 		return d, err
 	case api.ReplicateCreate:
-		return out, db.createReplica(ctx, in, &s)
+		return out, db.createReplica(ctx, in, &s, nil)
+	case api.ReplicateInvite:
+		return out, db.invite(ctx, in, out)
 	case api.ReplicateLink:
 		return out, db.linkReplica(ctx, in, &s)
 	}
@@ -195,8 +197,9 @@ func (db *core) describeReplica(ctx context.Context, in *api.ReplicateInput) (*a
 	return out, nil
 }
 
-// createReplica makes the table of a replica, which is CREATING until it is filled.
-func (db *core) createReplica(ctx context.Context, in *api.ReplicateInput, s *settings) error {
+// createReplica makes the table of a replica, which is CREATING until it is filled. with, unless nil, adds what is its
+// own.
+func (db *core) createReplica(ctx context.Context, in *api.ReplicateInput, s *settings, with func(*catalog.Record) error) error {
 	if s.Shared == nil || len(s.Shared.Key.Hash) != 1 || in.ID == "" {
 		return badStep("no settings")
 	}
@@ -223,6 +226,11 @@ func (db *core) createReplica(ctx context.Context, in *api.ReplicateInput, s *se
 	}
 	if s.Own != nil {
 		r.Apply(*s.Own)
+	}
+	if with != nil {
+		if err := with(&r); err != nil {
+			return err
+		}
 	}
 	_, err := db.catalog.Create(ctx, r)
 	switch {

@@ -35,6 +35,9 @@ func (db *core) CreateTable(ctx context.Context, in *api.CreateTableInput) (*api
 		return nil, err
 	}
 	name := tableName(in.TableName.Value)
+	if in.GlobalTableSourceArn.Set {
+		return db.createFrom(ctx, in, name)
+	}
 	record := db.newRecord(in, name)
 	if in.ResourcePolicy.Set {
 		if err := db.setPolicy(ctx, &record, in.ResourcePolicy.Value); err != nil {
@@ -96,6 +99,7 @@ func (db *core) newRecord(in *api.CreateTableInput, name string) catalog.Record 
 	}
 	r.Billing = billingOf(in)
 	r.DeletionProtection = in.DeletionProtectionEnabled.Value
+	r.SettingsMode = in.GlobalTableSettingsReplicationMode.Value
 	r.TableClass = in.TableClass.Value
 	for _, tag := range in.Tags {
 		r.Tags = append(r.Tags, catalog.Tag{Key: tag.Key.Value, Value: tag.Value.Value})

@@ -28,6 +28,9 @@ const (
 	// ReplicateLeave tells the table that a replica is none any more. With Drain it first sends the replica what it
 	// has.
 	ReplicateLeave = "leave"
+	// ReplicateInvite asks for a replica of the table where the caller is, in another account. The answer has what
+	// ReplicateCreate would be called with.
+	ReplicateInvite = "invite"
 	// ReplicateLink makes the table, which is there, a replica; ReplicateUnlink has it leave, and stay.
 	ReplicateLink   = "link"
 	ReplicateUnlink = "unlink"
@@ -71,6 +74,8 @@ type ReplicateInput struct {
 	// sent, and it has what anybody wrote up to the second.
 	Through int64 `json:",omitempty"`
 	Low     int64 `json:",omitempty"`
+	// Account is the caller's, for ReplicateInvite.
+	Account string `json:",omitempty"`
 	// Region is whom ReplicateJoin and ReplicateLeave are about.
 	Region   string           `json:",omitempty"`
 	Drain    bool             `json:",omitempty"`

@@ -5,9 +5,6 @@ const (
 	// MsgNotBuilt answers an operation that the contract knows and this version does not serve;
 	// operation.
 	MsgNotBuilt = "The operation %s is known and not part of this version"
-	// MsgMemberNotBuilt refuses a member whose feature this version does not have; path of the
-	// member.
-	MsgMemberNotBuilt = "The parameter %s is known and not supported by this version"
 )
 
 // Generic texts (wire-facts §1.4).

@@ -49,6 +49,13 @@ const (
 	// MsgSettingsMode is GlobalTableSettingsReplicationMode of a value that may not be set; value; measured.
 	MsgSettingsMode = "Value '%s' at 'GlobalTableSettingsReplicationMode' failed to satisfy constraint: Only ENABLED and " +
 		"DISABLED settings replication are supported for a Regional Table."
+	// MsgSourceMode is GlobalTableSourceArn without ENABLED, here or at the source; unsure: only the rule is known, as
+	// of the next two.
+	MsgSourceMode = PrefixInvalid + "GlobalTableSettingsReplicationMode must be ENABLED for a multi-account global table"
+	// MsgSourceSettings is a setting beside GlobalTableSourceArn that comes from the source; member; unsure.
+	MsgSourceSettings = PrefixInvalid + "%s cannot be specified together with GlobalTableSourceArn"
+	// MsgSourceTable is a source of the same account or region, or of another name; ARN; unsure.
+	MsgSourceTable = PrefixInvalid + "GlobalTableSourceArn must name a table of the same name in another account and Region: %s"
 	// MsgDisassociateAlone is Disassociate beside something else; unsure: only the refusal is known.
 	MsgDisassociateAlone = PrefixInvalid + "Disassociate must be the only replica update in the request"
 	// MsgDisassociateRegion is Disassociate of another region; region; unsure: only the rule is known.

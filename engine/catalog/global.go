@@ -71,8 +71,10 @@ const (
 
 // Peer is another replica, as this one knows it.
 type Peer struct {
-	Region string    `json:"region"`
-	State  PeerState `json:"state"`
+	Region string `json:"region"`
+	// Account is that of a replica in another account; empty for the table's own.
+	Account string    `json:"account,omitempty"`
+	State   PeerState `json:"state"`
 	// Own is what differs there from the shared settings.
 	Own Override `json:"own"`
 	// OwnMs is when that was last changed, in milliseconds since 1970; SentMs what of it the peer has.

@@ -5,6 +5,10 @@
 // item as it is by then, with its stamp. The later stamp wins wherever two meet, so the order in which items
 // arrive, and how often, does not matter: all replicas that have heard of the same writes have the same items.
 //
+// It is no consumer of a change feed (package follow), which delivers every change with both images, in order: a row
+// here has the key of the item alone, a hundred writes of one item while a region is away are sent as one, and what
+// comes late or twice is told by its stamp, which the records of a feed do not have.
+//
 // A stamp, written in the update of its item and kept when the item is deleted, has as value
 //
 //	| version 1B | flags 1B | time 8B, microseconds since 1970, big-endian | region |

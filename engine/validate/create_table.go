@@ -34,9 +34,8 @@ func CreateTable(in *api.CreateTableInput, _ Options) error {
 	if err := controlTable(in.TableName); err != nil {
 		return err
 	}
-	// A table that copies another one's settings has no key schema to check.
 	if in.GlobalTableSourceArn.Set {
-		return refuseCreate(in)
+		return fromSource(in)
 	}
 	if err := Constraints(opCreateTable, in); err != nil {
 		return err
@@ -44,8 +43,8 @@ func CreateTable(in *api.CreateTableInput, _ Options) error {
 	if err := tableForm(in.TableName.Value); err != nil {
 		return err
 	}
-	if err := refuseCreate(in); err != nil {
-		return err
+	if m := in.GlobalTableSettingsReplicationMode; m.Value == api.GlobalTableSettingsReplicationModeEnabledWithOverrides {
+		return invalid(api.MsgSettingsMode, m.Value)
 	}
 	if err := newTable(in); err != nil {
 		return err
@@ -70,12 +69,27 @@ func newTable(in *api.CreateTableInput) error {
 	return nil
 }
 
-// refuseCreate answers members that later issues build.
-func refuseCreate(in *api.CreateTableInput) error {
-	return refuse([]param{
-		{"GlobalTableSourceArn", in.GlobalTableSourceArn.Set},
-		{"GlobalTableSettingsReplicationMode", in.GlobalTableSettingsReplicationMode.Set},
-	})
+// fromSource makes the checks of a replica of another account's table, whose settings it has.
+func fromSource(in *api.CreateTableInput) error {
+	if err := tableForm(in.TableName.Value); err != nil {
+		return err
+	}
+	for _, p := range []param{
+		{"AttributeDefinitions", in.AttributeDefinitions != nil}, {"KeySchema", in.KeySchema != nil},
+		{"LocalSecondaryIndexes", in.LocalSecondaryIndexes != nil}, {"GlobalSecondaryIndexes", in.GlobalSecondaryIndexes != nil},
+		{"VectorIndexes", in.VectorIndexes != nil}, {"BillingMode", in.BillingMode.Set},
+		{"ProvisionedThroughput", in.ProvisionedThroughput != nil}, {"OnDemandThroughput", in.OnDemandThroughput != nil},
+		{"WarmThroughput", in.WarmThroughput != nil}, {"StreamSpecification", in.StreamSpecification != nil},
+		{"SSESpecification", in.SSESpecification != nil}, {"TableClass", in.TableClass.Set},
+	} {
+		if p.set {
+			return invalid(api.MsgSourceSettings, p.name)
+		}
+	}
+	if in.GlobalTableSettingsReplicationMode.Value != api.GlobalTableSettingsReplicationModeEnabled {
+		return invalid(api.MsgSourceMode)
+	}
+	return tagsOf(in.Tags)
 }
 
 // creation is a CreateTable request while it is checked.

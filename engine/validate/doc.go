@@ -13,8 +13,7 @@
 //  2. Constraint errors, all together in one text (Constraints).
 //  3. TableName is neither a name nor an ARN.
 //  4. Expression parameters beside legacy ones, names and values without expressions (§5.1 #1–3).
-//  5. Members whose feature this version lacks: MsgMemberNotBuilt. ConditionalOperator without
-//     enough to combine.
+//  5. ConditionalOperator without enough to combine.
 //  6. The operation's own checks in its order: bad values, ReturnValues, item size, legacy
 //     parameters, start key, segments, Select.
 //  7. ExpressionAttributeNames and -Values (§5.1 #4–9).

@@ -41,16 +41,6 @@ func setParams(params []param) string {
 	return strings.Join(names, ", ")
 }
 
-// refuse answers the first parameter that is there of those whose feature this version lacks.
-func refuse(params []param) error {
-	for _, p := range params {
-		if p.set {
-			return invalid(api.MsgMemberNotBuilt, p.name)
-		}
-	}
-	return nil
-}
-
 // substitutes are the placeholders of one set of expressions.
 type substitutes struct {
 	names  []api.Name

@@ -207,7 +207,7 @@ func TestCreateTableStatic(t *testing.T) { //nolint:funlen // one table
 			in.Tags = []api.Tag{{Key: str("aws:x"), Value: str("")}}
 		}, "Tag Key cannot be prefixed with aws:, Key: aws:x"},
 		{"later members", func(in *api.CreateTableInput) { in.GlobalTableSourceArn = api.Some("arn:aws:dynamodb:a:1:table/abc") },
-			"The parameter GlobalTableSourceArn is known and not supported by this version"},
+			inv + "AttributeDefinitions cannot be specified together with GlobalTableSourceArn"},
 		{"good", func(in *api.CreateTableInput) {
 			in.LocalSecondaryIndexes = []api.LocalSecondaryIndex{lsi("lsi", "a", "c")}
 			in.GlobalSecondaryIndexes = []api.GlobalSecondaryIndex{gsi("gsi", "c", "b:HASH", "a")}
@@ -225,7 +225,7 @@ func TestCreateTableStatic(t *testing.T) { //nolint:funlen // one table
 	}
 	requireText(t, CreateTable(&api.CreateTableInput{
 		TableName: str("Tab"), GlobalTableSourceArn: str("arn"),
-	}, Options{}), "The parameter GlobalTableSourceArn is known and not supported by this version")
+	}, Options{}), "One or more parameter values were invalid: GlobalTableSettingsReplicationMode must be ENABLED for a multi-account global table")
 }
 
 // Rows of wire-facts §6.2.

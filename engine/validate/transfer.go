@@ -42,9 +42,6 @@ func ImportTable(in *api.ImportTableInput, _ Options) error {
 	if err := tableForm(create.TableName.Value); err != nil {
 		return err
 	}
-	if err := refuseCreate(create); err != nil {
-		return err
-	}
 	return newTable(create)
 }
 
