@@ -134,11 +134,15 @@ func recallOf(t *testing.T, db *DB, m vector.Metric, kind string, all map[string
 // recallSize is how many vectors of a kind there are. Few clustered ones have links from the first on, so that
 // searches by them are tested, too.
 func recallSize(kind string) (int, Options) {
-	const few = 900 // not so many that a trial would find that links are of no use
+	const few = 900        // not so many that a trial would find that links are of no use
+	const nightly = 25_000 // so many that there are links where they are of use
 	opts := Options{NoBackground: true, Sync: SyncOff}
-	if kind == "clustered" && os.Getenv("KSTONE_VECTORS") == "" {
+	if kind == "clustered" && os.Getenv("KSTONE_VECTORS") == "" && os.Getenv("KSTONE_NIGHT") == "" {
 		opts.vectorsExact = 5
 		return few, opts
+	}
+	if os.Getenv("KSTONE_NIGHT") != "" && os.Getenv("KSTONE_VECTORS") == "" {
+		return nightly, opts
 	}
 	return benchVectors(), opts
 }
@@ -154,10 +158,10 @@ func TestVectorRecall(t *testing.T) {
 		recallChild(t, path, metrics)
 		return
 	}
-	only := os.Getenv("KSTONE_VECTOR_KINDS")
+	only, night := os.Getenv("KSTONE_VECTOR_KINDS"), os.Getenv("KSTONE_NIGHT") != ""
 	for i, kind := range kinds {
 		for distance, m := range metrics {
-			if only == "" && m != vector.Metric(1+i%3) || only != "" && !strings.Contains(only, kind+"/"+distance) {
+			if only == "" && !night && m != vector.Metric(1+i%3) || only != "" && !strings.Contains(only, kind+"/"+distance) {
 				continue // each kind and each distance, but not all pairs
 			}
 			t.Run(kind+"/"+distance, func(t *testing.T) {

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 )
 
 // BenchmarkDistance: what one comparison of a search costs, and one of an exact score.
@@ -40,8 +42,27 @@ func size() int {
 	return 10_000
 }
 
-// BenchmarkGraph: the rate at which a graph is built, recall at 10 and latency of its searches beside
-// exact ones, fresh and after half of it was deleted and updated. KSTONE_VECTORS=100000 for the real size.
+// work does all that is due on a graph.
+func work(g *Graph) {
+	const step = 256
+	for {
+		g.Tidy()
+		switch {
+		case g.RepairDue():
+			g.Repair(step)
+		case g.CalibrateDue():
+			g.Calibrate()
+		case g.LinkDue():
+			g.Link(step)
+		default:
+			return
+		}
+	}
+}
+
+// BenchmarkGraph: the rate at which a graph is built, recall at 10 and latency of its searches beside scans
+// with codes and without, fresh and after half of it was deleted and half of the rest changed.
+// KSTONE_VECTORS=100000 for the real size.
 func BenchmarkGraph(b *testing.B) {
 	const dims = 128
 	for name, data := range map[string]func(*rand.Rand) func() []float32{
@@ -57,44 +78,39 @@ func BenchmarkGraph(b *testing.B) {
 			for i := len(all); i < size(); i++ {
 				key := strconv.Itoa(i)
 				all[key] = next()
-				mustInsert(b, g, key, all[key])
+				require.NoError(b, g.Insert(key, "", all[key], nil))
 			}
+			work(g)
 			if took := time.Since(begun); took > time.Millisecond {
 				b.ReportMetric(float64(size())/took.Seconds(), "vectors/s")
 			}
+			b.Logf("%d of %d have links, widths %+v", g.linked, g.live, g.Widths())
 		})
-		b.Run(name+"/calibrate", func(b *testing.B) {
-			for b.Loop() {
-				g.Calibrate()
-			}
-			b.Logf("widths: %+v", g.Widths())
-		})
-		searches := func(b *testing.B, label string) {
-			for _, width := range []int{64, 320, 0} {
-				b.Run(fmt.Sprintf("%s/width=%d", label, width), func(b *testing.B) {
-					q := next()
-					for b.Loop() {
-						v := g.View()
-						v.Search("", q, 10, width, nil)
-						v.Close()
-					}
-					b.ReportMetric(recall(g, all, next, 50, 10, width), "recall")
-				})
-			}
-			b.Run(label+"/exact", func(b *testing.B) {
-				q := next()
-				for b.Loop() {
-					v := g.View()
-					v.Scan("", q, 10, nil)
-					v.Close()
-				}
-			})
-		}
-		searches(b, name+"/fresh")
+		benchSearches(b, name+"/fresh", g, all, next)
 		churn(b, g, all, next)
-		if g.CalibrateDue() {
-			g.Calibrate()
-		}
-		searches(b, name+"/churned")
+		work(g)
+		benchSearches(b, name+"/churned", g, all, next)
 	}
+}
+
+func benchSearches(b *testing.B, label string, g *Graph, all map[string][]float32, next func() []float32) {
+	run := func(name string, search func(v *View, q []float32)) {
+		b.Run(label+"/"+name, func(b *testing.B) {
+			q := next()
+			for b.Loop() {
+				v := g.View()
+				search(v, q)
+				v.Close()
+			}
+			if name == "search" {
+				b.ReportMetric(recall(g, all, next, 50, 10, 0), "recall")
+			}
+		})
+	}
+	run("search", func(v *View, q []float32) { v.Search("", q, 10, 0, nil) })
+	run("scan", func(v *View, q []float32) { v.Scan("", q, 10, nil) })
+	codes := g.codes
+	g.codes = nil
+	run("floats", func(v *View, q []float32) { v.Scan("", q, 10, nil) })
+	g.codes = codes
 }
