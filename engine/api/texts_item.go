@@ -73,7 +73,7 @@ const (
 const (
 	// MsgBatchGetCount is more than 100 keys over all tables.
 	MsgBatchGetCount = "Too many items requested for the BatchGetItem call"
-	// MsgBatchWriteCount is more than 25 requests over all tables; unsure.
+	// MsgBatchWriteCount is more than 25 requests over all tables.
 	MsgBatchWriteCount = "Too many items requested for the BatchWriteItem call"
 	// MsgBatchDuplicate is a key that a batch names twice.
 	MsgBatchDuplicate = "Provided list of item keys contains duplicates"

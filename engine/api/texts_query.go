@@ -7,16 +7,15 @@ const (
 		"specified in the request."
 	// MsgKeyConditionCount is more conditions than an ordinary key has attributes.
 	MsgKeyConditionCount = "Conditions can be of length 1 or 2 only"
-	// MsgSelectSpecific is Select SPECIFIC_ATTRIBUTES without a projection; unsure.
+	// MsgSelectSpecific is Select SPECIFIC_ATTRIBUTES without a projection.
 	MsgSelectSpecific = "Must specify the AttributesToGet or ProjectionExpression when choosing to " +
 		"get SPECIFIC_ATTRIBUTES"
 	// MsgSelectProjection is a projection beside a Select that has its own; AttributesToGet or
-	// ProjectionExpression, the Select value; unsure.
+	// ProjectionExpression, the Select value.
 	MsgSelectProjection = "Cannot specify the %s when choosing to get %s"
-	// MsgSelectCount is a projection beside Select COUNT; AttributesToGet or ProjectionExpression;
-	// unsure.
+	// MsgSelectCount is a projection beside Select COUNT; AttributesToGet or ProjectionExpression.
 	MsgSelectCount = "Cannot specify the %s when choosing to get only the Count"
-	// MsgSelectProjected is Select ALL_PROJECTED_ATTRIBUTES without an index; unsure.
+	// MsgSelectProjected is Select ALL_PROJECTED_ATTRIBUTES without an index.
 	MsgSelectProjected = "ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName"
 	// MsgIndexUnknown is an index that the table does not have; index.
 	MsgIndexUnknown = "The table does not have the specified index: %s"

@@ -12,10 +12,10 @@ const (
 	MsgStreamArn = "Invalid StreamArn"
 	// MsgIterator is what is no iterator; unsure.
 	MsgIterator = "Invalid ShardIterator"
-	// MsgIteratorExpired is ExpiredIterator; unsure: only the class is known.
-	MsgIteratorExpired = "Iterator expired. The iterator was created more than 15 minutes ago."
-	// MsgTrimmed is TrimmedDataAccess; unsure: two texts were seen, this is that of the documentation.
-	MsgTrimmed = "The operation attempted to read past the oldest stream record in a shard"
+	// MsgIteratorExpired is ExpiredIterator.
+	MsgIteratorExpired = "Shard iterator has expired"
+	// MsgTrimmed is TrimmedDataAccess. That of the documentation is what DynamoDB Local says.
+	MsgTrimmed = "The data you are trying to access has been trimmed"
 	// MsgSequenceAbsent is an iterator at a sequence number without one; type; unsure: only the
 	// refusal is known.
 	MsgSequenceAbsent = PrefixInvalid + "SequenceNumber must be specified when ShardIteratorType is %s"
