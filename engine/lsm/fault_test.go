@@ -429,17 +429,23 @@ func TestAFileThatIsNoDatabaseIsRefused(t *testing.T) {
 	}
 }
 
+// TestHundredsOfLapsOfASmallLog: the space stays small. What the background does is done after each put here: how
+// far it is behind a writer depends on the machine.
 func TestHundredsOfLapsOfASmallLog(t *testing.T) {
 	fsys := vfs.NewMemFS(1)
-	db := faultDB(t, fsys)
+	db := manualDB(t, fsys, nil)
 	value := string(make([]byte, 3000))
 	var most int64
 	const laps, ring = 300, 64 << 10
 	for i := range laps * ring / 3000 {
 		require.NoError(t, applyPut(db, crashKey(1, byte(i%16*16), i%16), value))
+		require.NoError(t, db.tend())
+		_, err := db.compactOnce(t.Context(), false)
+		require.NoError(t, err)
 		most = max(most, fsys.Used())
 	}
-	require.Less(t, most, int64(12<<20), "48 KB of data, overwritten %d times", laps)
+	t.Logf("%d bytes at most", most)
+	require.Less(t, most, int64(6<<20), "48 KB of data, overwritten %d times", laps)
 	got, err := readAll(db)
 	require.NoError(t, err)
 	require.Len(t, got, 16)
