@@ -34,6 +34,21 @@ const (
 // actionPrefix is how every action of the service begins.
 const actionPrefix = "dynamodb:"
 
+// fault is what is wrong with a document, in the service's words: capitals and all.
+type fault string
+
+// Error makes it one.
+func (f fault) Error() string { return string(f) }
+
+// What the service says of documents.
+const (
+	errJSON       fault = "This policy contains invalid Json"
+	errStatements fault = "Could not parse the policy: Statement is empty!"
+	errSids       fault = "The Statement Ids in the policy are not unique"
+	textAction          = "The following action names are invalid: %q"
+	textMissing         = "Missing required field "
+)
+
 // Decision is what a policy says about a request.
 type Decision uint8
 
@@ -184,7 +199,7 @@ func strict(b []byte, into any) error {
 // where they are known.
 func Parse(text string) (*Policy, error) {
 	if !json.Valid([]byte(text)) {
-		return nil, fmt.Errorf("This policy contains invalid Json") //nolint:staticcheck // the service's words
+		return nil, errJSON
 	}
 	if err := strictOnce([]byte(text)); err != nil {
 		return nil, err
@@ -197,14 +212,14 @@ func Parse(text string) (*Policy, error) {
 		return nil, fmt.Errorf("invalid Version %q", doc.Version)
 	}
 	if len(doc.Statement) == 0 {
-		return nil, fmt.Errorf("Could not parse the policy: Statement is empty!") //nolint:staticcheck // the service's words
+		return nil, errStatements
 	}
 	p := &Policy{statements: make([]statement, len(doc.Statement))}
 	sids := map[string]bool{}
 	for i := range doc.Statement {
 		raw := &doc.Statement[i]
 		if raw.Sid != "" && sids[raw.Sid] {
-			return nil, fmt.Errorf("The Statement Ids in the policy are not unique") //nolint:staticcheck // the service's words
+			return nil, errSids
 		}
 		sids[raw.Sid] = true
 		if err := p.statements[i].from(raw); err != nil {
@@ -271,7 +286,7 @@ func (s *statement) from(raw *rawStatement) (err error) {
 	for i, a := range s.actions.patterns {
 		a = strings.ToLower(a)
 		if a != "*" && !strings.HasPrefix(a, actionPrefix) {
-			return fmt.Errorf("The following action names are invalid: %q", s.actions.patterns[i]) //nolint:staticcheck // the service's words
+			return fault(fmt.Sprintf(textAction, s.actions.patterns[i]))
 		}
 		s.actions.patterns[i] = a
 	}
@@ -302,7 +317,7 @@ func principalsOf(raw *rawStatement) (matcher, error) {
 	}
 	switch {
 	case raw.Principal == nil && raw.NotPrincipal == nil:
-		return matcher{}, fmt.Errorf("Missing required field Principal") //nolint:staticcheck // the service's words
+		return matcher{}, fault(textMissing + "Principal")
 	case raw.Principal != nil && raw.NotPrincipal != nil:
 		return matcher{}, fmt.Errorf("a statement has either Principal or NotPrincipal")
 	}
@@ -326,7 +341,7 @@ func isAccount(s string) bool {
 func one(name string, yes, no oneOrMore[string]) (matcher, error) {
 	if (len(yes) == 0) == (len(no) == 0) {
 		if len(yes) == 0 {
-			return matcher{}, fmt.Errorf("Missing required field %s", name) //nolint:staticcheck // the service's words
+			return matcher{}, fault(textMissing + name)
 		}
 		return matcher{}, fmt.Errorf("a statement has either %s or Not%s", name, name)
 	}
