@@ -12,9 +12,9 @@
 // one, whatever the graph says of them, so that an acknowledged write is always seen. Where there is no
 // graph, where there are few vectors, and where the tail is long, all entries are compared.
 //
-// Graphs are in memory, all of them together within a bound (memory.go). One for which there is no room is
-// given up: what is stored of it goes, and the tail with it, and its index is searched by comparing all
-// entries until there is room.
+// Graphs are in memory, all of them together within a bound (memory.go). An index for whose graph there is no
+// room is searched by comparing all entries until there is. When much of it changes meanwhile, or when it is
+// its graph that outgrows the room, the graph is given up: what is stored of it goes, and the tail with it.
 package neighbors
 
 import (

@@ -95,18 +95,23 @@ func (x *Index) needed(ctx context.Context) (bool, error) {
 	case err != nil || state.Filling || x.wanted.Load():
 		return true, nil //nolint:nilerr // begin meets it again
 	}
-	var some bool
+	rows, err := x.behind(ctx, state.Cursor, ^uint64(0), 1)
+	return rows > 0, err
+}
+
+// behind is how many entries the tail names behind a Seq and up to another one, or most if these are more.
+func (x *Index) behind(ctx context.Context, cursor, upTo uint64, most int) (n int, err error) {
 	err = storage.Fresh(ctx, func() error {
 		snap, err := x.set.store.Snapshot(ctx, storage.SnapshotOptions{Owner: ownerFollow})
 		if err != nil {
 			return err
 		}
 		defer snap.Close()
-		rows, _, err := x.tail(ctx, snap, state.Cursor, ^uint64(0), 1)
-		some = len(rows) > 0
+		rows, _, err := x.tail(ctx, snap, cursor, upTo, most)
+		n = min(most, len(rows))
 		return err
 	})
-	return some, err
+	return n, err
 }
 
 // ownerFollow names the snapshots of whoever follows.
@@ -123,11 +128,7 @@ func (x *Index) begin(ctx context.Context, l *lease.Lease) (bool, error) {
 		return true, nil
 	}
 	if err == nil {
-		bytes, err := x.stored(ctx)
-		if err == nil && bytes > 0 {
-			err = x.giveUp(ctx, l, bytes)
-		}
-		if err != nil || bytes > 0 {
+		if there, err := x.waits(ctx, l); err != nil || there {
 			return false, err
 		}
 	}

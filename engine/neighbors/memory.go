@@ -20,6 +20,8 @@ const (
 	// regainShare: a graph that was given up is begun anew when there is room for it and one part in so many
 	// more.
 	regainShare = 8
+	// waitRows is how many rows the tail of a graph has at most that waits for room.
+	waitRows = 1000
 	// deletePages is how many pages are deleted at a time.
 	deletePages = 1000
 )
@@ -78,17 +80,22 @@ func (x *Index) bytesOf(state stateRow) int64 {
 	return max(state.Bytes, vector.BytesOf(params(x.ix, [2]uint64{}), state.Nodes))
 }
 
-// stored is how many bytes the graph takes that is stored; zero if none is.
-func (x *Index) stored(ctx context.Context) (bytes int64, err error) {
+// waits says whether a graph is stored for which there is no room now. One from which too much has changed is
+// given up.
+func (x *Index) waits(ctx context.Context, l *lease.Lease) (bool, error) {
 	v, err := x.set.store.Get(ctx, key.AppendGraph(nil, x.table, x.ix))
 	if err != nil || !v.Present {
-		return 0, err
+		return false, err
 	}
 	state, err := decodeState(v.Data)
 	if err != nil || state.Given {
-		return 0, err
+		return false, err
 	}
-	return x.bytesOf(state), err
+	rows, err := x.behind(ctx, state.Cursor, ^uint64(0), waitRows)
+	if err == nil && rows == waitRows {
+		err = x.giveUp(ctx, l, x.bytesOf(state))
+	}
+	return true, err
 }
 
 // giveUp lets go of a graph of so many bytes for which there is no room, in memory and as it is stored.
@@ -170,17 +177,7 @@ func (x *Index) regain(ctx context.Context, state stateRow) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	var rows [][]byte
-	err = storage.Fresh(ctx, func() error {
-		snap, err := x.set.store.Snapshot(ctx, storage.SnapshotOptions{Owner: ownerFollow})
-		if err != nil {
-			return err
-		}
-		defer snap.Close()
-		rows, _, err = x.tail(ctx, snap, 0, uint64(mark), dropLeast)
-		return err
-	})
-	if err != nil || len(rows) < dropLeast {
+	if rows, err := x.behind(ctx, 0, uint64(mark), dropLeast); err != nil || rows < dropLeast {
 		return false, err
 	}
 	return false, x.set.store.DropRange(ctx, storage.Range(key.TailRange(x.table, x.ix, 0, uint64(mark))))
