@@ -96,6 +96,29 @@ func TestThrottled(t *testing.T) {
 			_, _ = c.GetItem(t.Context(), &dynamodb.GetItemInput{TableName: in.TableName, Key: item{"pk": str("large")}, ConsistentRead: aws.Bool(true)})
 		}
 		requireRefusals(t, itemCalls(t, c, *in.TableName, code))
+		requireRefusals(t, transactions(t, c, *in.TableName, "TransactionCanceledException"))
+	}
+}
+
+// transactions are those on one table.
+func transactions(t *testing.T, c *dynamodb.Client, table, code string) []refusal {
+	ctx, key := t.Context(), item{"pk": str("a")}
+	return []refusal{
+		{"TransactGetItems", func() error {
+			return failing(c.TransactGetItems(ctx, &dynamodb.TransactGetItemsInput{TransactItems: []types.TransactGetItem{
+				{Get: &types.Get{TableName: &table, Key: key}},
+			}}))
+		}, code},
+		{"TransactWriteItems", func() error {
+			return failing(c.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: []types.TransactWriteItem{
+				{Put: &types.Put{TableName: &table, Item: key}},
+			}}))
+		}, code},
+		{"ExecuteTransaction", func() error {
+			return failing(c.ExecuteTransaction(ctx, &dynamodb.ExecuteTransactionInput{TransactStatements: []types.ParameterizedStatement{
+				{Statement: aws.String(`INSERT INTO "` + table + `" VALUE {'pk':'b'}`)},
+			}}))
+		}, code},
 	}
 }
 
