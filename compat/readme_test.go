@@ -38,17 +38,28 @@ func TestREADMEOperations(t *testing.T) {
 		assert.NotContains(t, body, "UnknownOperationException", op.Name)
 	}
 
+	// A test is one of this package, or named with the package that it is in.
+	for _, m := range regexp.MustCompile(`(?:\b([a-z/]+)\.)?\b(Test\w+)`).FindAllStringSubmatch(section, -1) {
+		dir := "."
+		if m[1] != "" {
+			dir = "../" + m[1]
+		}
+		assert.True(t, strings.Contains(testCode(t, dir), "func "+m[2]+"("), m[0])
+	}
+}
+
+// testCode is the text of the tests of a package.
+func testCode(t *testing.T, dir string) string {
+	t.Helper()
 	var code strings.Builder
-	files, err := filepath.Glob("*_test.go")
+	files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
 	require.NoError(t, err)
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
 		code.Write(text)
 	}
-	for _, test := range regexp.MustCompile(`\bTest\w+`).FindAllString(section, -1) {
-		assert.Contains(t, code.String(), "func "+test+"(")
-	}
+	return code.String()
 }
 
 // readmeHead is what the README's Go snippets leave out; orders is a reader's own package.
