@@ -319,10 +319,9 @@ func BenchmarkPutWithDestination(b *testing.B) {
 				require.NoError(b, err)
 				require.NoError(b, db.Work(b.Context()))
 			}
-			pad := strings.Repeat("x", 370)
 			var items []attr.Item
-			for i := range 1000 {
-				it, err := item1(fmt.Sprint(i), pad).Build()
+			for i := range 2000 { // a put of what is there already would be no change
+				it, err := item1(fmt.Sprint(i%1000), strings.Repeat(string(rune('x'+i/1000)), 370)).Build()
 				require.NoError(b, err)
 				items = append(items, it)
 			}

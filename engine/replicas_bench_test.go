@@ -48,10 +48,11 @@ func BenchmarkPutItemReplicas(b *testing.B) {
 				require.NoError(b, db.Work(ctx))
 				require.NoError(b, db.Work(ctx))
 			}
-			pad := strings.Repeat("x", 380)
-			items := make([]attr.Item, 10_000)
+			const keys = 10_000
+			items := make([]attr.Item, 2*keys) // a put of what is there already would be no change
 			for i := range items {
-				items[i], err = attr.NewItem().S("id", fmt.Sprint(i)).S("x", pad).Build()
+				pad := strings.Repeat(string(rune('x'+i/keys)), 380)
+				items[i], err = attr.NewItem().S("id", fmt.Sprint(i%keys)).S("x", pad).Build()
 				require.NoError(b, err)
 			}
 			b.ReportAllocs()
