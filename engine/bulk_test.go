@@ -143,7 +143,7 @@ func TestBulkPages(t *testing.T) {
 		out, err := d.StartBulkPutItems(t.Context(), in)
 		require.NoError(t, err)
 		want = append([]string{out.BulkOperationDescription.BulkOperationArn.Value}, want...)
-		d.clock.now = d.clock.now.Add(time.Second)
+		d.clock.add(time.Second)
 	}
 	require.NoError(t, d.Work(t.Context()))
 	var got []string
@@ -216,7 +216,7 @@ func TestBulkPace(t *testing.T) {
 		if second == 6 {
 			require.Equal(t, "COMPLETED", got.BulkOperationStatus.Value)
 		}
-		d.clock.now = d.clock.now.Add(time.Second)
+		d.clock.add(time.Second)
 	}
 }
 
@@ -228,7 +228,7 @@ func TestBulkRefusals(t *testing.T) {
 	d.orders()
 	_, err = d.StartBulkPutItems(ctx, bulkOrders())
 	requireCode(t, err, api.ResourceInUse)
-	d.clock.now = d.clock.now.Add(2 * time.Minute)
+	d.clock.add(2 * time.Minute)
 	out, err := d.StartBulkPutItems(ctx, bulkOrders())
 	require.NoError(t, err)
 	require.NoError(t, d.Work(ctx))
@@ -257,7 +257,7 @@ func TestBulkIsTakenUpAgain(t *testing.T) {
 		root := bucketWith(t, map[string]string{"in/a": text.String()})
 		store, err := memstore.Open(memstore.Options{})
 		require.NoError(t, err)
-		c := &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+		c := newClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
 		var left atomic.Int64
 		left.Store(int64(kill))
 		opts := Options{Clock: c.Now, NoBackground: true, Buckets: objects.Folders(root), loadRecords: fewRecords}
@@ -309,7 +309,7 @@ func TestBulkIsTakenUpAgain(t *testing.T) {
 		}
 		require.Equal(t, want, got, "killed at %d", kill)
 		require.Equal(t, wantFiles, files, "killed at %d", kill)
-		require.NoError(t, consistent(t.Context(), store, c.now))
+		require.NoError(t, consistent(t.Context(), store, c.Now()))
 		require.NoError(t, db.Close())
 	}
 }

@@ -76,7 +76,7 @@ func (l *logged) create() {
 func (l *logged) item() attr.Item {
 	b := l.key(l.rnd.IntN(3), l.rnd.IntN(len(logSorts))).N("v", fmt.Sprint(l.rnd.IntN(1000)))
 	if l.rnd.IntN(4) == 0 {
-		b.N("end", fmt.Sprint(l.clock.now.Unix()+int64(l.rnd.IntN(5))))
+		b.N("end", fmt.Sprint(l.clock.Now().Unix()+int64(l.rnd.IntN(5))))
 	}
 	if l.rnd.IntN(4) == 0 {
 		b.S("pad", strings.Repeat("x", l.rnd.IntN(3000)))
@@ -130,7 +130,7 @@ func (l *logged) write() {
 
 // remember notes what the table holds now.
 func (l *logged) remember() {
-	m := moment{ms: l.clock.now.UnixMilli(), items: map[string]string{}}
+	m := moment{ms: l.clock.Now().UnixMilli(), items: map[string]string{}}
 	out, err := l.Scan(l.t.Context(), &api.ScanInput{TableName: api.Some("log")})
 	require.NoError(l.t, err)
 	for _, it := range out.Items {
@@ -167,7 +167,7 @@ func (l *logged) asOf(ms int64) map[string]string {
 			require.NoError(l.t, err)
 			span.After = after
 			if l.rnd.IntN(5) == 0 {
-				l.clock.now = l.clock.now.Add(time.Millisecond)
+				l.clock.add(time.Millisecond)
 				l.write() // it does not matter what is written meanwhile
 			}
 		}
@@ -209,7 +209,7 @@ func TestReadAsOf(t *testing.T) {
 	t.Logf("seed %d", seed)
 	for _, name := range []string{"memstore", "lsm"} {
 		t.Run(name, func(t *testing.T) {
-			c := &clock{now: time.Unix(1_800_000_000, 0)}
+			c := newClock(time.Unix(1_800_000_000, 0))
 			db, reopen := logStores(t, c)[name]()
 			l := &logged{DB: db, t: t, clock: c, rnd: rand.New(rand.NewPCG(seed, 6)), reopen: reopen}
 			t.Cleanup(func() { _ = l.Close() })
@@ -217,7 +217,7 @@ func TestReadAsOf(t *testing.T) {
 			for range 20 {
 				l.write()
 			}
-			from := c.now.UnixMilli()
+			from := c.Now().UnixMilli()
 			hold := catalog.LogHold{ID: "test", FromMs: from, MadeMs: from}
 			_, err := l.core().holdLog(t.Context(), "log", hold, func(r *catalog.Record) error {
 				r.Recover(35, from)
@@ -231,7 +231,7 @@ func TestReadAsOf(t *testing.T) {
 				l.remember()
 				switch l.rnd.IntN(12) {
 				case 0:
-					c.now = c.now.Add(60 * time.Hour) // time for another generation
+					c.add(60 * time.Hour) // time for another generation
 					require.NoError(t, l.Work(t.Context()))
 				case 1:
 					if l.reopen != nil {
@@ -241,22 +241,22 @@ func TestReadAsOf(t *testing.T) {
 				case 2:
 					require.NoError(t, l.Work(t.Context()))
 				}
-				c.now = c.now.Add(time.Duration(1+l.rnd.IntN(2000)) * time.Millisecond)
+				c.add(time.Duration(1+l.rnd.IntN(2000)) * time.Millisecond)
 			}
 			table, err := l.core().catalog.Lookup(t.Context(), "log")
 			require.NoError(t, err)
 			require.NotEmpty(t, table.Log.Generations[1:])
 			// As it is now, and as it was in any order.
 			l.remember()
-			c.now = c.now.Add(time.Second)
-			_, earliest, _ := table.Recovery(c.now.UnixMilli())
+			c.add(time.Second)
+			_, earliest, _ := table.Recovery(c.Now().UnixMilli())
 			past := slices.DeleteFunc(slices.Clone(l.past), func(m moment) bool { return m.ms < earliest })
 			l.rnd.Shuffle(len(past), func(i, j int) { past[i], past[j] = past[j], past[i] })
 			for _, m := range past {
 				require.Equal(t, m.items, l.asOf(m.ms), "at %d", m.ms)
 			}
 			l.changes(past)
-			require.NoError(t, consistent(t.Context(), l.core().store, c.now))
+			require.NoError(t, consistent(t.Context(), l.core().store, c.Now()))
 		})
 	}
 }
@@ -315,7 +315,7 @@ func (l *logged) changes(past []moment) {
 func TestLogGoes(t *testing.T) {
 	d := openTest(t, Options{})
 	d.orders()
-	c, ctx, now := d.served.Load(), context.Background(), d.clock.now.UnixMilli()
+	c, ctx, now := d.served.Load(), context.Background(), d.clock.Now().UnixMilli()
 	ok := func(*catalog.Record) error { return nil }
 	table, err := c.holdLog(ctx, "orders", catalog.LogHold{ID: "a", FromMs: now, MadeMs: now}, ok)
 	require.NoError(t, err)

@@ -55,7 +55,7 @@ func (d *testDB) collections() (rows, counted map[string]int64) {
 func TestCollectionSizes(t *testing.T) {
 	for name, open := range indexStores() {
 		t.Run(name, func(t *testing.T) {
-			d := &testDB{t: t, clock: &clock{now: time.Unix(1_800_000_000, 0)}}
+			d := &testDB{t: t, clock: newClock(time.Unix(1_800_000_000, 0))}
 			store := open(t)
 			settled(t, func() (err error) {
 				d.DB, err = OpenStore(store, Options{NoBackground: true, Clock: d.clock.Now})
@@ -88,7 +88,7 @@ func TestCollectionSizes(t *testing.T) {
 			rows, counted := d.collections()
 			require.NotEmpty(t, counted)
 			require.Equal(t, counted, rows)
-			d.clock.now = d.clock.now.Add(time.Hour)
+			d.clock.add(time.Hour)
 			settled(t, func() error { return d.Work(t.Context()) })
 			rows, after := d.collections()
 			require.Equal(t, after, rows)

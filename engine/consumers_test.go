@@ -102,10 +102,10 @@ func TestConsumersGetEveryChange(t *testing.T) {
 	require.NoError(t, err)
 	_, err = d.ExecuteStatement(ctx, &api.ExecuteStatementInput{Statement: api.Some(`DELETE FROM orders WHERE pk = 'c' AND sk = 1`)})
 	require.NoError(t, err)
-	d.put(item1("mortal", "1").N("ttl", fmt.Sprint(d.clock.now.Unix()+5)))
+	d.put(item1("mortal", "1").N("ttl", fmt.Sprint(d.clock.Now().Unix()+5)))
 	require.NoError(t, d.Work(ctx))
 	require.Equal(t, "INSERT a - 1\nREMOVE before 0 -\nMODIFY a 1 2\nINSERT b - 1\nINSERT c - 1\nMODIFY b 1 2\nREMOVE c 1 -\nINSERT mortal - 1", l.took())
-	d.clock.now = d.clock.now.Add(10 * time.Second)
+	d.clock.add(10 * time.Second)
 	require.NoError(t, d.Work(ctx))
 	require.NoError(t, d.Work(ctx))
 	require.Equal(t, "REMOVE mortal 1 - expired", l.took())
@@ -125,7 +125,7 @@ func TestConsumersGetEveryChange(t *testing.T) {
 func TestConsumersGoOn(t *testing.T) {
 	store, err := memstore.Open(memstore.Options{})
 	require.NoError(t, err)
-	c := &clock{now: time.Unix(1_800_000_000, 0)}
+	c := newClock(time.Unix(1_800_000_000, 0))
 	open := func(l *listening) *testDB {
 		db, err := OpenStore(store, Options{NoBackground: true, Clock: c.Now})
 		require.NoError(t, err)
@@ -162,17 +162,17 @@ func TestConsumersGoOn(t *testing.T) {
 	require.NoError(t, d.Work(ctx))
 	l.took()
 	require.NotZero(t, kept())
-	c.now = c.now.Add(time.Hour)
+	c.add(time.Hour)
 	require.NoError(t, d.Work(ctx))
 	require.Zero(t, kept(), "both have passed all")
 
 	l.fail = errors.New("not now")
 	d.put(item1("a", "4"))
 	require.ErrorIs(t, d.Work(ctx), l.fail)
-	c.now = c.now.Add(23 * time.Hour)
+	c.add(23 * time.Hour)
 	require.ErrorIs(t, d.Work(ctx), l.fail)
 	require.NotZero(t, kept())
-	c.now = c.now.Add(2 * time.Hour)
+	c.add(2 * time.Hour)
 	require.ErrorIs(t, d.Work(ctx), l.fail)
 	require.Zero(t, kept(), "too old")
 	l.fail = nil
@@ -191,10 +191,10 @@ func TestConsumersGoOn(t *testing.T) {
 	d.follow("test/keeper", true, &at)
 	l.fail = errors.New("not now")
 	d.put(item1("a", "6"))
-	c.now = c.now.Add(48 * time.Hour)
+	c.add(48 * time.Hour)
 	require.ErrorIs(t, d.Work(ctx), l.fail)
 	require.NotZero(t, kept())
-	require.NoError(t, consistent(ctx, store, c.now))
+	require.NoError(t, consistent(ctx, store, c.Now()))
 
 	d.unfollow("test/a")
 	d.unfollow("test/keeper")
@@ -203,14 +203,14 @@ func TestConsumersGoOn(t *testing.T) {
 	require.Empty(t, cursorRows)
 	d.put(item1("a", "7"))
 	require.Zero(t, kept())
-	require.NoError(t, consistent(ctx, store, c.now))
+	require.NoError(t, consistent(ctx, store, c.Now()))
 
 	d.follow("test/a", false, nil)
 	d.put(item1("a", "8"))
 	_, err = d.DeleteTable(ctx, &api.DeleteTableInput{TableName: api.Some("orders")})
 	require.NoError(t, err)
 	require.NoError(t, d.Work(ctx))
-	require.NoError(t, consistent(ctx, store, c.now))
+	require.NoError(t, consistent(ctx, store, c.Now()))
 	require.Empty(t, d.served.Load().catalog.Feeds())
 }
 
@@ -258,7 +258,7 @@ func tableOf(t *testing.T, db *DB) *catalog.Table {
 func TestCrossReferencesOfFeeds(t *testing.T) {
 	store, err := memstore.Open(memstore.Options{})
 	require.NoError(t, err)
-	c := &clock{now: time.Unix(1_800_000_000, 0)}
+	c := newClock(time.Unix(1_800_000_000, 0))
 	db, err := OpenStore(store, Options{NoBackground: true, Clock: c.Now})
 	require.NoError(t, err)
 	d, ctx := &testDB{DB: db, t: t, clock: c}, t.Context()
@@ -271,11 +271,11 @@ func TestCrossReferencesOfFeeds(t *testing.T) {
 		keys, _ := stored(t, store, rows)
 		require.Len(t, keys, 1)
 		require.NoError(t, store.Apply(ctx, &storage.Batch{Ops: []storage.Op{{Key: keys[0], Delete: true}}}, storage.UpdateOptions{}))
-		r, err := crossref.Check(ctx, store, crossref.Options{Now: c.now, Repair: true})
+		r, err := crossref.Check(ctx, store, crossref.Options{Now: c.Now(), Repair: true})
 		require.NoError(t, err)
 		require.Len(t, r.Faults, 1)
 		require.Contains(t, r.Faults[0].What, name)
-		require.NoError(t, consistent(ctx, store, c.now))
+		require.NoError(t, consistent(ctx, store, c.Now()))
 	}
 	l := new(listening)
 	db, err = OpenStore(store, Options{NoBackground: true, Clock: c.Now})

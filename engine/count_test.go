@@ -39,7 +39,7 @@ func (s *vagueStore) Stats(ctx context.Context, r storage.Range) (storage.Stats,
 // seven.
 func openCounting(t *testing.T, store storage.Store) *testDB {
 	t.Helper()
-	c := &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+	c := newClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
 	db, err := OpenStore(store, Options{Clock: c.Now, NoBackground: true, countMax: 50, countStep: 7})
 	require.NoError(t, err)
 	return &testDB{DB: db, t: t, clock: c}
@@ -426,7 +426,7 @@ func TestCountBesideWriters(t *testing.T) {
 	require.NoError(t, err)
 	var d *testDB
 	settled(t, func() error {
-		c := &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+		c := newClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
 		db, err := OpenStore(&vagueStore{Store: mem}, Options{Clock: c.Now, NoBackground: true, countMax: 50, countStep: 7})
 		d = &testDB{DB: db, t: t, clock: c}
 		return err

@@ -78,12 +78,12 @@ func TestCrossReferencesOfLogsAndBackups(t *testing.T) {
 					func(tx storage.Tx) error { _ = tx.Seq(); return nil }))
 			}
 			require.NoError(t, other.Apply(ctx, &all, storage.UpdateOptions{}))
-			report, err := crossref.Check(ctx, other, crossref.Options{Repair: true, Now: d.clock.now})
+			report, err := crossref.Check(ctx, other, crossref.Options{Repair: true, Now: d.clock.Now()})
 			require.NoError(t, err)
 			require.NotEmpty(t, report.Faults)
 			require.Equal(t, c.region, report.Faults[0].Region)
 			require.True(t, strings.Contains(report.Faults[0].What, c.what), report.Faults[0].What)
-			require.NoError(t, consistent(ctx, other, d.clock.now), "after the repair")
+			require.NoError(t, consistent(ctx, other, d.clock.Now()), "after the repair")
 		})
 	}
 }

@@ -76,12 +76,12 @@ func TestCrossReferencesOfReplicas(t *testing.T) {
 					func(tx storage.Tx) error { _ = tx.Seq(); return nil }))
 			}
 			require.NoError(t, broken.Apply(ctx, &all, storage.UpdateOptions{}))
-			report, err := crossref.Check(ctx, broken, crossref.Options{Repair: true, Now: d.clock.now})
+			report, err := crossref.Check(ctx, broken, crossref.Options{Repair: true, Now: d.clock.Now()})
 			require.NoError(t, err)
 			require.NotEmpty(t, report.Faults)
 			require.Equal(t, crossref.Replication, report.Faults[0].Region)
 			require.Contains(t, report.Faults[0].What, what)
-			require.NoError(t, consistent(ctx, broken, d.clock.now), "after the repair")
+			require.NoError(t, consistent(ctx, broken, d.clock.Now()), "after the repair")
 		})
 	}
 }

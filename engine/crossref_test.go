@@ -42,7 +42,7 @@ func crossrefDB(t *testing.T) (*testDB, storage.Store) {
 	t.Helper()
 	mem, err := memstore.Open(memstore.Options{})
 	require.NoError(t, err)
-	c := &clock{now: time.Unix(1_800_000_000, 0)}
+	c := newClock(time.Unix(1_800_000_000, 0))
 	db, err := OpenStore(mem, Options{NoBackground: true, Clock: c.Now})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = db.Close() })
@@ -200,7 +200,7 @@ func TestCrossReferences(t *testing.T) {
 			}
 			require.True(t, found, "%v", text)
 			require.Equal(t, c.region == "keys", report.Errors == 0)
-			require.NoError(t, consistent(ctx, other, d.clock.now), "after the repair")
+			require.NoError(t, consistent(ctx, other, d.clock.Now()), "after the repair")
 		})
 	}
 }
@@ -268,10 +268,10 @@ func TestALostDefinitionIsGuessed(t *testing.T) {
 	keys, _ := stored(t, store, key.CatalogRange(key.SubTable))
 	other := withoutRange(t, store, storage.Range{Start: keys[0], End: append(keys[0], 0)})
 	for range 2 {
-		_, err := crossref.Check(ctx, other, crossref.Options{Repair: true, Now: d.clock.now})
+		_, err := crossref.Check(ctx, other, crossref.Options{Repair: true, Now: d.clock.Now()})
 		require.NoError(t, err)
 	}
-	require.NoError(t, consistent(ctx, other, d.clock.now))
+	require.NoError(t, consistent(ctx, other, d.clock.Now()))
 	db, err := OpenStore(other, Options{NoBackground: true, Clock: d.clock.Now})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = db.Close() })

@@ -27,7 +27,7 @@ const (
 func damagedOpen(t *testing.T, tables bool) *testDB {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "damaged.keystone")
-	c := &clock{now: time.Unix(1_800_000_000, 0)}
+	c := newClock(time.Unix(1_800_000_000, 0))
 	opts := Options{NoBackground: true, Clock: c.Now, Compression: CompressionNone}
 	db, err := Open(path, opts)
 	require.NoError(t, err)

@@ -116,7 +116,7 @@ func TestDestinationStates(t *testing.T) {
 	d, ctx := openTest(t, Options{DataStreams: s, TableDelay: time.Second}), t.Context()
 	d.orders()
 	requireError(t, d.enableKinesis(streamOne), api.ResourceInUse, fmt.Sprintf(api.MsgTableBusy, "created", "orders"))
-	d.clock.now = d.clock.now.Add(time.Second)
+	d.clock.add(time.Second)
 	require.Empty(t, d.destinations())
 	busy := func() {
 		requireError(t, d.enableKinesis(streamOne), api.Validation, api.MsgKinesisBusy)
@@ -135,7 +135,7 @@ func TestDestinationStates(t *testing.T) {
 	require.Equal(t, "one ENABLING", d.destinations())
 	busy()
 	idle()
-	d.clock.now = d.clock.now.Add(time.Second)
+	d.clock.add(time.Second)
 	require.NoError(t, d.Work(ctx))
 	require.Equal(t, "one ACTIVE", d.destinations())
 	busy()
@@ -151,11 +151,11 @@ func TestDestinationStates(t *testing.T) {
 	require.Equal(t, "one UPDATING MICROSECOND", d.destinations())
 	busy()
 	idle()
-	d.clock.now = d.clock.now.Add(time.Second + 7*time.Microsecond)
+	d.clock.add(time.Second + 7*time.Microsecond)
 	require.Equal(t, "one ACTIVE MICROSECOND", d.destinations())
 	d.put(item1("a", "3"))
 	require.NoError(t, d.Work(ctx))
-	require.Contains(t, string(s.records[0].Data), fmt.Sprintf(`{"ApproximateCreationDateTime":%d,`, d.clock.now.UnixMicro()))
+	require.Contains(t, string(s.records[0].Data), fmt.Sprintf(`{"ApproximateCreationDateTime":%d,`, d.clock.Now().UnixMicro()))
 	require.Equal(t, "MODIFY a 3", s.told())
 
 	// What was written before is delivered, and nothing that comes later.
@@ -164,7 +164,7 @@ func TestDestinationStates(t *testing.T) {
 	require.NoError(t, d.disableKinesis(streamOne), "again")
 	require.Equal(t, "one DISABLING MICROSECOND", d.destinations())
 	busy()
-	d.clock.now = d.clock.now.Add(time.Second)
+	d.clock.add(time.Second)
 	require.NoError(t, d.Work(ctx))
 	require.Equal(t, "one DISABLED MICROSECOND", d.destinations())
 	idle()
@@ -174,15 +174,15 @@ func TestDestinationStates(t *testing.T) {
 	require.Empty(t, d.served.Load().catalog.Feeds())
 
 	require.NoError(t, d.enableKinesis(streamTwo))
-	d.clock.now = d.clock.now.Add(time.Second)
+	d.clock.add(time.Second)
 	require.NoError(t, d.Work(ctx))
 	require.Equal(t, "two ACTIVE, one DISABLED MICROSECOND", d.destinations())
 	requireError(t, d.enableKinesis(streamOne), api.Validation, api.MsgKinesisBusy)
 	require.NoError(t, d.disableKinesis(streamTwo))
-	d.clock.now = d.clock.now.Add(time.Second)
+	d.clock.add(time.Second)
 	require.NoError(t, d.Work(ctx))
 	require.NoError(t, d.enableKinesis(streamOne))
-	d.clock.now = d.clock.now.Add(time.Second)
+	d.clock.add(time.Second)
 	require.NoError(t, d.Work(ctx))
 	require.Equal(t, "two DISABLED, one ACTIVE", d.destinations(), "without the precision of before")
 }
@@ -213,7 +213,7 @@ func TestDestinationsThatFail(t *testing.T) {
 	require.NoError(t, d.enableKinesis(streamOne))
 	require.NoError(t, d.Work(ctx))
 	require.Regexp(t, "^one ENABLING", d.destinations())
-	d.clock.now = d.clock.now.Add(enableWait)
+	d.clock.add(enableWait)
 	require.NoError(t, d.Work(ctx))
 	require.Regexp(t, "^one ENABLE_FAILED", d.destinations())
 	s.checks[streamOne] = nil
@@ -228,7 +228,7 @@ func TestDestinationsThatFail(t *testing.T) {
 	require.NoError(t, d.disableKinesis(streamOne))
 	require.ErrorIs(t, d.Work(ctx), away)
 	require.Regexp(t, "one DISABLING", d.destinations())
-	d.clock.now = d.clock.now.Add(disableWait)
+	d.clock.add(disableWait)
 	require.NoError(t, d.Work(ctx))
 	require.Regexp(t, "one DISABLED", d.destinations())
 }
@@ -238,7 +238,7 @@ func TestDestinationsThatFail(t *testing.T) {
 func TestDestinationsGoOn(t *testing.T) {
 	store, err := memstore.Open(memstore.Options{})
 	require.NoError(t, err)
-	c, s := &clock{now: time.Unix(1_800_000_000, 0)}, &sink{checks: map[string]error{streamOne: nil}}
+	c, s := newClock(time.Unix(1_800_000_000, 0)), &sink{checks: map[string]error{streamOne: nil}}
 	open := func() *testDB {
 		db, err := OpenStore(store, Options{NoBackground: true, Clock: c.Now, DataStreams: s})
 		require.NoError(t, err)
@@ -261,12 +261,12 @@ func TestDestinationsGoOn(t *testing.T) {
 	require.NoError(t, d.Work(ctx))
 	require.Equal(t, first[0].PartitionKey, s.records[0].PartitionKey)
 	require.Equal(t, "MODIFY a 2\nMODIFY a 3", s.told())
-	require.NoError(t, consistent(ctx, store, c.now))
+	require.NoError(t, consistent(ctx, store, c.Now()))
 
 	_, err = d.DeleteTable(ctx, &api.DeleteTableInput{TableName: api.Some("orders")})
 	require.NoError(t, err)
 	require.NoError(t, d.Work(ctx))
-	require.NoError(t, consistent(ctx, store, c.now))
+	require.NoError(t, consistent(ctx, store, c.Now()))
 }
 
 // TestRefusedRecordsHoldNothingUp: what a data stream will never take is counted, and what follows is delivered.

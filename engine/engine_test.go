@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,10 +17,27 @@ import (
 	"github.com/keystone-db/kstone/engine/storage/memstore"
 )
 
-// clock is moved by hand.
-type clock struct{ now time.Time }
+// clock is moved by hand, while storage may look at it in the background.
+type clock struct {
+	mu sync.Mutex
+	at time.Time
+}
 
-func (c *clock) Now() time.Time { return c.now }
+func newClock(at time.Time) *clock { return &clock{at: at} }
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+func (c *clock) set(at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = at
+}
+
+func (c *clock) add(d time.Duration) { c.set(c.Now().Add(d)) }
 
 // testDB is a database on the map of memstore, with a clock of its own.
 type testDB struct {
@@ -32,13 +50,12 @@ func openTest(t *testing.T, opts Options) *testDB {
 	t.Helper()
 	store, err := memstore.Open(memstore.Options{})
 	require.NoError(t, err)
-	c := &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
-	// The clock is moved without a lock: nothing may look at it beside the test.
+	c := newClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
 	opts.Clock, opts.NoBackground = c.Now, true
 	db, err := OpenStore(store, opts)
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		require.NoError(t, consistent(context.Background(), store, c.now))
+		require.NoError(t, consistent(context.Background(), store, c.Now()))
 		require.NoError(t, db.Close())
 	})
 	return &testDB{DB: db, t: t, clock: c}
@@ -308,14 +325,14 @@ func TestTransactionsAndTokens(t *testing.T) {
 	require.True(t, out.ConsumedCapacity[0].WriteCapacityUnits.Set)
 
 	// The same call again does nothing, although its condition is false by now.
-	d.clock.now = d.clock.now.Add(9 * time.Minute)
+	d.clock.add(9 * time.Minute)
 	out, err = run("one", put("a", "attribute_not_exists(pk)"), put("b", ""))
 	require.NoError(t, err)
 	require.True(t, out.ConsumedCapacity[0].ReadCapacityUnits.Set, "a replay is reported as reads")
 	_, err = run("one", put("c", ""))
 	requireError(t, err, api.IdempotentParameterMismatch, api.MsgTokenMismatch)
 
-	d.clock.now = d.clock.now.Add(2 * time.Minute)
+	d.clock.add(2 * time.Minute)
 	_, err = run("one", put("a", "attribute_not_exists(pk)"), put("c", ""))
 	requireError(t, err, api.TransactionCanceled, "Transaction cancelled, please refer cancellation "+
 		"reasons for specific reasons [ConditionalCheckFailed, None]")
@@ -397,7 +414,7 @@ func TestExpiredItemsAreAbsent(t *testing.T) {
 		},
 	})
 	require.NoError(t, err)
-	now := d.clock.now.Unix()
+	now := d.clock.Now().Unix()
 	item := func(pk string, ttl int64) *attr.Builder {
 		return attr.NewItem().S("pk", pk).N("sk", "1").S("l", "x").N("ttl", fmt.Sprint(ttl))
 	}
@@ -411,7 +428,7 @@ func TestExpiredItemsAreAbsent(t *testing.T) {
 	require.Empty(t, d.query("byL", "pk = :a", nil, attr.String("past")).Items,
 		"an index that does not hold the attribute hides the item too")
 
-	d.clock.now = d.clock.now.Add(time.Hour)
+	d.clock.add(time.Hour)
 	require.Nil(t, d.get("future", "1"))
 	_, err = d.PutItem(ctx, &api.PutItemInput{
 		TableName: api.Some("orders"), Item: d.build(attr.NewItem().S("pk", "future").N("sk", "1")),
@@ -436,7 +453,7 @@ func TestDataPlaneStates(t *testing.T) {
 	_, err := d.DeleteTable(ctx, &api.DeleteTableInput{TableName: api.Some("orders")})
 	requireError(t, err, api.ResourceInUse,
 		"Attempt to change a resource which is still in use: Table is being created: orders")
-	d.clock.now = d.clock.now.Add(time.Second)
+	d.clock.add(time.Second)
 	require.NoError(t, get())
 	d.put(attr.NewItem().S("pk", "a").N("sk", "1"))
 
@@ -444,12 +461,12 @@ func TestDataPlaneStates(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "DELETING", out.TableDescription.TableStatus.Value)
 	requireError(t, get(), api.ResourceNotFound, api.MsgNotFound)
-	d.clock.now = d.clock.now.Add(time.Second)
+	d.clock.add(time.Second)
 	_, err = d.DescribeTable(ctx, &api.DescribeTableInput{TableName: api.Some("orders")})
 	requireError(t, err, api.ResourceNotFound, "Requested resource not found: Table: orders not found")
 
 	d.orders()
-	d.clock.now = d.clock.now.Add(time.Second)
+	d.clock.add(time.Second)
 	require.Nil(t, d.get("a", "1"), "a new table of the name is empty")
 }
 

@@ -360,7 +360,7 @@ func TestTableErrors(t *testing.T) { //nolint:funlen // one table
 			return err
 		}
 	}
-	pass := func() error { d.clock.now = d.clock.now.Add(time.Second); return nil }
+	pass := func() error { d.clock.add(time.Second); return nil }
 	busy := func(word string) string {
 		return "Attempt to change a resource which is still in use: Table is being " + word + ": orders"
 	}

@@ -110,11 +110,11 @@ func TestExportAsOfATime(t *testing.T) {
 	var times []time.Time
 	var want [][]string
 	for i := range 5 {
-		d.clock.now = d.clock.now.Add(time.Second)
+		d.clock.add(time.Second)
 		for k := range i + 1 {
 			d.putOrder("p", k, fmt.Sprint("v", i))
 		}
-		times = append(times, d.clock.now)
+		times = append(times, d.clock.Now())
 		var items []string
 		for _, it := range d.itemsOf("orders", "") {
 			items = append(items, `{"Item":`+it+`}`)
@@ -122,7 +122,7 @@ func TestExportAsOfATime(t *testing.T) {
 		slices.Sort(items)
 		want = append(want, items)
 	}
-	d.clock.now = d.clock.now.Add(time.Second)
+	d.clock.add(time.Second)
 	for i, at := range times {
 		in := exportOrders()
 		in.ExportTime, in.S3Prefix = api.Some(at), api.Some("some/prefix")
@@ -179,12 +179,12 @@ func TestIncrementalExport(t *testing.T) {
 	d := openTest(t, Options{Buckets: objects.Folders(root), exportBytes: 200})
 	d.recoverable()
 	ctx := t.Context()
-	start := d.clock.now
+	start := d.clock.Now()
 	for sk := range 4 {
 		d.putOrder("p", sk, "old")
 	}
-	d.clock.now = start.Add(20 * time.Minute)
-	from := d.clock.now
+	d.clock.set(start.Add(20 * time.Minute))
+	from := d.clock.Now()
 	d.putOrder("p", 1, "between")
 	d.putOrder("p", 1, "new")
 	_, err := d.DeleteItem(ctx, &api.DeleteItemInput{TableName: api.Some("orders"), Key: keyOfOrder("p", 2)})
@@ -193,10 +193,10 @@ func TestIncrementalExport(t *testing.T) {
 	d.putOrder("q", 1, "short")
 	_, err = d.DeleteItem(ctx, &api.DeleteItemInput{TableName: api.Some("orders"), Key: keyOfOrder("q", 1)})
 	require.NoError(t, err)
-	d.clock.now = start.Add(40 * time.Minute)
-	to := d.clock.now
+	d.clock.set(start.Add(40 * time.Minute))
+	to := d.clock.Now()
 	d.putOrder("p", 3, "later")
-	d.clock.now = start.Add(50 * time.Minute)
+	d.clock.set(start.Add(50 * time.Minute))
 	in := exportOrders()
 	in.ExportType = api.Some("INCREMENTAL_EXPORT")
 	in.IncrementalExportSpecification = &api.IncrementalExportSpecification{ExportFromTime: api.Some(from), ExportToTime: api.Some(to)}
@@ -241,7 +241,7 @@ func TestExportRefusals(t *testing.T) {
 		PointInTimeRecoverySpecification: &api.PointInTimeRecoverySpecification{PointInTimeRecoveryEnabled: api.Some(true)},
 	})
 	require.NoError(t, err)
-	now := d.clock.now
+	now := d.clock.Now()
 	for _, at := range []time.Time{now.Add(-time.Hour), now.Add(time.Hour)} {
 		refused(api.InvalidExportTime, func(in *api.ExportTableToPointInTimeInput) { in.ExportTime = api.Some(at) })
 	}
@@ -251,7 +251,7 @@ func TestExportRefusals(t *testing.T) {
 			in.IncrementalExportSpecification = &api.IncrementalExportSpecification{ExportFromTime: api.Some(from), ExportToTime: api.Some(to)}
 		}
 	}
-	d.clock.now = now.Add(30 * time.Hour)
+	d.clock.set(now.Add(30 * time.Hour))
 	refused(api.InvalidExportTime, period(now.Add(-time.Hour), now.Add(time.Hour)))
 	refused(api.InvalidExportTime, period(now.Add(29*time.Hour), now.Add(31*time.Hour)))
 	refused(api.Validation, period(now, now.Add(10*time.Minute)))
@@ -292,7 +292,7 @@ func TestExportIsTakenUpAgain(t *testing.T) {
 		root := bucketWith(t, map[string]string{"x": ""})
 		store, err := memstore.Open(memstore.Options{})
 		require.NoError(t, err)
-		c := &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+		c := newClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
 		opts := Options{Clock: c.Now, NoBackground: true, Buckets: objects.Folders(root), exportBytes: 500}
 		var many atomic.Int64
 		many.Store(10_000)
@@ -305,8 +305,8 @@ func TestExportIsTakenUpAgain(t *testing.T) {
 		}
 		require.NoError(t, db.Close())
 		in := exportOrders()
-		in.ClientToken, in.ExportTime = api.Some("token"), api.Some(c.now)
-		c.now = c.now.Add(time.Minute)
+		in.ClientToken, in.ExportTime = api.Some("token"), api.Some(c.Now())
+		c.add(time.Minute)
 		var left atomic.Int64
 		left.Store(int64(kill))
 		ask := func() error {
@@ -346,7 +346,7 @@ func TestExportIsTakenUpAgain(t *testing.T) {
 			want = got
 		}
 		require.Equal(t, want, got, "killed at %d", kill)
-		require.NoError(t, consistent(t.Context(), store, c.now))
+		require.NoError(t, consistent(t.Context(), store, c.Now()))
 		require.NoError(t, db.Close())
 	}
 }
@@ -373,7 +373,7 @@ func TestExportsAtOnce(t *testing.T) {
 func TestCopiesLeaveTheObjectsOfOthersAlone(t *testing.T) {
 	root := bucketWith(t, map[string]string{"in/a": `{"Item":{"pk":{"S":"c"},"sk":{"N":"1"}}}` + "\nbad\n"})
 	dir := t.TempDir()
-	c := &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+	c := newClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
 	opts := Options{Clock: c.Now, NoBackground: true, Buckets: objects.Folders(root)}
 	open := func(name string) *testDB {
 		db, err := Open(filepath.Join(dir, name), opts)

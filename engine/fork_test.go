@@ -21,7 +21,7 @@ import (
 // openMemory is openTest on the LSM in memory.
 func openMemory(t *testing.T, opts Options) *testDB {
 	t.Helper()
-	c := &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+	c := newClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
 	opts.Clock, opts.NoBackground = c.Now, true
 	db, err := OpenInMemory(opts)
 	require.NoError(t, err)
@@ -61,7 +61,7 @@ func TestForkHoldsEverything(t *testing.T) {
 	parents := map[string]func(t *testing.T) *testDB{
 		"memory": func(t *testing.T) *testDB { return openMemory(t, Options{}) },
 		"file": func(t *testing.T) *testDB {
-			c := &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+			c := newClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
 			db, err := Open(filepath.Join(t.TempDir(), "x"), Options{Clock: c.Now, NoBackground: true, Sync: SyncOff})
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, db.Close()) })
@@ -87,7 +87,7 @@ func TestForkHoldsEverything(t *testing.T) {
 			d.put(d.mortal("of the parent", 1000))
 			g := f.fork()
 			g.remove("long", "1")
-			d.clock.now = d.clock.now.Add(20 * time.Second)
+			d.clock.add(20 * time.Second)
 			require.NoError(t, f.Work(t.Context()))
 
 			require.ElementsMatch(t, []string{"long", "of the fork"}, f.found("byG"))
@@ -116,9 +116,9 @@ func TestForkHoldsEverything(t *testing.T) {
 // unswept are the items of the index that were not removed, past their time or not.
 func (d *testDB) unswept() (pks []string) {
 	d.t.Helper()
-	now := d.clock.now
-	d.clock.now = now.Add(-20 * time.Second)
-	defer func() { d.clock.now = now }()
+	now := d.clock.Now()
+	d.clock.set(now.Add(-20 * time.Second))
+	defer func() { d.clock.set(now) }()
 	return d.found("byG")
 }
 

@@ -154,14 +154,14 @@ func TestImport(t *testing.T) {
 	assert.Len(t, d.itemsOf("orders", "byG"), 1)
 
 	// After eight hours the token is free again, and after ninety days the import is not listed any more.
-	d.clock.now = d.clock.now.Add(8*time.Hour + time.Minute)
+	d.clock.add(8*time.Hour + time.Minute)
 	_, err = d.ImportTable(ctx, in)
 	requireCode(t, err, api.ResourceInUse)
 	list, err := d.ListImports(ctx, &api.ListImportsInput{})
 	require.NoError(t, err)
 	require.Len(t, list.ImportSummaryList, 1)
 	assert.Equal(t, arn, list.ImportSummaryList[0].ImportArn)
-	d.clock.now = d.clock.now.Add(91 * 24 * time.Hour)
+	d.clock.add(91 * 24 * time.Hour)
 	list, err = d.ListImports(ctx, &api.ListImportsInput{})
 	require.NoError(t, err)
 	assert.Empty(t, list.ImportSummaryList)
@@ -269,7 +269,7 @@ func TestImportIsTakenUpAgain(t *testing.T) {
 	for kill := 1000; kill >= 0; kill-- {
 		store, err := memstore.Open(memstore.Options{})
 		require.NoError(t, err)
-		c := &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+		c := newClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
 		var left atomic.Int64
 		left.Store(int64(kill))
 		opts := Options{Clock: c.Now, NoBackground: true, Buckets: objects.Folders(root), loadRecords: fewRecords}
@@ -303,7 +303,7 @@ func TestImportIsTakenUpAgain(t *testing.T) {
 			want = got
 		}
 		require.Equal(t, want, got, "killed at %d", kill)
-		require.NoError(t, consistent(t.Context(), store, c.now))
+		require.NoError(t, consistent(t.Context(), store, c.Now()))
 		require.NoError(t, db.Close())
 	}
 }
@@ -332,7 +332,7 @@ func TestAFullDiskReadsNothingAnew(t *testing.T) {
 		mem, err := memstore.Open(memstore.Options{})
 		require.NoError(t, err)
 		left.Store(1 << 40)
-		c := &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+		c := newClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
 		db, err := OpenStore(dying{mem, &left}, Options{
 			Clock: c.Now, NoBackground: true, loadRecords: fewRecords,
 			Buckets: func(ctx context.Context, bucket, owner string) (objects.Store, error) {

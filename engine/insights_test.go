@@ -108,9 +108,9 @@ func TestInsightsOfThrottledKeys(t *testing.T) {
 func TestInsightsStates(t *testing.T) {
 	d := openTest(t, Options{TableDelay: time.Second})
 	c := d.clock
-	c.now = time.UnixMilli(1767326400000)
+	c.set(time.UnixMilli(1767326400000))
 	d.orders()
-	c.now = c.now.Add(time.Second)
+	c.add(time.Second)
 	describe := func() *api.DescribeContributorInsightsOutput {
 		out, err := d.DescribeContributorInsights(t.Context(), &api.DescribeContributorInsightsInput{TableName: api.Some("orders")})
 		require.NoError(t, err)
@@ -119,7 +119,7 @@ func TestInsightsStates(t *testing.T) {
 	require.Equal(t, "DISABLED", describe().ContributorInsightsStatus.Value)
 	d.insightsOn("orders", "", "")
 	require.Equal(t, "ENABLING", describe().ContributorInsightsStatus.Value)
-	c.now = c.now.Add(time.Second)
+	c.add(time.Second)
 	on := describe()
 	require.Equal(t, "ENABLED", on.ContributorInsightsStatus.Value)
 	require.Equal(t, "ACCESSED_AND_THROTTLED_KEYS", on.ContributorInsightsMode.Value)
@@ -132,11 +132,11 @@ func TestInsightsStates(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Equal(t, "DISABLING", out.ContributorInsightsStatus.Value)
-	c.now = c.now.Add(time.Second)
+	c.add(time.Second)
 	require.Equal(t, "DISABLED", describe().ContributorInsightsStatus.Value)
 	d.insightsOn("orders", "byG", "")
 	d.insightsOn("orders", "", "")
-	c.now = c.now.Add(time.Second)
+	c.add(time.Second)
 	_, err = d.UpdateContributorInsights(t.Context(), &api.UpdateContributorInsightsInput{
 		TableName: api.Some("orders"), ContributorInsightsAction: api.Some("DISABLE"),
 	})

@@ -53,18 +53,18 @@ func TestStrictDecreases(t *testing.T) {
 	requireError(t, d.provision(80, 200), api.LimitExceeded, refused)
 	require.NoError(t, d.provision(87, 200))
 	require.NoError(t, d.bill(&api.UpdateTableInput{GlobalSecondaryIndexUpdates: indexUnitsOf("byG", unitsOf(1, 1))}))
-	d.clock.now = time.Date(2026, 1, 2, 4, 4, 8, 999e6, time.UTC)
+	d.clock.set(time.Date(2026, 1, 2, 4, 4, 8, 999e6, time.UTC))
 	requireError(t, d.provision(80, 200), api.LimitExceeded, refused)
-	d.clock.now = time.Date(2026, 1, 2, 4, 4, 9, 0, time.UTC)
+	d.clock.set(time.Date(2026, 1, 2, 4, 4, 9, 0, time.UTC))
 	require.NoError(t, d.provision(80, 200))
 	requireError(t, d.provision(79, 200), api.LimitExceeded,
 		decreased(5, "Friday, January 2, 2026 at 4:04:09 AM", "Friday, January 2, 2026 at 5:04:09 AM"))
 
-	d.clock.now = time.Date(2026, 1, 2, 23, 30, 0, 0, time.UTC)
+	d.clock.set(time.Date(2026, 1, 2, 23, 30, 0, 0, time.UTC))
 	require.NoError(t, d.provision(79, 200))
 	requireError(t, d.provision(78, 200), api.LimitExceeded,
 		decreased(6, "Friday, January 2, 2026 at 11:30:00 PM", "Saturday, January 3, 2026 at 12:00:00 AM"))
-	d.clock.now = time.Date(2026, 1, 3, 0, 0, 0, 0, time.UTC)
+	d.clock.set(time.Date(2026, 1, 3, 0, 0, 0, 0, time.UTC))
 	for i := range int64(4) {
 		require.NoError(t, d.provision(70-i, 200), "a new day")
 	}
@@ -93,9 +93,9 @@ func TestStrictSwitches(t *testing.T) {
 	requireError(t, there(), api.LimitExceeded, "Subscriber limit exceeded: Update to PayPerRequest mode are limited to once "+
 		"in 1 day(s). Last update at Friday, January 2, 2026 at 6:04:12 AM Coordinated Universal Time. "+
 		"Next update can be made at Saturday, January 3, 2026 at 3:04:06 AM Coordinated Universal Time")
-	d.clock.now = time.Date(2026, 1, 3, 3, 4, 5, 999e6, time.UTC)
+	d.clock.set(time.Date(2026, 1, 3, 3, 4, 5, 999e6, time.UTC))
 	require.Equal(t, api.LimitExceeded, api.CodeOf(d.switchTo(api.BillingModePayPerRequest)))
-	d.clock.now = time.Date(2026, 1, 3, 3, 4, 6, 0, time.UTC)
+	d.clock.set(time.Date(2026, 1, 3, 3, 4, 6, 0, time.UTC))
 	require.NoError(t, d.switchTo(api.BillingModePayPerRequest))
 	require.Equal(t, api.LimitExceeded, api.CodeOf(there()), "each has its own day")
 }
@@ -177,10 +177,10 @@ func TestStrictEncryption(t *testing.T) {
 		"window ending at 2026-01-03T03:04:05.000Z. After the first 4 change, each subsequent change in the same window can be "+
 		"performed at most once every 21600 seconds. Number of updates today: 4. Last change at 2026-01-02T03:04:08.000Z. "+
 		"Next changes can be made at 2026-01-02T09:04:08.000Z.")
-	d.clock.now = time.Date(2026, 1, 2, 9, 4, 8, 0, time.UTC)
+	d.clock.set(time.Date(2026, 1, 2, 9, 4, 8, 0, time.UTC))
 	require.NoError(t, encrypt(true))
 	require.Error(t, encrypt(false))
-	d.clock.now = time.Date(2026, 1, 3, 3, 4, 5, 0, time.UTC)
+	d.clock.set(time.Date(2026, 1, 3, 3, 4, 5, 0, time.UTC))
 	for i := range 4 {
 		require.NoError(t, encrypt(i%2 != 0), "a new day")
 	}

@@ -55,7 +55,7 @@ func TestAnItemAndWhatFollowsItAreOneBatch(t *testing.T) {
 	mem, err := memstore.Open(memstore.Options{})
 	require.NoError(t, err)
 	s := &writesStore{Store: mem}
-	c := &clock{now: time.Unix(1_800_000_000, 0)}
+	c := newClock(time.Unix(1_800_000_000, 0))
 	db, err := OpenStore(s, Options{NoBackground: true, Clock: c.Now})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = db.Close() })

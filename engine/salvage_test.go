@@ -24,7 +24,7 @@ const salvageItems = 120
 func fullFile(t *testing.T, key []byte) (path string, now func() time.Time) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "full.keystone")
-	c := &clock{now: time.Unix(1_800_000_000, 0)}
+	c := newClock(time.Unix(1_800_000_000, 0))
 	opts := Options{NoBackground: true, Clock: c.Now, EncryptionKey: key}
 	db, err := Open(path, opts)
 	require.NoError(t, err)

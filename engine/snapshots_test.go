@@ -21,7 +21,7 @@ func TestSnapshotsGoBesideReads(t *testing.T) {
 	opts.Expire = 0.2
 	store, err := memstore.Open(opts)
 	require.NoError(t, err)
-	c := &clock{now: time.Unix(1_800_000_000, 0)}
+	c := newClock(time.Unix(1_800_000_000, 0))
 	open := func() *testDB {
 		db, err := OpenStore(store, Options{
 			Clock: c.Now, NoBackground: true, StreamShards: 4, StreamBytes: 1 << 20, TTLRate: 1000,
@@ -57,7 +57,7 @@ func TestSnapshotsGoBesideReads(t *testing.T) {
 		require.Len(t, d.all(arn), items)
 	}
 	for i := range 5 { // the sweep, the jobs of its setting, tending, and opening
-		at := fmt.Sprint(c.now.Unix() + 1)
+		at := fmt.Sprint(c.Now().Unix() + 1)
 		for n := range items {
 			d.put(attr.NewItem().S("pk", "m").N("sk", fmt.Sprint(n)).N("ttl", at))
 		}

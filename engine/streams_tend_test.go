@@ -16,7 +16,7 @@ import (
 	"github.com/keystone-db/kstone/engine/storage/memstore"
 )
 
-func (d *testDB) later(by time.Duration) { d.clock.now = d.clock.now.Add(by) }
+func (d *testDB) later(by time.Duration) { d.clock.add(by) }
 
 // kept counts the keys and bytes of all streams in the store.
 func (d *testDB) kept() storage.Stats {
@@ -174,7 +174,7 @@ func TestStreamBytes(t *testing.T) {
 // again, with iterators that go on and numbers that grow.
 func TestStreamsSurviveRestart(t *testing.T) {
 	path := t.TempDir() + "/db"
-	c := &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+	c := newClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
 	open := func() *testDB {
 		db, err := Open(path, Options{Clock: c.Now, NoBackground: true, Sync: SyncOff})
 		require.NoError(t, err)
@@ -236,7 +236,7 @@ func TestStreamsTendThemselves(t *testing.T) {
 func openShared(t *testing.T) (first *testDB, second func() *testDB) {
 	mem, err := memstore.Open(memstore.Options{Shared: true})
 	require.NoError(t, err)
-	c := &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+	c := newClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
 	open := func(store storage.Store) *testDB {
 		db, err := OpenStore(store, Options{Clock: c.Now, NoBackground: true})
 		require.NoError(t, err)
@@ -262,14 +262,14 @@ func TestOneTendsAtATime(t *testing.T) {
 		require.NoError(t, err)
 		return len(s.Shards)
 	}
-	c.now = c.now.Add(shardAge)
+	c.add(shardAge)
 	require.Equal(t, 2, shards(a))
 	require.Equal(t, 1, shards(b), "it is not b's turn")
-	c.now = c.now.Add(b.served.Load().tendInterval())
+	c.add(b.served.Load().tendInterval())
 	require.Equal(t, 2, shards(b), "a is silent; b takes over, and finds it done")
-	c.now = c.now.Add(shardAge)
+	c.add(shardAge)
 	require.Equal(t, 3, shards(b))
 	require.Equal(t, 2, shards(a), "a lost its turn, which is no error")
-	c.now = c.now.Add(shardAge)
+	c.add(shardAge)
 	require.Equal(t, 4, shards(a), "b is silent")
 }

@@ -155,7 +155,7 @@ func TestStreamViews(t *testing.T) {
 func TestStreamRecord(t *testing.T) {
 	d := openTest(t, Options{Region: "eu-west-1"})
 	arn := d.events("NEW_AND_OLD_IMAGES")
-	d.clock.now = d.clock.now.Add(999 * time.Millisecond)
+	d.clock.add(999 * time.Millisecond)
 	d.put(item1("a", "12345"))
 	first, second := d.all(arn), d.all(arn)
 	require.Equal(t, first, second, "reading again gives the same")
@@ -165,7 +165,7 @@ func TestStreamRecord(t *testing.T) {
 	require.Equal(t, "aws:dynamodb", r.EventSource.Value)
 	require.Equal(t, "eu-west-1", r.AwsRegion.Value)
 	require.Nil(t, r.UserIdentity)
-	require.Equal(t, d.clock.now.Unix(), r.Dynamodb.ApproximateCreationDateTime.Value.Unix())
+	require.Equal(t, d.clock.Now().Unix(), r.Dynamodb.ApproximateCreationDateTime.Value.Unix())
 	require.Zero(t, r.Dynamodb.ApproximateCreationDateTime.Value.Nanosecond())
 	require.Regexp(t, "^[0-9]{21,40}$", r.Dynamodb.SequenceNumber.Value)
 	// Keys: pk 2+1, sk 2+2; the image has them and v 1+5.
@@ -232,10 +232,10 @@ func TestStreamOfExpiredItem(t *testing.T) {
 		},
 	})
 	require.NoError(t, err)
-	end := fmt.Sprint(d.clock.now.Unix() + 1)
+	end := fmt.Sprint(d.clock.Now().Unix() + 1)
 	d.put(item1("a", "1").N("end", end))
 	d.put(item1("b", "1").N("end", end))
-	d.clock.now = d.clock.now.Add(time.Minute)
+	d.clock.add(time.Minute)
 	d.put(item1("a", "1"))
 	d.remove("b", "1")
 	const service = " by dynamodb.amazonaws.com Service"
@@ -364,10 +364,10 @@ func TestStreamErrors(t *testing.T) {
 	_, err = d.records(it, 1001)
 	check(err, api.Validation, "1 validation error detected: Value '1001' at 'limit' failed to satisfy "+
 		"constraint: Member must have value less than or equal to 1000")
-	d.clock.now = d.clock.now.Add(15 * time.Minute)
+	d.clock.add(15 * time.Minute)
 	_, err = d.records(it, 0)
 	require.NoError(t, err, "fifteen minutes are allowed")
-	d.clock.now = d.clock.now.Add(time.Millisecond)
+	d.clock.add(time.Millisecond)
 	_, err = d.records(it, 0)
 	require.Equal(t, api.ExpiredIterator, api.CodeOf(err))
 }
@@ -476,15 +476,15 @@ func TestShardLineage(t *testing.T) {
 func TestStreamStatus(t *testing.T) {
 	d := openTest(t, Options{TableDelay: time.Second})
 	d.orders()
-	d.clock.now = d.clock.now.Add(time.Second)
+	d.clock.add(time.Second)
 	arn := d.enable("KEYS_ONLY")
 	status := func() string { return d.describeStream(arn).StreamStatus.Value }
 	require.Equal(t, "ENABLING", status())
-	d.clock.now = d.clock.now.Add(time.Second)
+	d.clock.add(time.Second)
 	require.Equal(t, "ENABLED", status())
 	d.disable()
 	require.Equal(t, "DISABLING", status())
-	d.clock.now = d.clock.now.Add(time.Second)
+	d.clock.add(time.Second)
 	require.Equal(t, "DISABLED", status())
 }
 

@@ -32,7 +32,7 @@ func TestTheWidestStreamGrowsOld(t *testing.T) {
 				oldest = min(oldest, s.Shards[i].CreatedMs)
 			}
 		}
-		require.LessOrEqual(t, d.clock.now.UnixMilli()-oldest, (24 * time.Hour).Milliseconds(), "they are still replaced")
+		require.LessOrEqual(t, d.clock.Now().UnixMilli()-oldest, (24 * time.Hour).Milliseconds(), "they are still replaced")
 	}
 	require.Greater(t, most, catalog.ShardsMax-StreamShardsMax)
 	require.Zero(t, d.kept().Keys)

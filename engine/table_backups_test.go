@@ -263,7 +263,7 @@ func TestListBackups(t *testing.T) {
 	var arns []string
 	var at []time.Time
 	for i := range 5 {
-		at = append(at, d.clock.now)
+		at = append(at, d.clock.Now())
 		arns = append(arns, d.backup(fmt.Sprint("backup-", i)))
 		d.later(time.Minute)
 	}
@@ -325,10 +325,10 @@ func TestPointInTime(t *testing.T) {
 	d := openTest(t, Options{})
 	d.orders()
 	d.fill(20, "before it was on")
-	err := d.restoreAt(d.clock.now, "early")
+	err := d.restoreAt(d.clock.Now(), "early")
 	requireError(t, err, api.PointInTimeUnavailable, "Point in time recovery is not enabled for table 'orders'")
 	d.later(time.Minute)
-	on := d.clock.now
+	on := d.clock.Now()
 	shown := d.recovery(true, 0)
 	require.Equal(t, "ENABLED", shown.PointInTimeRecoveryStatus.Value)
 	require.EqualValues(t, 35, shown.RecoveryPeriodInDays.Value)
@@ -345,9 +345,9 @@ func TestPointInTime(t *testing.T) {
 		d.put(item1(fmt.Sprint("day ", day), "new"))
 		d.remove(fmt.Sprint("day ", day-3), "1")
 		d.work()
-		states = append(states, state{d.clock.now, d.scan("orders", "")})
+		states = append(states, state{d.clock.Now(), d.scan("orders", "")})
 	}
-	now := d.clock.now
+	now := d.clock.Now()
 	require.Equal(t, api.InvalidRestoreTime, api.CodeOf(d.restoreAt(now.Add(time.Second), "late")))
 	require.Equal(t, api.InvalidRestoreTime, api.CodeOf(d.restoreAt(now.Add(-35*24*time.Hour-time.Second), "early")))
 	for i, s := range states {
@@ -375,7 +375,7 @@ func TestPointInTime(t *testing.T) {
 	d.later(time.Minute)
 	require.EqualValues(t, 7, d.recovery(true, 7).RecoveryPeriodInDays.Value)
 	require.Equal(t, api.InvalidRestoreTime, api.CodeOf(d.restoreAt(now, "early")))
-	require.NoError(t, d.restoreAt(d.clock.now, "now"))
+	require.NoError(t, d.restoreAt(d.clock.Now(), "now"))
 	d.work()
 	require.Equal(t, d.scan("orders", ""), d.scan("now", ""))
 }
@@ -398,7 +398,7 @@ func TestDeletedTableBackup(t *testing.T) {
 	require.Len(t, list(), 1)
 	b := list()[0]
 	require.Equal(t, "orders$DeletedTableBackup", b.BackupName.Value)
-	require.Equal(t, d.clock.now.Add(35*24*time.Hour).Unix(), b.BackupExpiryDateTime.Value.Unix())
+	require.Equal(t, d.clock.Now().Add(35*24*time.Hour).Unix(), b.BackupExpiryDateTime.Value.Unix())
 	_, err = d.DeleteBackup(ctx, &api.DeleteBackupInput{BackupArn: b.BackupArn})
 	requireError(t, err, api.Validation, "Invalid Request: User is not allowed to delete the system backup with arn "+b.BackupArn.Value+
 		". It will automatically expire on "+b.BackupExpiryDateTime.Value.UTC().Format("2006-01-02T15:04:05Z"))
@@ -437,7 +437,7 @@ func TestRestoreLeavesOut(t *testing.T) {
 	require.NoError(t, err)
 	d.recovery(true, 3)
 	d.put(item1("stays", "x"))
-	d.put(item1("ends", "x").Int("end", d.clock.now.Unix()+10))
+	d.put(item1("ends", "x").Int("end", d.clock.Now().Unix()+10))
 	backup := d.backup("early")
 	d.later(11 * time.Second)
 	late := d.backup("late")
@@ -446,7 +446,7 @@ func TestRestoreLeavesOut(t *testing.T) {
 		_, err = d.RestoreTableFromBackup(ctx, &api.RestoreTableFromBackupInput{BackupArn: api.Some(from), TargetTableName: api.Some(name)})
 		require.NoError(t, err)
 	}
-	require.NoError(t, d.restoreAt(d.clock.now, "from-now"))
+	require.NoError(t, d.restoreAt(d.clock.Now(), "from-now"))
 	d.work()
 	for name, items := range map[string]int{"from-early": 2, "from-late": 1, "from-now": 1} {
 		require.Len(t, d.scan(name, ""), items, name)
@@ -475,7 +475,7 @@ func TestBackupStates(t *testing.T) {
 			TableName: api.Some("orders"), PointInTimeRecoverySpecification: &api.PointInTimeRecoverySpecification{PointInTimeRecoveryEnabled: api.Some(true)},
 		})
 		requireError(t, err, api.TableNotFound, "Table not found: orders")
-		requireError(t, d.restoreAt(d.clock.now, "again"), api.TableNotFound, "Table not found: orders")
+		requireError(t, d.restoreAt(d.clock.Now(), "again"), api.TableNotFound, "Table not found: orders")
 	}
 	absent()
 	d.later(time.Minute)

@@ -52,7 +52,7 @@ func TestCopiesSurviveCrashes(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, mem.Close()) })
 	rnd := rand.New(rand.NewPCG(7, 8))
 	var left atomic.Int64
-	c := &clock{now: time.Unix(1_800_000_000, 0)}
+	c := newClock(time.Unix(1_800_000_000, 0))
 	open := func(updates int64) *testDB {
 		left.Store(1 << 40)
 		db, err := OpenStore(dying{mem, &left}, Options{Clock: c.Now, NoBackground: true, copyBytes: 900})
@@ -72,7 +72,7 @@ func TestCopiesSurviveCrashes(t *testing.T) {
 				return
 			}
 			require.Less(t, lives, 2000)
-			c.now = c.now.Add(time.Second)
+			c.add(time.Second)
 			for i := range 5 {
 				d.put(item1(fmt.Sprint("p", rnd.IntN(40)), fmt.Sprint(v, i)))
 			}
@@ -86,8 +86,8 @@ func TestCopiesSurviveCrashes(t *testing.T) {
 	d.orders()
 	d.recovery(true, 0)
 	d.fill(600, "before")
-	then, want := c.now, d.scan("orders", "")
-	c.now = c.now.Add(time.Second)
+	then, want := c.Now(), d.scan("orders", "")
+	c.add(time.Second)
 	d.fill(300, "later")
 	wantBackup := d.scan("orders", "")
 	arn := d.backup("first")
@@ -105,7 +105,7 @@ func TestCopiesSurviveCrashes(t *testing.T) {
 	d = open(1 << 40)
 	require.Equal(t, wantBackup, d.scan("again", ""))
 	require.Equal(t, want, d.scan("then", ""))
-	require.NoError(t, consistent(ctx, mem, c.now))
+	require.NoError(t, consistent(ctx, mem, c.Now()))
 
 	_, err = d.DeleteBackup(ctx, &api.DeleteBackupInput{BackupArn: api.Some(arn)})
 	require.NoError(t, err)
@@ -122,7 +122,7 @@ func TestCopiesSurviveCrashes(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, out.BackupSummaries, 1)
 	require.Equal(t, "SYSTEM", out.BackupSummaries[0].BackupType.Value)
-	require.NoError(t, consistent(ctx, mem, c.now))
+	require.NoError(t, consistent(ctx, mem, c.Now()))
 	list, err := d.served.Load().tasks.List(ctx, "")
 	require.NoError(t, err)
 	require.Empty(t, list)

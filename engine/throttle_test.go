@@ -90,10 +90,10 @@ func TestThrottle(t *testing.T) {
 	n, err = times(t, func() error { return d.getSlow(false) })
 	require.Equal(t, 8, n, "eventually consistent reads cost half")
 	require.Equal(t, "TableReadProvisionedThroughputExceeded", err.Throttling[0].Reason.Value)
-	d.clock.now = d.clock.now.Add(500 * time.Millisecond)
+	d.clock.add(500 * time.Millisecond)
 	n, _ = times(t, write)
 	require.Equal(t, 2, n)
-	d.clock.now = d.clock.now.Add(24 * time.Hour)
+	d.clock.add(24 * time.Hour)
 	require.NoError(t, d.putSlow(slowKey("large").S("x", string(make([]byte, 200<<10)))))
 	for range 4*300 - 201 {
 		require.NoError(t, write())
@@ -106,9 +106,9 @@ func TestThrottle(t *testing.T) {
 func TestThrottleDebt(t *testing.T) {
 	d := slowDB(t, nil)
 	require.NoError(t, d.putSlow(slowKey("a").S("x", string(make([]byte, 10<<10))))) // 11 units of 4
-	d.clock.now = d.clock.now.Add(1900 * time.Millisecond)
+	d.clock.add(1900 * time.Millisecond)
 	require.Error(t, d.putSlow(slowKey("b")))
-	d.clock.now = d.clock.now.Add(200 * time.Millisecond)
+	d.clock.add(200 * time.Millisecond)
 	require.NoError(t, d.putSlow(slowKey("b")))
 }
 
@@ -184,7 +184,7 @@ func TestThrottleBatches(t *testing.T) {
 	_, err = d.BatchGetItem(context.Background(), get)
 	require.Equal(t, api.ProvisionedThroughputExceeded, api.CodeOf(err))
 
-	d.clock.now = d.clock.now.Add(time.Minute)
+	d.clock.add(time.Minute)
 	in.RequestItems[0].Value = in.RequestItems[0].Value[4:]
 	out, err = d.BatchWriteItem(context.Background(), in)
 	require.NoError(t, err)
@@ -231,7 +231,7 @@ func TestThrottleTransactions(t *testing.T) {
 		_, err := d.TransactGetItems(context.Background(), &read)
 		return err
 	}))
-	d.clock.now = d.clock.now.Add(time.Second)
+	d.clock.add(time.Second)
 	statements := func(text string) func() error {
 		return func() error {
 			in := &api.ExecuteTransactionInput{}
@@ -264,7 +264,7 @@ func TestThrottleStatements(t *testing.T) {
 	require.Equal(t, 3, n)
 	n, _ = times(t, run(`SELECT * FROM slow WHERE pk = 'a'`, true))
 	require.Equal(t, 4, n)
-	d.clock.now = d.clock.now.Add(time.Second)
+	d.clock.add(time.Second)
 	n, _ = times(t, run(`SELECT * FROM slow`, true))
 	require.Equal(t, 4, n)
 	n, _ = times(t, run(`SELECT * FROM slow.byG`, false))
@@ -273,7 +273,7 @@ func TestThrottleStatements(t *testing.T) {
 	for range 6 {
 		batch.Statements = append(batch.Statements, api.BatchStatementRequest{Statement: api.Some(`SELECT * FROM slow WHERE pk = 'a'`)})
 	}
-	d.clock.now = d.clock.now.Add(500 * time.Millisecond)
+	d.clock.add(500 * time.Millisecond)
 	out, err := d.BatchExecuteStatement(context.Background(), batch)
 	require.NoError(t, err)
 	for i := range out.Responses {

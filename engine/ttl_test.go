@@ -85,7 +85,7 @@ func (d *testDB) scanned(index string) [2]int64 {
 // mortal is an item of the table orders that ends in so many seconds.
 func (d *testDB) mortal(pk string, seconds int64) *attr.Builder {
 	return attr.NewItem().S("pk", pk).N("sk", "1").S("g", "g").N("h", "1").S("l", "x").
-		N("ttl", fmt.Sprint(d.clock.now.Unix()+seconds))
+		N("ttl", fmt.Sprint(d.clock.Now().Unix()+seconds))
 }
 
 // TestSweep: items that are past their time count as read until they are swept; then they are gone
@@ -100,13 +100,13 @@ func TestSweep(t *testing.T) {
 	d.put(d.mortal("long", 100))
 	d.put(d.mortal("ancient", -6*365*24*3600))
 	d.put(attr.NewItem().S("pk", "text").N("sk", "1").S("ttl", "1"))
-	d.put(attr.NewItem().S("pk", "moment").N("sk", "1").Ts("ttl", d.clock.now.UnixMilli()+10_000))
+	d.put(attr.NewItem().S("pk", "moment").N("sk", "1").Ts("ttl", d.clock.Now().UnixMilli()+10_000))
 	require.NoError(t, d.Work(t.Context()))
 	require.Equal(t, [2]int64{104, 104}, d.scanned(""))
-	d.clock.now = d.clock.now.Add(10 * time.Second)
+	d.clock.add(10 * time.Second)
 	require.NoError(t, d.Work(t.Context()))
 	require.Equal(t, [2]int64{104, 104}, d.scanned(""), "not before its time")
-	d.clock.now = d.clock.now.Add(time.Millisecond)
+	d.clock.add(time.Millisecond)
 	require.Equal(t, [2]int64{104, 3}, d.scanned(""), "absent at once")
 	require.Equal(t, [2]int64{102, 2}, d.scanned("byG"))
 	require.NoError(t, d.Work(t.Context()))
@@ -125,12 +125,12 @@ func TestSweepLooksAgain(t *testing.T) {
 	for _, pk := range []string{"ends", "longer", "forever", "deleted", "ended before"} {
 		d.put(d.mortal(pk, 5))
 	}
-	d.clock.now = d.clock.now.Add(10 * time.Second)
+	d.clock.add(10 * time.Second)
 	held, err := d.served.Load().catalog.Enter("orders", 0)
 	require.NoError(t, err)
 	var rows [][]byte
 	for bucket := range key.ExpiryBuckets {
-		due, err := d.served.Load().exec.Due(t.Context(), held, bucket, 10, nil, d.clock.now)
+		due, err := d.served.Load().exec.Due(t.Context(), held, bucket, 10, nil, d.clock.Now())
 		require.NoError(t, err)
 		rows = append(rows, due...)
 	}
@@ -145,7 +145,7 @@ func TestSweepLooksAgain(t *testing.T) {
 	d.put(d.mortal("ended before", -7))
 	sweeper := &d.served.Load().background.sweeper
 	require.NoError(t, d.served.Load().hold(t.Context(), sweeper))
-	_, err = d.served.Load().exec.Sweep(t.Context(), held, rows, d.clock.now, sweeper.lease)
+	_, err = d.served.Load().exec.Sweep(t.Context(), held, rows, d.clock.Now(), sweeper.lease)
 	held.Leave(0)
 	require.NoError(t, err)
 	require.Nil(t, d.get("ends", "1"))
@@ -208,7 +208,7 @@ func TestSweepWritesStreamRecords(t *testing.T) {
 		require.NoError(t, setTTL(t.Context(), d.DB, "orders", "ttl", true))
 		d.put(d.mortal("a", 1).S("v", "1"))
 		d.put(d.mortal("b", 1).S("v", "1"))
-		d.clock.now = d.clock.now.Add(2 * time.Second)
+		d.clock.add(2 * time.Second)
 		d.put(item1("b", "2"))
 		require.NoError(t, d.Work(t.Context()))
 		require.Equal(t, want, tell(d.all(arn)))
@@ -221,7 +221,7 @@ func TestSweeperRunsByItself(t *testing.T) {
 	asked := make(chan time.Duration, 1)
 	store, err := memstore.Open(memstore.Options{})
 	require.NoError(t, err)
-	c := &clock{now: time.Unix(1_800_000_000, 0)}
+	c := newClock(time.Unix(1_800_000_000, 0))
 	db, err := OpenStore(store, Options{Clock: c.Now, TTLInterval: 3 * time.Second, After: func(wait time.Duration) <-chan time.Time {
 		if wait == 3*time.Second { // not another worker
 			select {
@@ -252,7 +252,7 @@ func TestSweeperRunsByItself(t *testing.T) {
 func TestTTLOfAFullTable(t *testing.T) {
 	d := openTest(t, Options{TableDelay: time.Minute})
 	d.orders()
-	d.clock.now = d.clock.now.Add(time.Minute)
+	d.clock.add(time.Minute)
 	for i := range 600 {
 		d.put(d.mortal(fmt.Sprint(i), 300))
 	}
@@ -269,14 +269,14 @@ func TestTTLOfAFullTable(t *testing.T) {
 	require.Zero(t, expiryRows(t, d.DB, "orders"))
 	require.NoError(t, d.Work(t.Context()))
 	require.Equal(t, 600, expiryRows(t, d.DB, "orders"))
-	d.clock.now = d.clock.now.Add(time.Minute)
+	d.clock.add(time.Minute)
 	require.Equal(t, api.TimeToLiveDescription{TimeToLiveStatus: api.Some("ENABLED"), AttributeName: api.Some("ttl")}, state())
 
 	require.NoError(t, setTTL(t.Context(), d.DB, "orders", "ttl", false))
 	require.Equal(t, "DISABLING", state().TimeToLiveStatus.Value)
 	require.NoError(t, d.Work(t.Context()))
 	require.Zero(t, expiryRows(t, d.DB, "orders"))
-	d.clock.now = d.clock.now.Add(time.Hour)
+	d.clock.add(time.Hour)
 	require.Equal(t, api.TimeToLiveDescription{TimeToLiveStatus: api.Some("DISABLED")}, state())
 	require.NoError(t, d.Work(t.Context()))
 	require.Equal(t, [2]int64{601, 601}, d.scanned(""), "disabled: nothing is past its time")
@@ -507,14 +507,14 @@ func TestOneSweepsAtATime(t *testing.T) {
 
 	stored := func() int64 { return a.scanned("")[0] }
 	a.put(a.mortal("x", 1))
-	c.now = c.now.Add(2 * time.Second)
+	c.add(2 * time.Second)
 	require.NoError(t, a.Work(t.Context()))
 	require.Zero(t, stored())
 	a.put(a.mortal("y", 1))
-	c.now = c.now.Add(2 * time.Second)
+	c.add(2 * time.Second)
 	require.NoError(t, b.Work(t.Context()))
 	require.Equal(t, int64(1), stored(), "it is not b's turn")
-	c.now = c.now.Add(lease.Length)
+	c.add(lease.Length)
 	require.NoError(t, b.Work(t.Context()))
 	require.Zero(t, stored(), "a is silent")
 }
@@ -523,7 +523,7 @@ func TestOneSweepsAtATime(t *testing.T) {
 // between two runs.
 func TestClockSetBackWhileClosed(t *testing.T) {
 	path := t.TempDir() + "/db"
-	c := &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+	c := newClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
 	var log bytes.Buffer
 	open := func() *testDB {
 		db, err := Open(path, Options{Clock: c.Now, NoBackground: true, Logger: zerolog.New(&log)})
@@ -534,12 +534,12 @@ func TestClockSetBackWhileClosed(t *testing.T) {
 	d.orders()
 	require.NoError(t, setTTL(t.Context(), d.DB, "orders", "ttl", true))
 	d.put(d.mortal("x", 10))
-	c.now = c.now.Add(time.Hour)
+	c.add(time.Hour)
 	require.Equal(t, [2]int64{1, 0}, d.scanned(""), "it has expired and is not swept")
 	require.NoError(t, d.Close())
 	require.Empty(t, log.String())
 
-	c.now = c.now.Add(-2 * time.Hour)
+	c.add(-2 * time.Hour)
 	d = open()
 	defer func() { require.NoError(t, d.Close()) }()
 	require.Equal(t, [2]int64{1, 0}, d.scanned(""))

@@ -130,7 +130,7 @@ func requireRebuilt(t *testing.T, db *DB, table, name string) int {
 func TestCreateIndex(t *testing.T) {
 	d := openTest(t, Options{TableDelay: time.Minute})
 	d.orders()
-	d.clock.now = d.clock.now.Add(time.Minute)
+	d.clock.add(time.Minute)
 	d.put(attr.NewItem().S("pk", "a").N("sk", "1").S("x", "one").N("y", "5").S("z", "z"))
 	d.put(attr.NewItem().S("pk", "a").N("sk", "2").S("x", "one"))
 	d.put(attr.NewItem().S("pk", "a").N("sk", "3").N("x", "7").N("y", "5"))
@@ -147,7 +147,7 @@ func TestCreateIndex(t *testing.T) {
 	_, err = d.UpdateTable(t.Context(), deleting("orders", "late"))
 	requireError(t, err, api.ResourceInUse, fmt.Sprintf(api.MsgTableBusy, "updated", "orders"))
 
-	d.clock.now = d.clock.now.Add(time.Minute)
+	d.clock.add(time.Minute)
 	state, ix = shownIndex(t, d.DB, "orders", "late")
 	require.Equal(t, "ACTIVE", state)
 	require.Equal(t, "CREATING", ix.IndexStatus.Value)

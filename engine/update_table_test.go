@@ -17,7 +17,7 @@ func (d *testDB) settings(in *api.UpdateTableInput) *api.TableDescription {
 	in.TableName = api.Some("orders")
 	_, err := d.UpdateTable(d.t.Context(), in)
 	require.NoError(d.t, err)
-	d.clock.now = d.clock.now.Add(time.Second)
+	d.clock.add(time.Second)
 	out, err := d.DescribeTable(d.t.Context(), &api.DescribeTableInput{TableName: api.Some("orders")})
 	require.NoError(d.t, err)
 	require.Equal(d.t, "ACTIVE", out.Table.TableStatus.Value)
@@ -121,7 +121,7 @@ func TestUpdateThroughputErrors(t *testing.T) {
 		return func() error {
 			in.TableName = api.Some("orders")
 			_, err := d.UpdateTable(t.Context(), in)
-			d.clock.now = d.clock.now.Add(time.Second)
+			d.clock.add(time.Second)
 			return err
 		}
 	}
@@ -178,7 +178,7 @@ func TestUpdateTooManyIndexes(t *testing.T) {
 func TestThroughputHistory(t *testing.T) {
 	d := openTest(t, Options{})
 	d.orders()
-	d.clock.now = time.Date(2026, 11, 28, 23, 0, 0, 0, time.UTC)
+	d.clock.set(time.Date(2026, 11, 28, 23, 0, 0, 0, time.UTC))
 	d.settings(&api.UpdateTableInput{
 		BillingMode: api.Some(api.BillingModeProvisioned), ProvisionedThroughput: unitsOf(9, 9),
 		GlobalSecondaryIndexUpdates: indexUnitsOf("byG", unitsOf(9, 9)),
@@ -190,7 +190,7 @@ func TestThroughputHistory(t *testing.T) {
 			LastIncreaseDateTime:   increased, LastDecreaseDateTime: decreased,
 		}
 	}
-	now := func() api.Opt[time.Time] { return api.Some(time.UnixMilli(d.clock.now.UnixMilli())) }
+	now := func() api.Opt[time.Time] { return api.Some(time.UnixMilli(d.clock.Now().UnixMilli())) }
 	var never api.Opt[time.Time]
 
 	first := now()
@@ -207,7 +207,7 @@ func TestThroughputHistory(t *testing.T) {
 	got = d.settings(&api.UpdateTableInput{ProvisionedThroughput: unitsOf(7, 7)})
 	require.Equal(t, shown(7, 2, never, third), got.ProvisionedThroughput)
 
-	d.clock.now = d.clock.now.Add(time.Hour) // past midnight
+	d.clock.add(time.Hour) // past midnight
 	got = d.settings(&api.UpdateTableInput{DeletionProtectionEnabled: api.Some(false)})
 	require.Equal(t, shown(7, 0, never, third), got.ProvisionedThroughput)
 	next := now()
@@ -255,7 +255,7 @@ func TestWarmThroughput(t *testing.T) {
 		},
 	})
 	require.NoError(t, err)
-	d.clock.now = d.clock.now.Add(time.Second)
+	d.clock.add(time.Second)
 	out, err := d.DescribeTable(t.Context(), &api.DescribeTableInput{TableName: api.Some("orders")})
 	require.NoError(t, err)
 	active := api.Some("ACTIVE")

@@ -123,13 +123,13 @@ func TestDamagedGraphs(t *testing.T) {
 				found = found || f.Region == crossref.Vectors && bytes.Contains([]byte(f.What), []byte(c.what))
 			}
 			require.True(t, found, "%v", text)
-			require.NoError(t, consistent(t.Context(), other, d.clock.now), "after the repair")
+			require.NoError(t, consistent(t.Context(), other, d.clock.Now()), "after the repair")
 			db, err := OpenStore(other, Options{NoBackground: true, Clock: d.clock.Now, vectorsExact: 5})
 			require.NoError(t, err)
 			require.ElementsMatch(t, []string{"49", "50", "51"}, around(t, db, 50))
 			require.NoError(t, db.Work(t.Context()))
 			require.ElementsMatch(t, []string{"9", "10", "11"}, around(t, db, 10))
-			require.NoError(t, consistent(t.Context(), other, d.clock.now), "after the graph was made anew")
+			require.NoError(t, consistent(t.Context(), other, d.clock.Now()), "after the graph was made anew")
 			require.NoError(t, db.Close())
 		})
 	}
@@ -152,13 +152,13 @@ func TestDamagedGraphIsMadeAnew(t *testing.T) {
 		all.Put(keys[i], v)
 	}
 	require.NoError(t, other.Apply(t.Context(), &all, storage.UpdateOptions{}))
-	require.Error(t, consistent(t.Context(), other, d.clock.now))
+	require.Error(t, consistent(t.Context(), other, d.clock.Now()))
 	db, err := OpenStore(other, Options{NoBackground: true, Clock: d.clock.Now, vectorsExact: 5})
 	require.NoError(t, err)
 	require.ElementsMatch(t, []string{"49", "50", "51"}, around(t, db, 50))
 	require.NoError(t, db.Work(t.Context()))
 	require.ElementsMatch(t, []string{"49", "50", "51"}, around(t, db, 50))
-	require.NoError(t, consistent(t.Context(), other, d.clock.now))
+	require.NoError(t, consistent(t.Context(), other, d.clock.Now()))
 	require.NoError(t, db.Close())
 }
 

@@ -123,7 +123,7 @@ func TestVectorBytesAreShared(t *testing.T) {
 	require.True(t, inMemory("all"))
 	search("byh", "h = :h")
 	require.False(t, inMemory("byh"))
-	d.clock.now = d.clock.now.Add(2 * time.Minute)
+	d.clock.add(2 * time.Minute)
 	search("byh", "h = :h")
 	require.True(t, inMemory("byh"))
 	require.LessOrEqual(t, d.Stats().VectorBytes, int64(80_000))

@@ -103,7 +103,7 @@ func TestVectorsOfThePast(t *testing.T) {
 		d.putVector(i)
 	}
 	d.later(time.Minute)
-	past := d.clock.now
+	past := d.clock.Now()
 	d.later(time.Minute)
 	for i := range 40 {
 		d.putVector(i + 20)
