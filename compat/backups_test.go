@@ -76,7 +76,7 @@ func TestBackups(t *testing.T) {
 	assert.Equal(t, types.TableStatusCreating, restored.TableDescription.TableStatus)
 	assert.True(t, *restored.TableDescription.RestoreSummary.RestoreInProgress)
 	assert.Equal(t, arn, *restored.TableDescription.RestoreSummary.SourceBackupArn)
-	assert.Nil(t, exists(t, target).RestoreSummary)
+	assert.False(t, *exists(t, target).RestoreSummary.RestoreInProgress)
 	assert.Equal(t, 30, count(t, target, nil))
 	assert.Equal(t, 30, count(t, target, aws.String(byGroup)))
 	assert.Equal(t, 30, count(t, target, aws.String(byNumber)))
@@ -150,7 +150,8 @@ func TestPointInTimeRecovery(t *testing.T) {
 	require.Eventually(t, func() bool { return time.Now().After(between.Add(2 * time.Millisecond)) }, waitMax, time.Millisecond)
 	put(t, table, item{"pk": str("third")})
 	require.NoError(t, restore(table+"-then", between))
-	exists(t, table+"-then")
+	summary := exists(t, table+"-then").RestoreSummary
+	assert.Equal(t, between.UnixMilli(), summary.RestoreDateTime.UnixMilli())
 	assert.Equal(t, 2, count(t, table+"-then", nil))
 	latest := table + "-latest"
 	_, err = db.RestoreTableToPointInTime(t.Context(), &dynamodb.RestoreTableToPointInTimeInput{

@@ -64,9 +64,11 @@ func describeSettings(d *api.TableDescription, t *catalog.Table, arn string) {
 		d.LatestStreamLabel = api.Some(s.Label)
 		d.LatestStreamArn = api.Some(arn + "/stream/" + s.Label)
 	}
+	// It stays when the table is there, as its members suggest: unsure.
 	if r := t.Restore; r != nil {
 		d.RestoreSummary = &api.RestoreSummary{
-			SourceTableArn: api.Some(r.SourceARN), RestoreDateTime: fromMillis(r.AtMs), RestoreInProgress: api.Some(true),
+			SourceTableArn: api.Some(r.SourceARN), RestoreDateTime: fromMillis(r.AtMs),
+			RestoreInProgress: api.Some(t.Filling != ""),
 		}
 		if r.BackupARN != "" {
 			d.RestoreSummary.SourceBackupArn = api.Some(r.BackupARN)

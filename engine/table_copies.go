@@ -217,7 +217,7 @@ func (db *core) restoreStep(ctx context.Context, run *tasks.Run) (bool, error) {
 	if err != nil {
 		return true, unlessGone(err)
 	}
-	if t.Table.ID != spec.ID || t.Restore == nil {
+	if t.Table.ID != spec.ID || t.Filling == "" {
 		return true, nil
 	}
 	next, err := c.next(func(p *tablePart) (*copies, error) {

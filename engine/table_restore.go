@@ -61,9 +61,9 @@ const restoresMax = 50
 func (db *core) mayRestore(ctx context.Context, name string) error {
 	t, err := db.catalog.Lookup(ctx, name)
 	switch {
-	case err == nil && t.Restore != nil && t.Restore.BackupARN != "":
+	case err == nil && t.Filling != "" && t.Restore != nil && t.Restore.BackupARN != "":
 		return api.Errorf(api.TableInUse, api.MsgRestoreTargetBackup, name, t.Restore.BackupARN)
-	case err == nil && t.Restore != nil:
+	case err == nil && t.Filling != "" && t.Restore != nil:
 		return api.Errorf(api.TableInUse, api.MsgRestoreTargetTable, name, t.Restore.SourceARN)
 	case err == nil:
 		return api.Errorf(api.TableAlreadyExists, api.MsgTableExists, name)

@@ -10,7 +10,6 @@ import "context"
 // error.
 func (c *Catalog) Filled(ctx context.Context, id uint64, name string) error {
 	return c.endFilling(ctx, id, name, func(r *Record) {
-		r.Restore = nil
 		r.UntilMs = c.opts.Clock().UnixMilli()
 		r.settle(c.opts.Clock())
 	})

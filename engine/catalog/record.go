@@ -216,7 +216,7 @@ type Record struct {
 	Jobs []Job `json:"jobs,omitempty"`
 	// Log is the change log, nil while nobody needs one.
 	Log *Log `json:"log,omitempty"`
-	// Restore says what the table is being restored from; nil for every other one.
+	// Restore says what the table was restored from, or is while it is being filled; nil for every other one.
 	Restore *Restore `json:"restore,omitempty"`
 	// Global is the table's part in a global table; nil for a table of its region alone.
 	Global *Global `json:"global,omitempty"`

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Restore says what a table is being restored from.
+// Restore says what a table is or was restored from.
 type Restore struct {
 	// Backup is the id of the backup, empty when the source is a table as it was; BackupARN is shown.
 	Backup    string `json:"backup,omitempty"`
