@@ -409,9 +409,7 @@ func (db *DB) moveDown(c *compaction) error {
 	}
 	e := &manifest.Edit{TableDrop: []manifest.TableRef{c.ref(in)}, TableAdd: []manifest.Table{moved}}
 	return db.installTables(e, c.stripe, func() []*liveTable {
-		// Read under the manifest's mutex only, as here.
-		in.liveTable.Level = uint8(c.to)
-		return []*liveTable{in.liveTable}
+		return []*liveTable{{moved, in.sharedTable}}
 	})
 }
 

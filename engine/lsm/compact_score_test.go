@@ -18,7 +18,7 @@ func fakeTable(level int, num, length, entries int64, first, last string) *liveT
 	return &liveTable{Table: manifest.Table{Level: uint8(level), Meta: table.Meta{
 		Num: base.ObjectNum(num), Length: length, Entries: entries, Smallest: []byte(first), Largest: []byte(last),
 		MaxLSN: base.LSN(num),
-	}}}
+	}}, sharedTable: &sharedTable{}}
 }
 
 // fakeVersion has count tables of 100 KiB each in level 0, which overlap, and others.

@@ -14,9 +14,15 @@ import (
 	"github.com/keystone-db/kstone/engine/lsm/internal/table"
 )
 
-// liveTable is a table that some version holds.
+// liveTable is a table at one level, which some version holds. It is never changed: older versions go
+// on with what they hold while the table moves down.
 type liveTable struct {
 	manifest.Table
+	*sharedTable
+}
+
+// sharedTable is what a table keeps through all levels.
+type sharedTable struct {
 	reader *table.Reader
 	home   *DB          // whose file it lies in
 	refs   atomic.Int32 // versions that hold it
@@ -142,8 +148,8 @@ func (v *version) get(key []byte, maxLSN base.LSN, before func()) (e base.Entry,
 
 // openTable makes a reader; it does no I/O.
 func (db *DB) openTable(t manifest.Table) *liveTable {
-	return &liveTable{Table: t, home: db, reader: table.NewReader(table.ReaderOptions{
+	return &liveTable{t, &sharedTable{home: db, reader: table.NewReader(table.ReaderOptions{
 		DatabaseID: table.DatabaseID(db.ident), Num: t.Meta.Num, File: db.heap.blocks,
 		Offset: t.Offset, Length: t.Meta.Length, Keys: db.crypt, Cache: db.cache, Resident: db.resident,
-	})}
+	})}}
 }
