@@ -22,7 +22,6 @@ import (
 
 // bucketOf is an archive in a bucket "shop" of a fake.
 func bucketOf(fake *fakes3.Server, prefix string) (inBucket, *httptest.Server) {
-	fake.Key = "id"
 	server := httptest.NewServer(fake)
 	client := buckets.Of(aws.Config{
 		BaseEndpoint:     &server.URL,
@@ -35,8 +34,7 @@ func bucketOf(fake *fakes3.Server, prefix string) (inBucket, *httptest.Server) {
 func TestS3(t *testing.T) {
 	for name, plain := range map[string]bool{"conditions": false, "without": true} {
 		t.Run(name, func(t *testing.T) {
-			fake := fakes3.New("shop")
-			fake.Plain, fake.Page = plain, 2
+			fake := fakes3.New(fakes3.Settings{Plain: plain, Page: 2, Key: "id"}, "shop")
 			fake.Set("shop", "other/a", "x")
 			b, server := bucketOf(fake, "my/archive")
 			defer server.Close()
@@ -81,8 +79,7 @@ func TestS3(t *testing.T) {
 
 // TestADatabaseInABucket goes there and comes back.
 func TestADatabaseInABucket(t *testing.T) {
-	fake := fakes3.New("shop")
-	fake.Page = 3
+	fake := fakes3.New(fakes3.Settings{Page: 3, Key: "id"}, "shop")
 	b, server := bucketOf(fake, "")
 	defer server.Close()
 	dir := t.TempDir()

@@ -35,8 +35,7 @@ func client(t *testing.T, fake *fakes3.Server, key string) *buckets.Client {
 }
 
 func TestObjects(t *testing.T) {
-	fake := fakes3.New("b")
-	fake.Page, fake.Key = 2, "id"
+	fake := fakes3.New(fakes3.Settings{Page: 2, Key: "id"}, "b")
 	c := client(t, fake, "id")
 	b, err := c.Open(t.Context(), "b", "123456789012")
 	require.NoError(t, err)
@@ -67,8 +66,7 @@ func TestObjects(t *testing.T) {
 }
 
 func TestFaults(t *testing.T) {
-	fake := fakes3.New("b")
-	fake.Key = "id"
+	fake := fakes3.New(fakes3.Settings{Key: "id"}, "b")
 	for bucket, want := range map[string]error{"none": objects.ErrNoBucket, "b": objects.ErrDenied} {
 		key := "id"
 		if bucket == "b" {
@@ -118,8 +116,7 @@ func startExport(t *testing.T, db *engine.DB, table api.Opt[string]) *api.Export
 
 // TestDatabaseOnBuckets: a table is imported from a bucket, in several steps, and exported into it.
 func TestDatabaseOnBuckets(t *testing.T) {
-	fake := fakes3.New("bucket")
-	fake.Page = 1
+	fake := fakes3.New(fakes3.Settings{Page: 1}, "bucket")
 	const items = 5000 // more than a step reads
 	for o := range 2 {
 		var text strings.Builder
@@ -205,7 +202,7 @@ func TestBrokenServices(t *testing.T) {
 		}), "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			fake := fakes3.New("bucket")
+			fake := fakes3.New(fakes3.Settings{}, "bucket")
 			fake.Set("bucket", "in/a", text.String())
 			now := time.Unix(1_800_000_000, 0)
 			db, err := engine.OpenInMemory(engine.Options{
@@ -230,7 +227,7 @@ func TestBrokenServices(t *testing.T) {
 				}
 				require.Empty(t, code, message)
 			}
-			fake.Before = c.before
+			fake.Intercept(c.before)
 			i := startImport(t, db)
 			work()
 			imported, err := db.DescribeImport(t.Context(), &api.DescribeImportInput{ImportArn: i.ImportArn})
@@ -239,7 +236,7 @@ func TestBrokenServices(t *testing.T) {
 			check(d.FailureCode.Value, d.FailureMessage.Value)
 			if c.code != "" {
 				require.Equal(t, api.ImportStatusFailed, d.ImportStatus.Value)
-				fake.Before = nil
+				fake.Intercept(nil)
 				d = startImport(t, db)
 				work()
 				imported, err = db.DescribeImport(t.Context(), &api.DescribeImportInput{ImportArn: d.ImportArn})
@@ -247,7 +244,7 @@ func TestBrokenServices(t *testing.T) {
 				d = imported.ImportTableDescription
 			}
 			require.Equal(t, []int64{items, items, 0}, []int64{d.ProcessedItemCount.Value, d.ImportedItemCount.Value, d.ErrorCount.Value})
-			fake.Before = c.before
+			fake.Intercept(c.before)
 			e := startExport(t, db, d.TableArn)
 			work()
 			exported, err := db.DescribeExport(t.Context(), &api.DescribeExportInput{ExportArn: e.ExportArn})

@@ -15,28 +15,40 @@ import (
 	"sync"
 )
 
-// Server holds buckets in memory. It is an http.Handler; requests address buckets by path.
-type Server struct {
+// Settings are how a server answers.
+type Settings struct {
 	// Plain refuses conditional puts, as older services do.
 	Plain bool
 	// Page is how many names a list holds; 0 means 1,000.
 	Page int
 	// Key is the access key that requests must have; empty takes all.
 	Key string
-	// Before, unless nil, sees each request first; when it returns true it has answered.
-	Before func(w http.ResponseWriter, r *http.Request) bool
+}
+
+// Server holds buckets in memory. It is an http.Handler; requests address buckets by path.
+type Server struct {
+	Settings
 
 	mu      sync.Mutex
+	before  func(w http.ResponseWriter, r *http.Request) bool
 	buckets map[string]map[string]string
 }
 
 // New makes a server with empty buckets.
-func New(buckets ...string) *Server {
-	s := &Server{buckets: map[string]map[string]string{}}
+func New(settings Settings, buckets ...string) *Server {
+	s := &Server{Settings: settings, buckets: map[string]map[string]string{}}
 	for _, b := range buckets {
 		s.buckets[b] = map[string]string{}
 	}
 	return s
+}
+
+// Intercept has before see each request first, unless it is nil; when it returns true it has answered.
+// It may be called while requests are under way, also such as their client gave up.
+func (s *Server) Intercept(before func(w http.ResponseWriter, r *http.Request) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.before = before
 }
 
 // Set puts an object.
@@ -78,7 +90,10 @@ func Fault(w http.ResponseWriter, status int, code string) {
 
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if s.Before != nil && s.Before(w, r) {
+	s.mu.Lock()
+	before := s.before
+	s.mu.Unlock()
+	if before != nil && before(w, r) {
 		return
 	}
 	s.mu.Lock()
