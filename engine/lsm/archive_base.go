@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 
 	"github.com/cespare/xxhash/v2"
@@ -14,7 +13,6 @@ import (
 	"github.com/keystone-db/kstone/engine/lsm/internal/archived"
 	"github.com/keystone-db/kstone/engine/lsm/internal/log"
 	"github.com/keystone-db/kstone/engine/lsm/internal/newfile"
-	"github.com/keystone-db/kstone/engine/lsm/internal/superblock"
 )
 
 const (
@@ -161,9 +159,8 @@ func (db *DB) newTimeline() error {
 	}
 	super := db.super
 	super.Generation++
-	super.Origin = &superblock.Origin{Timeline: db.super.Timeline, LSN: db.wal.visibleLSN()}
-	if _, err := io.ReadFull(db.opts.Rand, super.Timeline[:]); err != nil {
-		return fmt.Errorf("draw an id: %w", err)
+	if err := db.partFrom(&super, db.wal.visibleLSN()); err != nil {
+		return err
 	}
 	if err := db.writeSuper(super); err != nil {
 		return db.manifestFailed(err)

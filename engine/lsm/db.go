@@ -211,14 +211,6 @@ func (db *DB) wake() {
 	}
 }
 
-// Timeline tells the history of this file from those of copies that were made of it by Backup, Save or a restore.
-// It is zero in memory.
-func (db *DB) Timeline() [16]byte {
-	db.man.mu.Lock()
-	defer db.man.mu.Unlock()
-	return db.super.Timeline
-}
-
 // Presplit does nothing: stripes are fixed.
 func (db *DB) Presplit(context.Context, [][]byte) error { return nil }
 

@@ -218,6 +218,9 @@ func (db *DB) create(path string) error {
 	db.superAt = 1
 	db.holdForArchive()
 	db.showManifestLocked()
+	if err := db.settle(&db.super, 0); err != nil {
+		return err
+	}
 	return db.writeSuper(db.super)
 }
 

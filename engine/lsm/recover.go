@@ -88,6 +88,9 @@ func (db *DB) claimFile(m *ondisk.Manifest, s *ondisk.Log) error {
 	super.Epoch++
 	super.Generation++
 	super.Clean = nil
+	if err := db.settle(&super, s.End.LastLSN); err != nil {
+		return err
+	}
 	if err := db.writeSuper(super); err != nil {
 		return err
 	}

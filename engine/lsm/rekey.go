@@ -160,7 +160,8 @@ func (db *DB) rewriteAll(ctx context.Context, place *newfile.Place, opts RekeyOp
 		Origin: &superblock.Origin{
 			Timeline: v.super.Timeline, LSN: v.lsn, Seq: v.next.Seq, Digest: v.next.Digest, Epoch: v.next.Epoch,
 		},
-		Align: align, SegmentBytes: db.opts.SegmentBytes, NextObject: db.copyNumbers(v.super.Epoch),
+		Successor: v.super.Identity(),
+		Align:     align, SegmentBytes: db.opts.SegmentBytes, NextObject: db.copyNumbers(v.super.Epoch),
 		TableOptions: db.opts.blocks, Rand: opts.Rand,
 	})
 	if err != nil {

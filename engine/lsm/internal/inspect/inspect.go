@@ -163,6 +163,12 @@ func (f *File) superblock(s *superblock.Superblock) {
 	if n := len(s.WrappedKey); n > 0 {
 		f.printf("  encrypted      the data key is wrapped in %d bytes\n", n)
 	}
+	if s.Successor != [16]byte{} {
+		f.printf("  successor of   timeline %x\n", s.Successor)
+	}
+	if s.Place != "" {
+		f.printf("  last opened as %s\n", s.Place)
+	}
 	if o := s.Origin; o != nil {
 		f.printf("  copy of        timeline %x at batch %v, made at %d ms\n", o.Timeline, o.LSN, o.Millis)
 		if o.Incremental() {

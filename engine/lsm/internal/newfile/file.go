@@ -46,6 +46,8 @@ type Options struct {
 	Epoch base.Epoch
 	// Origin says what the file is a copy of; nil for a database that begins here.
 	Origin *superblock.Origin
+	// Successor is the identity of the file whose place this one takes; zero for a copy.
+	Successor [16]byte
 	// Align is the alignment of log groups, SegmentBytes the length of each of the two log segments.
 	Align        int
 	SegmentBytes int64
@@ -87,7 +89,7 @@ func New(out vfs.File, opts Options) (*File, error) {
 	}
 	f.super = superblock.Superblock{
 		Align: opts.Align, Database: opts.Database, Generation: 1, Epoch: opts.Epoch, WrappedKey: opts.WrappedKey,
-		Origin: opts.Origin,
+		Origin: opts.Origin, Successor: opts.Successor,
 	}
 	if _, err := io.ReadFull(opts.Rand, f.super.Timeline[:]); err != nil {
 		return nil, fmt.Errorf("draw an id: %w", err)

@@ -17,6 +17,8 @@
 //	       112 wrapped data key: length 2, bytes up to 256; none in a plain file
 //	       512 origin: timeline 16 · base 16 · lsn 8 · group seq 8 · digest 8 · epoch 4 · zero 4 ·
 //	           time 8: a copy says of what, see Origin
+//	       592 successor 16: the identity of the file that this one has replaced, or zeros
+//	       608 place: length 2, bytes up to 1024: the path under which the file was last opened for writing
 //	      4092 crc32c of bytes 0 to 4091
 //
 // A switch writes the copy that is not the newest valid one, then the other, each through the log's
@@ -47,6 +49,8 @@ const (
 	FormatVersion = 1
 	// WrappedKeyMaxBytes bounds the room of the wrapped data key.
 	WrappedKeyMaxBytes = 256
+	// PlaceMaxBytes bounds the room of the place.
+	PlaceMaxBytes = 1024
 
 	magic           = "kstnsupr"
 	flagClean       = 1
@@ -55,6 +59,8 @@ const (
 	crcAt           = CopyBytes - 4
 	keyAt           = 112
 	originAt        = 512
+	successorAt     = 592
+	placeAt         = 608
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -116,6 +122,20 @@ type Superblock struct {
 	Keys *crypt.Keys
 	// Origin is nil for a database that began empty.
 	Origin *Origin
+	// Successor is the identity of the file that this one was put in the place of. It is zero for every other
+	// one, whose identity is its timeline.
+	Successor [16]byte
+	// Place is the path under which the file was last opened for writing; empty if none is known or it is longer
+	// than PlaceMaxBytes.
+	Place string
+}
+
+// Identity tells the database from its copies, whatever is put in the place of its file.
+func (s *Superblock) Identity() [16]byte {
+	if s.Successor != [16]byte{} {
+		return s.Successor
+	}
+	return s.Timeline
 }
 
 // Encode writes one copy into dst, CopyBytes long.
@@ -143,6 +163,11 @@ func (s *Superblock) Encode(dst []byte) {
 	le.PutUint16(dst[keyAt:], uint16(len(key)))
 	copy(dst[keyAt+2:], key)
 	s.encodeOrigin(dst)
+	copy(dst[successorAt:], s.Successor[:])
+	if len(s.Place) <= PlaceMaxBytes {
+		le.PutUint16(dst[placeAt:], uint16(len(s.Place)))
+		copy(dst[placeAt+2:], s.Place)
+	}
 	le.PutUint32(dst[crcAt:], crc32.Checksum(dst[:crcAt], castagnoli))
 }
 
@@ -213,6 +238,10 @@ func decode(src []byte) (Superblock, error) {
 		s.WrappedKey = bytes.Clone(src[keyAt+2 : keyAt+2+n])
 	}
 	s.Origin = decodeOrigin(src)
+	copy(s.Successor[:], src[successorAt:])
+	if n := int(le.Uint16(src[placeAt:])); n <= PlaceMaxBytes {
+		s.Place = string(src[placeAt+2 : placeAt+2+n])
+	}
 	return s, s.check()
 }
 

@@ -20,6 +20,13 @@ type osFS struct{}
 // OS returns the file system of the operating system.
 func OS() FS { return osFS{} }
 
+// Same says whether two paths of the operating system lead to one file.
+func Same(a, b string) bool {
+	one, errOne := os.Stat(a)
+	two, errTwo := os.Stat(b)
+	return errOne == nil && errTwo == nil && os.SameFile(one, two)
+}
+
 func (osFS) Open(path string, opts OpenOptions) (File, error) {
 	flags := os.O_RDWR
 	if opts.ReadOnly {
