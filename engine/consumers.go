@@ -41,7 +41,9 @@ func consumerName(kind, about string) string { return kind + consumerInfix + abo
 
 // following are the consumers of feeds that this process serves.
 type following struct {
-	mu sync.Mutex
+	// sinceMs is when the database was opened, in milliseconds since 1970.
+	sinceMs int64
+	mu      sync.Mutex
 	// kinds are the deliverers by the word that names of consumers begin with. Words are stored: never
 	// rename. Guarded by mu.
 	kinds map[string]deliverer
@@ -79,6 +81,7 @@ type run struct {
 
 // prepareFollowing registers the kinds of consumers.
 func (db *core) prepareFollowing() {
+	db.following.sinceMs = db.exec.Now().UnixMilli()
 	db.following.kinds, db.following.runs = map[string]deliverer{}, map[runID]*run{}
 	if db.opts.DataStreams != nil {
 		db.following.kinds[consumerKinesis] = db.deliverKinesis

@@ -39,7 +39,7 @@ func (db *core) EnableKinesisStreamingDestination(ctx context.Context, in *api.E
 			d = &r.Destinations[0]
 		}
 		*d = catalog.Destination{
-			StreamARN: in.StreamArn.Value, Precision: config.ApproximateCreationDateTimePrecision.Value,
+			StreamARN: in.StreamArn.Value, Precision: config.ApproximateCreationDateTimePrecision.Value, Home: db.home(),
 		}
 		db.enterStatus(d, api.DestinationStatusEnabling)
 		return nil

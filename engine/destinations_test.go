@@ -5,6 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -263,10 +267,131 @@ func TestDestinationsGoOn(t *testing.T) {
 	require.Equal(t, "MODIFY a 2\nMODIFY a 3", s.told())
 	require.NoError(t, consistent(ctx, store, c.Now()))
 
-	_, err = d.DeleteTable(ctx, &api.DeleteTableInput{TableName: api.Some("orders")})
-	require.NoError(t, err)
+	// A table that is deleted has what was written before delivered, over restarts and for some time.
+	remove := func() {
+		t.Helper()
+		_, err = d.DeleteTable(ctx, &api.DeleteTableInput{TableName: api.Some("orders")})
+		require.NoError(t, err)
+	}
+	tables := func() []string {
+		t.Helper()
+		out, err := d.ListTables(ctx, &api.ListTablesInput{})
+		require.NoError(t, err)
+		return out.TableNames
+	}
+	d.put(item1("a", "4"))
+	s.fail = errors.New("away")
+	remove()
+	_ = d.Work(ctx)
+	require.Equal(t, []string{"orders"}, tables())
+	require.Equal(t, "one DISABLING", d.destinations())
+	c.add(time.Hour)
+	d = open()
+	_ = d.Work(ctx)
+	require.Equal(t, []string{"orders"}, tables(), "it has its time anew")
+	_, err = d.PutItem(ctx, &api.PutItemInput{TableName: api.Some("orders"), Item: d.build(item1("a", "5"))})
+	requireCode(t, err, api.ResourceNotFound)
+	s.fail = nil
+	require.NoError(t, d.Work(ctx))
+	require.Equal(t, "MODIFY a 4", s.told())
+	require.Empty(t, tables())
+	require.NoError(t, consistent(ctx, store, c.Now()))
+
+	d.orders()
+	require.NoError(t, d.enableKinesis(streamOne))
+	require.NoError(t, d.Work(ctx))
+	d.put(item1("a", "5"))
+	s.fail = errors.New("away for long")
+	remove()
+	_ = d.Work(ctx)
+	require.Equal(t, []string{"orders"}, tables())
+	c.add(disableWait)
+	_ = d.Work(ctx)
+	require.Empty(t, tables())
 	require.NoError(t, d.Work(ctx))
 	require.NoError(t, consistent(ctx, store, c.Now()))
+}
+
+// TestCopiesDeliverNothing: forks, restored backups and copies of the closed file leave the data streams to the
+// database that they are copies of, until a destination is enabled there. That database goes on with them wherever
+// its file is moved to and whatever it is encrypted with.
+func TestCopiesDeliverNothing(t *testing.T) {
+	dir, s := t.TempDir(), &sink{checks: map[string]error{streamOne: nil}}
+	c, ctx := newClock(time.Unix(1_800_000_000, 0)), t.Context()
+	path := func(name string) string { return filepath.Join(dir, name) }
+	var key []byte
+	open := func(name string) *testDB {
+		t.Helper()
+		db, err := Open(path(name), Options{NoBackground: true, Clock: c.Now, DataStreams: s, EncryptionKey: key})
+		require.NoError(t, err)
+		return &testDB{DB: db, t: t, clock: c}
+	}
+	version := 0
+	delivers := func(d *testDB, want bool) {
+		t.Helper()
+		version++
+		v := strconv.Itoa(version)
+		d.put(item1("a", v))
+		require.NoError(t, d.Work(ctx))
+		if want {
+			require.Equal(t, "one ACTIVE", d.destinations())
+			require.Equal(t, "MODIFY a "+v, s.told())
+			return
+		}
+		require.Equal(t, "one DISABLED "+msgDestinationCopied, d.destinations())
+		require.Empty(t, s.told())
+		table := d.served.Load().catalog.Cached("orders")
+		require.Nil(t, table.Feed, "nothing is kept for it")
+	}
+	d := open("db")
+	d.orders()
+	d.put(item1("a", "0"))
+	require.NoError(t, d.enableKinesis(streamOne))
+	require.NoError(t, d.Work(ctx))
+	delivers(d, true)
+
+	fork, err := d.Fork()
+	require.NoError(t, err)
+	delivers(&testDB{DB: fork, t: t, clock: c}, false)
+	require.NoError(t, fork.Close())
+	_, err = d.Backup(ctx, path("backup"), BackupOptions{})
+	require.NoError(t, err)
+	_, err = RestoreBackups(ctx, path("restored"), []string{path("backup")}, RestoreOptions{})
+	require.NoError(t, err)
+	require.NoError(t, d.Close())
+	bytes, err := os.ReadFile(path("db"))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(path("copied"), bytes, 0o600))
+	for _, name := range []string{"backup", "restored", "copied"} {
+		d = open(name)
+		delivers(d, false)
+		require.NoError(t, d.Close())
+		d = open(name)
+		delivers(d, false)
+		require.NoError(t, d.Close())
+	}
+	d = open("copied")
+	require.NoError(t, d.enableKinesis(streamOne))
+	require.NoError(t, d.Work(ctx))
+	delivers(d, true)
+	require.NoError(t, d.Close())
+
+	d = open("db")
+	delivers(d, true)
+	require.NoError(t, d.Close())
+	require.NoError(t, os.Rename(path("db"), path("moved")))
+	require.NoError(t, os.Symlink(path("moved"), path("linked")))
+	newKey := bytes[:EncryptionKeyBytes]
+	for _, name := range []string{"moved", "linked", "moved"} {
+		d = open(name)
+		delivers(d, true)
+		require.NoError(t, d.Close())
+	}
+	require.NoError(t, Reencrypt(ctx, path("moved"), RekeyOptions{NewKey: slices.Clone(newKey)}))
+	key = newKey
+	d = open("moved")
+	delivers(d, true)
+	require.NoError(t, d.Close())
 }
 
 // TestRefusedRecordsHoldNothingUp: what a data stream will never take is counted, and what follows is delivered.

@@ -21,7 +21,8 @@ const (
 	// destinationsInterval is how long the worker of destinations waits for one in a passing status.
 	destinationsInterval = time.Second
 	// enableWait is how long a destination may stay ENABLING because nobody says whether there is such a data
-	// stream, disableWait how long one stays DISABLING because it does not take what was written before.
+	// stream, disableWait how long one stays DISABLING because it does not take what was written before it was
+	// disabled, or its table deleted.
 	enableWait  = time.Minute
 	disableWait = 30 * time.Second
 )
@@ -61,6 +62,48 @@ func (db *core) warnOfDestinations() {
 	}
 }
 
+// leaveDestinations lets the destinations of a table that is deleted have what was written before.
+func (db *core) leaveDestinations(r *catalog.Record) {
+	for i := range r.Destinations {
+		switch d := &r.Destinations[i]; destinationStatus(d, db.exec.Now().UnixMilli()) {
+		case api.DestinationStatusActive, api.DestinationStatusUpdating:
+			db.enterStatus(d, api.DestinationStatusDisabling)
+		case api.DestinationStatusEnabling:
+			d.Status = api.DestinationStatusDisabled
+		}
+	}
+}
+
+// disown ends the destinations that were enabled in a database that this one is a copy of: that goes on delivering
+// to them.
+func (db *core) disown(ctx context.Context) error {
+	if db.opts.ReadOnly || db.store.Limits().Shared {
+		return nil
+	}
+	for _, name := range db.catalog.WithDestinations() {
+		t, err := db.catalog.Lookup(ctx, name)
+		if err != nil {
+			return unlessGone(err)
+		}
+		for i := range t.Destinations {
+			d := &t.Destinations[i]
+			if !live(d, db.exec.Now().UnixMilli()) || !db.foreign(d.Home) {
+				continue
+			}
+			db.opts.Logger.Warn().Str("table", name).Str("stream", d.StreamARN).
+				Msg("this database is a copy and delivers no changes to the data stream of its origin")
+			err := db.endStatus(ctx, name, d, func(r *catalog.Record, d *catalog.Destination) {
+				d.Status, d.Description = api.DestinationStatusDisabled, msgDestinationCopied
+				r.Unfollow(consumerName(consumerKinesis, d.StreamARN))
+			})
+			if err != nil {
+				return unlessGone(err)
+			}
+		}
+	}
+	return nil
+}
+
 // destinationsDue ends what is ENABLING and DISABLING when it is time. waiting says that something is.
 func (db *core) destinationsDue(ctx context.Context) (waiting bool, err error) {
 	var errs []error
@@ -75,6 +118,7 @@ func (db *core) destinationsDue(ctx context.Context) (waiting bool, err error) {
 			waiting, errs = waiting || w, append(errs, unlessGone(err))
 		}
 	}
+	errs = append(errs, db.catalog.Settle(ctx)) // tables that are deleted are waited for
 	return waiting, errors.Join(errs...)
 }
 
@@ -138,11 +182,11 @@ func (db *core) disableDue(ctx context.Context, t *catalog.Table, d *catalog.Des
 		_, err := r.pass(ctx)
 		switch {
 		case err == nil || r.over(err):
-		case now-d.UntilMs < disableWait.Milliseconds():
+		case now-max(d.UntilMs, db.following.sinceMs) < disableWait.Milliseconds():
 			return true, ctx.Err()
 		default:
 			db.opts.Logger.Error().Err(err).Str("table", t.Table.Name).Str("stream", d.StreamARN).
-				Msg("the data stream does not take the last changes before it was disabled")
+				Msg("the data stream does not take the last changes before it was disabled or its table deleted")
 		}
 	}
 	return false, db.endStatus(ctx, t.Table.Name, d, func(r *catalog.Record, d *catalog.Destination) {

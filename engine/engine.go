@@ -136,6 +136,9 @@ func openCore(store storage.Store, opts Options) (*core, error) {
 	db.exec.OnVectors = db.background.vectors.look
 	db.transfers.prepare()
 	db.prepareFollowing()
+	if err := db.disown(ctx); err != nil {
+		return nil, err
+	}
 	db.warnOfDestinations()
 	db.session = sync.OnceValue(db.newUUID)
 	if db.openedAt, err = store.Watermark(ctx, 0); err != nil {

@@ -291,8 +291,10 @@ func (db *core) deleteReplica(ctx context.Context, in *api.ReplicateInput) error
 		case r.Pinned():
 			return errBusy{}
 		}
+		db.leaveDestinations(r)
 		return nil
 	})
+	db.background.kinesis.look()
 	if errors.Is(err, catalog.ErrNotFound) {
 		return api.Errorf(api.GlobalTableNotFound, api.MsgReplicateNone, in.Table, db.opts.Region)
 	}

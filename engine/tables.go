@@ -229,11 +229,16 @@ func (db *core) DeleteTable(ctx context.Context, in *api.DeleteTableInput) (*api
 		if r.DeletionProtection {
 			return api.Errorf(api.Validation, api.MsgProtected)
 		}
-		return db.unlessSource(r)
+		if err := db.unlessSource(r); err != nil {
+			return err
+		}
+		db.leaveDestinations(r)
+		return nil
 	})
 	if err != nil {
 		return nil, notFound(err, name)
 	}
+	db.background.kinesis.look()
 	db.tellDeleted(ctx, t)
 	d, err := db.describe(ctx, t)
 	return &api.DeleteTableOutput{TableDescription: d}, err

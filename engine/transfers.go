@@ -59,16 +59,18 @@ const (
 const (
 	codeCopied = "DatabaseCopied"
 	msgCopied  = "The operation was begun in the database that this one is a copy of; begin it anew"
+
+	msgDestinationCopied = "The destination was enabled in the database that this one is a copy of; enable it anew"
 )
 
-// home tells this database from its copies, as far as they can be told: forks, and files that were restored from
-// backups. It is empty in memory.
+// home tells this database from its copies, as far as they can be told: forks, files that were restored from backups
+// or archives, and copies of the closed file that were opened beside it. It is empty in memory.
 func (db *core) home() string {
 	if db.opts.home != "" || db.file == nil {
 		return db.opts.home
 	}
-	if line := db.file.Timeline(); line != [len(line)]byte{} {
-		return hex.EncodeToString(line[:])
+	if id := db.file.Identity(); id != [len(id)]byte{} {
+		return hex.EncodeToString(id[:])
 	}
 	return ""
 }

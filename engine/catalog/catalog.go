@@ -539,7 +539,9 @@ func (c *Catalog) supersede(r *Record, old *Table) *Table {
 }
 
 // Delete begins the removal of a table: from now on the data plane does not find it. check may
-// refuse it. The answer is the table as DELETING; without a delay it is gone when Delete returns.
+// refuse it, and change what is left to be done before the table is gone: with a destination that is DISABLING it
+// stays until that is over. The answer is the table as DELETING; without a delay or such a destination it is gone
+// when Delete returns.
 func (c *Catalog) Delete(ctx context.Context, name string, check func(*Record) error) (*Table, error) {
 	c.control.Lock()
 	defer c.control.Unlock()
@@ -558,7 +560,7 @@ func (c *Catalog) Delete(ctx context.Context, name string, check func(*Record) e
 	if err := c.write(ctx, r); err != nil {
 		return nil, err
 	}
-	deleting := c.put(r, t.gate)
+	deleting := c.supersede(r, t) // what was under way is in its feed
 	return deleting, c.finishLocked(ctx)
 }
 

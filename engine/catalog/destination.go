@@ -1,6 +1,10 @@
 package catalog
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/keystone-db/kstone/engine/api"
+)
 
 // Destination is a data stream that a table writes its changes to, or did. All that ever were stay.
 type Destination struct {
@@ -11,11 +15,16 @@ type Destination struct {
 	UntilMs int64  `json:"untilMs,omitempty"`
 	// SinceMs is when the status was entered. It tells two times in the same status apart.
 	SinceMs int64 `json:"sinceMs"`
-	// Description says why it could not be enabled.
+	// Home tells the database in which it was enabled from copies of that.
+	Home string `json:"home,omitempty"`
+	// Description says why it could not be enabled, or is not any more.
 	Description string `json:"description,omitempty"`
 	// Precision is the service's word, empty when none was asked for.
 	Precision string `json:"precision,omitempty"`
 }
+
+// leaving says that it is to get what was written before it was left, and nothing more.
+func (d Destination) leaving() bool { return d.Status == api.DestinationStatusDisabling }
 
 // Destination returns the one of an ARN, nil for none.
 func (r *Record) Destination(arn string) *Destination {
@@ -30,7 +39,7 @@ func (r *Record) Destination(arn string) *Destination {
 func (c *Catalog) WithDestinations() []string {
 	var names []string
 	for name, t := range c.snapshot() {
-		if len(t.Destinations) > 0 && t.Status != StatusDeleting {
+		if len(t.Destinations) > 0 {
 			names = append(names, name)
 		}
 	}

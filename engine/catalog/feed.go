@@ -123,11 +123,11 @@ func (c *Catalog) Feeds() []*schema.Stream {
 	return list
 }
 
-// Followed returns the names of the tables that have a feed.
+// Followed returns the names of the tables that have a feed, those that are being deleted included.
 func (c *Catalog) Followed() []string {
 	var names []string
 	for name, t := range c.snapshot() {
-		if t.Feed != nil && t.Status != StatusDeleting {
+		if t.Feed != nil {
 			names = append(names, name)
 		}
 	}

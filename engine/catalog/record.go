@@ -371,7 +371,7 @@ func (r *Record) due(now time.Time) bool {
 	return r.Status != StatusActive && r.Filling == "" && now.UnixMilli() >= r.UntilMs
 }
 
-// gone says whether a deletion is due.
+// gone says whether a deletion is due. It waits for what was written before to be delivered.
 func (r *Record) gone(now time.Time) bool {
-	return r.Status == StatusDeleting && now.UnixMilli() >= r.UntilMs
+	return r.Status == StatusDeleting && now.UnixMilli() >= r.UntilMs && !slices.ContainsFunc(r.Destinations, Destination.leaving)
 }
