@@ -192,11 +192,20 @@ func (db *core) overrideReplica(r *catalog.Record, u *api.UpdateReplicationGroup
 
 // deleteReplicaIn checks what can be checked before a replica is removed.
 func (db *core) deleteReplicaIn(ctx context.Context, t *catalog.Table, region string) (func(*catalog.Record) error, error) {
+	p := t.Global.Peer(region)
 	switch {
 	case region == db.opts.Region:
 		return nil, api.Errorf(api.Validation, api.MsgReplicaLocal)
-	case t.Global.Peer(region) == nil:
+	case p == nil:
 		return nil, api.Errorf(api.Validation, api.MsgReplicaUnknown, region)
+	case p.State == catalog.PeerFailed: // nothing is there
+		return func(r *catalog.Record) error {
+			if p := r.Global.Peer(region); p == nil || p.State != catalog.PeerFailed {
+				return api.Errorf(api.Validation, api.MsgReplicaUnknown, region)
+			}
+			r.DropPeer(region)
+			return nil
+		}, nil
 	}
 	there, err := db.atRegion(ctx, region, t.Table.Name, t.Global.ID)
 	if err != nil {
@@ -257,7 +266,7 @@ func (db *core) unlessSource(r *catalog.Record) error {
 	if r.Global == nil {
 		return nil
 	}
-	if r.Global.Filling || !r.Global.Settled() {
+	if !r.Global.Settled() {
 		return api.Errorf(api.ResourceInUse, api.MsgTableBusy, "updated", r.Table.Name)
 	}
 	if db.opts.StrictLimits && db.exec.Now().UnixMilli()-r.Global.SourcedMs < sourceFor.Milliseconds() {
@@ -268,6 +277,28 @@ func (db *core) unlessSource(r *catalog.Record) error {
 
 // tellTimeout bounds how long DeleteTable waits for other replicas.
 const tellTimeout = 2 * time.Second
+
+// orphan is the id of a replica that nobody fills: the region that was to does not know of it, or cannot be reached. It
+// is 0 for every other table.
+func (db *core) orphan(ctx context.Context, name string) uint64 {
+	t := db.catalog.Cached(name)
+	if t == nil || t.FillingRegion() == "" {
+		return 0
+	}
+	to := db.opts.regions.get(t.FillingRegion())
+	if to == nil {
+		return t.Table.ID
+	}
+	short, cancel := context.WithTimeout(ctx, tellTimeout)
+	defer cancel()
+	_, err := ask(short, to, &api.ReplicateInput{
+		Version: api.ReplicateVersion, Step: api.ReplicateGreet, From: db.opts.Region, Table: name, ID: t.Global.ID, Session: db.session(),
+	})
+	if err == nil || ctx.Err() != nil {
+		return 0
+	}
+	return t.Table.ID
+}
 
 // tellDeleted tells the other replicas that this one is going. One that does not hear of it learns it when it sends
 // something.
@@ -318,6 +349,9 @@ func (db *core) describeGlobal(d *api.TableDescription, t *catalog.Table) {
 
 func describePeer(p *catalog.Peer, t *catalog.Table) api.ReplicaDescription {
 	d := api.ReplicaDescription{RegionName: api.Some(p.Region), ReplicaStatus: api.Some(peerStatus(p))}
+	if p.Why != "" {
+		d.ReplicaStatusDescription = api.Some(p.Why)
+	}
 	if p.Account != "" {
 		d.ReplicaArn = api.Some("arn:aws:dynamodb:" + p.Region + ":" + p.Account + ":table/" + t.Table.Name)
 	}
@@ -353,6 +387,8 @@ func describePeer(p *catalog.Peer, t *catalog.Table) api.ReplicaDescription {
 // peerStatus is the service's word.
 func peerStatus(p *catalog.Peer) string {
 	switch {
+	case p.State == catalog.PeerFailed:
+		return api.ReplicaStatusCreationFailed
 	case p.State == catalog.PeerCreating, p.State == catalog.PeerJoining, p.State == catalog.PeerLinking, p.State == catalog.PeerMerging:
 		return api.ReplicaStatusCreating
 	case p.State == catalog.PeerDeleting, p.State == catalog.PeerUnlinking, p.State == catalog.PeerParting:

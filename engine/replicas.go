@@ -187,11 +187,9 @@ func (db *core) send(ctx context.Context, s *sender) (waiting bool, err error) {
 	var errs []error
 	names := []string{}
 	for _, t := range db.catalog.Globals() {
-		if t.Global.Peer(s.region) != nil {
+		if t.Global.Peer(s.region) != nil && (t.Filling == "" || t.FillingRegion() == s.region) {
 			waiting = true
-			if !t.Global.Filling {
-				names = append(names, t.Table.Name)
-			}
+			names = append(names, t.Table.Name)
 		}
 	}
 	for i := 0; i < len(names); i++ {
@@ -249,6 +247,12 @@ func (db *core) sendTable(ctx context.Context, s *sender, to api.Replicator, nam
 			return false, local(unlessGone(err))
 		}
 		x := sending{db: db, s: s, to: to, table: t, peer: *t.Global.Peer(s.region)}
+		if t.Filling != "" {
+			return false, x.await(ctx)
+		}
+		if x.peer.State == catalog.PeerFailed {
+			return false, nil
+		}
 		if err := x.load(ctx); err != nil {
 			return false, local(err)
 		}
@@ -262,6 +266,9 @@ func (db *core) sendTable(ctx context.Context, s *sender, to api.Replicator, nam
 		}
 		if errors.Is(err, errBehind) {
 			continue
+		}
+		if api.CodeOf(err) == api.GlobalTableNotFound && x.peer.State == catalog.PeerCreating && x.has.Made {
+			return false, x.fail(ctx, "the table there is gone")
 		}
 		if api.CodeOf(err) == api.GlobalTableNotFound && x.known() {
 			db.opts.Logger.Warn().Str("table", name).Str("region", s.region).Msg("the replica is gone; the table goes on without it")
@@ -408,6 +415,15 @@ func (x *sending) change(ctx context.Context, change func(*catalog.Record)) erro
 
 func (x *sending) setState(ctx context.Context, state catalog.PeerState) error {
 	return x.change(ctx, func(r *catalog.Record) { r.Global.Peer(x.peer.Region).State = state })
+}
+
+// fail gives up to make the peer a replica, and tells the others. As in the service, it is shown until it is removed.
+func (x *sending) fail(ctx context.Context, why string) error {
+	x.db.opts.Logger.Error().Str("table", x.table.Table.Name).Str("region", x.peer.Region).Str("why", why).Msg("a replica cannot be made")
+	if err := x.others(ctx, api.ReplicateInput{Step: api.ReplicateLeave, Region: x.peer.Region}); err != nil {
+		return err
+	}
+	return x.without(ctx, func(r *catalog.Record, region string) { r.FailPeer(region, why) })
 }
 
 // gone parts from a peer that is a replica no more, and tells the others.
@@ -609,9 +625,7 @@ func (x *sending) make(ctx context.Context) error {
 	_, err := x.call(ctx, &api.ReplicateInput{Step: api.ReplicateCreate, Settings: s.encode()})
 	switch api.CodeOf(err) {
 	case api.ReplicaAlreadyExists, api.Validation, api.LimitExceeded:
-		// As in the service, one that cannot be made leaves no trace.
-		x.db.opts.Logger.Error().Err(err).Str("table", x.table.Table.Name).Str("region", x.peer.Region).Msg("a replica cannot be made")
-		return x.drop(ctx)
+		return x.fail(ctx, err.Error())
 	}
 	if err != nil {
 		return err

@@ -138,6 +138,43 @@ func (x *sending) greet(ctx context.Context) (changed bool, err error) {
 	return changed, err
 }
 
+// awaitEvery is how often a replica that is being filled asks whether that goes on.
+const awaitEvery = time.Minute
+
+// await removes a replica that is being filled when the region that fills it does not know of it: then it was reset, or
+// opened from a copy of before, and half a replica would stay for ever.
+func (x *sending) await(ctx context.Context) error {
+	known, err := x.awaited(ctx)
+	if known || err != nil {
+		return err
+	}
+	x.db.opts.Logger.Error().Str("table", x.table.Table.Name).Str("region", x.peer.Region).
+		Msg("the region that fills this replica does not know of it any more: the replica is removed")
+	return local(x.db.catalog.Abandon(ctx, x.table.Table.ID, x.table.Table.Name))
+}
+
+// awaited asks whether the peer goes on filling the table here, unless it did so within awaitEvery.
+func (x *sending) awaited(ctx context.Context) (bool, error) {
+	id := x.table.Table.ID
+	now, last := x.db.exec.Now().UnixMilli(), x.s.greeted[id]
+	if last.session != nil && last.session == x.s.session.Load() && now-last.atMs < awaitEvery.Milliseconds() {
+		return true, nil
+	}
+	out, err := x.call(ctx, &api.ReplicateInput{Step: api.ReplicateGreet})
+	if err != nil {
+		return api.CodeOf(err) != api.GlobalTableNotFound, unlessNoReplica(err)
+	}
+	x.s.greeted[id] = greeting{out.Session, now}
+	return true, nil
+}
+
+func unlessNoReplica(err error) error {
+	if api.CodeOf(err) == api.GlobalTableNotFound {
+		return nil
+	}
+	return err
+}
+
 // met says whether the peer should have the table by now.
 func (x *sending) met() bool { return x.known() || x.peer.State == catalog.PeerMerging }
 

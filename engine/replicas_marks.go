@@ -109,7 +109,7 @@ func (db *core) collectAll(ctx context.Context) error {
 	defer w.mu.Unlock()
 	var errs []error
 	for _, t := range db.catalog.Globals() {
-		if !t.Global.Settled() {
+		if t.Filling != "" || !t.Global.Settled() {
 			continue
 		}
 		err := db.collectTable(ctx, w, t)

@@ -90,7 +90,7 @@ func (db *core) replicate(ctx context.Context, in *api.ReplicateInput) (*api.Rep
 	}
 	switch in.Step {
 	case api.ReplicateActivate:
-		err = db.catalog.EndFilling(ctx, in.Table, in.ID)
+		err = db.catalog.Filled(ctx, t.Table.ID, in.Table)
 		db.wakeSenders()
 	case api.ReplicateItems:
 		err = db.takeItems(ctx, in)
@@ -150,7 +150,11 @@ func (db *core) replicaOf(ctx context.Context, in *api.ReplicateInput) (*catalog
 }
 
 func partOf(r *catalog.Record, in *api.ReplicateInput) bool {
-	return r.Global != nil && r.Global.ID == in.ID && r.Global.Peer(in.From) != nil && r.Status != catalog.StatusDeleting
+	if r.Global == nil || r.Global.ID != in.ID || r.Status == catalog.StatusDeleting {
+		return false
+	}
+	p := r.Global.Peer(in.From)
+	return p != nil && p.State != catalog.PeerFailed
 }
 
 // changeReplica changes the record of a replica of the caller's.
@@ -159,7 +163,7 @@ func (db *core) changeReplica(ctx context.Context, in *api.ReplicateInput, chang
 		if !partOf(r, in) {
 			return catalog.ErrNotFound
 		}
-		if r.Global.Filling {
+		if r.Filling != "" {
 			return errBusy{} // what changes a table is done when it is one
 		}
 		change(r)
@@ -215,8 +219,8 @@ func (db *core) createReplica(ctx context.Context, in *api.ReplicateInput, s *se
 	r := catalog.Record{
 		Table:       schema.Table{Name: in.Table, Key: s.Shared.Key, Indexes: s.Shared.Indexes},
 		Definitions: s.Shared.Definitions, Billing: s.Shared.Billing, TableClass: s.Shared.TableClass,
-		Stream: &catalog.Stream{Enabled: true, ViewType: stream.ViewBoth},
-		Global: &catalog.Global{ID: in.ID, CreatedMs: now, Peers: s.Peers, Filling: true, Fields: s.Fields},
+		Stream: &catalog.Stream{Enabled: true, ViewType: stream.ViewBoth}, Filling: catalog.FillingFrom(in.From),
+		Global: &catalog.Global{ID: in.ID, CreatedMs: now, Peers: s.Peers, Fields: s.Fields},
 	}
 	if s.Shared.Encrypted {
 		r.SSE = &catalog.SSE{}

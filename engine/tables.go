@@ -216,8 +216,9 @@ func (db *core) DeleteTable(ctx context.Context, in *api.DeleteTableInput) (*api
 	if err := db.strictPassing(ctx); err != nil {
 		return nil, err
 	}
+	orphan := db.orphan(ctx, name)
 	t, err := db.catalog.Delete(ctx, name, func(r *catalog.Record) error {
-		if err := busy(r); err != nil {
+		if err := busy(r); err != nil && r.Table.ID != orphan {
 			return err
 		}
 		if r.Pinned() {

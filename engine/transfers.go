@@ -303,7 +303,7 @@ func (db *core) abandonOrphans(ctx context.Context) error {
 	}
 	for _, name := range names {
 		t, err := db.catalog.Lookup(ctx, name)
-		if err != nil || t.Filling == "" || t.Restore != nil { // a restore's task is started again
+		if err != nil || t.Filling == "" || t.FillingRegion() != "" || t.Restore != nil { // a restore's task is started again
 			continue
 		}
 		if _, err = db.tasks.Get(ctx, t.Filling); errors.Is(err, tasks.ErrNotFound) {

@@ -279,7 +279,7 @@ func (c *Catalog) Enter(name string, shard uint32) (*Table, error) {
 
 // EnterReplica is Enter for what other replicas send, which a table gets before it is ACTIVE, too.
 func (c *Catalog) EnterReplica(name string, shard uint32) (*Table, error) {
-	return c.enter(name, shard, func(t *Table) bool { return c.usable(t) || t.Status == StatusCreating && t.beingFilled() })
+	return c.enter(name, shard, func(t *Table) bool { return c.usable(t) || t.Status == StatusCreating && t.FillingRegion() != "" })
 }
 
 func (c *Catalog) enter(name string, shard uint32, usable func(*Table) bool) (*Table, error) {
@@ -400,8 +400,8 @@ func (c *Catalog) Create(ctx context.Context, r Record) (*Table, error) {
 	}
 	now := c.opts.Clock()
 	r.Status, r.UntilMs = StatusCreating, now.Add(c.opts.TableDelay).UnixMilli()
-	if r.beingFilled() {
-		r.UntilMs = math.MaxInt64 // until Filled or EndFilling
+	if r.Filling != "" {
+		r.UntilMs = math.MaxInt64 // until Filled
 	}
 	r.CreatedMs, r.UUID = now.UnixMilli(), c.opts.NewUUID()
 	r.NextSub = key.TableSub + 1
@@ -557,6 +557,7 @@ func (c *Catalog) Delete(ctx context.Context, name string, check func(*Record) e
 		return nil, err
 	}
 	r.Status, r.UntilMs = StatusDeleting, c.opts.Clock().Add(c.opts.TableDelay).UnixMilli()
+	r.Filling = "" // of a replica that is not wanted any more
 	if err := c.write(ctx, r); err != nil {
 		return nil, err
 	}

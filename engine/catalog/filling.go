@@ -1,13 +1,48 @@
 package catalog
 
-import "context"
+import (
+	"context"
+	"strings"
+)
 
 // A table that is made from data which are elsewhere stays CREATING while somebody fills it: Record.Filling
-// names who does. The data plane does not find it, and nobody can change or delete it, so that whoever fills
-// it may work on the value that Filled and Abandon expect without entering the table.
+// names who does, a task of this database or the region of another one. The data plane does not find it, and nobody
+// can change it, so that a task may work on the value that Filled and Abandon expect without entering the table.
+
+// fromRegion begins Record.Filling of a replica. No task's id does.
+const fromRegion = "from "
+
+// FillingFrom is Record.Filling of a replica that a region fills.
+func FillingFrom(region string) string { return fromRegion + region }
+
+// FillingRegion is the region that fills the table; empty for one that is not a replica being filled.
+func (r *Record) FillingRegion() string {
+	region, ok := strings.CutPrefix(r.Filling, fromRegion)
+	if !ok {
+		return ""
+	}
+	return region
+}
+
+// upgradeFilling takes the record of a replica in the form that did not name who fills it: that is the first of its
+// peers if the replica was asked for from another account, and the last one else.
+func (r *Record) upgradeFilling() {
+	g := r.Global
+	if g == nil || !g.WasFilling {
+		return
+	}
+	g.WasFilling = false
+	if n := len(g.Peers); n > 0 && r.Status == StatusCreating {
+		p := g.Peers[n-1]
+		if g.Peers[0].Account != "" {
+			p = g.Peers[0]
+		}
+		r.Filling = FillingFrom(p.Region)
+	}
+}
 
 // Filled ends the creation of a table that was filled. A table that is gone, or that nobody fills, is no
-// error.
+// error. When it returns, nobody is left who entered the table before.
 func (c *Catalog) Filled(ctx context.Context, id uint64, name string) error {
 	return c.endFilling(ctx, id, name, func(r *Record) {
 		r.UntilMs = c.opts.Clock().UnixMilli()
@@ -38,6 +73,10 @@ func (c *Catalog) endFilling(ctx context.Context, id uint64, name string, change
 	if err := c.write(ctx, r); err != nil {
 		return err
 	}
-	c.put(r, t.gate)
+	if r.Status == StatusDeleting {
+		c.put(r, t.gate) // which is drained when it is removed
+	} else {
+		c.supersede(r, t)
+	}
 	return c.finishLocked(ctx)
 }

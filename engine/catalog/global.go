@@ -1,7 +1,6 @@
 package catalog
 
 import (
-	"context"
 	"maps"
 	"slices"
 	"strings"
@@ -25,8 +24,8 @@ type Global struct {
 	// Legacy: it is of version 2017.11.29. Each replica has its own settings, but for what
 	// UpdateGlobalTableSettings sets, and there may be one replica alone.
 	Legacy bool `json:"legacy,omitempty"`
-	// Filling: the table is CREATING until it has the items of the others.
-	Filling bool `json:"filling,omitempty"`
+	// WasFilling is in records of before Record.Filling named who fills a replica.
+	WasFilling bool `json:"filling,omitempty"`
 	// Unprotected: it may be disassociated.
 	Unprotected bool `json:"unprotected,omitempty"`
 	// Leaving: it is being disassociated.
@@ -67,6 +66,8 @@ const (
 	PeerParting PeerState = "parting"
 	// PeerUnlinking: it is to leave, and both keep their tables.
 	PeerUnlinking PeerState = "unlinking"
+	// PeerFailed: it could not be made, and is none; it is shown until it is removed.
+	PeerFailed PeerState = "failed"
 )
 
 // Peer is another replica, as this one knows it.
@@ -83,6 +84,8 @@ type Peer struct {
 	// Again: filling it begins anew, with what was written in the region Only, or in any when that is empty.
 	Again bool   `json:"again,omitempty"`
 	Only  string `json:"only,omitempty"`
+	// Why is what made PeerFailed of it.
+	Why string `json:"why,omitempty"`
 }
 
 // Refill makes the filling of the peer begin anew; lost says that it must not be one any more. One that is going
@@ -175,14 +178,16 @@ func (g *Global) Peer(region string) *Peer {
 
 // Settled says whether no peer comes or goes.
 func (g *Global) Settled() bool {
-	return g == nil || !g.Filling && !g.Leaving &&
-		!slices.ContainsFunc(g.Peers, func(p Peer) bool { return p.State != PeerActive })
+	return g == nil || !g.Leaving &&
+		!slices.ContainsFunc(g.Peers, func(p Peer) bool { return p.State != PeerActive && p.State != PeerFailed })
 }
 
-// Regions are those of the peers.
+// Regions are those of the peers, but for those that could not be made.
 func (g *Global) Regions() (list []string) {
 	for i := range g.Peers {
-		list = append(list, g.Peers[i].Region)
+		if g.Peers[i].State != PeerFailed {
+			list = append(list, g.Peers[i].Region)
+		}
 	}
 	return list
 }
@@ -257,9 +262,20 @@ func (r *Record) LosePeer(region string) {
 		return
 	}
 	r.DropPeer(region)
-	if r.Global == nil {
-		return
+	if r.Global != nil {
+		r.tellEachOther(region)
 	}
+}
+
+// FailPeer keeps a peer that could not be made, for all to see. Whether it became one for a moment nobody knows.
+func (r *Record) FailPeer(region, why string) {
+	p := r.Global.Peer(region)
+	*p = Peer{Region: p.Region, Account: p.Account, Own: p.Own, State: PeerFailed, Why: why}
+	r.tellEachOther(region)
+}
+
+// tellEachOther has the peers get what was written in a region.
+func (r *Record) tellEachOther(region string) {
 	r.Global.SharedMs++
 	for i := range r.Global.Peers {
 		p := &r.Global.Peers[i]
@@ -275,6 +291,7 @@ func (r *Record) LosePeer(region string) {
 // LeaveGlobal parts from all peers, once each has what the others wrote.
 func (r *Record) LeaveGlobal() {
 	r.Global.Leaving = true
+	r.Global.Peers = slices.DeleteFunc(r.Global.Peers, func(p Peer) bool { return p.State == PeerFailed })
 	for i := range r.Global.Peers {
 		r.Global.Peers[i].State = PeerLeaving
 	}
@@ -301,25 +318,4 @@ func (c *Catalog) Globals() []*Table {
 	}
 	slices.SortFunc(list, func(a, b *Table) int { return strings.Compare(a.Table.Name, b.Table.Name) })
 	return list
-}
-
-// EndFilling ends the filling of a replica: it is ACTIVE then. One that is gone, or was ended before, is no error.
-func (c *Catalog) EndFilling(ctx context.Context, name, id string) error {
-	c.control.Lock()
-	defer c.control.Unlock()
-	if err := c.finishLocked(ctx); err != nil {
-		return err
-	}
-	t := c.snapshot()[name]
-	if t == nil || t.Global == nil || t.Global.ID != id || !t.Global.Filling {
-		return nil
-	}
-	r := t.clone()
-	r.Global.Filling = false
-	r.UntilMs = c.opts.Clock().UnixMilli()
-	if err := c.write(ctx, r); err != nil {
-		return err
-	}
-	c.supersede(r, t)
-	return c.finishLocked(ctx)
 }

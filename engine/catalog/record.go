@@ -190,7 +190,8 @@ type Record struct {
 	UntilMs   int64  `json:"untilMs,omitempty"`
 	UUID      string `json:"uuid"`
 	CreatedMs int64  `json:"createdMs"`
-	// Filling is the id of the task that fills the table; until that is done it is CREATING (filling.go).
+	// Filling says who fills the table: a task's id, or FillingFrom a region. Until that is done it is CREATING
+	// (filling.go).
 	Filling string `json:"filling,omitempty"`
 
 	Billing Billing `json:"billing"`
@@ -285,6 +286,7 @@ func DecodeRecord(b []byte) (*Record, error) {
 		return nil, fmt.Errorf("catalog: table %s: record version %d is newer than this program",
 			r.Table.Name, r.Version)
 	}
+	r.upgradeFilling()
 	return r, nil
 }
 
@@ -348,7 +350,7 @@ func (r *Record) ChangeClass(class string, nowMs int64) {
 // settle moves a record over the end of its passing status. It reports whether it changed; a
 // table whose deletion is due stays DELETING for the catalog to remove.
 func (r *Record) settle(now time.Time) bool {
-	if r.beingFilled() || r.Status != StatusCreating && r.Status != StatusUpdating || !r.due(now) {
+	if r.Status != StatusCreating && r.Status != StatusUpdating || !r.due(now) {
 		return false
 	}
 	r.Status, r.UntilMs = StatusActive, 0
@@ -359,11 +361,6 @@ func (r *Record) settle(now time.Time) bool {
 		r.Jobs[i].Ready = true
 	}
 	return true
-}
-
-// beingFilled says whether the table is CREATING until somebody has filled it.
-func (r *Record) beingFilled() bool {
-	return r.Filling != "" || r.Global != nil && r.Global.Filling
 }
 
 // due says whether a passing state has come to its end.

@@ -134,7 +134,7 @@ func (e *Executor) Replicate(ctx context.Context, t *catalog.Table, from string,
 			commit(tx, t, &writes[i], v, &r)
 			o := outcome{
 				table: t, write: &writes[i], stored: v, result: &r, now: now, index: i,
-				beside: rows, place: i, remote: &changes[i].Stamp, forward: changes[i].Stamp.Region != from && !t.Global.Filling,
+				beside: rows, place: i, remote: &changes[i].Stamp, forward: changes[i].Stamp.Region != from && t.Filling == "",
 			}
 			if err := o.record(tx, &wrote); err != nil {
 				return err
