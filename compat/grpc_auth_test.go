@@ -107,7 +107,7 @@ func TestGRPCAccess(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, []byte("[new]\naws_access_key_id = AKIANEW\naws_secret_access_key = n\n"), 0o600))
 	require.NoError(t, s.cmd.Process.Signal(syscall.SIGHUP))
 	fresh := owner.over(holder(t, s, nil, metadataKey{"AKIANEW", "n", ""}))
-	require.Eventually(t, func() bool { _, err := fresh.call(t, "ListTables", `{}`); return err == nil }, time.Minute, 10*time.Millisecond)
+	require.Eventually(t, func() bool { _, err := fresh.call(t, "ListTables", `{}`); return err == nil }, waitMax, 10*time.Millisecond)
 	_, err = owner.call(t, "ListTables", `{}`)
 	wantStatus(t, err, codes.Unauthenticated, unknownKey)
 	s.stop(t)

@@ -161,7 +161,7 @@ func TestGRPCReflection(t *testing.T) {
 // after the next start.
 func TestGRPCShutdown(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "native.keystone")
-	s := newServer(t, "--db", path, "--shutdown-grace", "1m")
+	s := newServer(t, "--db", path, "--shutdown-grace", waitMax.String())
 	conn := dialGRPC(t, s.grpc, nil)
 	d := newDynamic(t, conn)
 	d.must(t, "CreateTable", grpcTable)

@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -26,7 +25,7 @@ func TestContributorInsights(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.NoError(t, dynamodb.NewContributorInsightsEnabledWaiter(db).Wait(ctx,
-		&dynamodb.DescribeContributorInsightsInput{TableName: table}, time.Minute))
+		&dynamodb.DescribeContributorInsightsInput{TableName: table}, waitMax))
 	for range 3 {
 		_, err = db.PutItem(ctx, &dynamodb.PutItemInput{TableName: table, Item: item{"pk": str("hot")}})
 		require.NoError(t, err)

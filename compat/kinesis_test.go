@@ -97,7 +97,7 @@ func TestKinesisDestination(t *testing.T) {
 	active := func() types.KinesisDataStreamDestination {
 		out, err := dynamodb.NewKinesisStreamingDestinationActiveWaiter(c, func(o *dynamodb.KinesisStreamingDestinationActiveWaiterOptions) {
 			o.MinDelay, o.MaxDelay = 10*time.Millisecond, 100*time.Millisecond
-		}).WaitForOutput(ctx, &dynamodb.DescribeKinesisStreamingDestinationInput{TableName: table}, time.Minute)
+		}).WaitForOutput(ctx, &dynamodb.DescribeKinesisStreamingDestinationInput{TableName: table}, waitMax)
 		require.NoError(t, err)
 		return out.KinesisDataStreamDestinations[0]
 	}
@@ -131,7 +131,7 @@ func TestKinesisDestination(t *testing.T) {
 	require.Eventually(t, func() bool {
 		out, err := c.DescribeKinesisStreamingDestination(ctx, &dynamodb.DescribeKinesisStreamingDestinationInput{TableName: table})
 		return err == nil && out.KinesisDataStreamDestinations[0].DestinationStatus == types.DestinationStatusDisabled
-	}, time.Minute, 10*time.Millisecond)
+	}, waitMax, 10*time.Millisecond)
 	_, err = c.DisableKinesisStreamingDestination(ctx, &dynamodb.DisableKinesisStreamingDestinationInput{TableName: table, StreamArn: arn})
 	wantError(t, err, validation, "Table is not in a valid state to enable Kinesis Streaming Destination: KinesisStreamingDestination must be ACTIVE to perform DISABLE operation.")
 	_, err = c.UpdateKinesisStreamingDestination(ctx, &dynamodb.UpdateKinesisStreamingDestinationInput{TableName: table, StreamArn: arn})
@@ -141,10 +141,9 @@ func TestKinesisDestination(t *testing.T) {
 	require.NoError(t, err)
 	require.Eventually(t, func() bool {
 		out, err := c.DescribeKinesisStreamingDestination(ctx, &dynamodb.DescribeKinesisStreamingDestinationInput{TableName: table})
-		d := out.KinesisDataStreamDestinations[0]
-		return err == nil && d.DestinationStatus == types.DestinationStatusEnableFailed &&
-			aws.ToString(d.DestinationStatusDescription) == "User does not have a permission to use kinesis stream"
-	}, time.Minute, 10*time.Millisecond)
+		return err == nil && out.KinesisDataStreamDestinations[0].DestinationStatus == types.DestinationStatusEnableFailed &&
+			aws.ToString(out.KinesisDataStreamDestinations[0].DestinationStatusDescription) == "User does not have a permission to use kinesis stream"
+	}, waitMax, 10*time.Millisecond)
 }
 
 // TestKinesisWithoutConfiguration: a server that was given no data streams has none.
@@ -157,5 +156,5 @@ func TestKinesisWithoutConfiguration(t *testing.T) {
 	require.Eventually(t, func() bool {
 		out, err := db.DescribeKinesisStreamingDestination(t.Context(), &dynamodb.DescribeKinesisStreamingDestinationInput{TableName: table})
 		return err == nil && out.KinesisDataStreamDestinations[0].DestinationStatus == types.DestinationStatusEnableFailed
-	}, time.Minute, 10*time.Millisecond)
+	}, waitMax, 10*time.Millisecond)
 }

@@ -220,7 +220,8 @@ func TestTablesInUse(t *testing.T) {
 // TestStreamsRefused: what the operations of streams refuse, with records that are trimmed and streams that are gone.
 func TestStreamsRefused(t *testing.T) {
 	ctx, table := t.Context(), "trimmed"
-	s := newServer(t, "--in-memory", "--stream-retention", "1s")
+	path := filepath.Join(t.TempDir(), "trimmed.keystone")
+	s := newServer(t, "--db", path)
 	c, read := s.as("any", "key", ""), newStreams(s.url)
 	in := tableInput(table, "pk:S")
 	in.StreamSpecification = &types.StreamSpecification{StreamEnabled: aws.Bool(true), StreamViewType: types.StreamViewTypeKeysOnly}
@@ -251,6 +252,10 @@ func TestStreamsRefused(t *testing.T) {
 	wantError(t, err, validation, "1 validation error detected: Value '0' at 'limit' failed to satisfy constraint: "+
 		"Member must have value greater than or equal to 1")
 
+	// What was there as long as anybody looked is soon gone.
+	s.stop(t)
+	s = newServer(t, "--db", path, "--stream-retention", "300ms")
+	c, read = s.as("any", "key", ""), newStreams(s.url)
 	var trimmed *streams.TrimmedDataAccessException
 	require.EventuallyWithT(t, func(t *assert.CollectT) {
 		_, err := at(arn)

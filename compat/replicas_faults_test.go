@@ -52,35 +52,22 @@ func (c *coast) addReplica(t *testing.T, table, region string) {
 func TestReplicaIsFilledOverKills(t *testing.T) {
 	east, west := newCoasts(t)
 	table := "filled"
-	killed := make(chan *coast)
-	lets := make(chan bool)
-	trip := func(c *coast) func() {
-		return func() {
-			killed <- c
-			<-lets
+	// killing makes the n-th call to the west from now on kill a server.
+	killing := func(c *coast, n int64) (killed <-chan struct{}) {
+		done := make(chan struct{})
+		west.front.trip = func() {
+			c.kill()
+			close(done)
 		}
+		west.front.left.Store(n)
+		return done
 	}
-	west.front.trip = trip(west)
-	west.front.left.Store(5) // describe, greet, create, and then items
-	go func() {
-		c := <-killed
-		c.kill()
-		close(lets)
-	}()
+	killed := killing(west, 5) // describe, greet, create, and then items
 	east.makeReplica(t, table)
-	<-lets
-	lets = make(chan bool)
-	dead := make(chan bool)
-	west.front.trip = trip(east)
-	west.front.left.Store(3)
-	go func() {
-		c := <-killed
-		c.kill()
-		close(lets)
-		close(dead)
-	}()
+	<-killed
+	killed = killing(east, 3)
 	west.start(t)
-	<-dead
+	<-killed
 	d, err := west.client().DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: &table})
 	require.NoError(t, err)
 	assert.Equal(t, types.TableStatusCreating, d.Table.TableStatus, "half a replica is none")

@@ -225,14 +225,14 @@ func TestTableDelay(t *testing.T) {
 	c = newServer(t, "--in-memory", "--table-delay", "300ms").client()
 	_, err = c.CreateTable(t.Context(), tableInput(table, "pk:S"))
 	require.NoError(t, err)
-	const least, most, all = 20 * time.Millisecond, time.Second, 5 * time.Minute
+	const least, most = 20 * time.Millisecond, time.Second
 	describe := &dynamodb.DescribeTableInput{TableName: &table}
 	exists := dynamodb.NewTableExistsWaiter(c, func(o *dynamodb.TableExistsWaiterOptions) { o.MinDelay, o.MaxDelay = least, most })
-	require.NoError(t, exists.Wait(t.Context(), describe, all))
+	require.NoError(t, exists.Wait(t.Context(), describe, waitMax))
 	_, err = c.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &table, Item: item{"pk": str("a")}})
 	require.NoError(t, err)
 	_, err = c.DeleteTable(t.Context(), &dynamodb.DeleteTableInput{TableName: &table})
 	require.NoError(t, err)
 	gone := dynamodb.NewTableNotExistsWaiter(c, func(o *dynamodb.TableNotExistsWaiterOptions) { o.MinDelay, o.MaxDelay = least, most })
-	require.NoError(t, gone.Wait(t.Context(), describe, all))
+	require.NoError(t, gone.Wait(t.Context(), describe, waitMax))
 }

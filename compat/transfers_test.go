@@ -252,7 +252,8 @@ func TestBulkPutErrors(t *testing.T) {
 	wantError(t, err, notFound, "Requested resource not found: Bulk operation: "+*none+" not found")
 	// Cancelled, and then too late; another request with its token.
 	table, _ := newTable(t)
-	putObject(t, table+"/in/1", strings.Repeat(`{"Item":{"pk":{"S":"a"}}}`+"\n", 5000))
+	// At so many units a second it takes minutes.
+	putObject(t, table+"/in/1", strings.Repeat(`{"Item":{"pk":{"S":"a"}}}`+"\n", 500_000))
 	in := bulkInput(table)
 	in.MaxWriteRequestUnits, in.ClientToken = aws.Int64(1024), &table
 	out, err := db.StartBulkPutItems(ctx, in)

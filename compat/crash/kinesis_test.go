@@ -85,13 +85,24 @@ func TestDestinationsOverKills(t *testing.T) {
 		t.Skip("kills processes for some seconds")
 	}
 	d := &dataStream{rnd: rand.New(rand.NewPCG(seed, 41)), versions: map[string][]int{}}
-	endpoint := httptest.NewServer(d)
-	defer endpoint.Close()
 	t.Setenv("AWS_ACCESS_KEY_ID", "local")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "local")
 	bin, file := binary(t), filepath.Join(t.TempDir(), "crash.keystone")
-	rnd, flags := rand.New(rand.NewPCG(seed, 40)), []string{"--kinesis-endpoint-url", endpoint.URL}
-	s, ctx := start(t, bin, file, flags...), t.Context()
+	rnd, ctx := rand.New(rand.NewPCG(seed, 40)), t.Context()
+	// Each process has an endpoint of its own. It ends with the last request that it got, so that none of a process
+	// that was killed is served between those of the next one.
+	var s *server
+	var endpoint *httptest.Server
+	begin := func() {
+		endpoint = httptest.NewServer(d)
+		s = start(t, bin, file, "--kinesis-endpoint-url", endpoint.URL)
+	}
+	end := func() {
+		s.kill()
+		endpoint.Close()
+	}
+	begin()
+	defer func() { end() }()
 	createTable(t, s)
 	a := s.call(ctx, "EnableKinesisStreamingDestination", object{"TableName": table, "StreamArn": deliveredARN})
 	require.True(t, a.ok(), "%+v", a)
@@ -115,8 +126,8 @@ func TestDestinationsOverKills(t *testing.T) {
 		if kill == deliveredKills {
 			break
 		}
-		s.kill()
-		s = start(t, bin, file, flags...)
+		end()
+		begin()
 	}
 	deadline := time.Now().Add(answerMax)
 	for pk, last := range acknowledged {
