@@ -14,9 +14,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/keystone-db/kstone/engine"
@@ -24,9 +26,11 @@ import (
 
 const arn = "arn:aws:kinesis:us-east-1:123456789012:stream/orders"
 
-// fake answers as Kinesis does. reject says which records fail, by number since the beginning.
+// fake answers as Kinesis does. reject says which records fail, by number since the beginning. Tests change and read it
+// by do alone.
 type fake struct {
 	t        *testing.T
+	mu       sync.Mutex
 	status   string
 	reject   func(n int) bool
 	refuse   func(n int) int // the status of a request; 0 takes it
@@ -38,6 +42,8 @@ type fake struct {
 
 func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if err != nil || !strings.Contains(r.Header.Get("Authorization"), "/us-east-1/kinesis/aws4_request") {
 		w.WriteHeader(http.StatusForbidden)
 		return
@@ -59,7 +65,7 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "Kinesis_20131202.DescribeStreamSummary":
 		_, _ = fmt.Fprintf(w, `{"StreamDescriptionSummary":{"StreamStatus":%q}}`, f.status)
 	case "Kinesis_20131202.PutRecords":
-		require.LessOrEqual(f.t, len(in.Records), 500)
+		assert.LessOrEqual(f.t, len(in.Records), 500)
 		if f.bad != "" && slices.ContainsFunc(in.Records, func(r putRecord) bool { return strings.HasPrefix(string(r.Data), f.bad) }) {
 			w.WriteHeader(http.StatusBadRequest)
 			_, _ = w.Write([]byte(`{"__type":"ValidationException","message":"1 validation error detected"}`))
@@ -75,6 +81,24 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		_, _ = fmt.Fprintf(w, `{"FailedRecordCount":0,"Records":[%s]}`, strings.Join(results, ","))
 	}
+}
+
+func (f *fake) do(change func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change()
+}
+
+// count returns how many requests came since the last count.
+func (f *fake) count() (n int) {
+	f.do(func() { n, f.requests = f.requests, 0 })
+	return n
+}
+
+// taken are the records that it took.
+func (f *fake) taken() (got []putRecord) {
+	f.do(func() { got = slices.Clone(f.got) })
+	return got
 }
 
 func open(t *testing.T, f *fake) *Client {
@@ -105,10 +129,10 @@ func TestPutKeepsTheOrder(t *testing.T) {
 			if err == nil {
 				break
 			}
-			f.got = nil // all fails six times in a row now and then: then all comes again
+			f.do(func() { f.got = nil }) // all fails six times in a row now and then: then all comes again
 		}
-		last := map[string]int{}
-		for _, r := range f.got {
+		got, last := f.taken(), map[string]int{}
+		for _, r := range got {
 			var n int
 			_, err := fmt.Sscan(string(r.Data), &n)
 			require.NoError(t, err)
@@ -117,7 +141,7 @@ func TestPutKeepsTheOrder(t *testing.T) {
 			}
 			last[r.PartitionKey] = n
 		}
-		require.Len(t, f.got, 1300)
+		require.Len(t, got, 1300)
 	}
 }
 
@@ -125,29 +149,30 @@ func TestPutInBatches(t *testing.T) {
 	f := &fake{}
 	c := open(t, f)
 	require.NoError(t, c.Put(t.Context(), arn, records(1001, 1001)))
-	require.Equal(t, 3, f.requests)
+	require.Equal(t, 3, f.count())
 	var large []engine.DataStreamRecord
 	for i := range 12 {
 		large = append(large, engine.DataStreamRecord{PartitionKey: fmt.Sprint(i), Data: bytes.Repeat([]byte("x"), 1<<20)})
 	}
-	f.requests = 0
 	require.NoError(t, c.Put(t.Context(), arn, large))
-	require.Equal(t, 3, f.requests, "4 MiB at once and no more")
+	require.Equal(t, 3, f.count(), "4 MiB at once and no more")
 }
 
 func TestPutFails(t *testing.T) {
 	f := &fake{reject: func(int) bool { return true }}
 	c := open(t, f)
 	require.ErrorContains(t, c.Put(t.Context(), arn, records(3, 3)), "ProvisionedThroughputExceededException: slow")
-	require.Equal(t, attemptsMax, f.requests)
+	require.Equal(t, attemptsMax, f.count())
 
-	f.reject, f.requests = nil, 0
-	f.refuse = func(n int) int { return map[bool]int{true: http.StatusServiceUnavailable}[n <= 2] }
+	f.do(func() {
+		f.reject = nil
+		f.refuse = func(n int) int { return map[bool]int{true: http.StatusServiceUnavailable}[n <= 2] }
+	})
 	require.NoError(t, c.Put(t.Context(), arn, records(3, 3)), "the third attempt")
-	f.refuse = func(int) int { return http.StatusForbidden }
-	f.requests = 0
+	f.do(func() { f.refuse = func(int) int { return http.StatusForbidden } })
+	f.count()
 	require.Error(t, c.Put(t.Context(), arn, records(3, 3)))
-	require.Equal(t, 1, f.requests, "that does not pass")
+	require.Equal(t, 1, f.count(), "that does not pass")
 	require.Error(t, of("http://127.0.0.1:1", c.credentials).Put(t.Context(), arn, records(1, 1)))
 }
 
@@ -165,9 +190,9 @@ func TestPutRefusedRecords(t *testing.T) {
 	require.True(t, ok, "%v", err)
 	require.Equal(t, []int{0, 650, 651, 1199}, refused.Records)
 	require.ErrorContains(t, err, "4 records are refused for good: kinesis: 400 ValidationException: 1 validation error detected")
-	require.Less(t, f.requests, 100)
-	last := map[string]int{}
-	for _, r := range f.got {
+	require.Less(t, f.count(), 100)
+	got, last := f.taken(), map[string]int{}
+	for _, r := range got {
 		var n int
 		_, err := fmt.Sscan(string(r.Data), &n)
 		require.NoError(t, err)
@@ -176,8 +201,8 @@ func TestPutRefusedRecords(t *testing.T) {
 		}
 		last[r.PartitionKey] = n
 	}
-	require.Len(t, f.got, 1196)
-	f.status = "DELETING"
+	require.Len(t, got, 1196)
+	f.do(func() { f.status = "DELETING" })
 	err = c.Put(t.Context(), arn, in)
 	require.ErrorIs(t, err, engine.ErrDataStreamNotActive)
 	_, ok = errors.AsType[*engine.DataStreamRefused](err)
@@ -188,11 +213,11 @@ func TestCheck(t *testing.T) {
 	f := &fake{status: "ACTIVE"}
 	c := open(t, f)
 	require.NoError(t, c.Check(t.Context(), arn))
-	f.status = "CREATING"
+	f.do(func() { f.status = "CREATING" })
 	require.ErrorIs(t, c.Check(t.Context(), arn), engine.ErrDataStreamNotActive)
 	require.ErrorIs(t, c.Check(t.Context(), arn+"2"), engine.ErrNoDataStream)
 	require.ErrorIs(t, c.Check(t.Context(), "arn:aws:dynamodb:us-east-1:123456789012:table/orders"), engine.ErrNoDataStream)
-	f.refuse = func(int) int { return http.StatusServiceUnavailable }
+	f.do(func() { f.refuse = func(int) int { return http.StatusServiceUnavailable } })
 	err := c.Check(t.Context(), arn)
 	require.Error(t, err)
 	require.NotErrorIs(t, err, engine.ErrNoDataStream)
