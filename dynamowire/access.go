@@ -58,7 +58,7 @@ type Access struct {
 	// StatementAccess says which table a PartiQL statement names and what it does with it; ok is false
 	// for one that does not parse. With nil, keys that may not do everything may not run statements at
 	// all.
-	StatementAccess func(statement string) (table string, action StatementAction, ok bool)
+	StatementAccess func(statement string) (table, index string, action StatementAction, ok bool)
 	// Policies decides by the resource policies, which may deny what a key may do and allow what it may
 	// not; nil when there are none.
 	Policies api.Authorizer
@@ -159,7 +159,9 @@ func (c *caller) who() *api.Caller {
 func (c *caller) mayBatch(ctx context.Context, in *api.BatchExecuteStatementInput) context.Context {
 	denied := map[int]*api.Error{}
 	for i := range in.Statements {
-		if err := c.lacks(in, c.statement(nil, in.Statements[i].Statement.Value)); err != nil {
+		s := &in.Statements[i]
+		alone := &api.ExecuteStatementInput{Statement: s.Statement, Parameters: s.Parameters, ReturnConsumedCapacity: in.ReturnConsumedCapacity}
+		if err := c.lacks(alone, c.statement(nil, s.Statement.Value)); err != nil {
 			denied[i] = err
 		}
 	}
@@ -350,11 +352,11 @@ func (c *caller) statement(dst []need, text string) []need {
 	if c.access.StatementAccess == nil {
 		return append(dst, need{action: c.op})
 	}
-	table, action, ok := c.access.StatementAccess(text)
+	table, index, action, ok := c.access.StatementAccess(text)
 	if !ok {
 		return dst
 	}
-	return append(dst, need{action: string(action), table: table})
+	return append(dst, need{action: string(action), table: table, index: index})
 }
 
 // tableMembers are the members by which requests name tables, where there is no TableName.

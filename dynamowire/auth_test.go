@@ -84,9 +84,9 @@ func guardedBy(t *testing.T, file string, at time.Time) *Handler {
 	require.NoError(t, err)
 	return NewHandler(open{}, Options{
 		Clock: func() time.Time { return at }, Verifier: sigv4.NewVerifier("us-east-1", keys),
-		StatementAccess: func(s string) (string, StatementAction, bool) {
+		StatementAccess: func(s string) (string, string, StatementAction, bool) {
 			action, table, ok := strings.Cut(s, " ")
-			return table, StatementAction(action), ok
+			return table, "", StatementAction(action), ok
 		},
 	})
 }

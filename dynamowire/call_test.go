@@ -102,8 +102,8 @@ func keyOf(t *testing.T, id string) *sigv4.Key {
 // TestMay: rights of a key are those of the HTTP door (TestAccess), for requests from anywhere.
 func TestMay(t *testing.T) {
 	clerk, reader := keyOf(t, "CLERK"), keyOf(t, "READER")
-	access := Access{Region: "eu-west-1", Account: "1", StatementAccess: func(s string) (string, StatementAction, bool) {
-		return s, StatementSelect, true
+	access := Access{Region: "eu-west-1", Account: "1", StatementAccess: func(s string) (string, string, StatementAction, bool) {
+		return s, "", StatementSelect, true
 	}}
 	const text = "AccessDeniedException: User: arn:aws:iam::1:user/clerk is not authorized to perform: dynamodb:%s on " +
 		"resource: arn:aws:dynamodb:eu-west-1:1:table/T%p because no identity-based policy allows the dynamodb:%s action"

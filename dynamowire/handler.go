@@ -57,7 +57,7 @@ type Options struct {
 	Verifier *sigv4.Verifier
 	// Account and StatementAccess are those of Access.
 	Account         string
-	StatementAccess func(statement string) (table string, action StatementAction, ok bool)
+	StatementAccess func(statement string) (table, index string, action StatementAction, ok bool)
 	// Policies is that of Access.
 	Policies api.Authorizer
 }

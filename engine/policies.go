@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 
@@ -21,6 +22,8 @@ type policed struct {
 	arn   string
 	table string
 	label string // of a stream; empty for the table
+	// stream says of a label whether there is such a stream of the table.
+	stream func(label string) bool
 }
 
 // policedOf reads a ResourceArn that was checked. The policy belongs to the database's own ARN, whatever
@@ -28,10 +31,19 @@ type policed struct {
 func (db *core) policedOf(arn string) policed {
 	if path, ok := validate.Stream(arn); ok {
 		table, label, _ := strings.Cut(path, catalog.StreamInfix)
-		return policed{arn: db.tableARN(path), table: table, label: label}
+		return db.policedPart(table, label)
 	}
-	name := tableName(arn)
-	return policed{arn: db.tableARN(name), table: name}
+	return db.policedPart(tableName(arn), "")
+}
+
+// policedPart is a table, or with a label its stream.
+func (db *core) policedPart(table, label string) policed {
+	p := policed{arn: db.tableARN(table), table: table, label: label}
+	if label != "" {
+		p.arn = db.tableARN(catalog.StreamPath(table, label))
+		p.stream = func(label string) bool { return db.catalog.Stream(catalog.StreamPath(table, label)) != nil }
+	}
+	return p
 }
 
 // of is the policy in a record, nil for none, and whether the record has the resource at all.
@@ -39,7 +51,7 @@ func (p *policed) of(r *catalog.Record) (*catalog.Policy, bool) {
 	if p.label == "" {
 		return r.Policy, true
 	}
-	if r.Stream == nil || r.Stream.Label != p.label {
+	if !p.stream(p.label) {
 		return nil, false
 	}
 	if at, ok := r.StreamPolicies[p.label]; ok {
@@ -54,9 +66,12 @@ func (p *policed) set(r *catalog.Record, at *catalog.Policy) {
 		r.Policy = at
 		return
 	}
-	r.StreamPolicies = nil
+	maps.DeleteFunc(r.StreamPolicies, func(label string, _ catalog.Policy) bool { return label == p.label || !p.stream(label) })
 	if at != nil {
-		r.StreamPolicies = map[string]catalog.Policy{p.label: *at}
+		if r.StreamPolicies == nil {
+			r.StreamPolicies = map[string]catalog.Policy{}
+		}
+		r.StreamPolicies[p.label] = *at
 	}
 }
 
@@ -169,7 +184,7 @@ func (db *core) checkPolicy(ctx context.Context, p *policed, document string, co
 
 // setPolicy puts the policy of a CreateTable into its record.
 func (db *core) setPolicy(ctx context.Context, r *catalog.Record, document string) error {
-	p := policed{arn: db.tableARN(r.Table.Name), table: r.Table.Name}
+	p := db.policedPart(r.Table.Name, "")
 	if err := db.checkPolicy(ctx, &p, document, true); err != nil {
 		return err
 	}
@@ -260,10 +275,11 @@ func (db *core) authorize(who *api.Caller, right *api.Right, in any) api.Decisio
 	if t == nil {
 		return api.PolicySilent
 	}
-	p := policed{arn: db.tableARN(right.Table), table: right.Table}
-	if label, ok := strings.CutPrefix(right.Part, catalog.StreamInfix); ok {
-		p.arn, p.label = p.arn+right.Part, label
+	label, isStream := strings.CutPrefix(right.Part, catalog.StreamInfix)
+	if !isStream {
+		label = ""
 	}
+	p := db.policedPart(right.Table, label)
 	at, _ := p.of(&t.Record)
 	if at == nil {
 		return api.PolicySilent

@@ -6,9 +6,7 @@ import (
 
 	"github.com/keystone-db/kstone/engine/api"
 	"github.com/keystone-db/kstone/engine/attr"
-	"github.com/keystone-db/kstone/engine/catalog"
 	"github.com/keystone-db/kstone/engine/plan"
-	"github.com/keystone-db/kstone/partiql"
 )
 
 // enclosing is the operation that a right is part of: only those of transactions are told of.
@@ -24,26 +22,8 @@ func enclosing(in any) (operation string, ok bool) {
 	return "", false
 }
 
-// scansAll says whether a statement reads a whole table or index, and whether that can be told. Of several statements
-// each must name the key of an item.
-func (db *core) scansAll(t *catalog.Table, in any) (scans, known bool) {
-	one, ok := in.(*api.ExecuteStatementInput)
-	if !ok {
-		return false, true
-	}
-	b, err := db.bindStatement(one.Statement.Value, one.Parameters)
-	if err != nil {
-		return false, false
-	}
-	if !b.IsRead() {
-		return false, true
-	}
-	s, err := b.Select(&t.Table, new(partiql.Options))
-	return err == nil && s.Key == nil && !s.Query, err == nil
-}
-
 // attributesOf are the top-level attributes that a request names with a right, in keys, items and expressions; known is
-// false when an expression cannot be read. Statements are not looked into.
+// false when an expression cannot be read.
 func (db *core) attributesOf(right *api.Right, in any) (names []string, known bool) {
 	c := nameCollector{db: db, known: true}
 	switch in := in.(type) {

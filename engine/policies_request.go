@@ -2,7 +2,6 @@ package engine
 
 import (
 	"reflect"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -50,11 +49,7 @@ func (db *core) describeRequest(r *policy.Request, doc *policy.Policy, t *catalo
 		r.Keys[policy.KeyEnclosingOperation] = []string{operation}
 	}
 	if strings.HasPrefix(right.Action, "PartiQL") {
-		r.Unknown[policy.KeyLeadingKeys], r.Unknown[policy.KeyAttributes] = true, true
-		if doc.Asks(policy.KeyFullTableScan) {
-			scans, known := db.scansAll(t, in)
-			r.Keys[policy.KeyFullTableScan], r.Unknown[policy.KeyFullTableScan] = []string{strconv.FormatBool(scans)}, !known
-		}
+		db.describeStatements(r, doc, t, right, in)
 		return
 	}
 	if doc.Asks(policy.KeyAttributes) {

@@ -3,6 +3,7 @@ package engine
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -124,6 +125,34 @@ func TestPolicyOfAStream(t *testing.T) {
 	require.Equal(t, api.PolicySilent, d.Authorize(who, &api.Right{Action: "DescribeStream", Table: "orders", Part: part}, &api.DescribeStreamInput{}))
 	_, err = d.GetResourcePolicy(t.Context(), &api.GetResourcePolicyInput{ResourceArn: api.Some(stream + "0")})
 	requireError(t, err, api.ResourceNotFound, "Requested resource not found: Stream: "+part[len("/stream/"):]+"0 not found for Table: orders")
+
+	// Behind a newer stream the old one is there for a day, and its policy with it.
+	var newer string
+	for _, on := range []bool{false, true} {
+		in := &api.UpdateTableInput{TableName: api.Some("orders"), StreamSpecification: &api.StreamSpecification{StreamEnabled: api.Some(on)}}
+		if on {
+			in.StreamSpecification.StreamViewType = api.Some("KEYS_ONLY")
+		}
+		d.clock.add(time.Second)
+		out, err := d.UpdateTable(t.Context(), in)
+		require.NoError(t, err)
+		newer = out.TableDescription.LatestStreamArn.Value
+	}
+	require.NotEqual(t, stream, newer)
+	_, err = d.PutResourcePolicy(t.Context(), &api.PutResourcePolicyInput{ResourceArn: api.Some(newer), Policy: api.Some(document)})
+	require.NoError(t, err)
+	denied := func() api.Decision {
+		return d.Authorize(who, &api.Right{Action: "GetRecords", Table: "orders", Part: part}, &api.GetRecordsInput{})
+	}
+	require.Equal(t, api.PolicyDenies, denied())
+	got, err := d.GetResourcePolicy(t.Context(), &api.GetResourcePolicyInput{ResourceArn: api.Some(stream)})
+	require.NoError(t, err)
+	require.Equal(t, document, got.Policy.Value)
+	d.clock.add(2 * DefaultStreamRetention)
+	require.NoError(t, d.Work(t.Context()))
+	require.Equal(t, api.PolicySilent, denied())
+	_, err = d.GetResourcePolicy(t.Context(), &api.GetResourcePolicyInput{ResourceArn: api.Some(stream)})
+	requireCode(t, err, api.ResourceNotFound)
 }
 
 // TestAuthorizeByLeadingKeys: which partition keys a request is about, for every operation that has some; what

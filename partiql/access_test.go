@@ -17,11 +17,14 @@ func TestAccess(t *testing.T) {
 		"EXPLAIN DELETE FROM Pets WHERE a = 1":                 "PartiQLSelect",
 		"/* SELECT * FROM x */ DELETE FROM Pets -- FROM other": "PartiQLDelete",
 	} {
-		table, right, ok := Access(text)
+		table, _, right, ok := Access(text)
 		require.True(t, ok, text)
 		require.Equal(t, "Pets", table, text)
 		require.Equal(t, want, right, text)
 	}
-	_, _, ok := Access("DELETE Pets")
+	_, index, _, ok := Access("SELECT * FROM Pets.byG")
+	require.True(t, ok)
+	require.Equal(t, "byG", index)
+	_, _, _, ok = Access("DELETE Pets")
 	require.False(t, ok)
 }

@@ -223,21 +223,7 @@ func (d *door) secure(listeners []net.Listener) []net.Listener {
 }
 
 // statementAccess says what a PartiQL statement needs, for access keys that may not do everything.
-func statementAccess(text string) (table string, action dynamowire.StatementAction, ok bool) {
-	prepared, err := partiql.Parse(text)
-	if err != nil {
-		return "", "", false
-	}
-	action = dynamowire.StatementSelect
-	if !prepared.Explain {
-		switch prepared.Statement.(type) {
-		case *partiql.Insert:
-			action = dynamowire.StatementInsert
-		case *partiql.Update:
-			action = dynamowire.StatementUpdate
-		case *partiql.Delete:
-			action = dynamowire.StatementDelete
-		}
-	}
-	return prepared.Statement.Source().Table, action, true
+func statementAccess(text string) (table, index string, action dynamowire.StatementAction, ok bool) {
+	table, index, right, ok := partiql.Access(text)
+	return table, index, dynamowire.StatementAction(right), ok
 }

@@ -219,11 +219,11 @@ func TestStatementAccess(t *testing.T) {
 		`EXISTS(SELECT * FROM T WHERE a = 1)`:   dynamowire.StatementSelect,
 		"\n update\tT set b=1 where a='DELETE'": dynamowire.StatementUpdate,
 	} {
-		table, action, ok := statementAccess(text)
+		table, _, action, ok := statementAccess(text)
 		require.True(t, ok, text)
 		require.Equal(t, "T", table, text)
 		require.Equal(t, want, action, text)
 	}
-	_, _, ok := statementAccess("DROP TABLE T")
+	_, _, _, ok := statementAccess("DROP TABLE T")
 	require.False(t, ok)
 }
