@@ -130,3 +130,27 @@ func TestACounterThatEndsWakesTheFlusher(t *testing.T) {
 	mustPut(t, db, testKey(1, "a"), "v")
 	require.Equal(t, "v", mustGet(t, db, testKey(1, "a")))
 }
+
+// TestABackupBesideANewEpoch gives its objects numbers that no object of the copy will get, also when the
+// database takes a new epoch while it is copied.
+func TestABackupBesideANewEpoch(t *testing.T) {
+	db := manualDB(t, vfs.NewMemFS(1), nil)
+	mustPut(t, db, testKey(1, "a"), "v")
+	require.NoError(t, db.pass(passAll))
+	mustPut(t, db, testKey(2, "b"), "v") // in memory: a table of the copy's own
+	epoch := db.super.Epoch
+	renewed := sync.OnceValue(db.renewEpoch)
+	_, err := db.Backup(t.Context(), copyPath, BackupOptions{Progress: func(int64, int64) {
+		assert.NoError(t, renewed())
+	}})
+	require.NoError(t, err)
+	require.Greater(t, db.super.Epoch, epoch)
+	copied, err := openCopy(db.opts.FS, copyPath, func(*copyFile) error { return nil })
+	require.NoError(t, err)
+	defer copied.close()
+	require.Len(t, copied.state.Tables, 2)
+	for num := range copied.state.Tables {
+		require.LessOrEqual(t, base.LSN(num).Epoch(), copied.super.Epoch)
+	}
+	require.LessOrEqual(t, base.LSN(copied.super.ManifestLog).Epoch(), copied.super.Epoch)
+}

@@ -42,7 +42,8 @@ type Options struct {
 	Database   log.DatabaseID
 	WrappedKey []byte
 	Keys       *crypt.Keys
-	// Epoch is at least that of all numbers in the file: the first open takes the next one.
+	// Epoch is at least that of all numbers that are copied: the first open takes the next one, or one
+	// behind those of NextObject.
 	Epoch base.Epoch
 	// Origin says what the file is a copy of; nil for a database that begins here.
 	Origin *superblock.Origin
@@ -102,10 +103,19 @@ func New(out vfs.File, opts Options) (*File, error) {
 		if err := f.zeros(e); err != nil {
 			return nil, err
 		}
-		f.state.Segments[opts.NextObject()] = e
+		f.state.Segments[f.nextObject()] = e
 		f.at = e.End()
 	}
 	return f, nil
+}
+
+// nextObject numbers an object. The database that is copied may have taken a new epoch since the copy was
+// begun, and the first open must not give the same numbers again.
+func (f *File) nextObject() base.ObjectNum {
+	n := f.opts.NextObject()
+	epoch := max(f.opts.Epoch, base.LSN(n).Epoch())
+	f.opts.Epoch, f.super.Epoch = epoch, epoch
+	return n
 }
 
 // Timeline of the file.
@@ -203,7 +213,7 @@ func (f *File) Add(ctx context.Context, e base.Entry, newKey bool) error {
 	if f.writer == nil {
 		f.table.Reset()
 		opts := f.opts.TableOptions(f.level)
-		opts.DatabaseID, opts.Num = table.DatabaseID(f.opts.Database), f.opts.NextObject()
+		opts.DatabaseID, opts.Num = table.DatabaseID(f.opts.Database), f.nextObject()
 		opts.Keys, opts.Rand = f.opts.Keys, f.opts.Rand
 		f.writer = table.NewWriter(&f.table, opts)
 	}
@@ -306,7 +316,7 @@ func (f *File) manifest() error {
 	if _, err := io.ReadFull(f.opts.Rand, salt[:]); err != nil {
 		return fmt.Errorf("draw a salt: %w", err)
 	}
-	id := f.opts.NextObject()
+	id := f.nextObject()
 	term, err := log.NewTerm(log.Ident{Log: id, Database: f.opts.Database}, f.opts.Epoch, salt, f.opts.Keys)
 	if err != nil {
 		return err
