@@ -126,13 +126,21 @@ func (db *DB) finishWritten(u *update, p place) error {
 func (db *DB) runLocked(
 	ctx context.Context, u *update, named []storage.Named, fn func(storage.Tx) error,
 ) (p place, err error) {
-	defer func() { db.keys.unlockAll(u.wants) }()
+	panicked := true
+	defer func() {
+		db.keys.unlockAll(u.wants)
+		if panicked && u.seq != 0 {
+			db.seqs.finish(u.seq) // whoever recovers goes on with the database
+		}
+	}()
 	for i := range named {
 		if err := db.readNamed(u, &named[i]); err != nil {
 			return place{}, err
 		}
 	}
-	if err := fn(u); err != nil || len(u.ops) == 0 {
+	err = fn(u)
+	panicked = false
+	if err != nil || len(u.ops) == 0 {
 		u.reveals = true
 		return place{}, err
 	}

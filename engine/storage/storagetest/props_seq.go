@@ -96,7 +96,14 @@ func checkWatermarkAbandoned(t testing.TB, open Open) {
 		return nil
 	})
 	require.ErrorIs(t, err, storage.ErrTooLarge)
-	seqs = append(seqs, tooLarge)
+	var inPanic storage.Seq
+	require.PanicsWithError(t, errMine.Error(), func() {
+		_ = e.update(exclusive(k), func(tx storage.Tx) error {
+			inPanic = tx.Seq()
+			panic(errMine)
+		})
+	})
+	seqs = append(seqs, tooLarge, inPanic)
 	for _, seq := range seqs {
 		mark, err := e.s.Watermark(e.ctx, seq-1)
 		require.NoError(t, err)
