@@ -52,7 +52,7 @@ func (a *archiver) begin(ctx context.Context) error {
 	switch a.continues(at) {
 	case logGoesOn:
 		a.next, a.nextLSN, a.baseAt = at, lsn+1, newest.Millis
-		a.hold.Store(uint64(a.nextLSN))
+		a.holdAt(a.nextLSN)
 		a.tell(lsn, 0)
 	case logHasGap:
 		a.gap.Store(true)
@@ -195,12 +195,16 @@ func (a *archiver) takeView(anew bool) *copyView {
 	if !anew {
 		return a.db.view("archive")
 	}
-	a.hold.Store(uint64(a.db.tailLSN())) // before the view's LSN is read: no pass moves the tail past it
+	tail := a.db.tailLSN()
+	a.mu.Lock()
+	a.gap.Store(false)         // there may be another one before this is over
+	a.hold.Store(uint64(tail)) // before the view's LSN is read: no pass moves the tail past it
+	a.mu.Unlock()
 	v := a.db.view("archive")
+	a.db.opts.hooks.afterView.call()
 	a.pending = nil
 	a.next, a.nextLSN = v.next, v.lsn+1
-	a.hold.Store(uint64(a.nextLSN))
-	a.gap.Store(false)
+	a.holdAt(a.nextLSN)
 	return v
 }
 

@@ -71,14 +71,7 @@ func TestTheLogGoesOnWhileAChunkIsRead(t *testing.T) {
 			return nil
 		}
 		again = true
-		db.archiver.failing.Store(true)
-		db.archiver.press(true)
-		laps := db.wal.stats.claims + uint64(2*len(db.wal.segmentsLocked()))
-		for i := 0; db.wal.stats.claims < laps; i++ {
-			require.NoError(t, a.put(crashKey(1, 1, i), 3000))
-			require.NoError(t, db.pass(passAll))
-			require.NoError(t, db.tendRing())
-		}
+		a.goOnWithout()
 		return nil
 	}})
 	require.NoError(t, db.archiver.ship(t.Context()))
@@ -98,6 +91,41 @@ func TestTheLogGoesOnWhileAChunkIsRead(t *testing.T) {
 	}
 	_, _, err := a.restore(PointInTime{LSN: a.points[1].lsn})
 	require.ErrorContains(t, err, "are missing in the archive")
+}
+
+// goOnWithout lets the log go on without the archive, for two laps.
+func (a *archiveDB) goOnWithout() {
+	db := a.lsm()
+	db.archiver.failing.Store(true)
+	db.archiver.press(true)
+	laps := db.wal.stats.claims + uint64(2*len(db.wal.segmentsLocked()))
+	for i := 0; db.wal.stats.claims < laps; i++ {
+		require.NoError(a.t, a.put(crashKey(1, 1, i), 3000))
+		require.NoError(a.t, db.pass(passAll))
+		require.NoError(a.t, db.tendRing())
+	}
+}
+
+// TestTheLogGoesOnWhileABaseBackupBegins: what stood behind its view is gone before the archive holds it, and
+// another base backup is needed.
+func TestTheLogGoesOnWhileABaseBackupBegins(t *testing.T) {
+	h := &hooks{}
+	a := newArchiveDB(t, func(o *Options) { o.SegmentBytes, o.LogBytes, o.hooks = 128<<10, 256<<10, h })
+	h.afterView = func() {
+		h.afterView = nil
+		a.goOnWithout()
+	}
+	for range 3 {
+		require.NoError(t, a.round())
+		a.step(3)
+	}
+	require.NoError(t, a.round())
+	require.Nil(t, h.afterView)
+	require.Equal(t, 1, a.lsm().ArchiveStatus().Gaps)
+	last := a.points[len(a.points)-1]
+	state, _, err := a.restore(PointInTime{Time: last.at})
+	require.NoError(t, err)
+	require.Empty(t, diffOf(last.state, state))
 }
 
 // TestTheLastSecondBeforeAGap is restored: the archive has everything up to then, and what is missing is later.

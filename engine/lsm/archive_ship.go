@@ -217,9 +217,7 @@ func (a *archiver) put(ctx context.Context, c *archived.Chunk) error {
 	a.last = c.Start.Seq
 	a.pending = nil
 	a.next, a.nextLSN = c.End, c.LastLSN+1
-	if !a.gap.Load() {
-		a.hold.Store(uint64(a.nextLSN))
-	}
+	a.holdAt(a.nextLSN)
 	a.tell(c.LastLSN, c.Until)
 	a.db.wake() // there may be writers that wait for the room
 	return nil

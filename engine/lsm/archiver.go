@@ -45,8 +45,10 @@ type archiver struct {
 	store archive.Store
 	wake  chan struct{}
 	// hold is the LSN of the first frame that is not shipped: the tail is not moved past it.
-	hold    atomic.Uint64
-	gap     atomic.Bool // the log went on without the archive
+	hold atomic.Uint64
+	// gap: what is in the archive and what can be shipped do not meet; only a base backup helps. The flusher
+	// sets it when the log goes on without the archive, and hold to noHold with it, under the mutex.
+	gap     atomic.Bool
 	failing atomic.Bool // the last shipment failed
 	based   atomic.Bool // there is a base backup
 	pressed int64       // since when writers wait for the archive; used by the flusher
@@ -130,6 +132,16 @@ func (a *archiver) holdLSN() base.LSN {
 		return noHold
 	}
 	return base.LSN(a.hold.Load())
+}
+
+// holdAt holds the tail of the log back at an LSN, unless the log goes on without the archive: what it held
+// until then may be gone.
+func (a *archiver) holdAt(lsn base.LSN) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.gap.Load() {
+		a.hold.Store(uint64(lsn))
+	}
 }
 
 // poke asks for a shipment; it never blocks.
@@ -217,6 +229,7 @@ func (a *archiver) round(ctx context.Context) error {
 			if _, e := a.store.List(ctx, archived.BasePrefix(a.timeline()), ""); e != nil {
 				return e // nothing is copied while the archive is away
 			}
+			a.failing.Store(false) // writers wait a little for what is shipped behind the base backup
 			a.startBase(ctx, true)
 		} else if a.db.millis()-a.baseAt >= a.db.opts.ArchiveBaseEvery.Milliseconds() {
 			a.startBase(ctx, false)
@@ -286,9 +299,9 @@ func (a *archiver) press(waiting bool) {
 	a.pressed = 0
 	a.mu.Lock()
 	a.status.Gaps++
-	a.mu.Unlock()
 	a.gap.Store(true)
 	a.hold.Store(noHold)
+	a.mu.Unlock()
 	a.db.log("the log goes on without its archive, which has a gap until its next base backup",
 		fmt.Errorf("lsm: the log is full of what the archive has not taken"))
 	a.db.wake()
@@ -336,7 +349,9 @@ func (m *marker) mark(ctx context.Context, db *DB) error {
 
 // note writes a frame that changes nothing.
 func (db *DB) note(ctx context.Context, n int, fill func(payload []byte)) (base.LSN, error) {
-	db.inFlight.RLock()
+	if !db.inFlight.TryRLock() {
+		return 0, storage.ErrClosed // by Close, which waits for the goroutine that writes marks
+	}
 	defer db.inFlight.RUnlock()
 	if db.closed.Load() {
 		return 0, storage.ErrClosed

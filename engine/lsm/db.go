@@ -109,6 +109,7 @@ type hooks struct {
 	afterWrite   hook            // written, not published
 	sealed       func(crypt.Use) // everything that is encrypted
 	beforeRecord hook            // a pass has synced its tables, the record is not written
+	afterView    hook            // the archive has a view for a base backup, and does not hold the log from there on yet
 }
 
 func defaultWorkers() int { return min(max(1, runtime.GOMAXPROCS(0)/2), WorkersMax) }

@@ -21,7 +21,10 @@ func (db *DB) Stats(ctx context.Context, r storage.Range) (storage.Stats, error)
 		return storage.Stats{}, storage.ErrClosed
 	}
 	sum, err := db.estimate(ctx, r)
-	if err == nil && !sum.Exact && sum.Keys <= statsCountMax {
+	if err != nil {
+		return storage.Stats{}, db.readError(err)
+	}
+	if !sum.Exact && sum.Keys <= statsCountMax {
 		counted, err := db.countRange(ctx, r)
 		switch {
 		case errors.Is(err, storage.ErrCorrupt): // the estimate stands
@@ -29,7 +32,7 @@ func (db *DB) Stats(ctx context.Context, r storage.Range) (storage.Stats, error)
 			return counted, err
 		}
 	}
-	return sum, err
+	return sum, nil
 }
 
 func (db *DB) estimate(ctx context.Context, r storage.Range) (storage.Stats, error) {

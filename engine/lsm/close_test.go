@@ -1,0 +1,231 @@
+package lsm
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/keystone-db/kstone/engine/lsm/internal/vfs"
+	"github.com/keystone-db/kstone/engine/storage"
+)
+
+// TestCloseAndTheMarksOfAnArchive do not wait for each other: Close stands before updates that are under way,
+// and waits for whoever writes the marks.
+func TestCloseAndTheMarksOfAnArchive(t *testing.T) {
+	a := newArchiveDB(t, nil)
+	db := a.lsm()
+	begun, release := make(chan struct{}), make(chan struct{})
+	updated, closed := make(chan error, 1), make(chan error, 1)
+	key := []byte(crashKey(1, 1, 1))
+	go func() {
+		updated <- db.Update(t.Context(), []storage.Named{{Key: key}}, storage.UpdateOptions{}, func(storage.Tx) error {
+			close(begun)
+			<-release
+			return nil
+		})
+	}()
+	<-begun
+	go func() { closed <- db.Close() }()
+	for db.inFlight.TryRLock() { // until Close waits
+		db.inFlight.RUnlock()
+		runtime.Gosched()
+	}
+	_, err := db.note(t.Context(), markBytes, func([]byte) {})
+	require.ErrorIs(t, err, storage.ErrClosed)
+	close(release)
+	require.NoError(t, <-updated)
+	require.NoError(t, <-closed)
+}
+
+const (
+	// closeAfter calls the database is closed.
+	closeAfter = 200
+	// writtenSpace has the keys that are written; from droppedSpace on spaces are dropped.
+	writtenSpace, droppedSpace = 1, 10
+)
+
+// besideClose is a database that everybody uses while it is closed.
+type besideClose struct {
+	*DB
+	t      *testing.T
+	calls  atomic.Int64
+	enough context.Context //nolint:containedctx // ends after closeAfter calls
+	called context.CancelFunc
+
+	mu       sync.Mutex
+	answered map[string]string // what was written
+}
+
+// TestEveryCallBesideClose does what it is asked or says that the database is closed: no other error, no wait
+// without an end, and nothing that was answered is lost.
+func TestEveryCallBesideClose(t *testing.T) {
+	small := func(o Options) Options {
+		tiny(&o)
+		o.Workers = 2
+		return o
+	}
+	for name, opts := range map[string]Options{
+		"in memory": {InMemory: true},
+		"mapped":    small(Options{MmapReads: true, Sync: SyncOff}),
+		"interval":  small(Options{Sync: SyncInterval, SyncInterval: time.Millisecond, FS: vfs.NewMemFS(1)}),
+		"sealed": small(Options{
+			FS: vfs.NewMemFS(1), EncryptionKey: ownersKey,
+			Archive: newMemArchive(), Clock: newTestClock().read, ArchiveEvery: time.Millisecond,
+		}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := ""
+			if !opts.InMemory {
+				path = filepath.Join(t.TempDir(), "x.keystone")
+			}
+			db, err := Open(path, opts)
+			require.NoError(t, err)
+			b := &besideClose{DB: db, t: t, answered: map[string]string{}}
+			b.enough, b.called = context.WithCancel(t.Context())
+			b.run()
+			if opts.InMemory {
+				return
+			}
+			again, err := Open(path, opts)
+			require.NoError(t, err)
+			defer func() { require.NoError(t, again.Close()) }()
+			for key, value := range b.answered {
+				require.Equal(t, value, getString(t, again, key))
+			}
+		})
+	}
+}
+
+// run closes the database while everybody calls, and returns when all were told.
+func (b *besideClose) run() {
+	ctx := context.Background()
+	var callers sync.WaitGroup
+	for name, call := range map[string]func(i int) error{
+		"write": func(i int) error { return b.write(0, i) },
+		"more":  func(i int) error { return b.write(1, i) },
+		"get": func(i int) error {
+			_, err := b.Get(ctx, []byte(crashKey(writtenSpace, byte(i), i%100)))
+			return err
+		},
+		"scan":  func(i int) error { return b.scan(i%2 == 0) },
+		"stats": func(int) error { _, err := b.Stats(ctx, storage.Range{}); return err },
+		"drop":  b.drop,
+		"fork":  func(int) error { return b.fork() },
+		"copy":  b.copyOut,
+		"wait":  func(int) error { return b.wait() },
+	} {
+		callers.Go(func() { b.callOn(name, call) })
+	}
+	<-b.enough.Done()
+	require.NoError(b.t, b.Close())
+	b.Metrics()
+	callers.Wait()
+}
+
+// callOn calls until it is told that the database is closed.
+func (b *besideClose) callOn(name string, call func(i int) error) {
+	for i := 0; ; i++ {
+		over := b.closed.Load()
+		err := call(i)
+		if b.calls.Add(1) >= closeAfter {
+			b.called()
+		}
+		if errors.Is(err, storage.ErrClosed) || !assert.NoError(b.t, err, name) ||
+			!assert.False(b.t, over, "%s goes on after Close", name) {
+			b.called()
+			return
+		}
+	}
+}
+
+// write has keys of its own for each writer.
+func (b *besideClose) write(writer, i int) error {
+	key := crashKey(writtenSpace, byte(i), 2*(i%50)+writer)
+	value := fmt.Sprintf("%0300d", i)
+	err := applyPut(b.DB, key, value)
+	if err == nil {
+		b.mu.Lock()
+		b.answered[key] = value
+		b.mu.Unlock()
+	}
+	return err
+}
+
+func (b *besideClose) scan(reverse bool) error {
+	ctx := context.Background()
+	snap, err := b.Snapshot(ctx, storage.SnapshotOptions{})
+	if err != nil {
+		return err
+	}
+	defer snap.Close()
+	it, err := snap.Iter(ctx, storage.Range{}, storage.IterOptions{Reverse: reverse})
+	if err != nil {
+		return err
+	}
+	defer it.Close()
+	var keys [][]byte
+	for it.Next() {
+		keys = append(keys, bytes.Clone(it.Key()))
+	}
+	if err := it.Err(); err != nil {
+		return err
+	}
+	_, err = snap.GetMany(ctx, keys)
+	return err
+}
+
+func (b *besideClose) drop(i int) error {
+	space := byte(droppedSpace + i%200)
+	if i < 200 { // nothing is written into it again
+		if err := applyPut(b.DB, crashKey(space, 1, i), "goes"); err != nil {
+			return err
+		}
+	}
+	return b.DropRange(context.Background(), spaceRange(space))
+}
+
+// fork makes one, which goes on when its parent is closed.
+func (b *besideClose) fork() error {
+	f, err := b.Fork()
+	if err != nil {
+		return err
+	}
+	_, err = readAll(f)
+	assert.NoError(b.t, errors.Join(err, f.Close()))
+	return nil
+}
+
+func (b *besideClose) copyOut(i int) error {
+	ctx := context.Background()
+	if !b.opts.InMemory && i%2 == 0 {
+		_, err := b.BackupTo(ctx, io.Discard, BackupOptions{})
+		return err
+	}
+	return b.Save(ctx, filepath.Join(b.t.TempDir(), "saved"), SaveOptions{})
+}
+
+// wait waits for a number of its own.
+func (b *besideClose) wait() error {
+	ctx := context.Background()
+	var seq storage.Seq
+	err := b.Update(ctx, []storage.Named{{Key: []byte(crashKey(writtenSpace, 0, 1000))}}, storage.UpdateOptions{},
+		func(tx storage.Tx) error {
+			seq = tx.Seq()
+			return nil
+		})
+	if err == nil {
+		_, err = b.Watermark(ctx, seq-1)
+	}
+	return err
+}
