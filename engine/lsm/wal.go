@@ -388,11 +388,8 @@ func (w *wal) canLeadLocked() bool {
 // write; one write is in flight.
 func (w *wal) leadLocked() {
 	w.writing = true
-	if w.file != nil && w.lastFrames > 1 && len(w.closed) == 0 {
-		// The writers that were just woken shall queue into this group instead of the next.
-		w.mu.Unlock()
-		runtime.Gosched()
-		w.mu.Lock()
+	if w.file != nil && w.lastFrames > 1 {
+		w.yieldLocked()
 	}
 	if len(w.closed) == 0 {
 		w.closeOpenLocked()
@@ -411,6 +408,34 @@ func (w *wal) leadLocked() {
 	}
 	w.closed = append(w.closed[:0], w.closed[1:]...)
 	w.writeLocked(g)
+}
+
+const (
+	// fewFrames is the largest group before which a leader yields once: while it does the disk idles.
+	// Above, that is less than what it costs to wake all writers after every group. The scheduler comes
+	// back to the leader after some 60 others, so that a crowd on one processor needs more than one.
+	fewFrames = 64
+	// yieldsMax is for some 256 writers.
+	yieldsMax = 8
+)
+
+// yieldLocked lets the writers that were just woken queue into this group instead of the next.
+func (w *wal) yieldLocked() {
+	frames := -1
+	for range yieldsMax {
+		if len(w.closed) > 0 || w.open != nil && w.open.count == frames {
+			return
+		}
+		if w.open != nil {
+			frames = w.open.count
+		}
+		w.mu.Unlock()
+		runtime.Gosched()
+		w.mu.Lock()
+		if w.lastFrames <= fewFrames {
+			return
+		}
+	}
 }
 
 // writeLocked seals and writes g, with writing set.
