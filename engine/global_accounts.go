@@ -47,7 +47,7 @@ func (db *core) createFrom(ctx context.Context, in *api.CreateTableInput, name s
 	if err := json.Unmarshal(out.Settings, &s); err != nil {
 		return nil, badStep("settings cannot be read")
 	}
-	step.From, step.ID = region, out.ID
+	step.From, step.ID, step.Member = region, out.ID, out.Member
 	err = db.createReplica(ctx, &step, &s, func(r *catalog.Record) error {
 		r.SettingsMode, r.DeletionProtection = in.GlobalTableSettingsReplicationMode.Value, in.DeletionProtectionEnabled.Value
 		for _, tag := range in.Tags {
@@ -92,12 +92,12 @@ func (db *core) invite(ctx context.Context, in *api.ReplicateInput, out *api.Rep
 			return api.Errorf(api.Validation, api.MsgReplicaWriteCapacity)
 		}
 		now := db.exec.Now().UnixMilli()
-		r.StartGlobal(in.ID, now)
+		r.StartGlobal(in.ID, db.newMember(), now)
 		db.shared(r, now)
 		if !r.Streams() {
 			r.Stream = &catalog.Stream{Enabled: true, ViewType: stream.ViewBoth}
 		}
-		r.AddPeer(catalog.Peer{Region: in.From, Account: in.Account, State: catalog.PeerCreating})
+		r.AddPeer(catalog.Peer{Region: in.From, Member: db.newMember(), Account: in.Account, State: catalog.PeerCreating})
 		return nil
 	})
 	if err != nil {
@@ -105,15 +105,13 @@ func (db *core) invite(ctx context.Context, in *api.ReplicateInput, out *api.Rep
 	}
 	shared := t.Shared()
 	s := settings{Shared: &shared, Fields: t.Global.Fields, Peers: []catalog.Peer{
-		{Region: db.opts.Region, Account: db.opts.Account, State: catalog.PeerActive, Own: t.Global.Own},
+		{Region: db.opts.Region, Member: t.Global.Member, Account: db.opts.Account, State: catalog.PeerActive, Own: t.Global.Own},
 	}}
-	for _, p := range t.Global.Peers {
-		if p.Region != in.From {
-			p.State = catalog.PeerActive
-			s.Peers = append(s.Peers, p)
-		}
+	for _, p := range t.Global.PeersBut(in.From) {
+		p.State = catalog.PeerActive
+		s.Peers = append(s.Peers, p)
 	}
-	out.ID, out.Settings = t.Global.ID, s.encode()
+	out.ID, out.Member, out.Settings = t.Global.ID, t.Global.Peer(in.From).Member, s.encode()
 	db.wakeSenders()
 	return nil
 }

@@ -61,10 +61,10 @@ func (db *core) CreateGlobalTable(ctx context.Context, in *api.CreateGlobalTable
 		if r.Global != nil {
 			return legacyTaken(r)
 		}
-		r.StartGlobal(id, db.exec.Now().UnixMilli())
+		r.StartGlobal(id, db.newMember(), db.exec.Now().UnixMilli())
 		r.Global.Legacy = true
 		for _, region := range regions {
-			r.AddPeer(catalog.Peer{Region: region, State: catalog.PeerLinking})
+			r.AddPeer(catalog.Peer{Region: region, Member: db.newMember(), State: catalog.PeerLinking})
 		}
 		return nil
 	})
@@ -298,7 +298,7 @@ func (db *core) changeReplicas(r *catalog.Record, in *api.UpdateGlobalTableInput
 	for i := range in.ReplicaUpdates {
 		u := &in.ReplicaUpdates[i]
 		if u.Create != nil {
-			r.AddPeer(catalog.Peer{Region: u.Create.RegionName.Value, State: catalog.PeerLinking})
+			r.AddPeer(catalog.Peer{Region: u.Create.RegionName.Value, Member: db.newMember(), State: catalog.PeerLinking})
 		}
 		if u.Delete == nil {
 			continue
@@ -337,7 +337,7 @@ func (db *core) linkReplica(ctx context.Context, in *api.ReplicateInput, s *sett
 		if r.Global != nil || r.Status != catalog.StatusActive || !r.Streams() || r.Stream.ViewType != stream.ViewBoth {
 			return api.Errorf(api.ReplicaAlreadyExists, api.MsgGlobalLegacyReplica, db.opts.Region)
 		}
-		r.StartGlobal(in.ID, db.exec.Now().UnixMilli())
+		r.StartGlobal(in.ID, in.Member, db.exec.Now().UnixMilli())
 		r.Global.Legacy, r.Global.Peers = true, s.Peers
 		if r.Global.Peer(in.From) == nil || r.Global.Peer(db.opts.Region) != nil {
 			return badStep("the replicas are not those of a new one")

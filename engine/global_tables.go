@@ -133,12 +133,12 @@ func (db *core) createReplicaIn(ctx context.Context, t *catalog.Table, c *api.Cr
 			return api.Errorf(api.Validation, api.MsgReplicaWriteCapacity)
 		}
 		now := db.exec.Now().UnixMilli()
-		r.StartGlobal(id, now)
+		r.StartGlobal(id, db.newMember(), now)
 		db.shared(r, now)
 		if !r.Streams() {
 			r.Stream = &catalog.Stream{Enabled: true, ViewType: stream.ViewBoth}
 		}
-		r.AddPeer(catalog.Peer{Region: region, State: catalog.PeerCreating, Own: own})
+		r.AddPeer(catalog.Peer{Region: region, Member: db.newMember(), State: catalog.PeerCreating, Own: own})
 		return nil
 	}, nil
 }
@@ -315,7 +315,7 @@ func (db *core) tellDeleted(ctx context.Context, t *catalog.Table) {
 		}
 		_, err := to.Replicate(ctx, &api.ReplicateInput{
 			Version: api.ReplicateVersion, Step: api.ReplicateLeave, From: db.opts.Region, Table: t.Table.Name, ID: t.Global.ID,
-			Region: db.opts.Region,
+			Region: db.opts.Region, Member: t.Global.Member,
 		})
 		if err != nil {
 			db.opts.Logger.Warn().Err(err).Str("table", t.Table.Name).Str("region", region).

@@ -326,6 +326,9 @@ func (x *sending) step(ctx context.Context) (more bool, err error) {
 // head is what each step says of the caller.
 func (x *sending) head(in api.ReplicateInput) *api.ReplicateInput {
 	in.Version, in.From, in.Table, in.ID = api.ReplicateVersion, x.db.opts.Region, x.table.Table.Name, x.table.Global.ID
+	if in.Member == "" {
+		in.Member = x.peer.Member
+	}
 	in.Session = x.db.session()
 	return &in
 }
@@ -357,13 +360,10 @@ func (x *sending) call(ctx context.Context, in *api.ReplicateInput) (*api.Replic
 
 // others makes a step at all other replicas.
 func (x *sending) others(ctx context.Context, in api.ReplicateInput) error {
-	for _, region := range x.table.Global.Regions() {
-		if region == x.peer.Region {
-			continue
-		}
-		to := x.db.opts.regions.get(region)
+	for _, p := range x.table.Global.PeersBut(x.peer.Region) {
+		to := x.db.opts.regions.get(p.Region)
 		if to == nil {
-			return fmt.Errorf("engine: region %s is not configured any more", region)
+			return fmt.Errorf("engine: region %s is not configured any more", p.Region)
 		}
 		if _, err := ask(ctx, to, x.head(in)); err != nil && api.CodeOf(err) != api.GlobalTableNotFound {
 			return err
@@ -616,12 +616,10 @@ func (x *sending) create(ctx context.Context) (more bool, err error) {
 func (x *sending) make(ctx context.Context) error {
 	shared := x.table.Shared()
 	s := settings{Shared: &shared, Fields: x.table.Global.Fields, Own: &x.peer.Own}
-	for _, p := range x.table.Global.Peers {
-		if p.Region != x.peer.Region {
-			s.Peers = append(s.Peers, catalog.Peer{Region: p.Region, Account: p.Account, State: catalog.PeerActive, Own: p.Own})
-		}
+	for _, p := range x.table.Global.PeersBut(x.peer.Region) {
+		s.Peers = append(s.Peers, catalog.Peer{Region: p.Region, Member: p.Member, Account: p.Account, State: catalog.PeerActive, Own: p.Own})
 	}
-	s.Peers = append(s.Peers, catalog.Peer{Region: x.db.opts.Region, State: catalog.PeerActive, Own: x.table.Global.Own})
+	s.Peers = append(s.Peers, x.self(catalog.PeerActive))
 	_, err := x.call(ctx, &api.ReplicateInput{Step: api.ReplicateCreate, Settings: s.encode()})
 	switch api.CodeOf(err) {
 	case api.ReplicaAlreadyExists, api.Validation, api.LimitExceeded:
@@ -637,9 +635,19 @@ func (x *sending) make(ctx context.Context) error {
 	return x.store(ctx)
 }
 
+// self is the replica here, as the peer knows it.
+func (x *sending) self(state catalog.PeerState) catalog.Peer {
+	return catalog.Peer{Region: x.db.opts.Region, Member: x.table.Global.Member, State: state, Own: x.table.Global.Own}
+}
+
+// newMember is the id of a replica. Those of one region are mostly in order.
+func (db *core) newMember() string {
+	return fmt.Sprintf("%017d-%s", db.exec.Now().UnixMicro(), db.newUUID())
+}
+
 // joins tells of the peer.
 func (x *sending) joins(state catalog.PeerState) api.ReplicateInput {
-	p := catalog.Peer{Region: x.peer.Region, Account: x.peer.Account, State: state, Own: x.peer.Own}
+	p := catalog.Peer{Region: x.peer.Region, Member: x.peer.Member, Account: x.peer.Account, State: state, Own: x.peer.Own}
 	return api.ReplicateInput{Step: api.ReplicateJoin, Region: x.peer.Region, Settings: settings{Peer: &p}.encode()}
 }
 
@@ -685,11 +693,10 @@ func (x *sending) remove(ctx context.Context) error {
 func (x *sending) link(ctx context.Context) (more bool, err error) {
 	shared := x.table.Shared()
 	s := settings{Shared: &shared}
-	for _, region := range append(x.table.Global.Regions(), x.db.opts.Region) {
-		if region != x.peer.Region {
-			s.Peers = append(s.Peers, catalog.Peer{Region: region, State: catalog.PeerMerging})
-		}
+	for _, p := range x.table.Global.PeersBut(x.peer.Region) {
+		s.Peers = append(s.Peers, catalog.Peer{Region: p.Region, Member: p.Member, State: catalog.PeerMerging})
 	}
+	s.Peers = append(s.Peers, x.self(catalog.PeerMerging))
 	_, err = x.call(ctx, &api.ReplicateInput{Step: api.ReplicateLink, Settings: s.encode()})
 	switch api.CodeOf(err) {
 	case api.TableNotFound, api.ReplicaAlreadyExists, api.Validation: // it was another table when it was looked at
@@ -719,7 +726,7 @@ func (x *sending) leave(ctx context.Context) (more bool, err error) {
 		more, err = x.pending(ctx)
 	}
 	if err == nil {
-		_, err = x.call(ctx, &api.ReplicateInput{Step: api.ReplicateLeave, Region: x.db.opts.Region, Drain: true})
+		_, err = x.call(ctx, &api.ReplicateInput{Step: api.ReplicateLeave, Region: x.db.opts.Region, Member: x.table.Global.Member, Drain: true})
 	}
 	if err != nil {
 		return false, err

@@ -143,3 +143,104 @@ func TestAReplicaThatIsInTheWay(t *testing.T) {
 	require.Equal(t, "CREATION_FAILED", failed[0].ReplicaStatus.Value)
 	require.Empty(t, g.describe(1, "tab").Replicas, "the table there is not touched")
 }
+
+// recorded is a way to a replica that keeps what was called.
+type recorded struct {
+	api.Replicator
+	calls []*api.ReplicateInput
+}
+
+func (r *recorded) Replicate(ctx context.Context, in *api.ReplicateInput) (*api.ReplicateOutput, error) {
+	call := *in
+	r.calls = append(r.calls, &call)
+	return r.Replicator.Replicate(ctx, in)
+}
+
+func (g *group) removeReplica(from, of int, table string) {
+	g.t.Helper()
+	_, err := g.dbs[from].UpdateTable(g.t.Context(), &api.UpdateTableInput{TableName: api.Some(table), ReplicaUpdates: []api.ReplicationGroupUpdate{
+		{Delete: &api.DeleteReplicationGroupMemberAction{RegionName: api.Some(regionOf(of))}},
+	}})
+	require.NoError(g.t, err)
+	g.settle()
+}
+
+// TestCallsOfAFormerReplica: what was said of a replica comes again when another one is in its region. Nothing is lost.
+func TestCallsOfAFormerReplica(t *testing.T) {
+	g := newGroup(t, 3, engine.Options{})
+	var ways []*recorded
+	for i := range 3 {
+		for j := range 3 {
+			if i != j {
+				way := &recorded{Replicator: g.dbs[j]}
+				ways = append(ways, way)
+				require.NoError(t, g.dbs[i].Connect(regionOf(j), way))
+			}
+		}
+	}
+	g.table("tab")
+	g.put(2, "tab", "a", 1)
+	g.settle()
+	g.removeReplica(0, 2, "tab")
+	g.noTable(2, "tab", false)
+	late := map[*recorded][]*api.ReplicateInput{}
+	for _, way := range ways {
+		late[way], way.calls = way.calls, nil
+	}
+	again := func() {
+		for _, way := range ways {
+			for _, call := range late[way] {
+				_, _ = way.Replicator.Replicate(t.Context(), call)
+			}
+		}
+	}
+
+	// While it is not filled yet.
+	to := &without{Replicator: g.dbs[2]}
+	to.not(api.ReplicateItems)
+	require.NoError(t, g.dbs[0].Connect(regionOf(2), to))
+	g.replica(0, 2, "tab")
+	g.noTable(2, "tab", true)
+	again()
+	g.noTable(2, "tab", true)
+	to.not("")
+	g.settle()
+	g.equal("tab")
+
+	// When it is one.
+	for range 2 {
+		again()
+		g.put(0, "tab", "b", 2)
+		g.put(1, "tab", "c", 3)
+		g.put(2, "tab", "d", 4)
+		g.settle()
+		g.equal("tab")
+		require.Len(t, g.all(2, "tab"), 4)
+		for i := range g.dbs {
+			require.Len(t, g.describe(i, "tab").Replicas, 2, "region %d", i)
+		}
+	}
+}
+
+// TestAReplicaThatKnowsAFormerOne, because it was reset, and did not hear that another one is in its place.
+func TestAReplicaThatKnowsAFormerOne(t *testing.T) {
+	g := newGroup(t, 3, engine.Options{})
+	g.table("tab")
+	g.put(1, "tab", "a", 1)
+	g.settle()
+	require.NoError(t, g.dbs[1].Checkpoint("then"))
+	g.removeReplica(0, 2, "tab")
+	g.put(1, "tab", "b", 1)
+	g.replica(0, 2, "tab")
+	g.put(1, "tab", "c", 1)
+	g.settle()
+	require.NoError(t, g.dbs[1].Reset("then"))
+	g.put(1, "tab", "d", 1)
+	g.put(2, "tab", "e", 1)
+	g.settle()
+	g.equal("tab")
+	require.Len(t, g.all(2, "tab"), 5)
+	for i := range g.dbs {
+		require.Len(t, g.describe(i, "tab").Replicas, 2, "region %d", i)
+	}
+}

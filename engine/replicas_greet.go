@@ -113,6 +113,14 @@ func (x *sending) greet(ctx context.Context) (changed bool, err error) {
 		return false, err
 	}
 	switch {
+	case !catalog.SameMember(x.peer.Member, out.Member):
+		x.db.opts.Logger.Warn().Str("table", x.table.Table.Name).Str("region", x.peer.Region).
+			Msg("the replica was removed and made again, and gets everything")
+		changed, err = true, x.change(ctx, func(r *catalog.Record) {
+			p := r.Global.Peer(x.peer.Region)
+			p.Member = out.Member
+			p.Refill(false)
+		})
 	case out.Count < x.has.Calls, out.Wants && x.peer.State == catalog.PeerActive:
 		x.db.opts.Logger.Warn().Str("table", x.table.Table.Name).Str("region", x.peer.Region).
 			Msg("the replica is older than it was, and gets everything again")
@@ -160,7 +168,7 @@ func (x *sending) awaited(ctx context.Context) (bool, error) {
 	if last.session != nil && last.session == x.s.session.Load() && now-last.atMs < awaitEvery.Milliseconds() {
 		return true, nil
 	}
-	out, err := x.call(ctx, &api.ReplicateInput{Step: api.ReplicateGreet})
+	out, err := x.call(ctx, &api.ReplicateInput{Step: api.ReplicateGreet, Region: x.db.opts.Region, Member: x.table.Global.Member})
 	if err != nil {
 		return api.CodeOf(err) != api.GlobalTableNotFound, unlessNoReplica(err)
 	}
@@ -220,7 +228,7 @@ func (db *core) answerGreeting(ctx context.Context, t *catalog.Table, in *api.Re
 	if err != nil {
 		return err
 	}
-	out.Count, out.Seq, out.Wants = r.Count, uint64(r.Seq), r.Wants
+	out.Count, out.Seq, out.Wants, out.Member = r.Count, uint64(r.Seq), r.Wants, t.Global.Member
 	out.Low, err = db.low(ctx, t)
 	return err
 }

@@ -82,7 +82,7 @@ func (db *core) replicate(ctx context.Context, in *api.ReplicateInput) (*api.Rep
 	switch in.Step {
 	case api.ReplicateItems, api.ReplicateFill, api.ReplicateMark:
 		// It may be for what the database was before, or from what the caller was.
-		if out.Behind = in.To != out.Session || !db.met(in.From, in.Session); out.Behind {
+		if out.Behind = in.To != out.Session || !db.met(in.From, in.Session) || !catalog.SameMember(t.Global.Member, in.Member); out.Behind {
 			return out, nil
 		}
 	case api.ReplicateGreet:
@@ -120,7 +120,11 @@ func (db *core) replicate(ctx context.Context, in *api.ReplicateInput) (*api.Rep
 			drop, err = (*catalog.Record).DropPeer, db.sendNow(ctx, in.Region, in.Table)
 		}
 		if err == nil {
-			err = db.changeReplica(ctx, in, func(r *catalog.Record) { drop(r, in.Region) })
+			err = db.changeReplica(ctx, in, func(r *catalog.Record) {
+				if p := r.Global.Peer(in.Region); p != nil && catalog.SameMember(p.Member, in.Member) {
+					drop(r, in.Region)
+				}
+			})
 		}
 		db.background.jobs.look()
 	case api.ReplicateUnlink:
@@ -144,9 +148,13 @@ func (db *core) replicaOf(ctx context.Context, in *api.ReplicateInput) (*catalog
 		return nil, err
 	}
 	if err != nil || !partOf(&t.Record, in) {
-		return nil, api.Errorf(api.GlobalTableNotFound, api.MsgReplicateNone, in.Table, db.opts.Region)
+		return nil, db.noReplica(in)
 	}
 	return t, nil
+}
+
+func (db *core) noReplica(in *api.ReplicateInput) error {
+	return api.Errorf(api.GlobalTableNotFound, api.MsgReplicateNone, in.Table, db.opts.Region)
 }
 
 func partOf(r *catalog.Record, in *api.ReplicateInput) bool {
@@ -154,7 +162,16 @@ func partOf(r *catalog.Record, in *api.ReplicateInput) bool {
 		return false
 	}
 	p := r.Global.Peer(in.From)
-	return p != nil && p.State != catalog.PeerFailed
+	if p == nil || p.State == catalog.PeerFailed {
+		return false
+	}
+	switch in.Step {
+	case api.ReplicateActivate, api.ReplicateCast, api.ReplicateUnlink, api.ReplicateDelete:
+		return catalog.SameMember(r.Global.Member, in.Member)
+	case api.ReplicateGreet: // of one that is being filled
+		return in.Region == "" || catalog.SameMember(p.Member, in.Member)
+	}
+	return true
 }
 
 // changeReplica changes the record of a replica of the caller's.
@@ -170,7 +187,7 @@ func (db *core) changeReplica(ctx context.Context, in *api.ReplicateInput, chang
 		return nil
 	})
 	if errors.Is(err, catalog.ErrNotFound) {
-		return api.Errorf(api.GlobalTableNotFound, api.MsgReplicateNone, in.Table, db.opts.Region)
+		return db.noReplica(in)
 	}
 	db.background.jobs.look()
 	db.background.sweeper.look()
@@ -208,8 +225,11 @@ func (db *core) createReplica(ctx context.Context, in *api.ReplicateInput, s *se
 		return badStep("no settings")
 	}
 	if t, err := db.catalog.Lookup(ctx, in.Table); err == nil {
-		if partOf(&t.Record, in) {
+		switch {
+		case partOf(&t.Record, in) && catalog.SameMember(t.Global.Member, in.Member):
 			return nil // made before
+		case partOf(&t.Record, in) && t.FillingRegion() == in.From:
+			return errBusy{} // it asks whether it is still wanted, or the caller comes late
 		}
 		return api.Errorf(api.ReplicaAlreadyExists, api.MsgReplicaExists, in.Table)
 	} else if !errors.Is(err, catalog.ErrNotFound) {
@@ -220,7 +240,7 @@ func (db *core) createReplica(ctx context.Context, in *api.ReplicateInput, s *se
 		Table:       schema.Table{Name: in.Table, Key: s.Shared.Key, Indexes: s.Shared.Indexes},
 		Definitions: s.Shared.Definitions, Billing: s.Shared.Billing, TableClass: s.Shared.TableClass,
 		Stream: &catalog.Stream{Enabled: true, ViewType: stream.ViewBoth}, Filling: catalog.FillingFrom(in.From),
-		Global: &catalog.Global{ID: in.ID, CreatedMs: now, Peers: s.Peers, Fields: s.Fields},
+		Global: &catalog.Global{ID: in.ID, Member: in.Member, CreatedMs: now, Peers: s.Peers, Fields: s.Fields},
 	}
 	if s.Shared.Encrypted {
 		r.SSE = &catalog.SSE{}
@@ -254,10 +274,13 @@ func (db *core) join(ctx context.Context, in *api.ReplicateInput, p *catalog.Pee
 	return db.changeReplica(ctx, in, func(r *catalog.Record) {
 		switch old := r.Global.Peer(p.Region); {
 		case p.Region == db.opts.Region:
-		case old != nil:
+		case old != nil && catalog.SameMember(old.Member, p.Member):
 			old.Own = p.Own
+		case old != nil && p.Member < old.Member: // comes late; or a clock is wrong, then a greeting tells
 		case p.State == catalog.PeerJoining, p.State == catalog.PeerMerging:
-			r.AddPeer(*p)
+			joins := *p
+			joins.Again = old != nil // the one that was there went, and nobody said so
+			r.AddPeer(joins)
 		}
 	})
 }
@@ -300,7 +323,7 @@ func (db *core) deleteReplica(ctx context.Context, in *api.ReplicateInput) error
 	})
 	db.background.kinesis.look()
 	if errors.Is(err, catalog.ErrNotFound) {
-		return api.Errorf(api.GlobalTableNotFound, api.MsgReplicateNone, in.Table, db.opts.Region)
+		return db.noReplica(in)
 	}
 	return err
 }
@@ -309,14 +332,14 @@ func (db *core) deleteReplica(ctx context.Context, in *api.ReplicateInput) error
 func (db *core) takeItems(ctx context.Context, in *api.ReplicateInput) error {
 	t, err := db.catalog.EnterReplica(in.Table, 0)
 	if errors.Is(err, catalog.ErrNotFound) {
-		return api.Errorf(api.GlobalTableNotFound, api.MsgReplicateNone, in.Table, db.opts.Region)
+		return db.noReplica(in)
 	}
 	if err != nil {
 		return err
 	}
 	defer t.Leave(0)
 	if !partOf(&t.Record, in) {
-		return api.Errorf(api.GlobalTableNotFound, api.MsgReplicateNone, in.Table, db.opts.Region)
+		return db.noReplica(in)
 	}
 	if t.Global.Peer(in.From).State == catalog.PeerParting {
 		return errBusy{}

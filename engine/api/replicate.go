@@ -77,7 +77,10 @@ type ReplicateInput struct {
 	// Account is the caller's, for ReplicateInvite.
 	Account string `json:",omitempty"`
 	// Region is whom ReplicateJoin and ReplicateLeave are about.
-	Region   string           `json:",omitempty"`
+	Region string `json:",omitempty"`
+	// Member tells the replica that the step is about, the called one or that of Region, from others that were or will
+	// be in its region: what comes late must not do it to another one. It is empty when the caller does not know it.
+	Member   string           `json:",omitempty"`
 	Drain    bool             `json:",omitempty"`
 	Settings json.RawMessage  `json:",omitempty"`
 	Items    []ReplicatedItem `json:",omitempty"`
@@ -105,9 +108,11 @@ type ReplicateOutput struct {
 	Count uint64 `json:",omitempty"`
 	Seq   uint64 `json:",omitempty"`
 	Low   int64  `json:",omitempty"`
-	// Exists: there is such a table; ID is its global table, empty when it is in none.
+	// Exists: there is such a table; ID is its global table, empty when it is in none. Member is that of the answering
+	// replica, or the caller's in the answer to ReplicateInvite.
 	Exists bool
 	ID     string
+	Member string `json:",omitempty"`
 	// Status is that of the table.
 	Status string
 	// Protected: it may not be deleted. Empty: it has no items.

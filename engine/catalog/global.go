@@ -12,6 +12,9 @@ import (
 type Global struct {
 	// ID is that of the global table, the same in all regions.
 	ID string `json:"id"`
+	// Member is the id of the replica here, another one when it was removed and made again; empty when it was made
+	// before there were any.
+	Member string `json:"member,omitempty"`
 	// CreatedMs is in milliseconds since 1970.
 	CreatedMs int64 `json:"createdMs"`
 	// Stamps, Out and Dead are the subs of the rows of package replica, Cursors that of how far the peers are.
@@ -73,6 +76,8 @@ const (
 // Peer is another replica, as this one knows it.
 type Peer struct {
 	Region string `json:"region"`
+	// Member is its Global.Member.
+	Member string `json:"member,omitempty"`
 	// Account is that of a replica in another account; empty for the table's own.
 	Account string    `json:"account,omitempty"`
 	State   PeerState `json:"state"`
@@ -182,12 +187,20 @@ func (g *Global) Settled() bool {
 		!slices.ContainsFunc(g.Peers, func(p Peer) bool { return p.State != PeerActive && p.State != PeerFailed })
 }
 
+// PeersBut are the peers but for that in a region and those that could not be made.
+func (g *Global) PeersBut(region string) (list []Peer) {
+	for _, p := range g.Peers {
+		if p.Region != region && p.State != PeerFailed {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
 // Regions are those of the peers, but for those that could not be made.
 func (g *Global) Regions() (list []string) {
-	for i := range g.Peers {
-		if g.Peers[i].State != PeerFailed {
-			list = append(list, g.Peers[i].Region)
-		}
+	for _, p := range g.PeersBut("") {
+		list = append(list, p.Region)
 	}
 	return list
 }
@@ -226,12 +239,15 @@ func (r *Record) takeSubs() {
 }
 
 // StartGlobal makes the table a part of a global table, unless it is one.
-func (r *Record) StartGlobal(id string, nowMs int64) {
+func (r *Record) StartGlobal(id, member string, nowMs int64) {
 	if r.Global == nil {
-		r.Global = &Global{ID: id, CreatedMs: nowMs}
+		r.Global = &Global{ID: id, Member: member, CreatedMs: nowMs}
 		r.takeSubs()
 	}
 }
+
+// SameMember says whether two ids may be of one replica, as far as they are known.
+func SameMember(a, b string) bool { return a == b || a == "" || b == "" }
 
 // AddPeer adds a peer, or changes what is known of it.
 func (r *Record) AddPeer(p Peer) {
@@ -270,7 +286,7 @@ func (r *Record) LosePeer(region string) {
 // FailPeer keeps a peer that could not be made, for all to see. Whether it became one for a moment nobody knows.
 func (r *Record) FailPeer(region, why string) {
 	p := r.Global.Peer(region)
-	*p = Peer{Region: p.Region, Account: p.Account, Own: p.Own, State: PeerFailed, Why: why}
+	*p = Peer{Region: p.Region, Member: p.Member, Account: p.Account, Own: p.Own, State: PeerFailed, Why: why}
 	r.tellEachOther(region)
 }
 
