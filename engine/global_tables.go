@@ -315,7 +315,7 @@ func (db *core) tellDeleted(ctx context.Context, t *catalog.Table) {
 		}
 		_, err := to.Replicate(ctx, &api.ReplicateInput{
 			Version: api.ReplicateVersion, Step: api.ReplicateLeave, From: db.opts.Region, Table: t.Table.Name, ID: t.Global.ID,
-			Region: db.opts.Region, Member: t.Global.Member,
+			Region: db.opts.Region, Member: t.Global.Member, Session: db.session(),
 		})
 		if err != nil {
 			db.opts.Logger.Warn().Err(err).Str("table", t.Table.Name).Str("region", region).

@@ -64,8 +64,10 @@ type sender struct {
 	// session is that of the database that serves the region, as far as is known; greeted are the sessions that
 	// tables were compared with, and marks their last marks, by their ids, both guarded by the worker's mutex.
 	session atomic.Value
-	greeted map[uint64]greeting
-	marks   map[uint64]marked
+	// stranger is the session of the last database that said it serves the region, and does not.
+	stranger atomic.Value
+	greeted  map[uint64]greeting
+	marks    map[uint64]marked
 	// trims are the outgoing logs of tables, by their ids; guarded by the worker's mutex.
 	trims map[uint64]*trimming
 }

@@ -72,14 +72,33 @@ func (db *core) receive(ctx context.Context, t *catalog.Table, region string, ch
 	})
 }
 
-// meet notes which database serves a region now.
-func (db *core) meet(region, session string) {
-	if session == "" || db.opts.regions.get(region) == nil {
-		return
+// meet notes which database serves a region now. Of two, a copy of a file beside the other one, that is the one which
+// is called there: what the other one asks for is refused, so that neither undoes what the other has done.
+func (db *core) meet(ctx context.Context, in *api.ReplicateInput) error {
+	to := db.opts.regions.get(in.From)
+	if in.Session == "" || to == nil || in.Step == api.ReplicateDescribe {
+		return nil
 	}
-	if s := db.sender(region); s.session.Swap(session) != session {
+	s := db.sender(in.From)
+	if s.session.Load() == in.Session {
+		return nil
+	}
+	short, cancel := context.WithTimeout(ctx, tellTimeout)
+	defer cancel()
+	out, err := ask(short, to, &api.ReplicateInput{
+		Version: api.ReplicateVersion, Step: api.ReplicateDescribe, From: db.opts.Region, Table: in.Table, ID: in.ID, Session: db.session(),
+	})
+	if err == nil && out.Session != in.Session {
+		if s.stranger.Swap(in.Session) != in.Session {
+			db.opts.Logger.Error().Str("region", in.From).Str("table", in.Table).
+				Msg("two databases say that they are the one of a region: the one that answers calls to the region replicates, the other one is refused")
+		}
+		return badStep("another database than the caller answers in region " + in.From)
+	}
+	if s.session.Swap(in.Session) != in.Session {
 		s.look()
 	}
+	return nil
 }
 
 // met says whether a region is served by a database of which no later one is known.

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 
 	"github.com/keystone-db/kstone/engine"
@@ -210,4 +212,59 @@ func TestStampsOfDeletedItemsAreForgotten(t *testing.T) {
 	g.settle()
 	g.equal("tab")
 	require.Len(t, g.all(2, "tab"), 2)
+}
+
+// TestACopyBesideTheOriginal: of two databases that say they are the one of a region, the one that is called there
+// replicates, and the other one is told why it does not. When it takes the other one's place it does.
+func TestACopyBesideTheOriginal(t *testing.T) {
+	g := newGroup(t, 2, engine.Options{})
+	path := filepath.Join(t.TempDir(), "one.keystone")
+	var logged bytes.Buffer
+	log := zerolog.New(zerolog.SyncWriter(&logged))
+	open := func(path string) *engine.DB {
+		db, err := engine.Open(path, engine.Options{
+			NoBackground: true, Region: regionOf(0), Replicas: map[string]api.Replicator{regionOf(1): g.dbs[1]}, Logger: log,
+		})
+		require.NoError(t, err)
+		return db
+	}
+	g.dbs[0] = open(path)
+	require.NoError(t, g.dbs[1].Connect(regionOf(0), g.dbs[0]))
+	g.table("tab")
+	g.put(0, "tab", "a", 1)
+	g.settle()
+	require.NoError(t, g.dbs[0].Close())
+	copyFile(t, path, path+".copy")
+
+	original, copied := open(path), open(path+".copy")
+	g.dbs[0] = original
+	require.NoError(t, g.dbs[1].Connect(regionOf(0), original))
+	both := &group{t: t, dbs: []*engine.DB{original, g.dbs[1], copied}}
+	for i := range 3 {
+		both.put(0, "tab", fmt.Sprint("original", i), i)
+		both.put(1, "tab", fmt.Sprint("there", i), i)
+		both.put(2, "tab", fmt.Sprint("copy", i), i)
+		both.settle()
+	}
+	_, err := copied.UpdateTable(t.Context(), &api.UpdateTableInput{TableName: api.Some("tab"), ReplicaUpdates: []api.ReplicationGroupUpdate{
+		{Delete: &api.DeleteReplicationGroupMemberAction{RegionName: api.Some(regionOf(1))}},
+	}})
+	require.NoError(t, err)
+	both.settle()
+	require.Len(t, both.all(0, "tab"), 7)
+	require.Equal(t, both.all(0, "tab"), both.all(1, "tab"), "the copy does nothing to them")
+	require.Len(t, both.all(2, "tab"), 4)
+	require.Len(t, g.describe(0, "tab").Replicas, 1)
+	require.Contains(t, logged.String(), "another database than the caller answers in region "+regionOf(0))
+
+	require.NoError(t, original.Close())
+	require.NoError(t, copied.Close())
+	copyFile(t, path, path+".copy") // and now instead of it
+	g.dbs[0] = open(path + ".copy")
+	defer func() { require.NoError(t, g.dbs[0].Close()) }()
+	require.NoError(t, g.dbs[1].Connect(regionOf(0), g.dbs[0]))
+	g.put(0, "tab", "last", 1)
+	g.settle()
+	g.equal("tab")
+	require.Len(t, g.all(1, "tab"), 8)
 }

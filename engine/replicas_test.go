@@ -319,7 +319,11 @@ func TestReplicateRefuses(t *testing.T) {
 		Version: api.ReplicateVersion, Step: api.ReplicateDescribe, From: regionOf(1), Table: "tab",
 	})
 	require.NoError(t, err)
-	ok.ID, ok.Session = there.ID, "mine"
+	mine, err := g.dbs[1].Replicate(t.Context(), &api.ReplicateInput{
+		Version: api.ReplicateVersion, Step: api.ReplicateDescribe, From: regionOf(0), Table: "tab",
+	})
+	require.NoError(t, err)
+	ok.ID, ok.Session = there.ID, mine.Session
 	greet := ok
 	greet.Step = api.ReplicateGreet
 	met, err := g.dbs[0].Replicate(t.Context(), &greet)
@@ -338,6 +342,7 @@ func TestReplicateRefuses(t *testing.T) {
 		},
 		"another global table": func(in *api.ReplicateInput) { in.ID = "other" },
 		"a stranger":           func(in *api.ReplicateInput) { in.From = "eu-west-1" },
+		"another database":     func(in *api.ReplicateInput) { in.Step, in.Session = api.ReplicateGreet, "another" },
 		"nothing shared":       func(in *api.ReplicateInput) { in.Step = api.ReplicateShare },
 		"nobody joins":         func(in *api.ReplicateInput) { in.Step = api.ReplicateJoin },
 	} {

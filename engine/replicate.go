@@ -60,6 +60,12 @@ func (db *core) replicate(ctx context.Context, in *api.ReplicateInput) (*api.Rep
 			return nil, badStep("settings cannot be read")
 		}
 	}
+	data := in.Step == api.ReplicateItems || in.Step == api.ReplicateFill || in.Step == api.ReplicateMark
+	if !data {
+		if err := db.meet(ctx, in); err != nil {
+			return nil, err
+		}
+	}
 	out := &api.ReplicateOutput{Session: db.session()}
 	switch in.Step {
 	case api.ReplicateDescribe:
@@ -79,14 +85,10 @@ func (db *core) replicate(ctx context.Context, in *api.ReplicateInput) (*api.Rep
 	if err != nil {
 		return nil, err
 	}
-	switch in.Step {
-	case api.ReplicateItems, api.ReplicateFill, api.ReplicateMark:
-		// It may be for what the database was before, or from what the caller was.
-		if out.Behind = in.To != out.Session || !db.met(in.From, in.Session) || !catalog.SameMember(t.Global.Member, in.Member); out.Behind {
-			return out, nil
-		}
-	case api.ReplicateGreet:
-		db.meet(in.From, in.Session)
+	// Data may be for what the database was before, or from what the caller was.
+	if data && (in.To != out.Session || !db.met(in.From, in.Session) || !catalog.SameMember(t.Global.Member, in.Member)) {
+		out.Behind = true
+		return out, nil
 	}
 	switch in.Step {
 	case api.ReplicateActivate:
