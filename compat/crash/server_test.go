@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -28,6 +29,8 @@ const (
 	pollEvery = 2 * time.Millisecond
 	// answerMax bounds one request.
 	answerMax = 2 * time.Minute
+	// quitMax is how long a server may take to say what it does.
+	quitMax = 10 * time.Second
 	// After so many kills the processes of a test may live twice as long, and killsMax are too many.
 	killsDouble = 50
 	killsMax    = 10 * killsDouble
@@ -111,6 +114,7 @@ func (s *server) awaitPort(t *testing.T, portFile string) string {
 		case <-s.exited:
 			t.Fatalf("the server ended at its start: %s", s.log)
 		case <-deadline.C:
+			s.quit()
 			t.Fatalf("the server does not start")
 		case <-time.After(pollEvery):
 		}
@@ -123,6 +127,15 @@ func (s *server) kill() {
 	<-s.exited
 	if s.client != nil {
 		s.client.CloseIdleConnections()
+	}
+}
+
+// quit has a server that hangs write into its log what its goroutines do.
+func (s *server) quit() {
+	_ = s.cmd.Process.Signal(syscall.SIGQUIT) // where there are signals
+	select {
+	case <-s.exited:
+	case <-time.After(quitMax):
 	}
 }
 

@@ -204,9 +204,10 @@ func TestBrokenServices(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			fake := fakes3.New(fakes3.Settings{}, "bucket")
 			fake.Set("bucket", "in/a", text.String())
-			now := time.Unix(1_800_000_000, 0)
+			var now atomic.Int64
+			now.Store(1_800_000_000)
 			db, err := engine.OpenInMemory(engine.Options{
-				Buckets: client(t, fake, "id").Open, NoBackground: true, Clock: func() time.Time { return now },
+				Buckets: client(t, fake, "id").Open, NoBackground: true, Clock: func() time.Time { return time.Unix(now.Load(), 0) },
 			})
 			require.NoError(t, err)
 			defer func() { require.NoError(t, db.Close()) }()
@@ -215,7 +216,7 @@ func TestBrokenServices(t *testing.T) {
 					if db.Work(t.Context()) == nil {
 						return
 					}
-					now = now.Add(time.Second)
+					now.Add(1)
 				}
 				t.Fatal("it is tried without end")
 			}
