@@ -124,6 +124,9 @@ const (
 	// MsgUpdateIndexEmpty is an index update without an action.
 	MsgUpdateIndexEmpty = PrefixInvalid + "One of GlobalSecondaryIndexUpdate.Update, " +
 		"GlobalSecondaryIndexUpdate.Create, GlobalSecondaryIndexUpdate.Delete must not be null"
+	// MsgUpdateIndexSeveral is an index update with more than one action; unsure.
+	MsgUpdateIndexSeveral = PrefixInvalid + "Only one of GlobalSecondaryIndexUpdate.Update, " +
+		"GlobalSecondaryIndexUpdate.Create, GlobalSecondaryIndexUpdate.Delete may be given"
 	// MsgUpdateIndexTwice is two updates of one index; index.
 	MsgUpdateIndexTwice = PrefixInvalid + "Only one global secondary index update per index is " +
 		"allowed simultaneously. Index: %s"

@@ -51,9 +51,18 @@ func updatedSSE(in *api.UpdateTableInput) error { return sseSetting(in.SSESpecif
 // indexUpdates makes the checks #4 and #5, and #3 for indexes to be created.
 func indexUpdates(in *api.UpdateTableInput) error {
 	for i := range in.GlobalSecondaryIndexUpdates {
-		u := &in.GlobalSecondaryIndexUpdates[i]
-		if u.Update == nil && u.Create == nil && u.Delete == nil {
+		u, actions := &in.GlobalSecondaryIndexUpdates[i], 0
+		for _, given := range []bool{u.Update != nil, u.Create != nil, u.Delete != nil} {
+			if given {
+				actions++
+			}
+		}
+		switch actions {
+		case 0:
 			return invalid(api.MsgUpdateIndexEmpty)
+		case 1:
+		default:
+			return invalid(api.MsgUpdateIndexSeveral)
 		}
 	}
 	var names []string
