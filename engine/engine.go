@@ -58,6 +58,7 @@ type core struct {
 	policies   policyCache
 	insights   insights.Registry
 	scaling    scaling
+	logSizes   logSizes
 
 	background *background
 	retired    atomic.Bool   // another one takes its place

@@ -72,6 +72,11 @@ func (s *Stats) Samples() []Sample {
 	s.tableSamples(&out)
 	s.workSamples(&out)
 	s.consumerSamples(&out)
+	var logs []SamplePoint
+	for _, l := range s.ChangeLogs {
+		logs = append(logs, SamplePoint{Label: "table", LabelValue: l.Table, Value: float64(l.Bytes)})
+	}
+	out.add(Gauge, "change_log_bytes", "Bytes of keys and values of the change log of a table, about.", logs...)
 	return out.list
 }
 

@@ -2,11 +2,13 @@ package engine
 
 import (
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/keystone-db/kstone/engine/api"
 	"github.com/keystone-db/kstone/engine/neighbors"
 	"github.com/keystone-db/kstone/engine/storage/memstore"
 )
@@ -53,4 +55,31 @@ func TestStatsOfAnotherStore(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, Stats{VectorBudget: neighbors.BytesDefault}, db.Stats())
 	require.NoError(t, db.Close())
+}
+
+// TestStatsOfChangeLogs: what a change log takes is told, at most a minute late, and that it goes with recovery.
+func TestStatsOfChangeLogs(t *testing.T) {
+	d := openTest(t, Options{})
+	d.recoverable()
+	require.Equal(t, "orders", d.Stats().ChangeLogs[0].Table)
+	small := d.Stats().ChangeLogs[0].Bytes
+	value := strings.Repeat("v", 1000)
+	for i := range 3 {
+		d.putOrder("p", 1, value+strconv.Itoa(i))
+	}
+	require.Equal(t, small, d.Stats().ChangeLogs[0].Bytes)
+	d.clock.add(logsMeasuredEvery)
+	s := d.Stats()
+	require.Len(t, s.ChangeLogs, 1)
+	require.InDelta(t, 2*len(value), s.ChangeLogs[0].Bytes, 500, "what was before each of two changes")
+	require.NotZero(t, s.ChangeLogs[0].SinceMs)
+	require.Contains(t, string(s.AppendPrometheus(nil)), `kstone_change_log_bytes{table="orders"} `+strconv.FormatInt(s.ChangeLogs[0].Bytes, 10))
+
+	_, err := d.UpdateContinuousBackups(t.Context(), &api.UpdateContinuousBackupsInput{
+		TableName:                        api.Some("orders"),
+		PointInTimeRecoverySpecification: &api.PointInTimeRecoverySpecification{PointInTimeRecoveryEnabled: api.Some(false)},
+	})
+	require.NoError(t, err)
+	d.clock.add(logsMeasuredEvery)
+	require.Empty(t, d.Stats().ChangeLogs)
 }

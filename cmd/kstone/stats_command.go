@@ -142,6 +142,9 @@ func tableFigures(s *engine.Stats) []show.Fact {
 			facts = append(facts, fact("  level "+strconv.Itoa(l), "%d, %s, in %d stripes", level.Tables, size(level.Bytes), level.Stripes))
 		}
 	}
+	for _, l := range s.ChangeLogs {
+		facts = append(facts, fact("change log of "+l.Table, "%s", size(l.Bytes)))
+	}
 	return append(facts, fact("amplification", "write %.2f, space %.2f, read %.2f (at most %d)",
 		s.WriteAmplification, s.SpaceAmplification, s.ReadAmplification, s.ReadAmplificationMax))
 }
