@@ -62,6 +62,7 @@ const bodyUnknownRoute = "<UnknownOperationException/>\n"
 // answer writes the one answer of a request.
 type answer struct {
 	w      http.ResponseWriter
+	r      *http.Request
 	h      *Handler
 	values [8]string // backs the header values
 	used   int
@@ -88,7 +89,7 @@ func (a *answer) set(name, value string) {
 }
 
 // begin sets what every answer has.
-func (a *answer) begin(*http.Request) {
+func (a *answer) begin() {
 	a.set(headerServer, "Server")
 	a.set(headerRequestID, a.keep(a.h.appendRequestID(a.rest())))
 }
@@ -178,13 +179,14 @@ func (a *answer) write(status int, contentType string, body []byte, compress boo
 	a.finish(status, body)
 }
 
-// finish sends the body with its checksum and length, in one write.
+// finish sends the body with its checksum and length.
 func (a *answer) finish(status int, body []byte) {
 	// x-amz-crc32 is that of the bytes as sent.
 	a.set(headerCRC, a.keep(strconv.AppendUint(a.rest(), uint64(crc32.ChecksumIEEE(body)), 10)))
 	a.set(headerLength, a.keep(strconv.AppendInt(a.rest(), int64(len(body)), 10)))
 	a.sent = true
 	a.hurry(len(body))
+	a.gather(len(body))
 	a.w.WriteHeader(status)
 	if len(body) > 0 {
 		// A client that is gone cannot be told anything.
@@ -209,6 +211,17 @@ func (a *answer) hurry(n int) {
 	most := answerStall + time.Duration(n)*time.Second/answerBytesPerSecond
 	// Not every ResponseWriter has deadlines.
 	_ = http.NewResponseController(a.w).SetWriteDeadline(a.h.opts.Clock().Add(min(most, WriteTimeout)))
+}
+
+// gather lets head and body of a large answer leave in one write: for a client that waits, each one is a
+// wake-up. HEAD has no body.
+func (a *answer) gather(n int) {
+	if n < GatherMinBytes || a.r.Method == http.MethodHead {
+		return
+	}
+	if g, ok := a.r.Context().Value(gathererKey{}).(Gatherer); ok {
+		g.Gather(n)
+	}
 }
 
 // compresses says whether an answer of n bytes is compressed for this client.
@@ -245,15 +258,15 @@ func contentTypeOf(header http.Header) string {
 }
 
 func (h *Handler) serveAlive(w http.ResponseWriter, r *http.Request) {
-	a := answer{w: w, h: h}
-	a.begin(r)
+	a := answer{w: w, r: r, h: h}
+	a.begin()
 	a.text([]byte("ok\n"))
 }
 
 // serveMetrics answers with the text of Prometheus, or with JSON where that is asked for.
 func (h *Handler) serveMetrics(w http.ResponseWriter, r *http.Request) {
-	a := answer{w: w, h: h}
-	a.begin(r)
+	a := answer{w: w, r: r, h: h}
+	a.begin()
 	asJSON := r.Header.Get("Accept") == contentTypeDefault
 	body, err := h.opts.Metrics(asJSON)
 	if err != nil {
@@ -269,8 +282,8 @@ func (h *Handler) serveMetrics(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *Handler) serveReady(w http.ResponseWriter, r *http.Request) {
-	a := answer{w: w, h: h}
-	a.begin(r)
+	a := answer{w: w, r: r, h: h}
+	a.begin()
 	if h.opts.Ready != nil && !h.opts.Ready(r.Context()) {
 		a.set(headerType, "text/plain; charset=utf-8")
 		a.finish(http.StatusServiceUnavailable, []byte("not ready\n"))

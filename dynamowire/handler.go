@@ -144,8 +144,8 @@ type request struct {
 
 // serveOperation takes a request through the steps of wire-facts §1.2.
 func (h *Handler) serveOperation(w http.ResponseWriter, r *http.Request) {
-	a := answer{w: w, h: h}
-	a.begin(r)
+	a := answer{w: w, r: r, h: h}
+	a.begin()
 	defer h.recovered(&a)
 	if r.ContentLength > BodyMaxBytes {
 		a.refuseBody(errTooLarge, "")

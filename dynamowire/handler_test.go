@@ -268,7 +268,7 @@ func TestSlowReaderEnds(t *testing.T) {
 		64 << 20: WriteTimeout,
 	} {
 		w := &deadlined{ResponseRecorder: httptest.NewRecorder()}
-		a := answer{w: w, h: h}
+		a := answer{w: w, r: httptest.NewRequest(http.MethodPost, "/", http.NoBody), h: h}
 		a.write(http.StatusOK, contentTypeAmazon, make([]byte, n), false)
 		if want == 0 {
 			require.Zero(t, w.deadline, n)

@@ -1,6 +1,8 @@
 package dynamowire
 
 import (
+	"context"
+	"net"
 	"net/http"
 	"time"
 )
@@ -20,7 +22,22 @@ const (
 	MaxHeaderBytes = 64 << 10
 )
 
-// NewServer makes the HTTP server of a handler, to be given listeners.
+// Gatherer is a connection that can hold back the beginning of an answer until the rest of it is there,
+// and then write both at once.
+type Gatherer interface {
+	// Gather announces that at least n bytes follow, in any number of writes.
+	Gather(n int)
+}
+
+// GatherMinBytes is the shortest body that is announced to a Gatherer: net/http writes an answer that
+// is longer than its buffer of this size in two pieces, of which the first is the buffer.
+const GatherMinBytes = 4 << 10
+
+// gathererKey finds the Gatherer of a request's connection in its context.
+type gathererKey struct{}
+
+// NewServer makes the HTTP server of a handler, to be given listeners. Connections that are a Gatherer
+// are told of large answers.
 func NewServer(h http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           h,
@@ -29,5 +46,11 @@ func NewServer(h http.Handler) *http.Server {
 		WriteTimeout:      WriteTimeout,
 		IdleTimeout:       IdleTimeout,
 		MaxHeaderBytes:    MaxHeaderBytes,
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			if g, ok := c.(Gatherer); ok {
+				return context.WithValue(ctx, gathererKey{}, g)
+			}
+			return ctx
+		},
 	}
 }

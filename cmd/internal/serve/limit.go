@@ -84,18 +84,6 @@ func (l *boundListener) Close() error {
 	return l.Listener.Close()
 }
 
-// boundTCP gives its slot back when it is closed. It keeps the half-close of TCP, by which the server
-// lets a client read an answer before the end.
-type boundTCP struct {
-	*net.TCPConn
-	release func()
-}
-
-func (c *boundTCP) Close() error {
-	defer c.release()
-	return c.TCPConn.Close()
-}
-
 type boundConn struct {
 	net.Conn
 	release func()
