@@ -8,6 +8,7 @@ import (
 	"io"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -49,66 +50,132 @@ func TestCloseAndTheMarksOfAnArchive(t *testing.T) {
 }
 
 const (
-	// closeAfter calls the database is closed.
-	closeAfter = 200
+	// closeAfter calls the database is closed, failAfter calls what fails begins to, healAfter it ends.
+	closeAfter, failAfter, healAfter = 300, 100, 200
 	// writtenSpace has the keys that are written; from droppedSpace on spaces are dropped.
 	writtenSpace, droppedSpace = 1, 10
 )
 
-// besideClose is a database that everybody uses while it is closed.
+// besideClose is a database that everybody uses while it is closed, or fails.
 type besideClose struct {
 	*DB
 	t      *testing.T
 	calls  atomic.Int64
 	enough context.Context //nolint:containedctx // ends after closeAfter calls
 	called context.CancelFunc
+	// fail and heal are called once, some calls before Close; allowed are errors that calls may answer then.
+	fail, heal func()
+	allowed    []error
 
 	mu       sync.Mutex
 	answered map[string]string // what was written
 }
 
+func smallBesideClose(o Options) Options {
+	tiny(&o)
+	o.Workers = 2
+	return o
+}
+
 // TestEveryCallBesideClose does what it is asked or says that the database is closed: no other error, no wait
 // without an end, and nothing that was answered is lost.
 func TestEveryCallBesideClose(t *testing.T) {
-	small := func(o Options) Options {
-		tiny(&o)
-		o.Workers = 2
-		return o
-	}
 	for name, opts := range map[string]Options{
 		"in memory": {InMemory: true},
-		"mapped":    small(Options{MmapReads: true, Sync: SyncOff}),
-		"interval":  small(Options{Sync: SyncInterval, SyncInterval: time.Millisecond, FS: vfs.NewMemFS(1)}),
-		"sealed": small(Options{
+		"mapped":    smallBesideClose(Options{MmapReads: true, Sync: SyncOff}),
+		"interval":  smallBesideClose(Options{Sync: SyncInterval, SyncInterval: time.Millisecond, FS: vfs.NewMemFS(1)}),
+		"sealed": smallBesideClose(Options{
 			FS: vfs.NewMemFS(1), EncryptionKey: ownersKey,
 			Archive: newMemArchive(), Clock: newTestClock().read, ArchiveEvery: time.Millisecond,
 		}),
 	} {
+		t.Run(name, func(t *testing.T) { (&besideClose{t: t}).run(opts) })
+	}
+}
+
+// TestEveryCallBesideAFailure ends, too, with an error that says what is the matter: while the log, the
+// manifest, a flush or a compaction fails, the disk is full, or the archive is away.
+func TestEveryCallBesideAFailure(t *testing.T) {
+	ill := []error{storage.ErrUnavailable, storage.ErrUncertain, errInjected}
+	failing := func(fsys *vfs.MemFS, kind vfs.OpKind, role vfs.Role) func() {
+		return func() {
+			fsys.SetHooks(vfs.Hooks{Before: func(op vfs.Op) error {
+				if op.Kind == kind && op.Role == role && op.Path == crashPath {
+					return errInjected
+				}
+				return nil
+			}})
+		}
+	}
+	for name, tune := range map[string]func(b *besideClose, o *Options, fsys *vfs.MemFS){
+		"log": func(b *besideClose, _ *Options, fsys *vfs.MemFS) {
+			b.fail, b.allowed = failing(fsys, vfs.OpWrite, vfs.Log), ill
+		},
+		"sync": func(b *besideClose, o *Options, fsys *vfs.MemFS) {
+			o.Sync, o.SyncInterval = SyncInterval, time.Millisecond
+			b.fail, b.allowed = failing(fsys, vfs.OpSync, vfs.RelaxedLog), ill
+		},
+		"tables": func(b *besideClose, _ *Options, fsys *vfs.MemFS) {
+			b.fail, b.allowed = failing(fsys, vfs.OpWrite, vfs.Heap), ill
+		},
+		"reads": func(b *besideClose, o *Options, fsys *vfs.MemFS) {
+			o.CacheBytes, o.ResidentBytes = cacheBytesMin, cacheBytesMin
+			b.fail, b.allowed = failing(fsys, vfs.OpRead, vfs.Heap), ill
+		},
+		"full": func(b *besideClose, _ *Options, fsys *vfs.MemFS) {
+			b.fail = func() { fsys.SetCapacity(fsys.Used()) }
+			b.allowed = []error{storage.ErrFull}
+		},
+		"archive": func(b *besideClose, o *Options, fsys *vfs.MemFS) {
+			to := newMemArchive()
+			o.Archive, o.Clock, o.ArchiveEvery = to, newTestClock().read, time.Millisecond
+			b.fail, b.heal = func() { to.set(errInjected, nil) }, func() { to.set(nil, nil) }
+		},
+	} {
 		t.Run(name, func(t *testing.T) {
-			path := ""
-			if !opts.InMemory {
-				path = filepath.Join(t.TempDir(), "x.keystone")
-			}
-			db, err := Open(path, opts)
-			require.NoError(t, err)
-			b := &besideClose{DB: db, t: t, answered: map[string]string{}}
-			b.enough, b.called = context.WithCancel(t.Context())
-			b.run()
-			if opts.InMemory {
-				return
-			}
-			again, err := Open(path, opts)
-			require.NoError(t, err)
-			defer func() { require.NoError(t, again.Close()) }()
-			for key, value := range b.answered {
-				require.Equal(t, value, getString(t, again, key))
-			}
+			fsys := vfs.NewMemFS(1)
+			b := &besideClose{t: t, heal: func() {
+				fsys.SetHooks(vfs.Hooks{})
+				fsys.SetCapacity(0)
+			}}
+			opts := smallBesideClose(Options{FS: fsys})
+			tune(b, &opts, fsys)
+			b.run(opts)
 		})
 	}
 }
 
-// run closes the database while everybody calls, and returns when all were told.
-func (b *besideClose) run() {
+// run opens a database, which everybody calls while it is closed, and looks whether what was answered is there.
+func (b *besideClose) run(opts Options) {
+	path := ""
+	switch {
+	case opts.FS != nil:
+		path = crashPath
+	case !opts.InMemory:
+		path = filepath.Join(b.t.TempDir(), "x.keystone")
+	}
+	var err error
+	b.DB, err = Open(path, opts)
+	require.NoError(b.t, err)
+	b.answered = map[string]string{}
+	b.enough, b.called = context.WithCancel(b.t.Context())
+	b.callAll()
+	if opts.InMemory {
+		return
+	}
+	if b.heal != nil { // whoever was to fail it may have come late
+		b.heal()
+	}
+	again, err := Open(path, opts)
+	require.NoError(b.t, err)
+	defer func() { require.NoError(b.t, again.Close()) }()
+	for key, value := range b.answered {
+		require.Equal(b.t, value, getString(b.t, again, key))
+	}
+}
+
+// callAll closes the database while everybody calls, and returns when all were told.
+func (b *besideClose) callAll() {
 	ctx := context.Background()
 	var callers sync.WaitGroup
 	for name, call := range map[string]func(i int) error{
@@ -128,7 +195,7 @@ func (b *besideClose) run() {
 		callers.Go(func() { b.callOn(name, call) })
 	}
 	<-b.enough.Done()
-	require.NoError(b.t, b.Close())
+	assert.True(b.t, b.may(b.Close()), "Close")
 	b.Metrics()
 	callers.Wait()
 }
@@ -138,15 +205,25 @@ func (b *besideClose) callOn(name string, call func(i int) error) {
 	for i := 0; ; i++ {
 		over := b.closed.Load()
 		err := call(i)
-		if b.calls.Add(1) >= closeAfter {
+		switch n := b.calls.Add(1); {
+		case n == failAfter && b.fail != nil:
+			b.fail()
+		case n == healAfter && b.heal != nil:
+			b.heal()
+		case n >= closeAfter:
 			b.called()
 		}
-		if errors.Is(err, storage.ErrClosed) || !assert.NoError(b.t, err, name) ||
-			!assert.False(b.t, over, "%s goes on after Close", name) {
+		if errors.Is(err, storage.ErrClosed) || !assert.True(b.t, b.may(err), "%s: %v", name, err) ||
+			!assert.False(b.t, over, "%s goes on after Close: %v", name, err) {
 			b.called()
 			return
 		}
 	}
+}
+
+// may says whether a call may answer so.
+func (b *besideClose) may(err error) bool {
+	return err == nil || slices.ContainsFunc(b.allowed, func(allowed error) bool { return errors.Is(err, allowed) })
 }
 
 // write has keys of its own for each writer.
@@ -154,10 +231,13 @@ func (b *besideClose) write(writer, i int) error {
 	key := crashKey(writtenSpace, byte(i), 2*(i%50)+writer)
 	value := fmt.Sprintf("%0300d", i)
 	err := applyPut(b.DB, key, value)
-	if err == nil {
-		b.mu.Lock()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case err == nil:
 		b.answered[key] = value
-		b.mu.Unlock()
+	case errors.Is(err, storage.ErrUncertain):
+		delete(b.answered, key)
 	}
 	return err
 }
@@ -202,8 +282,8 @@ func (b *besideClose) fork() error {
 		return err
 	}
 	_, err = readAll(f)
-	assert.NoError(b.t, errors.Join(err, f.Close()))
-	return nil
+	assert.NotErrorIs(b.t, err, storage.ErrClosed)
+	return errors.Join(err, f.Close())
 }
 
 func (b *besideClose) copyOut(i int) error {
