@@ -264,6 +264,8 @@ func TestDropRange(t *testing.T) {
 	require.NoError(t, db.compactAll(ctx))
 	require.NoError(t, db.retireDead())
 	require.Empty(t, db.man.state.Dead)
+	require.Empty(t, db.compact.deadSince, "nor is anything kept in memory")
+	require.Empty(t, db.compact.clean)
 	checkModel(t, db, model)
 	require.NoError(t, db.Close())
 }

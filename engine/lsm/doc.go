@@ -39,7 +39,38 @@
 //
 // # Locks
 //
-// Order: gate, key locks, log mutex, stripe, leaf locks (snapshots, seqs, space). The manifest's
-// mutex stands before the log mutex and is held during I/O; nobody who holds a key lock takes it.
-// Flusher and compaction never take key locks and never wait for a writer.
+// Whoever holds one of these may take those behind it:
+//
+//	inFlight (shared) · gate · key locks
+//	passMu · manifest's mutex · growMu · syncMu of the heap      held during I/O
+//	syncMu of the log, before that of the heap                   held during I/O
+//	log mutex · stripe · leaf locks: snapshots, seqs, spills, compactions, space, archiver, clock
+//
+// A row may take those of the rows below it, the manifest's mutex but for syncMu of the log. Nobody who
+// holds a key lock takes the manifest's mutex. Flusher and compaction never take key locks and never wait
+// for a writer. Close holds inFlight whole while it waits for the background, of which nobody may wait for
+// it: note tries. Options.Logger and Options.Clock are called under the log mutex, the manifest's or a
+// stripe's.
+//
+// # Who sees what change
+//
+//   - A version, its lists, its tables and its dead ranges are never changed, but for counts of references:
+//     who holds an old one goes on with what it holds. installTables, installPass and editDead put another
+//     one in its place, under the stripe's lock and with the manifest's mutex held, when the edit is
+//     durable. Whoever needs the versions of all stripes as of one edit holds the manifest's mutex (view).
+//   - The extent of a table is free when no version holds the table, forks' versions included. Whoever
+//     reads a table's place in the file (scrub, backup, compaction) holds a version.
+//   - What a compaction takes in is its own by a claimed span until its edit: other compactions, DropRange
+//     and moves to the front of the file claim, too, and look again whether the version is still the
+//     stripe's. Flushes only add to level 0.
+//   - A memtable changes under its stripe's lock while it is active. Frozen ones, versions of keys and the
+//     nodes that forks share do not.
+//   - A snapshot announces its pin before it reads visible, whoever drops versions reads visible before
+//     the oldest pin: so no horizon passes a snapshot. One that is taken away says so before the horizon
+//     moves, and its readers look after they have read.
+//   - A segment of the log, or a spill, is used again when the tail that a durable edit names is past it,
+//     and the tail stays before what the archive holds. Who reads the log beside that (archiver, scrub)
+//     looks afterwards whether the tail, or a gap, has passed what it read.
+//   - Groups become visible in their order, whole; a Seq is finished when its update is visible or will
+//     never be.
 package lsm

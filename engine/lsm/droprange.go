@@ -152,6 +152,9 @@ func (db *DB) editDead(e *manifest.Edit) error {
 	for _, v := range old {
 		db.release(v)
 	}
+	if err == nil {
+		db.compact.forgetDead(e)
+	}
 	return err
 }
 
@@ -215,6 +218,18 @@ func (c *compactions) setSince(r storage.Range, lsn base.LSN) {
 		c.deadSince = make(map[string]base.LSN)
 	}
 	c.deadSince[rangeName(r)] = lsn
+}
+
+// forgetDead forgets what is of no use any more behind an edit of the dead list: since when retired ranges
+// were dead, where one that is dropped again meanwhile waits for longer, and which tables are clean of the
+// list before.
+func (c *compactions) forgetDead(e *manifest.Edit) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.clean = nil
+	for _, r := range e.DeadDrop {
+		delete(c.deadSince, rangeName(r))
+	}
 }
 
 // since returns up to which LSN the log may hold keys of a dead range. After an open that is not
