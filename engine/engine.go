@@ -55,6 +55,7 @@ type core struct {
 	counting   counting
 	neighbors  *neighbors.Set // graphs of indexes of vectors
 	senders    senders
+	collecting collecting // guarded by the worker that collects
 	policies   policyCache
 	insights   insights.Registry
 	scaling    scaling

@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
+	"github.com/keystone-db/kstone/engine/catalog"
 	"github.com/keystone-db/kstone/engine/lsm"
 	"github.com/keystone-db/kstone/engine/storage"
 	"github.com/keystone-db/kstone/engine/stream"
@@ -27,8 +29,8 @@ type checkpoint struct {
 // Fork returns a database in memory that holds what this one holds now, with everything in it: tables,
 // indexes, streams, settings. It takes the same fraction of a millisecond however much that is, since both
 // share what neither has changed; what one writes never shows in the other. It has the options of this one.
-// A fork sends nothing to replicas of its tables and gets nothing from them. Exports and bulk puts that run go on
-// in this database and fail in the fork.
+// Tables with replicas in other regions are of its region alone in a fork, and replicas that are being filled are not
+// in it. Exports and bulk puts that run go on in this database and fail in the fork.
 // Forks can be forked, and cost what they change until they are closed.
 //
 // A fork of a file reads that file: the space of what the file's database deletes meanwhile, and the file
@@ -49,8 +51,31 @@ func (db *DB) Fork() (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := c.endGlobals(context.Background()); err != nil {
+		return nil, closeAfter(s.file, err)
+	}
 	c.startBackground()
 	return dbOf(c, opts), nil
+}
+
+// endGlobals makes all tables those of this region alone.
+func (db *core) endGlobals(ctx context.Context) error {
+	for _, t := range db.catalog.Globals() {
+		if t.Filling != "" {
+			if err := db.catalog.Abandon(ctx, t.Table.ID, t.Table.Name); err != nil {
+				return err
+			}
+			continue
+		}
+		_, err := db.catalog.Update(ctx, t.Table.Name, false, func(r *catalog.Record) error {
+			r.EndGlobal()
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // state is a fork of the store, and what must be known to serve it.

@@ -174,7 +174,7 @@ func (db *core) describeLegacy(t *catalog.Table) *api.GlobalTableDescription {
 	})
 	for i := range g.Peers {
 		d.ReplicationGroup = append(d.ReplicationGroup, api.ReplicaDescription{
-			RegionName: api.Some(g.Peers[i].Region), ReplicaStatus: api.Some(peerStatus(&g.Peers[i])),
+			RegionName: api.Some(g.Peers[i].Region), ReplicaStatus: api.Some(db.peerStatus(&g.Peers[i])),
 		})
 	}
 	return d

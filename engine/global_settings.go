@@ -215,7 +215,7 @@ func (db *core) replicaSettings(ctx context.Context, t *catalog.Table) []api.Rep
 		if p.Own.TableClass != "" {
 			class = p.Own.TableClass
 		}
-		list = append(list, db.describeSettings(t, p.Region, peerStatus(p), &billing, class))
+		list = append(list, db.describeSettings(t, p.Region, db.peerStatus(p), &billing, class))
 	}
 	return list
 }

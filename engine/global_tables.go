@@ -198,12 +198,13 @@ func (db *core) deleteReplicaIn(ctx context.Context, t *catalog.Table, region st
 		return nil, api.Errorf(api.Validation, api.MsgReplicaLocal)
 	case p == nil:
 		return nil, api.Errorf(api.Validation, api.MsgReplicaUnknown, region)
-	case p.State == catalog.PeerFailed: // nothing is there
+	case p.State == catalog.PeerFailed, db.opts.regions.get(region) == nil: // nothing is there that can be told
 		return func(r *catalog.Record) error {
-			if p := r.Global.Peer(region); p == nil || p.State != catalog.PeerFailed {
+			now := r.Global.Peer(region)
+			if now == nil || now.State != p.State {
 				return api.Errorf(api.Validation, api.MsgReplicaUnknown, region)
 			}
-			r.DropPeer(region)
+			r.LosePeer(region)
 			return nil
 		}, nil
 	}
@@ -343,12 +344,12 @@ func (db *core) describeGlobal(d *api.TableDescription, t *catalog.Table) {
 	}
 	d.DisassociationProtectionEnabled = api.Some(!g.Unprotected)
 	for i := range g.Peers {
-		d.Replicas = append(d.Replicas, describePeer(&g.Peers[i], t))
+		d.Replicas = append(d.Replicas, db.describePeer(&g.Peers[i], t))
 	}
 }
 
-func describePeer(p *catalog.Peer, t *catalog.Table) api.ReplicaDescription {
-	d := api.ReplicaDescription{RegionName: api.Some(p.Region), ReplicaStatus: api.Some(peerStatus(p))}
+func (db *core) describePeer(p *catalog.Peer, t *catalog.Table) api.ReplicaDescription {
+	d := api.ReplicaDescription{RegionName: api.Some(p.Region), ReplicaStatus: api.Some(db.peerStatus(p))}
 	if p.Why != "" {
 		d.ReplicaStatusDescription = api.Some(p.Why)
 	}
@@ -384,7 +385,14 @@ func describePeer(p *catalog.Peer, t *catalog.Table) api.ReplicaDescription {
 	return d
 }
 
-// peerStatus is the service's word.
+// peerStatus is the service's word; a region that is not configured is disabled.
+func (db *core) peerStatus(p *catalog.Peer) string {
+	if p.State != catalog.PeerFailed && db.opts.regions.get(p.Region) == nil {
+		return api.ReplicaStatusRegionDisabled
+	}
+	return peerStatus(p)
+}
+
 func peerStatus(p *catalog.Peer) string {
 	switch {
 	case p.State == catalog.PeerFailed:

@@ -192,6 +192,8 @@ type Options struct {
 	// countMax, countBytes and countStep stand for countExactMax, countExactBytes and countStepKeys in
 	// tests; 0 means these.
 	countMax, countBytes, countStep int64
+	// outKeys stands for outKeysMin in tests.
+	outKeys int64
 	// vectorsExact stands for neighbors.ExactMax in tests; 0 means this.
 	vectorsExact int
 	// loadRecords, exportBytes and exportsMax stand for the constants of that name in tests; 0 means these.
@@ -241,6 +243,9 @@ func (o Options) withDefaults() Options {
 		o.Rand = rand.Reader
 	} else if _, ok := o.Rand.(*lockedReader); !ok {
 		o.Rand = &lockedReader{r: o.Rand}
+	}
+	if o.outKeys == 0 {
+		o.outKeys = outKeysMin
 	}
 	if o.countMax == 0 {
 		o.countMax = countExactMax

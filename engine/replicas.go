@@ -155,6 +155,8 @@ func (db *core) sendAll(ctx context.Context) error {
 
 // sent is what a peer has of a table, as it is stored.
 type sent struct {
+	// Member is Peer.Member: of another one it is not known what it has.
+	Member string `json:"member,omitempty"`
 	// Seq is up to where the outgoing log was sent.
 	Seq storage.Seq `json:"seq"`
 	// Fill is how far the filling of the peer is; nil before it begins.
@@ -374,17 +376,27 @@ func (x *sending) others(ctx context.Context, in api.ReplicateInput) error {
 	return nil
 }
 
-func (x *sending) rows() replica.Rows {
-	g := x.table.Global
-	return replica.Rows{Table: x.table.Table.ID, Stamps: g.Stamps, Out: g.Out, Dead: g.Dead}
+func rowsOf(t *catalog.Table) replica.Rows {
+	return replica.Rows{Table: t.Table.ID, Stamps: t.Global.Stamps, Out: t.Global.Out, Dead: t.Global.Dead}
 }
 
-func (x *sending) load(ctx context.Context) error {
-	v, err := x.db.store.Get(ctx, x.table.CursorRow(x.peer.Region))
-	if err != nil || !v.Present {
-		return err
+func (x *sending) rows() replica.Rows { return rowsOf(x.table) }
+
+func (x *sending) load(ctx context.Context) (err error) {
+	x.has, err = x.db.sentTo(ctx, x.table, x.peer.Region)
+	return err
+}
+
+// sentTo is what a peer has of a table.
+func (db *core) sentTo(ctx context.Context, t *catalog.Table, region string) (has sent, err error) {
+	v, err := db.store.Get(ctx, t.CursorRow(region))
+	if err == nil && v.Present {
+		err = json.Unmarshal(v.Data, &has)
 	}
-	return json.Unmarshal(v.Data, &x.has)
+	if member := t.Global.Peer(region).Member; has.Member != member {
+		has = sent{Member: member}
+	}
+	return has, err
 }
 
 // store writes down what the peer has. It is done by whoever holds the lease, of a peer that is one.
@@ -447,6 +459,7 @@ func (x *sending) without(ctx context.Context, lose func(*catalog.Record, string
 	}
 	var batch storage.Batch
 	batch.Delete(row)
+	batch.Delete(x.table.LostRow(x.peer.Region))
 	x.db.background.jobs.look()
 	return local(x.db.store.Apply(ctx, &batch, storage.UpdateOptions{}))
 }
@@ -489,6 +502,17 @@ func (x *sending) pending(ctx context.Context) (more bool, err error) {
 	if err != nil || b.Next == x.has.Seq {
 		return false, local(err)
 	}
+	// After what is to be sent was read: then it is whole, unless this says otherwise.
+	lost, err := x.db.store.Get(ctx, x.table.LostRow(x.peer.Region))
+	if err != nil {
+		return false, local(err)
+	}
+	if lost.Present {
+		if _, err := x.call(ctx, &api.ReplicateInput{Step: api.ReplicateGreet}); err != nil {
+			return false, err // until it answers the table can be changed
+		}
+		return true, x.change(ctx, func(r *catalog.Record) { r.Global.Peer(x.peer.Region).Refill(false) })
+	}
 	if err := x.items(ctx, b.Changes, b.Next); err != nil {
 		return false, err
 	}
@@ -518,15 +542,9 @@ func (x *sending) trim(ctx context.Context, rows int) error {
 	}
 	least := x.has.Seq
 	for _, region := range x.table.Global.Regions() {
-		v, err := x.db.store.Get(ctx, x.table.CursorRow(region))
+		has, err := x.db.sentTo(ctx, x.table, region)
 		if err != nil {
 			return local(err)
-		}
-		var has sent
-		if v.Present {
-			if err := json.Unmarshal(v.Data, &has); err != nil {
-				return local(err)
-			}
 		}
 		least = min(least, has.Seq)
 	}
@@ -547,7 +565,12 @@ func (x *sending) begin(ctx context.Context) error {
 		return local(err)
 	}
 	x.has.Seq, x.has.Fill = mark, &replica.Cursor{}
-	return x.store(ctx)
+	if err := x.store(ctx); err != nil {
+		return err
+	}
+	var batch storage.Batch
+	batch.Delete(x.table.LostRow(x.peer.Region))
+	return local(x.db.store.Apply(ctx, &batch, storage.UpdateOptions{}))
 }
 
 // fill sends the next part of the table; of one that another replica fills, what was written here.

@@ -244,3 +244,27 @@ func TestAReplicaThatKnowsAFormerOne(t *testing.T) {
 		require.Len(t, g.describe(i, "tab").Replicas, 2, "region %d", i)
 	}
 }
+
+// TestAReplicaIsMadeAgain after its table was deleted there: with everything that anybody wrote, and nothing is taken
+// for what the former one had.
+func TestAReplicaIsMadeAgain(t *testing.T) {
+	g := newGroup(t, 3, engine.Options{})
+	g.table("tab")
+	g.put(0, "tab", "a", 1)
+	g.settle()
+	g.ways[[2]int{1, 0}].gone.Store(true)
+	g.put(1, "tab", "b", 1)
+	g.settle() // the third one has it, the first one has not
+	require.NoError(t, g.drop(2, "tab"))
+	g.settle()
+	require.Len(t, g.describe(0, "tab").Replicas, 1)
+	g.replica(0, 2, "tab")
+	require.Len(t, g.describe(2, "tab").Replicas, 2)
+	g.put(2, "tab", "c", 1)
+	g.settle()
+	require.Equal(t, g.all(1, "tab"), g.all(2, "tab"))
+	g.ways[[2]int{1, 0}].gone.Store(false)
+	g.settle()
+	g.equal("tab")
+	require.Len(t, g.all(0, "tab"), 3)
+}

@@ -21,6 +21,8 @@ import (
 
 // received is what a table has from a peer, as it is stored.
 type received struct {
+	// Member is Peer.Member: from another one nothing is here.
+	Member string `json:"member,omitempty"`
 	// Count is how many times items came, and Seq up to where in the peer's log.
 	Count uint64      `json:"count"`
 	Seq   storage.Seq `json:"seq"`
@@ -32,9 +34,12 @@ type received struct {
 	Wants bool `json:"wants,omitempty"`
 }
 
-func readReceived(v storage.Value) (r received, err error) {
+func readReceived(t *catalog.Table, region string, v storage.Value) (r received, err error) {
 	if v.Present {
 		err = json.Unmarshal(v.Data, &r)
+	}
+	if member := t.Global.Peer(region).Member; r.Member != member {
+		r = received{Member: member}
 	}
 	return r, err
 }
@@ -45,13 +50,13 @@ func (db *core) received(ctx context.Context, t *catalog.Table, region string) (
 	if err != nil {
 		return received{}, err
 	}
-	return readReceived(v)
+	return readReceived(t, region, v)
 }
 
 // receives changes what a table has from a peer, in an update.
 func receives(t *catalog.Table, region string, change func(*received)) *exec.Beside {
 	return &exec.Beside{Key: t.ReceivedRow(region), Next: func(v storage.Value) ([]byte, error) {
-		r, err := readReceived(v)
+		r, err := readReceived(t, region, v)
 		if err != nil {
 			return nil, err
 		}

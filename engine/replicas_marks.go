@@ -26,6 +26,11 @@ const (
 	markBehind = time.Minute
 	// collectInterval is how often is looked for what may be forgotten.
 	collectInterval = 10 * time.Minute
+	// disabledFor is how long a region may be no replica's here until it is taken for one that will never be again: as
+	// in the service, replicas in a region that is disabled are none after 20 hours.
+	disabledFor = 20 * time.Hour
+	// outKeysMin is how many rows the log of what is to be sent has at least when it is thrown away.
+	outKeysMin = 1 << 20
 )
 
 // marked is the last mark that was sent of a table.
@@ -96,29 +101,132 @@ func (db *core) collected(ctx context.Context, t *catalog.Table) (int64, error) 
 	return n, nil
 }
 
-// collectOnce is the work of the worker that forgets stamps.
-func (db *core) collectOnce(ctx context.Context) (waiting bool, err error) {
-	tables := db.catalog.Globals()
-	return len(tables) > 0, db.collectAll(ctx)
+// collecting is what is known of the last collection.
+type collecting struct {
+	// marks are how far the store was, by the ids of tables.
+	marks map[uint64]storage.Seq
+	// disabled are the regions of replicas that are not configured, with the time when that was noticed, in milliseconds
+	// since 1970.
+	disabled map[string]int64
 }
 
-// collectAll forgets the stamps of deleted items that no replica needs.
+// collectOnce is the work of the worker that forgets stamps. It waits for tables to get replicas.
+func (db *core) collectOnce(ctx context.Context) (waiting bool, err error) {
+	tables := db.catalog.Globals()
+	return len(tables) > 0 || len(db.opts.regions.names()) > 0, db.collectAll(ctx)
+}
+
+// collectAll forgets what tables keep for their replicas and no replica needs.
 func (db *core) collectAll(ctx context.Context) error {
 	w := &db.background.stamps
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	var errs []error
+	errs := []error{db.loseDisabled(ctx)}
+	marks := map[uint64]storage.Seq{}
 	for _, t := range db.catalog.Globals() {
-		if t.Filling != "" || !t.Global.Settled() {
+		if t.Filling != "" {
 			continue
 		}
-		err := db.collectTable(ctx, w, t)
+		err := db.boundOut(ctx, w, t, marks)
+		if err == nil && t.Global.Settled() {
+			err = db.collectTable(ctx, w, t)
+		}
 		if ctx.Err() != nil || othersWork(err) {
 			return err
 		}
 		errs = append(errs, err)
 	}
+	db.collecting.marks = marks
 	return errors.Join(errs...)
+}
+
+// loseDisabled parts from the replicas in regions that have not been configured for disabledFor, while this database was
+// open. Their tables stay.
+func (db *core) loseDisabled(ctx context.Context) error {
+	now, disabled := db.exec.Now().UnixMilli(), map[string]int64{}
+	var errs []error
+	for _, t := range db.catalog.Globals() {
+		for _, region := range t.Global.Regions() {
+			if db.opts.regions.get(region) != nil {
+				continue
+			}
+			since, ok := db.collecting.disabled[region]
+			if !ok {
+				since = now
+			}
+			disabled[region] = since
+			if t.Filling != "" || now-since < disabledFor.Milliseconds() {
+				continue
+			}
+			db.opts.Logger.Error().Str("table", t.Table.Name).Str("region", region).
+				Msg("the region of a replica has not been configured for 20 hours: the table goes on without it")
+			errs = append(errs, db.losePeer(ctx, t, region))
+		}
+	}
+	db.collecting.disabled = disabled
+	return errors.Join(errs...)
+}
+
+// losePeer parts from a peer without a word to anybody.
+func (db *core) losePeer(ctx context.Context, t *catalog.Table, region string) error {
+	_, err := db.catalog.Update(ctx, t.Table.Name, false, func(r *catalog.Record) error {
+		if r.Table.ID == t.Table.ID && r.Global != nil {
+			r.LosePeer(region)
+		}
+		return nil
+	})
+	db.background.jobs.look()
+	db.wakeSenders()
+	return unlessGone(err)
+}
+
+// boundOut throws away what a table has to send once that is more than the table: replicas that are behind by so much
+// get the whole table when they answer. marks gets how far the store is; what is newer than the last such mark is kept,
+// so that those who are in step go on.
+func (db *core) boundOut(ctx context.Context, w *worker, t *catalog.Table, marks map[uint64]storage.Seq) error {
+	mark, err := db.store.Watermark(ctx, 0)
+	if err != nil {
+		return err
+	}
+	upTo := db.collecting.marks[t.Table.ID]
+	marks[t.Table.ID] = mark
+	if upTo == 0 || t.Global.Leaving {
+		return nil
+	}
+	rows := rowsOf(t)
+	long, err := rows.LongOut(ctx, db.store, db.opts.outKeys)
+	if err != nil || !long {
+		return err
+	}
+	if err := db.hold(ctx, w); err != nil {
+		return err
+	}
+	for _, p := range t.Global.PeersBut("") {
+		if p.State == catalog.PeerLeaving || p.State == catalog.PeerUnlinking {
+			return nil // which waits for what is to be sent
+		}
+		if err := db.lose(ctx, t, p.Region, upTo); err != nil {
+			return err
+		}
+	}
+	return rows.Trim(ctx, db.store, 0, upTo)
+}
+
+// lose notes that a peer gets all, if something is still to be sent to it from the log up to upTo.
+func (db *core) lose(ctx context.Context, t *catalog.Table, region string, upTo storage.Seq) error {
+	has, err := db.sentTo(ctx, t, region)
+	if err != nil {
+		return err
+	}
+	found, err := rowsOf(t).HasOut(ctx, db.store, has.Seq, upTo)
+	if err != nil || !found {
+		return err
+	}
+	db.opts.Logger.Warn().Str("table", t.Table.Name).Str("region", region).
+		Msg("a replica is further behind than the table is long, and will get the whole table")
+	var batch storage.Batch
+	batch.Put(t.LostRow(region), []byte{})
+	return db.store.Apply(ctx, &batch, storage.UpdateOptions{})
 }
 
 func (db *core) collectTable(ctx context.Context, w *worker, t *catalog.Table) error {
@@ -137,7 +245,7 @@ func (db *core) collectTable(ctx context.Context, w *worker, t *catalog.Table) e
 	if upTo.UnixMicro() <= 0 {
 		return nil
 	}
-	rows := replica.Rows{Table: t.Table.ID, Stamps: t.Global.Stamps, Out: t.Global.Out, Dead: t.Global.Dead}
+	rows := rowsOf(t)
 	note := storage.Op{Key: t.CollectedRow(), Value: strconv.AppendInt(nil, upTo.UnixMicro(), 10)}
 	for more := true; more; {
 		if err := db.hold(ctx, w); err != nil {

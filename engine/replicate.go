@@ -29,6 +29,7 @@ func (db *DB) Connect(region string, to api.Replicator) error {
 	db.opts.regions.set(region, to)
 	c := db.served.Load()
 	c.sender(region).look()
+	c.background.stamps.look()
 	return nil
 }
 

@@ -199,7 +199,7 @@ func (db *core) describeScaling(r *catalog.Record) *api.TableAutoScalingDescript
 	}
 	one(db.opts.Region, api.ReplicaStatusActive)
 	for i := range r.Global.Peers {
-		one(r.Global.Peers[i].Region, peerStatus(&r.Global.Peers[i]))
+		one(r.Global.Peers[i].Region, db.peerStatus(&r.Global.Peers[i]))
 	}
 	return d
 }

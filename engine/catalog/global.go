@@ -222,6 +222,7 @@ func (r *Record) CursorRow(region string) []byte {
 const (
 	receivedRow  = 0x00
 	collectedRow = 0x01
+	lostRow      = 0x02
 )
 
 // ReceivedRow is the key of the row that says what came from a peer.
@@ -231,6 +232,9 @@ func (r *Record) ReceivedRow(region string) []byte {
 
 // CollectedRow is the key of the row that says up to when stamps of deleted items are forgotten.
 func (r *Record) CollectedRow() []byte { return r.CursorRow(string(rune(collectedRow))) }
+
+// LostRow is the key of the row that is there when what was to be sent to a peer is thrown away, so that it gets all.
+func (r *Record) LostRow(region string) []byte { return r.CursorRow(string(rune(lostRow)) + region) }
 
 // takeSubs gives the rows of the table's replication their place.
 func (r *Record) takeSubs() {

@@ -26,13 +26,18 @@ const (
 
 // HasDead says whether there are stamps of deleted items.
 func (r Rows) HasDead(ctx context.Context, store storage.Store) (found bool, err error) {
+	return r.any(ctx, store, key.SpaceRange(key.TableSpace(r.Table), r.Dead))
+}
+
+// any says whether there is a row.
+func (r Rows) any(ctx context.Context, store storage.Store, span key.Range) (found bool, err error) {
 	err = storage.Fresh(ctx, func() error {
 		snap, err := store.Snapshot(ctx, storage.SnapshotOptions{Owner: owner})
 		if err != nil {
 			return err
 		}
 		defer snap.Close()
-		it, err := snap.Iter(ctx, storage.Range(key.SpaceRange(key.TableSpace(r.Table), r.Dead)), storage.IterOptions{LimitHint: 1})
+		it, err := snap.Iter(ctx, storage.Range(span), storage.IterOptions{LimitHint: 1})
 		if err != nil {
 			return err
 		}

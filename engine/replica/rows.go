@@ -204,6 +204,24 @@ func (r Rows) fill(ctx context.Context, store storage.Store, at Cursor, limit, m
 // fillGuess is what an item is taken to have in bytes before it is read.
 const fillGuess = 8 << 10
 
+// LongOut says whether more is to be sent than there are items, and at least some.
+func (r Rows) LongOut(ctx context.Context, store storage.Store, least int64) (bool, error) {
+	out, err := store.Stats(ctx, storage.Range(key.SpaceRange(key.TableSpace(r.Table), r.Out)))
+	if err != nil || out.Keys < least {
+		return false, err
+	}
+	items, err := store.Stats(ctx, storage.Range(key.SpaceRange(key.TableSpace(r.Table), key.TableSub)))
+	return out.Keys > items.Keys, err
+}
+
+// HasOut says whether something is to be sent from after one Seq up to another.
+func (r Rows) HasOut(ctx context.Context, store storage.Store, after, upTo storage.Seq) (found bool, err error) {
+	for slot := 0; slot < key.OutSlots && !found && err == nil; slot++ {
+		found, err = r.any(ctx, store, key.OutRange(r.Table, r.Out, slot, uint64(after), uint64(upTo)))
+	}
+	return found, err
+}
+
 // Trim removes the rows from after one Seq up to another which all replicas have. It is done by whoever comes first,
 // and twice does no harm.
 func (r Rows) Trim(ctx context.Context, store storage.Store, after, upTo storage.Seq) error {
