@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,14 +17,14 @@ import (
 	"github.com/keystone-db/kstone/engine/api"
 )
 
-// serveMetrics serves bodies of the length that size says, on bound connections.
-func serveMetrics(t *testing.T, size func() int) (url string) {
+// serveMetrics serves bodies of the length that size holds, on bound connections.
+func serveMetrics(t *testing.T, size *atomic.Int64) (url string) {
 	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	server := dynamowire.NewServer(dynamowire.NewHandler(api.Base{}, dynamowire.Options{
 		Clock:   time.Now,
-		Metrics: func(bool) ([]byte, error) { return metricsBody(size()), nil },
+		Metrics: func(bool) ([]byte, error) { return metricsBody(int(size.Load())), nil },
 	}))
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(newLimiter(2, zerolog.Nop()).bound([]net.Listener{l})[0]) }()
@@ -41,15 +42,16 @@ func metricsBody(n int) []byte {
 
 // Answers of every size come whole, also behind one that had no body, on one connection.
 func TestLargeAnswers(t *testing.T) {
-	var n int
-	url := serveMetrics(t, func() int { return n })
+	var size atomic.Int64
+	url := serveMetrics(t, &size)
 	client := &http.Client{Transport: &http.Transport{MaxConnsPerHost: 1}}
 	defer client.CloseIdleConnections()
 	sizes := []int{0, 1, 2048, 12_345, 200_000}
 	for d := -400; d <= 10; d += 5 {
 		sizes = append(sizes, dynamowire.GatherMinBytes+d)
 	}
-	for _, n = range sizes {
+	for _, n := range sizes {
+		size.Store(int64(n))
 		for _, method := range []string{http.MethodHead, http.MethodGet} {
 			request, err := http.NewRequestWithContext(t.Context(), method, url, http.NoBody)
 			require.NoError(t, err)
