@@ -105,7 +105,7 @@ func TestParseRefuses(t *testing.T) {
 	const good = `"Effect":"Allow","Principal":"*","Action":"dynamodb:GetItem","Resource":"*"`
 	for text, want := range map[string]string{
 		``:                                   "This policy contains invalid Json",
-		`[]`:                                 "cannot unmarshal",
+		`[]`:                                 "invalid document: its type is array",
 		`{"Statement":[]}`:                   "Could not parse the policy: Statement is empty!",
 		`{"Statement":{` + good + `}} {}`:    "This policy contains invalid Json",
 		`{"Statement":{` + good + `},"X":1}`: "unknown field",

@@ -51,7 +51,29 @@ func DescribeImport(in *api.DescribeImportInput, _ Options) error {
 }
 
 // ListImports makes the static checks.
-func ListImports(in *api.ListImportsInput, _ Options) error { return Constraints(opListImports, in) }
+func ListImports(in *api.ListImportsInput, _ Options) error {
+	if err := Constraints(opListImports, in); err != nil {
+		return err
+	}
+	return listedTable(in.TableArn)
+}
+
+// listedTable checks the ARN of the table whose exports or imports are listed.
+func listedTable(arn api.Opt[string]) error {
+	if !arn.Set {
+		return nil
+	}
+	return exportedTable(arn.Value)
+}
+
+// exportedTable checks the ARN of a table of which there is no other form.
+func exportedTable(arn string) error {
+	name, ok := arnResource(arn)
+	if !ok || len(name) < nameLengthMin || len(name) > nameLengthMax || !nameChars(name) {
+		return invalid(api.MsgExportArn)
+	}
+	return nil
+}
 
 // ExportTable makes the static checks of an export up to the compilation of expressions. Those of its times
 // against the window are not static. Their order is unsure.
@@ -59,9 +81,8 @@ func ExportTable(in *api.ExportTableToPointInTimeInput, _ Options) error {
 	if err := Constraints(opExportTable, in); err != nil {
 		return err
 	}
-	name, ok := arnResource(in.TableArn.Value)
-	if !ok || len(name) < nameLengthMin || len(name) > nameLengthMax || !nameChars(name) {
-		return invalid(api.MsgExportArn)
+	if err := exportedTable(in.TableArn.Value); err != nil {
+		return err
 	}
 	if err := encryption(in.S3SseAlgorithm, in.S3SseKmsKeyId); err != nil {
 		return err
@@ -126,7 +147,12 @@ func DescribeExport(in *api.DescribeExportInput, _ Options) error {
 }
 
 // ListExports makes the static checks.
-func ListExports(in *api.ListExportsInput, _ Options) error { return Constraints(opListExports, in) }
+func ListExports(in *api.ListExportsInput, _ Options) error {
+	if err := Constraints(opListExports, in); err != nil {
+		return err
+	}
+	return listedTable(in.TableArn)
+}
 
 // StartBulkPutItems makes the static checks of a bulk put. Their order is unsure.
 func StartBulkPutItems(in *api.StartBulkPutItemsInput, _ Options) error {
