@@ -302,6 +302,44 @@ func (db *core) countStep(ctx context.Context, task countTask) (done bool, err e
 		delete(db.counting.runs, task.countID) // deleted meanwhile
 		return true, nil
 	}
+	return db.countEntered(ctx, t, task)
+}
+
+// recountSteps is how many steps of counts recount does at most.
+const recountSteps = 256
+
+// recount counts what of a table is large, before the table is ACTIVE: whoever has filled it knows that storage says
+// too much of it, since items were put twice. The background would say so some time later. It reports whether all is
+// counted.
+func (db *core) recount(ctx context.Context, t *catalog.Table) (end bool, err error) {
+	list, err := db.searchTable(ctx, t, nil)
+	if err != nil {
+		return false, err
+	}
+	w := &db.background.counts
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i, left := 0, recountSteps; i < len(list); left-- {
+		if left == 0 {
+			return false, nil
+		}
+		done, err := db.countEntered(ctx, t, list[i])
+		if othersWork(err) {
+			return true, nil // they count it some time
+		}
+		if err != nil {
+			return false, err
+		}
+		if done {
+			i++
+		}
+	}
+	return true, nil
+}
+
+// countEntered does a step of a table that stays meanwhile. The worker's mu is held.
+func (db *core) countEntered(ctx context.Context, t *catalog.Table, task countTask) (done bool, err error) {
+	w := &db.background.counts
 	c, err := db.beginCount(ctx, task)
 	if c == nil || err != nil {
 		return true, err

@@ -46,6 +46,11 @@ func (db *core) importStep(ctx context.Context, run *tasks.Run) (done bool, err 
 	if err != nil || !end {
 		return false, err
 	}
+	if state.Again {
+		if end, err = db.recount(ctx, t); err != nil || !end {
+			return false, err
+		}
+	}
 	if err := db.catalog.Filled(ctx, t.Table.ID, t.Table.Name); err != nil {
 		return false, err
 	}
@@ -56,10 +61,12 @@ func (db *core) importStep(ctx context.Context, run *tasks.Run) (done bool, err 
 // two the same is put again.
 func (db *core) importRound(ctx context.Context, run *tasks.Run, t *catalog.Table, r *round, spec *importSpec, state *importState) error {
 	for _, seg := range r.segs {
-		if err := db.putAll(ctx, run, t, seg.writes); err != nil {
+		again, err := db.putAll(ctx, run, t, seg.writes)
+		if err != nil {
 			return err
 		}
 		next := *state
+		next.Again = next.Again || again
 		next.Input = seg.cursor
 		next.Processed += seg.records
 		next.Imported += int64(len(seg.writes)) + seg.replaced

@@ -33,6 +33,8 @@ type importState struct {
 	Processed int64 `json:"processed"`
 	Imported  int64 `json:"imported"`
 	Errors    int64 `json:"errors"`
+	// Again: some were put where the key was there, of an earlier record or put before a crash.
+	Again bool `json:"again,omitempty"`
 }
 
 // ImportTable makes a table and begins to fill it from objects.

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"slices"
 	"sync"
 
 	"github.com/keystone-db/kstone/engine/catalog"
+	"github.com/keystone-db/kstone/engine/exec"
 	"github.com/keystone-db/kstone/engine/plan"
 	"github.com/keystone-db/kstone/engine/tasks"
 	"github.com/keystone-db/kstone/engine/transfer/input"
@@ -122,20 +124,27 @@ func (db *core) load(ctx context.Context, run *tasks.Run, t *catalog.Table, r *r
 	return end, err
 }
 
-// putAll does puts with different keys, which may be done twice, in several updates at once.
-func (db *core) putAll(ctx context.Context, run *tasks.Run, t *catalog.Table, writes []plan.Write) error {
+// putAll does puts with different keys, which may be done twice, in several updates at once. It says whether any was
+// of a key that was there.
+func (db *core) putAll(ctx context.Context, run *tasks.Run, t *catalog.Table, writes []plan.Write) (again bool, err error) {
 	n := min(putters, len(writes)/putsMin+1)
-	errs := make([]error, n)
+	errs, old := make([]error, n), make([]bool, n)
 	var all sync.WaitGroup
 	for i := range n {
 		all.Go(func() {
 			l := db.exec.NewLoad(t, writes[len(writes)*i/n:len(writes)*(i+1)/n])
 			errs[i] = run.Write(ctx, l.Named(), l.Run)
 			l.End(errs[i])
+			old[i] = replaced(l.Results)
 		})
 	}
 	all.Wait()
-	return errors.Join(errs...)
+	return slices.Contains(old, true), errors.Join(errs...)
+}
+
+// replaced says whether any write was of an item that was there.
+func replaced(results []exec.Result) bool {
+	return slices.ContainsFunc(results, func(r exec.Result) bool { return r.Old != nil })
 }
 
 // takeInput opens the input of a task where the step before ended. The one that the step has left is that.

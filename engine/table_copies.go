@@ -10,6 +10,7 @@ import (
 	"github.com/keystone-db/kstone/engine/backups"
 	"github.com/keystone-db/kstone/engine/catalog"
 	"github.com/keystone-db/kstone/engine/changelog"
+	"github.com/keystone-db/kstone/engine/exec"
 	"github.com/keystone-db/kstone/engine/key"
 	"github.com/keystone-db/kstone/engine/storage"
 	"github.com/keystone-db/kstone/engine/tasks"
@@ -59,6 +60,8 @@ type copied struct {
 	Bytes int64      `json:"bytes"`
 	// All: every item is copied.
 	All bool `json:"all,omitempty"`
+	// Again: a restore has put some items twice.
+	Again bool `json:"again,omitempty"`
 }
 
 // copies is what a step copies of one part.
@@ -66,6 +69,7 @@ type copies struct {
 	keys  [][]byte // of a backup
 	items []attr.Item
 	bytes int64
+	again bool // of a restore
 }
 
 // next copies some of each open part and returns how far the task is then. What copyPart writes may be written
@@ -88,6 +92,7 @@ func (c *copied) next(copyPart func(*tablePart) (*copies, error)) (copied, error
 	for _, d := range done {
 		next.Items += int64(len(d.items))
 		next.Bytes += d.bytes
+		next.Again = next.Again || d.again
 	}
 	next.Parts = parts
 	next.All = len(parts.open()) == 0
@@ -207,28 +212,36 @@ func (db *core) restoreStep(ctx context.Context, run *tasks.Run) (bool, error) {
 	if err := errors.Join(run.ParseSpec(&spec), run.ParseCursor(&c)); err != nil {
 		return false, err
 	}
+	t, err := db.catalog.Lookup(ctx, spec.Table)
+	filling := err == nil && t.Table.ID == spec.ID && t.Filling != ""
 	if c.All {
+		if c.Again && filling {
+			if end, err := db.recount(ctx, t); err != nil || !end {
+				return false, err
+			}
+		}
 		if err := db.catalog.Filled(ctx, spec.ID, spec.Table); err != nil {
 			return false, err
 		}
 		return true, db.releaseLog(ctx, spec.Source, spec.SourceID, run.ID)
 	}
-	t, err := db.catalog.Lookup(ctx, spec.Table)
 	if err != nil {
 		return true, unlessGone(err)
 	}
-	if t.Table.ID != spec.ID || t.Filling == "" {
+	if !filling {
 		return true, nil
 	}
 	next, err := c.next(func(p *tablePart) (*copies, error) {
 		part, err := db.sourceItems(ctx, t.Restore, p)
 		if err == nil {
-			_, err = db.exec.Fill(t, part.items, func(named []storage.Named, fn func(storage.Tx) error) error {
+			var results []exec.Result
+			results, err = db.exec.Fill(t, part.items, func(named []storage.Named, fn func(storage.Tx) error) error {
 				if len(named) == 0 {
 					return nil
 				}
 				return run.Write(ctx, named, fn)
 			})
+			part.again = replaced(results)
 		}
 		return part, err
 	})
