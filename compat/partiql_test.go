@@ -105,7 +105,7 @@ func TestStatementPages(t *testing.T) {
 	in := statement("SELECT pk FROM " + table)
 	in.NextToken = first.NextToken
 	_, err = db.ExecuteStatement(t.Context(), in)
-	wantError(t, err, validation, "Given NextToken is invalid")
+	wantError(t, err, validation, "NextToken does not match request")
 }
 
 // TestStatementErrors pins the texts of wire-facts §6.15 as an SDK sees them.
@@ -116,7 +116,7 @@ func TestStatementErrors(t *testing.T) {
 		"SELECT * FROM " + hashTable:          "Statement wasn't well formed, can't be processed: Expected data manipulation",
 		"SELECT * FROM " + table + " LIMIT 1": fmt.Sprintf("Unsupported clause: LIMIT at 1:%d:5", 16+len(table)),
 		"UPDATE " + table + " SET a = 1":      "Where clause does not contain a mandatory equality on all key attributes",
-		"SELECT * FROM " + table + ".none":    "The table does not have the specified index: none",
+		"SELECT * FROM " + table + ".none":    "The table does not have the specified index",
 	} {
 		_, err := db.ExecuteStatement(t.Context(), statement(text))
 		wantError(t, err, validation, want)

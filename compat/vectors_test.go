@@ -140,11 +140,11 @@ func TestVectorErrors(t *testing.T) {
 			in.IndexName, in.SearchConditionExpression = aws.String("grouped"), aws.String("grp >= :g")
 			in.ExpressionAttributeValues = item{":g": str("g")}
 		}), "Invalid SearchConditionExpression: Invalid comparator used in SearchConditionExpression"},
-		"TopK":       {search(func(in *dynamodb.SearchVectorsInput) { in.TopK = aws.Int32(101) }), "Provided TopK value is out of valid range"},
+		"TopK":       {search(func(in *dynamodb.SearchVectorsInput) { in.TopK = aws.Int32(101) }), "Provided TopK value '101' is out of valid range. The value must be between 1 and 100 inclusive"},
 		"no index":   {search(func(in *dynamodb.SearchVectorsInput) { in.IndexName = aws.String("none") }), "The table does not have the specified index: none"},
 		"dimensions": {search(func(in *dynamodb.SearchVectorsInput) { in.SearchVector = vec(1) }), "Input search vector dimension 1 does not match vector index dimension 2"},
-		"no vector":  {put(str("x")), "One or more parameter values were invalid: Invalid type for parameter vec, Expected: L, Actual: S. IndexName: grouped"},
-		"length":     {put(list(vec(1, 2, 3)...)), "One or more parameter values were invalid: Invalid size for parameter vec, Expected: 2, Actual: 3. IndexName: grouped"},
+		"no vector":  {put(str("x")), "One or more parameter values were invalid. Invalid type for parameter vec, Expected: 32-bit floating point number list IndexName: grouped"},
+		"length":     {put(list(vec(1, 2, 3)...)), "One or more parameter values were invalid. Invalid size for parameter vec, Expected: 2, Actual: 3 IndexName: grouped"},
 	} {
 		t.Run(label, func(t *testing.T) { wantError(t, tt.err, validation, tt.text) })
 	}

@@ -98,7 +98,7 @@ type Options struct {
 	Region, Account string
 	// TableDelay is how long tables stay CREATING, UPDATING and DELETING; default 0.
 	TableDelay time.Duration
-	// ClassicErrors leaves out the prefix that the service puts before the texts of PutItem and
+	// ClassicErrors leaves out the prefix that the service puts before the texts of PutItem, Query and
 	// UpdateItem since 2026 (wire-facts §3.6).
 	ClassicErrors bool
 	// Throttle holds requests to the provisioned throughput of their tables and indexes, and to the

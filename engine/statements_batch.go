@@ -39,7 +39,7 @@ func (db *core) BatchExecuteStatement(ctx context.Context, in *api.BatchExecuteS
 			return nil, err
 		}
 	}
-	if err := sameKind(b.bound); err != nil {
+	if err := sameKind(b.bound, api.MsgBatchMixed); err != nil {
 		return nil, err
 	}
 	if err := b.run(ctx, out.Responses); err != nil {
@@ -50,7 +50,7 @@ func (db *core) BatchExecuteStatement(ctx context.Context, in *api.BatchExecuteS
 }
 
 // sameKind refuses reads beside writes.
-func sameKind(list []*partiql.Bound) error {
+func sameKind(list []*partiql.Bound, mixed string) error {
 	reads, writes := 0, 0
 	for _, b := range list {
 		switch {
@@ -62,7 +62,7 @@ func sameKind(list []*partiql.Bound) error {
 		}
 	}
 	if reads > 0 && writes > 0 {
-		return api.Errorf(api.Validation, api.MsgStatementsMixed)
+		return api.Errorf(api.Validation, "%s", mixed)
 	}
 	return nil
 }
@@ -83,7 +83,7 @@ func (b *batching) bind(ctx context.Context, i int, r *api.BatchStatementRespons
 	if err != nil {
 		return statementError(err)
 	}
-	if err := statementError(bound.Together(false)); err != nil {
+	if err := statementError(bound.InBatch()); err != nil {
 		return err
 	}
 	b.bound[i] = bound
@@ -107,6 +107,9 @@ func (b *batching) run(ctx context.Context, responses []api.BatchStatementRespon
 			if w, err = b.bindWrite(i); err == nil {
 				writes = append(writes, w)
 			}
+		}
+		if err == errBatchDuplicate {
+			return err
 		}
 		if err := failed(r, err); err != nil {
 			return err
@@ -152,13 +155,21 @@ func (b *batching) bindWrite(i int) (*batchWrite, error) {
 	if w.write, err = bound.Write(&room, &t.Table.Table); err != nil {
 		return nil, statementError(err)
 	}
-	for _, k := range b.keys {
-		if bytes.Equal(k, w.write.Key) {
-			return nil, api.Errorf(api.Validation, api.MsgBatchDuplicate) // unsure: the code and text
+	return w, b.once(w.write.Key)
+}
+
+// errBatchDuplicate is of the whole batch, before anything is written. DynamoDB does this: TestBatchDuplicates.
+var errBatchDuplicate = api.Errorf(api.Validation, api.MsgBatchDuplicate)
+
+// once refuses a second statement on one item.
+func (b *batching) once(k []byte) error {
+	for _, other := range b.keys {
+		if bytes.Equal(k, other) {
+			return errBatchDuplicate
 		}
 	}
-	b.keys = append(b.keys, w.write.Key)
-	return w, nil
+	b.keys = append(b.keys, k)
+	return nil
 }
 
 // finish meters a write that is done. The item is what RETURNING asks for.
@@ -188,6 +199,9 @@ func (b *batching) read(ctx context.Context, i int) (attr.Item, error) {
 	}
 	if sel.Key == nil {
 		return nil, statementError(partiql.NeedsKey(false))
+	}
+	if err := b.once(sel.Key); err != nil {
+		return nil, err
 	}
 	err = b.db.admitRead(t.Table, nil, s.ConsistentRead.Value)
 	b.db.note(t.Table, nil, sel.Key, true, err)

@@ -190,7 +190,11 @@ func TestPartiQLToken(t *testing.T) {
 		changed.NextToken = api.Some(token)
 		change(&changed)
 		_, err := d.ExecuteStatement(ctx, &changed)
-		require.EqualError(t, err, "ValidationException: Given NextToken is invalid", name)
+		want := "ValidationException: Invalid NextToken"
+		if changed.Statement != in.Statement || name == "parameters" {
+			want = "ValidationException: NextToken does not match request"
+		}
+		require.EqualError(t, err, want, name)
 	}
 	in.NextToken = api.Some(token)
 	_, err = d.ExecuteStatement(ctx, &in)

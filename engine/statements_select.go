@@ -226,7 +226,7 @@ func encodePosition(in *api.ExecuteStatementInput, at partiql.Position) string {
 	return base64.StdEncoding.EncodeToString(append(b, at.Start...))
 }
 
-// decodePosition reads the request's token; it must be one that the same statement gave (unsure).
+// decodePosition reads the request's token; it must be one that the same statement with the same parameters gave.
 func decodePosition(in *api.ExecuteStatementInput) (partiql.Position, error) {
 	var at partiql.Position
 	if !in.NextToken.Set {
@@ -234,9 +234,11 @@ func decodePosition(in *api.ExecuteStatementInput) (partiql.Position, error) {
 	}
 	bad := api.Errorf(api.Validation, api.MsgNextToken)
 	b, err := base64.StdEncoding.DecodeString(in.NextToken.Value)
-	if err != nil || len(b) <= 1+positionDigestBytes || b[0] != positionVersion ||
-		!bytes.Equal(b[1:1+positionDigestBytes], statementDigest(in)) {
+	if err != nil || len(b) <= 1+positionDigestBytes || b[0] != positionVersion {
 		return at, bad
+	}
+	if !bytes.Equal(b[1:1+positionDigestBytes], statementDigest(in)) {
+		return at, api.Errorf(api.Validation, api.MsgNextTokenOther)
 	}
 	part, n := binary.Uvarint(b[1+positionDigestBytes:])
 	if n <= 0 || part > partiql.PartsMax {

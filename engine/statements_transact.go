@@ -48,12 +48,12 @@ func (x *transacting) bind() error {
 		if err != nil {
 			return err
 		}
-		if err := statementError(b.Together(true)); err != nil {
+		if err := statementError(b.InTransaction(i)); err != nil {
 			return err
 		}
 		x.bound[i] = b
 	}
-	if err := sameKind(x.bound); err != nil {
+	if err := sameKind(x.bound, api.MsgTransactionMixed); err != nil {
 		return err
 	}
 	for i, b := range x.bound {
@@ -135,7 +135,6 @@ func (x *transacting) write(ctx context.Context) (*api.ExecuteTransactionOutput,
 		w.ReturnOnFailure = x.in.TransactStatements[i].ReturnValuesOnConditionCheckFailure.Value ==
 			api.ReturnValuesOnConditionCheckFailureAllOld
 		tx.Actions[i] = exec.Action{Table: x.list[i].Table, Write: w}
-		tx.WantResults = tx.WantResults || b.Returning() != nil
 	}
 	if err := x.db.admitActions(tx.Actions); err != nil {
 		return nil, err
@@ -147,12 +146,11 @@ func (x *transacting) write(ctx context.Context) (*api.ExecuteTransactionOutput,
 	if err != nil {
 		return nil, x.duplicates(err)
 	}
-	return x.output(&tx, &res), nil
+	return x.output(&res), nil
 }
 
-// output shapes the answer of writes: an empty response for each, but for what RETURNING asks for
-// (unsure: the service may refuse RETURNING here).
-func (x *transacting) output(tx *exec.Transaction, res *exec.TransactResult) *api.ExecuteTransactionOutput {
+// output shapes the answer of writes: an empty response for each.
+func (x *transacting) output(res *exec.TransactResult) *api.ExecuteTransactionOutput {
 	out := &api.ExecuteTransactionOutput{Responses: make([]api.ItemResponse, len(x.bound))}
 	direction := capacity.TransactWrite
 	var m meters
@@ -166,8 +164,6 @@ func (x *transacting) output(tx *exec.Transaction, res *exec.TransactResult) *ap
 			r := &res.Results[i]
 			tm.Table += capacity.TransactWriteUnits(r.OldSize(), r.NewSize())
 			meterIndexes(tm, x.list[i].Table, r)
-			w := written{Result: *r, update: tx.Actions[i].Write.Update}
-			out.Responses[i].Item = updatedAttributes(&w, returnValues(b.Returning()))
 		}
 	}
 	x.db.chargeAll(&x.tables, m, !res.Replayed)

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -270,8 +271,8 @@ func TestThrottleStatements(t *testing.T) {
 	n, _ = times(t, run(`SELECT * FROM slow.byG`, false))
 	require.Equal(t, 2, n)
 	batch := &api.BatchExecuteStatementInput{}
-	for range 6 {
-		batch.Statements = append(batch.Statements, api.BatchStatementRequest{Statement: api.Some(`SELECT * FROM slow WHERE pk = 'a'`)})
+	for i := range 6 {
+		batch.Statements = append(batch.Statements, api.BatchStatementRequest{Statement: api.Some(fmt.Sprintf("SELECT * FROM slow WHERE pk = 'a%d'", i))})
 	}
 	d.clock.add(500 * time.Millisecond)
 	out, err := d.BatchExecuteStatement(context.Background(), batch)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/keystone-db/kstone/engine/api"
@@ -133,8 +134,8 @@ func createIndex(in *api.CreateGlobalSecondaryIndexAction, definitions []api.Att
 		types[d.AttributeName.Value] = keyType(d.AttributeType.Value)
 	}
 	k := keyOf(in.KeySchema, types)
-	for i := range k.Len() {
-		if err := define(r, k.At(i).Name, k.At(i).Type); err != nil {
+	for i, place := range keyPlaces(&k) {
+		if err := define(r, k.At(i).Name, k.At(i).Type, place); err != nil {
 			return err
 		}
 	}
@@ -167,16 +168,53 @@ func createIndex(in *api.CreateGlobalSecondaryIndexAction, definitions []api.Att
 	return nil
 }
 
-// define adds an attribute definition; one that is there must have the same type.
-func define(r *catalog.Record, name string, typ attr.Type) error {
-	for _, a := range r.Definitions {
-		if a.Name == name && a.Type != typ {
-			return api.Errorf(api.Validation, api.MsgDefinitionType, name)
+// keyPlaces says of each attribute of a key whether it is of the HASH or of the RANGE part.
+func keyPlaces(k *schema.Key) []string {
+	places := make([]string, k.Len())
+	for i := range places {
+		places[i] = api.KeyTypeRange
+		if i < len(k.Hash) {
+			places[i] = api.KeyTypeHash
 		}
-		if a.Name == name {
+	}
+	return places
+}
+
+// define adds an attribute definition; one that is there must have the same type, and be no vector. place is what the
+// new key has it for.
+func define(r *catalog.Record, name string, typ attr.Type, place string) error {
+	redefined := func(existing string) error {
+		return api.Errorf(api.Validation, api.MsgDefinitionType, existing, fmt.Sprintf(api.SchemaKey, name, typ, place))
+	}
+	for i := range r.Table.Indexes {
+		if v := r.Table.Indexes[i].Vector; v != nil && v.Attribute == name {
+			return redefined(fmt.Sprintf(api.SchemaVector, name, v.Dimensions))
+		}
+	}
+	for _, a := range r.Definitions {
+		switch {
+		case a.Name == name && a.Type != typ:
+			return redefined(fmt.Sprintf(api.SchemaKey, name, a.Type, placeOf(&r.Table, name)))
+		case a.Name == name:
 			return nil
 		}
 	}
 	r.Definitions = append(r.Definitions, schema.KeyAttr{Name: name, Type: typ})
 	return nil
+}
+
+// placeOf says what the first key that has an attribute has it for.
+func placeOf(t *schema.Table, name string) string {
+	keys := []*schema.Key{&t.Key}
+	for i := range t.Indexes {
+		keys = append(keys, &t.Indexes[i].Key)
+	}
+	for _, k := range keys {
+		for i, place := range keyPlaces(k) {
+			if k.At(i).Name == name {
+				return place
+			}
+		}
+	}
+	return api.KeyTypeHash
 }

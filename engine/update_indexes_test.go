@@ -292,7 +292,8 @@ func TestIndexChangeErrors(t *testing.T) {
 			"Cannot delete an index that is not a GlobalSecondaryIndex: byL"},
 		{"undefined", update(undefined), api.Validation, invalid +
 			"Some index key attributes are not defined in AttributeDefinitions. Keys: [x, y], AttributeDefinitions: [x]"},
-		{"another type", update(typed), api.Validation, fmt.Sprintf(api.MsgDefinitionType, "g")},
+		{"another type", update(typed), api.Validation, fmt.Sprintf(api.MsgDefinitionType,
+			"Schema:[SchemaElement: key{g:S:HASH}]", "Schema:[SchemaElement: key{g:B:HASH}]")},
 	})
 	_, ix := shownIndex(t, d.DB, "orders", "late")
 	require.Nil(t, ix)

@@ -55,7 +55,11 @@ func nextVectors(in *api.UpdateTableInput, r *catalog.Record) error {
 	if r.Pending != nil {
 		billing = r.Pending
 	}
-	if !billing.OnDemand && (len(in.VectorIndexUpdates) > 0 || r.Table.HasVectors()) {
+	switch {
+	case billing.OnDemand:
+	case r.Table.HasVectors():
+		return api.Errorf(api.Validation, api.MsgVectorBillingSwitch)
+	case len(in.VectorIndexUpdates) > 0:
 		return api.Errorf(api.Validation, api.MsgVectorBilling)
 	}
 	for i := range in.VectorIndexUpdates {
@@ -71,7 +75,7 @@ func nextVectors(in *api.UpdateTableInput, r *catalog.Record) error {
 			return api.Errorf(api.ResourceInUse, api.MsgTableBusy, "updated", r.Table.Name)
 		}
 		if ix := r.Table.Index(name); ix == nil || ix.Vector == nil {
-			return api.Errorf(api.ResourceNotFound, api.MsgNotFound)
+			return api.Errorf(api.ResourceNotFound, api.MsgIndexNotFound, name, r.Table.Name)
 		}
 		r.DropIndex(name)
 	}
@@ -89,14 +93,11 @@ func createVectors(in *api.CreateVectorIndexAction, definitions []api.AttributeD
 	for _, d := range definitions {
 		types[d.AttributeName.Value] = keyType(d.AttributeType.Value)
 	}
-	var defined, tableKey []string
+	var defined []string
 	for name := range types {
 		defined = append(defined, name)
 	}
-	for i := range r.Table.Key.Len() {
-		tableKey = append(tableKey, r.Table.Key.At(i).Name)
-	}
-	if err := validate.NewVectorIndex(in, defined, tableKey); err != nil {
+	if err := validate.NewVectorIndex(in, defined); err != nil {
 		return err
 	}
 	ix := vectorIndexOf(in, types)
@@ -119,7 +120,7 @@ func createVectors(in *api.CreateVectorIndexAction, definitions []api.AttributeD
 		return api.Errorf(api.Validation, api.MsgProjectionCount)
 	}
 	for _, a := range slices.Concat(ix.Key.Hash, ix.Vector.Filters) {
-		if err := define(r, a.Name, a.Type); err != nil {
+		if err := define(r, a.Name, a.Type, api.KeyTypeHash); err != nil {
 			return err
 		}
 	}

@@ -458,7 +458,7 @@ func TestVectorsAreRestored(t *testing.T) {
 	requireError(t, restore("paid", func(in *api.RestoreTableFromBackupInput) {
 		in.BillingModeOverride = api.Some("PROVISIONED")
 		in.ProvisionedThroughputOverride = &api.ProvisionedThroughput{ReadCapacityUnits: api.Some[int64](1), WriteCapacityUnits: api.Some[int64](1)}
-	}), api.Validation, "One or more parameter values were invalid: VectorIndexes are only supported when BillingMode is PAY_PER_REQUEST")
+	}), api.Validation, api.MsgVectorBilling)
 	require.NoError(t, d.Work(t.Context()))
 	require.NoError(t, d.Work(t.Context()))
 	for _, name := range []string{"again", "same"} {

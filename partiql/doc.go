@@ -20,7 +20,7 @@
 //	EXISTS  a condition check
 //
 // A filter may name key attributes here, which a Query's may not: a statement has no other place for
-// such a condition (unsure; TestPlan).
+// such a condition, and one on the sort key alone is known to scan (TestPlan).
 //
 // # Order of errors
 //

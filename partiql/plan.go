@@ -58,7 +58,14 @@ func (b *Bound) Select(t *schema.Table, o *Options) (*Selection, error) {
 		return nil, err
 	}
 	k := &t.Key
-	if ix := t.Index(s.From.Index); ix != nil && s.From.Index != "" {
+	if name := s.From.Index; name != "" {
+		ix := t.Index(name)
+		switch {
+		case ix == nil:
+			return nil, errorf(msgNoIndex)
+		case o.Consistent && ix.Global():
+			return nil, errorf(msgConsistentIndex)
+		}
 		k = &ix.Key
 	}
 	parts, err := b.parts(s.Where, k)
@@ -247,8 +254,8 @@ func (p *Prepared) IsRead() bool {
 // Write binds a statement other than a SELECT to its table: the write that the native operation
 // makes. Errors are as for Select.
 func (b *Bound) Write(room *plan.Room, t *schema.Table) (plan.Write, error) {
-	if ix := b.Statement.Source().Index; ix != "" {
-		return plan.Write{}, errorf(msgWriteIndex, ix)
+	if err := b.sound(); err != nil {
+		return plan.Write{}, err
 	}
 	switch n := b.Statement.(type) {
 	case *Insert:
@@ -270,6 +277,9 @@ func (b *Bound) Write(room *plan.Room, t *schema.Table) (plan.Write, error) {
 		}
 		return plan.Delete(room, t, k, c)
 	case *Exists:
+		if !b.namesItem(t, n.Query.Where) {
+			return plan.Write{}, errorf(msgExistsItem)
+		}
 		k, c, err := b.keyed(t, n.Query.Where, true)
 		if err != nil {
 			return plan.Write{}, err
@@ -333,6 +343,17 @@ func (b *Bound) keyed(t *schema.Table, where Expr, present bool) (attr.Item, *ex
 	return k, c, err
 }
 
+// namesItem says whether a WHERE gives the whole key and something else besides.
+func (b *Bound) namesItem(t *schema.Table, where Expr) bool {
+	terms := conjuncts(where)
+	for i := range t.Key.Len() {
+		if at, _, err := b.equality(terms, t.Key.At(i).Name); at < 0 && err == nil {
+			return false
+		}
+	}
+	return len(terms) > t.Key.Len()
+}
+
 // equality finds the first term that gives an attribute one value; -1 for none.
 func (b *Bound) equality(terms []Expr, name string) (int, attr.Value, error) {
 	for i, t := range terms {
@@ -383,16 +404,46 @@ func (p *Prepared) Alone() error {
 	if _, ok := p.Statement.(*Exists); ok && !p.Explain {
 		return errorf(msgExistsAlone)
 	}
-	return nil
+	return p.sound()
 }
 
-// Together refuses what a batch or transaction does not take; exists tells whether it takes EXISTS.
-func (p *Prepared) Together(exists bool) error {
+// InBatch refuses what a batch does not take.
+func (p *Prepared) InBatch() error {
 	if p.Explain {
 		return errorf(msgExplainAlone)
 	}
-	if !exists {
-		return p.Alone()
+	return p.Alone()
+}
+
+// InTransaction refuses what a transaction does not take; i is the place of the statement.
+func (p *Prepared) InTransaction(i int) error {
+	switch {
+	case p.Explain:
+		return errorf(msgExplainAlone)
+	case p.Returning() != nil:
+		return errorf(msgTransactReturning, i)
+	case p.IsRead() && p.Statement.Source().Index != "":
+		return errorf(msgTransactIndex)
+	}
+	return p.sound()
+}
+
+// sound refuses what no request takes, whatever the table. DynamoDB does this first: TestWritesOfIndexes.
+func (p *Prepared) sound() error {
+	if !p.IsRead() && p.Statement.Source().Index != "" {
+		return errorf(msgWriteIndex)
+	}
+	if n, ok := p.Statement.(*Delete); ok {
+		if r := n.Returning; r != nil && (r.Modified || r.New) {
+			which, age := "ALL", "OLD"
+			if r.Modified {
+				which = "MODIFIED"
+			}
+			if r.New {
+				age = "NEW"
+			}
+			return errorf(msgDeleteReturning, which, age)
+		}
 	}
 	return nil
 }

@@ -252,7 +252,7 @@ func TestOrder(t *testing.T) {
 		{both, "r1, m1, m2", msgOrderSeveral},
 		{both, "m2, r1", msgOrderSeveral},
 		{both, "m1, m2, r2", msgOrderRange},
-		{both, "m1, m2, x", "Variable reference x in ORDER BY clause must be part of the primary key"},
+		{both, "m1, m2, x", "Attribute x in ORDER BY clause must be part of the primary key"},
 	} {
 		sel, err := bound(t, "SELECT * FROM t.multi"+c.where+" ORDER BY "+c.order).Select(planTable(), &Options{})
 		if c.want == "" {

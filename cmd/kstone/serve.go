@@ -112,7 +112,7 @@ func newServe() *cobra.Command {
 		"2,500 tables, 40,000 units of a table and 80,000 of all")
 	f.BoolVar(&c.WaitOnConflict, "wait-on-conflict", false, "let requests that meet a transaction in flight on the same item wait for it\n"+
 		"instead of TransactionConflictException")
-	f.BoolVar(&c.ClassicErrors, "classic-errors", false, "error texts of PutItem and UpdateItem as before 2026")
+	f.BoolVar(&c.ClassicErrors, "classic-errors", false, "error texts of PutItem, UpdateItem and Query as before 2026")
 	f.StringVar(&metrics, "metrics", metricsAuto, "serve /metrics for Prometheus, without a signature, to whoever reaches the\n"+
 		"port: on, off, or auto, which is on where only this machine reaches it")
 	f.StringVar(&level, "log-level", "info", "least level of logs on stderr: debug, info, warn, error, disabled")

@@ -178,10 +178,13 @@ const (
 	MsgIndexCount = "Subscriber limit exceeded: Number of global secondary indexes exceeds per-table limit of 20"
 	// MsgIndexExists is an index to create that exists.
 	MsgIndexExists = "Attempting to create an index which already exists"
-	// MsgDefinitionType is an attribute of a key that is defined with another type; name; unsure: only
-	// the refusal is known.
-	MsgDefinitionType = PrefixInvalid + "AttributeDefinitions does not match the type of existing " +
-		"key attribute: %s"
+	// MsgDefinitionType is an attribute of a key that is defined with another type; the schema that has it, the new one.
+	// Measured by others for the attribute of a vector index.
+	MsgDefinitionType = PrefixInvalid + "Attributes cannot be redefined. Please check that your attribute has the same type as " +
+		"previously defined. Existing schema: %s New schema: %s"
+	// SchemaKey and SchemaVector are schemas in it; attribute, type, HASH or RANGE, or attribute, dimensions.
+	SchemaKey    = "Schema:[SchemaElement: key{%s:%s:%s}]"
+	SchemaVector = "VectorIndexSchema:[VectorAttribute: key{%s:L:%d}]"
 	// MsgModeSwitch is LimitExceeded of a switch to on demand; two times; unsure.
 	MsgModeSwitch = "Subscriber limit exceeded: Update to PayPerRequest mode are limited to once in " +
 		"1 day(s). Last update at %s. Next update can be made at %s"

@@ -94,6 +94,14 @@ func bindItem(room *Room, t *schema.Table, item attr.Item) ([]byte, error) {
 	return room.item(t, values[0], values[1]), nil
 }
 
+// indexKeyType is the error of an index key attribute of another type.
+func indexKeyType(ix *schema.Index, a schema.KeyAttr, v attr.Value) error {
+	if ix.Vector != nil {
+		return invalid(api.MsgVectorSchemaType, a.Name, a.Type, v.Type(), ix.Name)
+	}
+	return invalid(api.MsgIndexKeyType, a.Name, a.Type, v.Type(), ix.Name)
+}
+
 // checkIndexKeys refuses an item whose index key attributes have the wrong type, are empty or too
 // long: DynamoDB does not just leave it out of the index (TestIndexKeyTypes).
 func checkIndexKeys(t *schema.Table, item attr.Item) error {
@@ -107,7 +115,7 @@ func checkIndexKeys(t *schema.Table, item attr.Item) error {
 				continue
 			}
 			if !key.TypeFits(v.Type(), a.Type) {
-				return invalid(api.MsgIndexKeyType, a.Name, a.Type, v.Type(), ix.Name)
+				return indexKeyType(ix, a, v)
 			}
 			if key.Len(v) == 0 {
 				return emptyIndexKey(ix, a.Name, v.Type())

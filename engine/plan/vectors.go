@@ -2,6 +2,7 @@ package plan
 
 import (
 	"bytes"
+	"strconv"
 
 	"github.com/keystone-db/kstone/engine/api"
 	"github.com/keystone-db/kstone/engine/attr"
@@ -12,12 +13,12 @@ import (
 	"github.com/keystone-db/kstone/expr"
 )
 
-// checkVector refuses an item whose vector an index cannot hold (wire-facts §6.27), or whose filter
-// attributes have another type: unsure, the documentation says so of key attributes.
+// checkVector refuses an item whose vector an index cannot hold (wire-facts §6.27), or whose filter attributes
+// have another type. Which of them comes first is not known.
 func checkVector(ix *schema.Index, item attr.Item) error {
 	for _, a := range ix.Vector.Filters {
 		if v := item.Get(a.Name); v != nil && !key.TypeFits(v.Type(), a.Type) {
-			return invalid(api.MsgIndexKeyType, a.Name, a.Type, v.Type(), ix.Name)
+			return invalid(api.MsgVectorSchemaType, a.Name, a.Type, v.Type(), ix.Name)
 		}
 	}
 	name, dimensions := ix.Vector.Attribute, ix.Vector.Dimensions
@@ -26,7 +27,7 @@ func checkVector(ix *schema.Index, item attr.Item) error {
 		return nil
 	}
 	if t := v.Type(); t != attr.L && t != attr.VecF32 {
-		return invalid(api.MsgVectorType, name, t, ix.Name)
+		return invalid(api.MsgVectorType, name, ix.Name)
 	}
 	if v.Type() == attr.VecF32 {
 		if n := v.Len(); n != dimensions {
@@ -34,21 +35,19 @@ func checkVector(ix *schema.Index, item attr.Item) error {
 		}
 		return nil
 	}
-	elements, beyond := 0, -1
-	for r := attr.ListReader(v); r.Next(); elements++ {
+	if n := v.Len(); n != dimensions {
+		return invalid(api.MsgVectorSize, name, dimensions, n, ix.Name)
+	}
+	place := 0
+	for r := attr.ListReader(v); r.Next(); place++ {
 		e := r.Value()
 		if t := e.Type(); t != attr.N && t != attr.Ts {
-			return invalid(api.MsgVectorElement, name, elements, t, ix.Name)
+			return invalid(api.MsgVectorElement, name, place, t, ix.Name)
 		}
-		if beyond < 0 && !numbers.FitsFloat32(e.Payload()) {
-			beyond = elements
+		if !numbers.FitsFloat32(e.Payload()) {
+			text := strconv.FormatFloat(numbers.Float(e.Payload()), 'E', -1, 64)
+			return invalid(api.MsgVectorRange, name, place, text, ix.Name)
 		}
-	}
-	switch {
-	case elements != dimensions:
-		return invalid(api.MsgVectorSize, name, dimensions, elements, ix.Name)
-	case beyond >= 0:
-		return invalid(api.MsgVectorRange, name, beyond, ix.Name)
 	}
 	return nil
 }
@@ -94,7 +93,8 @@ type SearchRequest struct {
 	Creating func(*schema.Index) bool
 }
 
-// SearchVectors binds a search (wire-facts §6.28). The order of its checks is not known: unsure.
+// SearchVectors binds a search (wire-facts §6.28). That bad values come before a wrong
+// number of them was measured, the rest of the order is unsure.
 func SearchVectors(q *SearchRequest) (Search, error) {
 	s := Search{Table: q.Table, IndexAt: -1, K: q.K, Projection: q.Projection}
 	for i := range q.Table.Indexes {
@@ -112,15 +112,15 @@ func SearchVectors(q *SearchRequest) (Search, error) {
 	case s.Index.Building:
 		return s, invalid(api.MsgVectorBackfilling, q.IndexName)
 	}
-	if n := s.Index.Vector.Dimensions; len(q.Vector) != n {
-		return s, invalid(api.MsgSearchDimensions, len(q.Vector), n)
-	}
 	for _, v := range q.Vector {
 		f, ok := index.Float(v)
 		if !ok {
 			return s, invalid(api.MsgSearchValues)
 		}
 		s.Vector = append(s.Vector, f)
+	}
+	if n := s.Index.Vector.Dimensions; len(q.Vector) != n {
+		return s, invalid(api.MsgSearchDimensions, len(q.Vector), n)
 	}
 	return s, s.condition(q.Condition)
 }
@@ -144,7 +144,7 @@ func (s *Search) condition(c *expr.Condition) error {
 		_, filter := s.Index.Vector.Filter(name)
 		switch {
 		case p.Nested():
-			return invalid(api.MsgSearchNested, p)
+			return invalid(api.MsgSearchNested)
 		case !filter && (hash == nil || name != hash.Name):
 			return invalid(api.MsgSearchAttribute, name)
 		}
@@ -161,9 +161,9 @@ func (s *Search) condition(c *expr.Condition) error {
 	case value == nil && uses == 1:
 		return invalid(api.MsgSearchComparator)
 	case uses > 1:
-		return invalid(api.MsgSearchHashOnce, hash.Name)
+		return invalid(api.MsgSearchHashOnce)
 	case !key.TypeFits(value.Type(), hash.Type):
-		return invalid(api.MsgSearchHashType, hash.Name, hash.Type, value.Type())
+		return invalid(api.MsgSearchHashType, hash.Name, value.Type(), hash.Type)
 	}
 	if err := checkNotEmpty(hash.Name, value); err != nil {
 		return err

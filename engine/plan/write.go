@@ -115,7 +115,7 @@ func checkIndexTarget(ix *schema.Index, target expr.Target) error {
 	case target.Value == nil:
 		return nil
 	case !key.TypeFits(target.Value.Type(), a.Type):
-		return invalid(api.MsgIndexKeyType, a.Name, a.Type, target.Value.Type(), ix.Name)
+		return indexKeyType(ix, a, target.Value)
 	case key.Len(target.Value) == 0 && a.Type == attr.S:
 		return invalid(api.MsgUpdateIndexKeyEmptyString)
 	case key.Len(target.Value) == 0 && a.Type == attr.B:

@@ -16,16 +16,18 @@ var (
 	}}
 	shapeSearchVectorsInput = &shape{kind: kindStructure, name: "SearchVectorsInput", members: []member{
 		{name: "tableName", shape: shapeTableArn, required: true},
-		{name: "indexName", shape: shapeIndexName, required: true},
+		{name: "indexName", shape: shapeSearchIndexName, required: true},
 		{name: "searchVector", shape: shapeSearchVector, required: true},
-		{name: "topK", shape: bareInteger, required: true},
+		{name: "topK", shape: shapeSearchTopK, required: true},
 		{name: "projectionExpression", shape: bareString},
 		{name: "searchConditionExpression", shape: bareString},
 		{name: "expressionAttributeNames", shape: shapeExpressionAttributeNameMap},
 		{name: "expressionAttributeValues", shape: shapeExpressionAttributeValueMap},
 		{name: "returnConsumedCapacity", shape: shapeReturnConsumedCapacity},
 	}}
-	shapeSearchVector           = &shape{kind: kindList, name: "SearchVector", of: bareValue}
+	shapeSearchIndexName        = &shape{kind: kindString, name: "SearchIndexName", min: some(3), max: some(255), bare: true, pattern: "[a-zA-Z0-9_.-]+"}
+	shapeSearchVector           = &shape{kind: kindList, name: "SearchVector", min: some(1), bare: true, of: bareValue}
+	shapeSearchTopK             = &shape{kind: kindInteger, name: "SearchTopK", min: some(1)}
 	shapeStartBulkPutItemsInput = &shape{kind: kindStructure, name: "StartBulkPutItemsInput", members: []member{
 		{name: "tableName", shape: shapeTableArn, required: true},
 		{name: "inputS3Configuration", shape: shapeInputS3Configuration, required: true},

@@ -72,7 +72,7 @@ func TestConstraintOrder(t *testing.T) {
 		Select: q, IndexName: str("a"), ReturnConsumedCapacity: q, Limit: num(0),
 		QueryFilter:   []api.FilterConditionMapEntry{{Key: "a"}},
 		KeyConditions: []api.KeyConditionsEntry{{Key: "b"}},
-	}, Options{}), ve(sel, cv("'a'", "indexName", "Member must have length greater than or equal to 3"), consumed,
+	}, Options{ClassicErrors: true}), ve(sel, cv("'a'", "indexName", "Member must have length greater than or equal to 3"), consumed,
 		cv("null", "queryFilter.a.member.comparisonOperator", null), table,
 		cv("'0'", "limit", "Member must have value greater than or equal to 1"),
 		cv("null", "keyConditions.b.member.comparisonOperator", null)))

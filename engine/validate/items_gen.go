@@ -95,7 +95,7 @@ var (
 		{name: "indexName", shape: shapeIndexName},
 		{name: "select", shape: shapeSelect},
 		{name: "attributesToGet", shape: shapeAttributeNameList},
-		{name: "limit", shape: shapePositiveIntegerObject},
+		{name: "limit", shape: shapeQueryLimit},
 		{name: "consistentRead", shape: bareBoolean},
 		{name: "keyConditions", shape: shapeKeyConditions},
 		{name: "queryFilter", shape: shapeFilterConditionMap},
@@ -109,11 +109,11 @@ var (
 		{name: "expressionAttributeNames", shape: shapeExpressionAttributeNameMap},
 		{name: "expressionAttributeValues", shape: shapeExpressionAttributeValueMap},
 	}, walk: []int{2, 1, 11, 7, 0, 8, 3, 4, 6, 10, 5, 9, 12, 13, 14, 15, 16}}
-	shapeIndexName             = &shape{kind: kindString, name: "IndexName", min: some(3), max: some(255), pattern: "[a-zA-Z0-9_.-]+"}
-	shapeSelect                = &shape{kind: kindString, name: "Select", enum: []string{"SPECIFIC_ATTRIBUTES", "COUNT", "ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES"}}
-	shapePositiveIntegerObject = &shape{kind: kindInteger, name: "PositiveIntegerObject", min: some(1)}
-	shapeKeyConditions         = &shape{kind: kindMap, name: "KeyConditions", key: shapeAttributeName, of: shapeCondition}
-	shapeCondition             = &shape{kind: kindStructure, name: "Condition", members: []member{
+	shapeIndexName     = &shape{kind: kindString, name: "IndexName", min: some(3), max: some(255), pattern: "[a-zA-Z0-9_.-]+"}
+	shapeSelect        = &shape{kind: kindString, name: "Select", enum: []string{"SPECIFIC_ATTRIBUTES", "COUNT", "ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES"}}
+	shapeQueryLimit    = &shape{kind: kindInteger, name: "QueryLimit", min: some(1), bare: true}
+	shapeKeyConditions = &shape{kind: kindMap, name: "KeyConditions", key: shapeAttributeName, of: shapeCondition}
+	shapeCondition     = &shape{kind: kindStructure, name: "Condition", members: []member{
 		{name: "attributeValueList", shape: shapeAttributeValueList},
 		{name: "comparisonOperator", shape: shapeComparisonOperator, required: true},
 	}}
@@ -136,6 +136,7 @@ var (
 		{name: "expressionAttributeValues", shape: shapeExpressionAttributeValueMap},
 		{name: "consistentRead", shape: bareBoolean},
 	}, walk: []int{4, 1, 9, 8, 0, 6, 5, 10, 3, 2, 7, 11, 12, 13, 14, 15}}
+	shapePositiveIntegerObject = &shape{kind: kindInteger, name: "PositiveIntegerObject", min: some(1)}
 	shapeScanTotalSegments     = &shape{kind: kindInteger, name: "ScanTotalSegments", min: some(1), max: some(1000000)}
 	shapeScanSegment           = &shape{kind: kindInteger, name: "ScanSegment", min: some(0), max: some(999999)}
 	shapeTransactGetItemsInput = &shape{kind: kindStructure, name: "TransactGetItemsInput", members: []member{

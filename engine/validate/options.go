@@ -9,7 +9,7 @@ import (
 
 // Options choose between ages of the service. The zero value is the present one.
 type Options struct {
-	// ClassicErrors leaves the envelope of 2026 off the texts of PutItem and UpdateItem.
+	// ClassicErrors leaves the envelope of 2026 off the texts of PutItem, UpdateItem and Query.
 	ClassicErrors bool
 	// Account is the twelve-digit account that texts name; empty is as good as any.
 	Account string
@@ -21,7 +21,7 @@ func invalid(format string, args ...any) error {
 }
 
 // Envelope puts the prefix of 2026 before the text of a request-validation error (wire-facts §3.6).
-// It is for PutItem and UpdateItem only, for errors of this package (which are wrapped already) and
+// It is for PutItem and UpdateItem (and one error of Query), for errors of this package (which are wrapped already) and
 // of compiling expressions, not for those that need the table. Codes other than Validation and
 // texts that have the prefix pass unchanged.
 func Envelope(err error, opt Options) error {

@@ -9,9 +9,9 @@ import (
 
 // Query makes the static checks of wire-facts §6.10 up to the compilation of expressions; those of
 // KeyConditions come after that. The place of the checks of Select is not known: here they come before the start key.
-func Query(in *api.QueryInput, _ Options) error {
+func Query(in *api.QueryInput, opt Options) error {
 	if !fitsQuery(in) {
-		if err := Constraints(opQuery, in); err != nil {
+		if err := constraints(opQuery, in, opt); err != nil {
 			return err
 		}
 	}
@@ -42,6 +42,9 @@ func Query(in *api.QueryInput, _ Options) error {
 	}
 	p := projectionMember(in.ProjectionExpression.Set, in.AttributesToGet != nil)
 	if err := selects(in.Select, p, in.IndexName.Set); err != nil {
+		if in.Select.Value == api.SelectSpecificAttributes { // Scan's is bare. DynamoDB does this: TestQueryEnvelope.
+			return Envelope(err, opt)
+		}
 		return err
 	}
 	if err := badStartKey(in.Bad); err != nil {

@@ -40,9 +40,24 @@ func TestSelect(t *testing.T) {
 		if tc.index != "" {
 			q.IndexName, s.IndexName = str(tc.index), str(tc.index)
 		}
-		requireText(t, Query(q, Options{}), tc.want)
+		requireText(t, Query(q, Options{ClassicErrors: true}), tc.want)
 		requireText(t, Scan(s, Options{}), tc.want)
 	}
+}
+
+// Since 2026 two texts of Query differ from Scan's (nubo-db/dynoxide issues 15 and 121).
+func TestQueryEnvelope(t *testing.T) {
+	q := query()
+	q.Select = str(api.SelectSpecificAttributes)
+	requireText(t, Query(q, Options{}), "1 validation error detected: Must specify the AttributesToGet or "+
+		"ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES")
+	q = query()
+	q.Limit = num(0)
+	const constraint = " failed to satisfy constraint: Member must have value greater than or equal to 1"
+	requireText(t, Query(q, Options{}), "1 validation error detected: Value at 'Limit'"+constraint)
+	requireText(t, Query(q, Options{ClassicErrors: true}), "1 validation error detected: Value '0' at 'limit'"+constraint)
+	requireText(t, Scan(&api.ScanInput{TableName: str("Tab"), Limit: num(0)}, Options{}),
+		"1 validation error detected: Value '0' at 'limit'"+constraint)
 }
 
 // DynamoDB does leave the prefix off for some faults of a start key (wire-facts §4.1, last row).

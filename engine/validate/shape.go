@@ -31,12 +31,15 @@ type shape struct {
 	// hideOverMax leaves the value out of the text of a list that is too long. DynamoDB does this:
 	// TestBatchGetConstraints.
 	hideOverMax bool
-	pattern     string // as printed
-	re          string // the same for package regexp, where it differs
-	enum        []string
-	key, of     *shape
-	members     []member // in the order of the fields of the Go struct
-	walk        []int    // order of constraint errors, nil: that of members
+	// bare leaves the value out of every text and begins the member's name with a capital. Some members of operations
+	// that DynamoDB moved to another stack in 2026 have that form.
+	bare    bool
+	pattern string // as printed
+	re      string // the same for package regexp, where it differs
+	enum    []string
+	key, of *shape
+	members []member // in the order of the fields of the Go struct
+	walk    []int    // order of constraint errors, nil: that of members
 }
 
 // member is a member of a structure; name is spelled as in constraint errors.

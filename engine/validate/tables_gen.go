@@ -98,7 +98,7 @@ var (
 	shapeVectorIndex                        = &shape{kind: kindStructure, name: "VectorIndex", members: []member{
 		{name: "indexName", shape: shapeIndexName, required: true},
 		{name: "vectorAttribute", shape: shapeVectorAttributeDefinition, required: true},
-		{name: "dimensions", shape: bareLong, required: true},
+		{name: "dimensions", shape: shapeVectorDimensions, required: true},
 		{name: "distanceFunction", shape: shapeVectorDistanceFunction, required: true},
 		{name: "projection", shape: shapeProjection, required: true},
 		{name: "searchSchema", shape: shapeSearchSchema},
@@ -106,6 +106,7 @@ var (
 	shapeVectorAttributeDefinition = &shape{kind: kindStructure, name: "VectorAttributeDefinition", members: []member{
 		{name: "attributeName", shape: shapeKeySchemaAttributeName, required: true},
 	}}
+	shapeVectorDimensions       = &shape{kind: kindLong, name: "VectorDimensions", min: some(1)}
 	shapeVectorDistanceFunction = &shape{kind: kindString, name: "VectorDistanceFunction", enum: []string{"COSINE", "DOT_PRODUCT", "EUCLIDEAN"}}
 	shapeSearchSchema           = &shape{kind: kindList, name: "SearchSchema", of: shapeSearchSchemaElement}
 	shapeSearchSchemaElement    = &shape{kind: kindStructure, name: "SearchSchemaElement", members: []member{
@@ -249,7 +250,7 @@ var (
 	shapeCreateVectorIndexAction = &shape{kind: kindStructure, name: "CreateVectorIndexAction", members: []member{
 		{name: "indexName", shape: shapeIndexName, required: true},
 		{name: "vectorAttribute", shape: shapeVectorAttributeDefinition, required: true},
-		{name: "dimensions", shape: bareLong, required: true},
+		{name: "dimensions", shape: shapeVectorDimensions, required: true},
 		{name: "distanceFunction", shape: shapeVectorDistanceFunction, required: true},
 		{name: "projection", shape: shapeProjection, required: true},
 		{name: "searchSchema", shape: shapeSearchSchema},

@@ -30,7 +30,7 @@ func (c *creation) vectorIndexes() error {
 	dimensions := map[string]int64{}
 	for i := range all {
 		ix := &all[i]
-		if err := c.vectorIndex(vectorOf(ix), keyNames(c.in.KeySchema)); err != nil {
+		if err := c.vectorIndex(vectorOf(ix)); err != nil {
 			return err
 		}
 		name := ix.VectorAttribute.AttributeName.Value
@@ -56,67 +56,56 @@ func vectorOf(ix *api.VectorIndex) *api.CreateVectorIndexAction {
 	}
 }
 
-// vectorIndex checks one by itself; tableKey are the names of the table's key.
-func (c *creation) vectorIndex(ix *api.CreateVectorIndexAction, tableKey []string) error {
+// vectorIndex checks one by itself. That its attribute is no key follows from that it is not defined.
+func (c *creation) vectorIndex(ix *api.CreateVectorIndexAction) error {
 	name, vector := ix.IndexName.Value, ix.VectorAttribute.AttributeName.Value
 	if n := ix.Dimensions.Value; n < 1 || n > dimensionsMax {
-		return invalid(api.MsgVectorDimensions, n, name)
-	}
-	if slices.Contains(tableKey, vector) {
-		return invalid(api.MsgVectorKey, vector, name)
+		return invalid(api.MsgVectorDimensions)
 	}
 	var names []string
 	filters := 0
 	for _, e := range ix.SearchSchema {
 		attribute := e.AttributeName.Value
-		switch {
-		case !slices.Contains(c.defined, attribute):
+		if !slices.Contains(c.defined, attribute) {
 			return invalid(api.MsgSearchSchemaUndefined)
-		case attribute == vector:
-			return invalid(api.MsgVectorKey, vector, name)
 		}
 		names = append(names, attribute)
 		if e.SearchSchemaElementType.Value == api.SearchSchemaElementTypeInlineFilter {
 			filters++
 		}
 	}
-	if twice, ok := repeated(names); ok {
-		return invalid(api.MsgSearchSchemaTwice, twice)
-	}
-	switch {
-	case len(names)-filters > 1:
-		return invalid(api.MsgSearchSchemaHash, name)
+	_, twice := repeated(names)
+	switch hashes := len(names) - filters; {
+	case hashes > 1:
+		return invalid(api.MsgSearchSchemaHash, hashes)
+	case twice:
+		return invalid(api.MsgSearchSchemaTwice)
 	case filters > inlineFiltersMax:
 		return invalid(api.MsgSearchSchemaFilters, name)
+	case slices.Contains(c.defined, vector):
+		return invalid(api.MsgVectorDefined, vector)
 	}
 	return c.projection(ix.Projection)
 }
 
 // NewVectorIndex makes the checks of an index that UpdateTable creates, which come after the table is
-// looked up; tableKey are the names of its key.
-func NewVectorIndex(ix *api.CreateVectorIndexAction, defined, tableKey []string) error {
+// looked up; defined are the attributes that the table or the request defines.
+func NewVectorIndex(ix *api.CreateVectorIndexAction, defined []string) error {
 	c := creation{defined: defined}
-	return c.vectorIndex(ix, tableKey)
+	return c.vectorIndex(ix)
 }
 
-// vectorUpdates makes the checks of updates of vector indexes as those of global ones.
+// vectorUpdates makes the checks of updates of vector indexes as those of global ones. Two of one index are refused
+// with the table at hand, as any two are.
 func vectorUpdates(in *api.UpdateTableInput) error {
-	var names []string
 	for i := range in.VectorIndexUpdates {
 		u := &in.VectorIndexUpdates[i]
 		switch {
 		case u.Create != nil && u.Delete != nil:
 			return invalid(api.MsgVectorUpdateBoth)
-		case u.Create != nil:
-			names = append(names, u.Create.IndexName.Value)
-		case u.Delete != nil:
-			names = append(names, u.Delete.IndexName.Value)
-		default:
+		case u.Create == nil && u.Delete == nil:
 			return invalid(api.MsgVectorUpdateEmpty)
 		}
-	}
-	if name, twice := repeated(names); twice {
-		return invalid(api.MsgVectorUpdateTwice, name)
 	}
 	return nil
 }
@@ -135,7 +124,7 @@ func SearchVectors(in *api.SearchVectorsInput) error {
 		return err
 	}
 	if k := in.TopK.Value; k < 1 || k > topKMax {
-		return invalid(api.MsgTopK)
+		return invalid(api.MsgTopK, k)
 	}
 	for i := range in.Bad {
 		if place := in.Bad[i].Place; place == memberSearchVector || strings.HasPrefix(place, memberSearchVector+".") {

@@ -19,13 +19,15 @@ const constraintErrorsMax = 10
 // (wire-facts §3): missing members, lengths, ranges, enums and patterns. All faults, at most
 // constraintErrorsMax, make one ValidationException. It reads in by reflection: hot operations look
 // at their members first and come here only to compose the text.
-func Constraints(operation string, in any) error {
+func Constraints(operation string, in any) error { return constraints(operation, in, Options{}) }
+
+func constraints(operation string, in any, opt Options) error {
 	s := inputShape(operation)
 	if s == nil {
 		return api.Errorf(api.UnknownOperation, api.MsgNotBuilt, operation)
 	}
 	v := reflect.ValueOf(in).Elem()
-	w := &walker{}
+	w := &walker{classic: opt.ClassicErrors}
 	if bad := v.FieldByName("Bad"); bad.IsValid() {
 		w.bad = bad.Interface().([]api.BadValue)
 	}
@@ -38,6 +40,8 @@ type walker struct {
 	errs []string
 	// bad are values that are there though their member may be nil.
 	bad []api.BadValue
+	// classic leaves the bare forms of 2026 off.
+	classic bool
 }
 
 func (w *walker) full() bool { return len(w.errs) >= constraintErrorsMax }
@@ -59,7 +63,11 @@ func (w *walker) err() error {
 
 // fail adds an error about the value at a path.
 func (w *walker) fail(v reflect.Value, s *shape, path, constraint string) {
-	if !w.full() {
+	switch {
+	case w.full():
+	case s.bare && !w.classic:
+		w.errs = append(w.errs, fmt.Sprintf(api.MsgConstraintBare, strings.ToUpper(path[:1])+path[1:], constraint))
+	default:
 		w.errs = append(w.errs, fmt.Sprintf(api.MsgConstraint,
 			"'"+string(appendJava(nil, v, s))+"'", path, constraint))
 	}

@@ -48,8 +48,10 @@ type shape struct {
 	Min  *int64   `json:"min"`
 	Max  *int64   `json:"max"`
 	// HideOverMax leaves the value out of the text of a list that is too long (wire-facts §6.12).
-	HideOverMax bool   `json:"hideOverMax"`
-	Pattern     string `json:"pattern"`
+	HideOverMax bool `json:"hideOverMax"`
+	// Bare leaves the value out of every text, and spells the member as in the model.
+	Bare    bool   `json:"bare"`
+	Pattern string `json:"pattern"`
 	// Enum holds the allowed strings in the order in which the service prints them (§3.3).
 	Enum []string `json:"enum"`
 }

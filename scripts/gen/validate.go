@@ -79,6 +79,9 @@ func constraintFields(m *model, s *shape) string {
 	if s.HideOverMax {
 		add("hideOverMax: true")
 	}
+	if s.Bare {
+		add("bare: true")
+	}
 	if s.Pattern != "" {
 		add("pattern: %q", s.Pattern)
 		if re := goPattern(s.Pattern); re != s.Pattern {
