@@ -23,14 +23,14 @@ const (
 	msgParameters        = "Number of parameters in request and statement don't match."                                                                             // unsure
 	msgInsertSeveral     = `Unsupported operation: Inserting multiple items in a single statement is not supported, use "INSERT INTO tableName VALUE item" instead` // unsure
 	msgBatchKey          = "Select statements within BatchExecuteStatement must specify the primary key in the where clause."
-	msgTransactKey       = "Select statements within ExecuteTransaction must specify the primary key in the where clause."          // unsure: by the text for batches
-	msgKeyInList         = "The IN operator is provided with too many operands; number of operands: %d"                             // unsure: the text of expressions
+	msgTransactKey       = "Select statements within ExecuteTransaction must specify the primary key in the where clause." // unsure: by the text for batches
+	msgKeyInList         = "The IN operator is provided with too many operands; number of operands: %d"                    // unsure: the text of expressions
 	msgExistsAlone       = "EXISTS can only be used in ExecuteTransaction write requests."
 	msgExistsItem        = "EXISTS() must contain a single item read with additional condition"
 	msgTransactIndex     = "Reads on indices are not supported within transactions."
 	msgTransactReturning = "Validation failed in TransactStatements[%d]: RETURNING clause is not supported in ExecuteTransaction."
 	msgDeleteReturning   = "Invalid returning clause: RETURNING %s %s *. Only RETURNING ALL OLD * is allowed in DELETE statements."
-	msgExplainAlone      = "EXPLAIN is only supported within ExecuteStatement"                                                      // ours
+	msgExplainAlone      = "EXPLAIN is only supported within ExecuteStatement" // ours
 	msgWriteIndex        = "This operation is not supported on an index"
 	msgInsertTuple       = "Unsupported operation: INSERT takes a single tuple as its value"                                        // unsure
 	msgSetTypes          = "Unsupported set: the elements of a set must be all strings, all numbers or all binaries"                // unsure
@@ -39,8 +39,8 @@ const (
 	msgOrderRange        = "Unsupported clause: ORDER BY the sort key must name its attributes in their order and in one direction" // unsure
 	msgTupleKeyTwice     = "Unsupported tuple: key %s is given twice"                                                               // unsure
 	msgToken             = "Invalid NextToken"
-	msgPathIndex         = "List index is not within the allowable range; index: [%s]"                                              // as in expressions
-	msgPathDepth         = "The document path has too many nesting elements; nesting elements: %d"                                  // as in expressions
+	msgPathIndex         = "List index is not within the allowable range; index: [%s]"             // as in expressions
+	msgPathDepth         = "The document path has too many nesting elements; nesting elements: %d" // as in expressions
 	msgParameterEmpty    = "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"
 )
 
