@@ -25,7 +25,7 @@ const (
 	// bankAccounts have bankTotal together, whoever looks when. One that has nothing is not there.
 	bankAccounts, bankTotal = 120, 12_000
 	// bankRounds are what each who looks does.
-	bankRounds, bankRoundsNight = 8, 400
+	bankRounds, bankRoundsNight = 5, 400
 	bankSpace                   = 1
 )
 
