@@ -121,6 +121,7 @@ func NewHandler(svc api.Service, opts Options) *Handler {
 		h.router.Get(path, serve)
 		h.router.Head(path, serve) // as many health checks ask
 	}
+	h.router.Post("/", h.serveOperation) // where SDKs send everything: without a wildcard nothing is captured
 	h.router.HandleFunc("/*", h.serveOperation)
 	h.router.NotFound(h.serveOperation)
 	h.router.MethodNotAllowed(h.serveOperation)
