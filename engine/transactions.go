@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"sync"
 
 	"github.com/keystone-db/kstone/engine/api"
 	"github.com/keystone-db/kstone/engine/attr"
@@ -180,11 +181,8 @@ func (db *core) bindActions(actions []action, tables *handles, x *exec.Transacti
 // digest identifies a request for its token: the decoded actions in order, whatever the spelling of
 // the JSON was. What the answer shall contain is not part of it.
 func digest(actions []action) [exec.DigestBytes]byte {
-	n := 0
-	for i := range actions {
-		n += digestActionBytes + len(actions[i].item)
-	}
-	b := make([]byte, 0, n)
+	room := digestRooms.Get().(*[]byte)
+	b := (*room)[:0]
 	for i := range actions {
 		a := &actions[i]
 		b = append(b, byte(a.kind))
@@ -200,11 +198,18 @@ func digest(actions []action) [exec.DigestBytes]byte {
 			b = appendPart(appendPart(b, v.Placeholder), v.Value)
 		}
 	}
-	return sha256.Sum256(b)
+	sum := sha256.Sum256(b)
+	if cap(b) <= digestRoomMaxBytes {
+		*room = b
+		digestRooms.Put(room)
+	}
+	return sum
 }
 
-// digestActionBytes is room for what is digested of an action besides its item.
-const digestActionBytes = 128
+// digestRooms has memory for what is digested, of at most digestRoomMaxBytes each.
+var digestRooms = sync.Pool{New: func() any { return new([]byte) }}
+
+const digestRoomMaxBytes = 64 << 10
 
 // appendPart appends one length-prefixed part.
 func appendPart[T string | attr.Item | attr.Value](dst []byte, part T) []byte {
