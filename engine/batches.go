@@ -9,6 +9,7 @@ import (
 	"github.com/keystone-db/kstone/engine/attr"
 	"github.com/keystone-db/kstone/engine/capacity"
 	"github.com/keystone-db/kstone/engine/exec"
+	"github.com/keystone-db/kstone/engine/key"
 	"github.com/keystone-db/kstone/engine/plan"
 	"github.com/keystone-db/kstone/engine/schema"
 	"github.com/keystone-db/kstone/engine/validate"
@@ -20,8 +21,12 @@ import (
 // 16 MiB: unsure (wire-facts §6.12).
 const batchReadMaxBytes = 16_000_000
 
-// tablesFew is the number of tables of one request for which nothing is allocated.
-const tablesFew = 4
+// tablesFew is the number of tables of one request for which nothing is allocated, and batchFew that of
+// puts and deletes.
+const (
+	tablesFew = 4
+	batchFew  = 25
+)
 
 // BatchGetItem reads up to 100 items of several tables.
 func (db *core) BatchGetItem(ctx context.Context, in *api.BatchGetItemInput) (*api.BatchGetItemOutput, error) {
@@ -226,14 +231,27 @@ func (db *core) bindBatch(in *api.BatchWriteItemInput, tables *handles) ([]exec.
 			actions = append(actions, exec.Action{Table: t.Table, Write: w})
 		}
 	}
-	for i := range actions {
-		for j := range i {
-			if bytes.Equal(actions[i].Write.Key, actions[j].Write.Key) {
-				return nil, api.Errorf(api.Validation, api.MsgBatchDuplicate)
-			}
-		}
+	if twice(actions) {
+		return nil, api.Errorf(api.Validation, api.MsgBatchDuplicate)
 	}
 	return actions, nil
+}
+
+// twice says whether two actions are on one item. It compares all pairs by the hashes in their keys: of
+// the at most 25 few have one in common.
+func twice(actions []exec.Action) bool {
+	hashes := make([]uint32, 0, batchFew)
+	for i := range actions {
+		k := actions[i].Write.Key
+		hash := key.HashOf(k)
+		for j, other := range hashes {
+			if other == hash && bytes.Equal(k, actions[j].Write.Key) {
+				return true
+			}
+		}
+		hashes = append(hashes, hash)
+	}
+	return false
 }
 
 func firstItem(requests []api.WriteRequest) attr.Item {
