@@ -116,14 +116,10 @@ type Catalog struct {
 	store storage.Store
 	opts  Options
 	// tables is replaced whole; readers take no lock.
-	tables atomic.Pointer[map[string]*Table]
+	tables atomic.Pointer[tables]
 	// streams are all streams, those of tables that are gone included, by path; replaced whole.
 	streams atomic.Pointer[map[string]streamEntry]
 	bells   bells
-	// transient counts tables in a passing state: while it is zero no step can be due.
-	transient atomic.Int64
-	// policed is the number of resource policies.
-	policed atomic.Int64
 	// doubts are the tables whose last change may or may not be stored, doubtful is their number;
 	// guarded by control.
 	doubts   map[string]bool
@@ -143,7 +139,7 @@ func Open(ctx context.Context, store storage.Store, opts Options) (*Catalog, err
 
 // load reads all tables and streams.
 func (c *Catalog) load(ctx context.Context) error {
-	tables := make(map[string]*Table)
+	all := new(tables)
 	snap, err := c.store.Snapshot(ctx, storage.SnapshotOptions{Owner: "catalog"})
 	if err != nil {
 		return err
@@ -159,19 +155,19 @@ func (c *Catalog) load(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		tables[r.Table.Name] = c.newTable(r, newGate())
+		all.put(r.Table.Name, c.newTable(r, newGate()))
 	}
 	if err := it.Err(); err != nil {
 		return err
 	}
-	c.publish(tables)
+	c.tables.Store(all)
 	return c.openStreams(ctx, snap)
 }
 
-func (c *Catalog) snapshot() map[string]*Table { return *c.tables.Load() }
+func (c *Catalog) snapshot() *tables { return c.tables.Load() }
 
 // Cached is a table as it was when it was last looked at, in any state; nil for none.
-func (c *Catalog) Cached(name string) *Table { return c.snapshot()[name] }
+func (c *Catalog) Cached(name string) *Table { return c.snapshot().get(name) }
 
 // put places a record in the cache.
 func (c *Catalog) put(r *Record, g *gate) *Table {
@@ -198,40 +194,11 @@ func (c *Catalog) newTable(r *Record, g *gate) *Table {
 	return t
 }
 
-// replace swaps the cached map for one in which name is t, or absent when t is nil.
-func (c *Catalog) replace(name string, t *Table) {
-	old := c.snapshot()
-	next := make(map[string]*Table, len(old)+1)
-	for n, o := range old {
-		if n != name {
-			next[n] = o
-		}
-	}
-	if t != nil {
-		next[name] = t
-	}
-	c.publish(next)
-}
-
-// publish makes a map the cache. Nobody changes it afterwards.
-func (c *Catalog) publish(tables map[string]*Table) {
-	var transient, policed int64
-	for _, t := range tables {
-		if t.Status != StatusActive {
-			transient++
-		}
-		policed += int64(len(t.StreamPolicies))
-		if t.Policy != nil {
-			policed++
-		}
-	}
-	c.tables.Store(&tables)
-	c.transient.Store(transient)
-	c.policed.Store(policed)
-}
+// replace makes t the cached table of a name, or none when it is nil.
+func (c *Catalog) replace(name string, t *Table) { c.tables.Store(c.snapshot().with(name, t)) }
 
 // Policed says whether any table or stream has a resource policy.
-func (c *Catalog) Policed() bool { return c.policed.Load() > 0 }
+func (c *Catalog) Policed() bool { return c.snapshot().policed > 0 }
 
 // Projections gives, for each index, the sorted names of the attributes of its entries; nil for an index
 // that projects all.
@@ -284,7 +251,7 @@ func (c *Catalog) EnterReplica(name string, shard uint32) (*Table, error) {
 
 func (c *Catalog) enter(name string, shard uint32, usable func(*Table) bool) (*Table, error) {
 	for {
-		t := c.snapshot()[name]
+		t := c.snapshot().get(name)
 		if t == nil || !usable(t) {
 			return nil, ErrNotFound
 		}
@@ -292,7 +259,7 @@ func (c *Catalog) enter(name string, shard uint32, usable func(*Table) bool) (*T
 			return t, nil
 		}
 		// The table is gone, or another value of it is in the cache already.
-		if c.snapshot()[name] == t {
+		if c.snapshot().get(name) == t {
 			return nil, ErrNotFound
 		}
 	}
@@ -317,7 +284,7 @@ func (c *Catalog) Lookup(ctx context.Context, name string) (*Table, error) {
 			return nil, err
 		}
 	}
-	if t := c.snapshot()[name]; t != nil {
+	if t := c.snapshot().get(name); t != nil {
 		return t, nil
 	}
 	return nil, ErrNotFound
@@ -339,7 +306,7 @@ func (c *Catalog) Names(ctx context.Context, after string, limit int) ([]string,
 		}
 	}
 	var names []string
-	for n := range c.snapshot() {
+	for n := range c.snapshot().all() {
 		if n > after {
 			names = append(names, n)
 		}
@@ -353,7 +320,7 @@ func (c *Catalog) Names(ctx context.Context, after string, limit int) ([]string,
 
 // Provisioned is the throughput of all tables but one, with that of their indexes.
 func (c *Catalog) Provisioned(but string) (sum Throughput) {
-	for name, t := range c.snapshot() {
+	for name, t := range c.snapshot().all() {
 		if name == but || t.Status == StatusDeleting {
 			continue
 		}
@@ -370,19 +337,17 @@ func (c *Catalog) Provisioned(but string) (sum Throughput) {
 // Passing counts the tables that are being created, updated or deleted, and of those that are being created the ones
 // with indexes.
 func (c *Catalog) Passing() (all, indexed int) {
-	for _, t := range c.snapshot() {
-		if t.Status != StatusActive {
-			all++
-		}
+	passing := c.snapshot().passing
+	for _, t := range passing {
 		if t.Status == StatusCreating && len(t.Table.Indexes) > 0 {
 			indexed++
 		}
 	}
-	return all, indexed
+	return len(passing), indexed
 }
 
 // Count of tables in every state.
-func (c *Catalog) Count() int { return len(c.snapshot()) }
+func (c *Catalog) Count() int { return c.snapshot().count }
 
 // Create stores a new table. The record needs Table without ID and index subs, which are given
 // here. The answer is the table as of its creation: CREATING.
@@ -392,7 +357,7 @@ func (c *Catalog) Create(ctx context.Context, r Record) (*Table, error) {
 	if err := c.finishLocked(ctx); err != nil {
 		return nil, err
 	}
-	if c.snapshot()[r.Table.Name] != nil {
+	if c.snapshot().get(r.Table.Name) != nil {
 		return nil, ErrExists
 	}
 	if c.opts.TablesMax > 0 && c.Count() >= c.opts.TablesMax {
@@ -495,7 +460,7 @@ func (c *Catalog) Update(ctx context.Context, name string, pass bool, change fun
 	if err := c.finishLocked(ctx); err != nil {
 		return nil, err
 	}
-	t := c.snapshot()[name]
+	t := c.snapshot().get(name)
 	if t == nil {
 		return nil, ErrNotFound
 	}
@@ -548,7 +513,7 @@ func (c *Catalog) Delete(ctx context.Context, name string, check func(*Record) e
 	if err := c.finishLocked(ctx); err != nil {
 		return nil, err
 	}
-	t := c.snapshot()[name]
+	t := c.snapshot().get(name)
 	if t == nil {
 		return nil, ErrNotFound
 	}
@@ -577,7 +542,7 @@ func (c *Catalog) write(ctx context.Context, r *Record) error {
 
 // due says whether a table has a step to take now.
 func (c *Catalog) due(now time.Time) bool {
-	for _, t := range c.snapshot() {
+	for _, t := range c.snapshot().passing {
 		if t.due(now) {
 			return true
 		}
@@ -600,7 +565,7 @@ func (c *Catalog) finishLocked(ctx context.Context) error {
 		return err
 	}
 	now := c.opts.Clock()
-	for name, t := range c.snapshot() {
+	for name, t := range c.snapshot().passing {
 		switch {
 		case t.gone(now) && c.opts.ReadOnly:
 			c.replace(name, nil)
@@ -608,7 +573,7 @@ func (c *Catalog) finishLocked(ctx context.Context) error {
 			if err := c.remove(ctx, name, t); err != nil {
 				return err
 			}
-		case t.Status != StatusActive:
+		default:
 			if r := t.clone(); r.settle(now) {
 				if c.opts.ReadOnly {
 					c.put(r, t.gate)

@@ -216,7 +216,7 @@ func TestEnterDoesNotWaitForADeletion(t *testing.T) {
 		_, err := c.Delete(ctx, "a", allow)
 		done <- err
 	}()
-	for c.snapshot()["a"].Status != StatusDeleting {
+	for c.snapshot().get("a").Status != StatusDeleting {
 		runtime.Gosched()
 	}
 	b, err := c.Enter("b", 0)

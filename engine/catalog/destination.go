@@ -38,7 +38,7 @@ func (r *Record) Destination(arn string) *Destination {
 // WithDestinations returns the names of the tables that have or had data streams.
 func (c *Catalog) WithDestinations() []string {
 	var names []string
-	for name, t := range c.snapshot() {
+	for name, t := range c.snapshot().all() {
 		if len(t.Destinations) > 0 {
 			names = append(names, name)
 		}

@@ -28,13 +28,13 @@ func (c *Catalog) doubt(name string, err error) error {
 }
 
 // unsettled says whether a step may be due that the control plane has to take first.
-func (c *Catalog) unsettled() bool { return c.transient.Load() > 0 || c.doubtful.Load() > 0 }
+func (c *Catalog) unsettled() bool { return len(c.snapshot().passing) > 0 || c.doubtful.Load() > 0 }
 
 // settled says whether a table is as the cache has it, whatever may be due of others.
 func (c *Catalog) settled(name string) bool {
 	c.control.Lock()
 	defer c.control.Unlock()
-	t := c.snapshot()[name]
+	t := c.snapshot().get(name)
 	return !c.doubts[name] && (t == nil || !t.due(c.opts.Clock()))
 }
 
@@ -80,7 +80,7 @@ func (c *Catalog) stored(ctx context.Context, name string) (r *Record, err error
 
 // adopt makes a stored record that of the cache.
 func (c *Catalog) adopt(ctx context.Context, name string, r *Record) error {
-	old := c.snapshot()[name]
+	old := c.snapshot().get(name)
 	if r == nil {
 		if old != nil {
 			old.gate.drain()

@@ -126,7 +126,7 @@ func (c *Catalog) Feeds() []*schema.Stream {
 // Followed returns the names of the tables that have a feed, those that are being deleted included.
 func (c *Catalog) Followed() []string {
 	var names []string
-	for name, t := range c.snapshot() {
+	for name, t := range c.snapshot().all() {
 		if t.Feed != nil {
 			names = append(names, name)
 		}
@@ -248,7 +248,7 @@ func (c *Catalog) DropFeed(ctx context.Context, path string, hold Hold) error {
 	if err := c.ask(ctx); err != nil {
 		return err
 	}
-	if t := c.snapshot()[s.Table]; t != nil && t.Feed != nil && t.Feed.ID == s.ID {
+	if t := c.snapshot().get(s.Table); t != nil && t.Feed != nil && t.Feed.ID == s.ID {
 		return nil
 	}
 	if _, err := hold(ctx); err != nil {

@@ -63,7 +63,7 @@ func (c *Catalog) endFilling(ctx context.Context, id uint64, name string, change
 	if err := c.finishLocked(ctx); err != nil {
 		return err
 	}
-	t := c.snapshot()[name]
+	t := c.snapshot().get(name)
 	if t == nil || t.Table.ID != id || t.Filling == "" {
 		return nil
 	}

@@ -331,7 +331,7 @@ func (r *Record) EndGlobal() {
 // Globals returns the tables that are parts of global tables, by name.
 func (c *Catalog) Globals() []*Table {
 	var list []*Table
-	for _, t := range c.snapshot() {
+	for _, t := range c.snapshot().all() {
 		if t.Global != nil && t.Status != StatusDeleting {
 			list = append(list, t)
 		}

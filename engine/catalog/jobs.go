@@ -179,7 +179,7 @@ func (r *Record) forget(batch *storage.Batch) {
 // WithVectors returns the names of the tables that have indexes of vectors.
 func (c *Catalog) WithVectors() []string {
 	var names []string
-	for name, t := range c.snapshot() {
+	for name, t := range c.snapshot().all() {
 		if t.Vectors() && c.usable(t) {
 			names = append(names, name)
 		}
@@ -191,7 +191,7 @@ func (c *Catalog) WithVectors() []string {
 // WithTTL returns the names of the tables that keep expiry rows.
 func (c *Catalog) WithTTL() []string {
 	var names []string
-	for name, t := range c.snapshot() {
+	for name, t := range c.snapshot().all() {
 		if t.Table.TTLSub != 0 && c.usable(t) {
 			names = append(names, name)
 		}
@@ -208,7 +208,7 @@ func (c *Catalog) Busy(ctx context.Context) ([]string, error) {
 		}
 	}
 	var names []string
-	for name, t := range c.snapshot() {
+	for name, t := range c.snapshot().all() {
 		if len(t.Jobs) > 0 && t.Status != StatusDeleting {
 			names = append(names, name)
 		}
@@ -225,7 +225,7 @@ func (c *Catalog) Finish(ctx context.Context, id uint64, name string, sub uint32
 	if err := c.ask(ctx); err != nil {
 		return err
 	}
-	t := c.snapshot()[name]
+	t := c.snapshot().get(name)
 	if t == nil || t.Table.ID != id || t.Status == StatusDeleting || t.Job(sub) == nil {
 		return nil
 	}

@@ -243,7 +243,7 @@ func (r *Record) Recovery(nowMs int64) (days int, earliestMs, latestMs int64) {
 // WithLog returns the names of the tables that have a change log.
 func (c *Catalog) WithLog() []string {
 	var names []string
-	for name, t := range c.snapshot() {
+	for name, t := range c.snapshot().all() {
 		if t.Log != nil && t.Status != StatusDeleting {
 			names = append(names, name)
 		}

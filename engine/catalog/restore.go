@@ -22,7 +22,7 @@ type Restore struct {
 // Restoring returns the tables that are being restored, by name.
 func (c *Catalog) Restoring() []*Table {
 	var list []*Table
-	for _, t := range c.snapshot() {
+	for _, t := range c.snapshot().all() {
 		if t.Restore != nil && t.Filling != "" {
 			list = append(list, t)
 		}
