@@ -212,7 +212,7 @@ func TestQueryErrors(t *testing.T) {
 		{"start key elsewhere", func(in *dynamodb.QueryInput) {
 			in.ExclusiveStartKey = item{"pk": str("another"), "sk": str("x")}
 		}, "The provided starting key is outside query boundaries based on provided conditions"},
-		{"limit", func(in *dynamodb.QueryInput) { in.Limit = aws.Int32(0) }, "1 validation error detected: Value '0' at 'limit' failed to satisfy constraint: Member must have value greater than or equal to 1"},
+		{"limit", func(in *dynamodb.QueryInput) { in.Limit = aws.Int32(0) }, "1 validation error detected: Value at 'Limit' failed to satisfy constraint: Member must have value greater than or equal to 1"},
 	} {
 		t.Run(tt.label, func(t *testing.T) {
 			in := &dynamodb.QueryInput{
