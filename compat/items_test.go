@@ -59,7 +59,7 @@ func TestPutReturnValues(t *testing.T) {
 	_, err = db.PutItem(t.Context(), in)
 	var api interface{ ErrorMessage() string }
 	require.ErrorAs(t, err, &api)
-	assert.Contains(t, []string{"Return values set to invalid value", modern + "Return values set to invalid value"}, api.ErrorMessage())
+	assert.Contains(t, []string{"ReturnValues can only be ALL_OLD or NONE", modern + "ReturnValues can only be ALL_OLD or NONE"}, api.ErrorMessage())
 }
 
 func TestDeleteReturnValues(t *testing.T) {

@@ -37,7 +37,7 @@ func TestDeleteItemErrors(t *testing.T) {
 	requireRefusals(t, []refusal{
 		{"no name", func() error { _, err := d.DeleteItem(t.Context(), &api.DeleteItemInput{Key: key}); return err }, api.Validation,
 			"1 validation error detected: Value null at 'tableName' failed to satisfy constraint: Member must not be null"},
-		{"return values, unknown table", remove("none", key, returns("ALL_NEW")), api.Validation, "Return values set to invalid value"},
+		{"return values, unknown table", remove("none", key, returns("ALL_NEW")), api.Validation, "ReturnValues can only be ALL_OLD or NONE"},
 		{"enum", remove("none", key, returns("SOME")), api.Validation, "1 validation error detected: Value 'SOME' at 'returnValues' " +
 			"failed to satisfy constraint: Member must satisfy enum value set: [ALL_NEW, UPDATED_OLD, ALL_OLD, NONE, UPDATED_NEW]"},
 		{"empty condition, unknown table", remove("none", key, condition("")), api.Validation,

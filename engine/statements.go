@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/keystone-db/kstone/engine/api"
 	"github.com/keystone-db/kstone/engine/attr"
@@ -31,9 +32,18 @@ func statementError(err error) error {
 		return api.Errorf(api.Validation, "%s", e.Msg)
 	}
 	if e, ok := errors.AsType[*expr.Error](err); ok {
-		return api.Errorf(api.Validation, "%s", e.Msg)
+		return api.Errorf(api.Validation, "%s", withoutMember(e.Msg))
 	}
 	return err
+}
+
+// withoutMember leaves off what names an expression parameter: a statement has none. DynamoDB does this: TestStatements.
+func withoutMember(text string) string {
+	head, rest, _ := strings.Cut(text, "Expression: ")
+	if rest != "" && strings.HasPrefix(head, "Invalid ") {
+		return rest
+	}
+	return text
 }
 
 // spread is what enter spreads its count by.

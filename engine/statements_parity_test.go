@@ -170,16 +170,17 @@ func (r twinMaker) get() twin {
 }
 
 func (r twinMaker) query() twin {
-	c := []struct{ table, index, key, where, order string }{
-		{"orders", "", "pk = :k AND sk > :v", "pk = ? AND sk > ?", "sk"},
-		{"orders.byG", "byG", "g = :k AND h <= :v", "g = ? AND h <= ?", "h"},
-		{"orders.byL", "byL", "pk = :k", "pk = ?", "l"},
+	// A statement may filter only by what its index holds.
+	c := []struct{ table, index, key, where, order, filter string }{
+		{"orders", "", "pk = :k AND sk > :v", "pk = ? AND sk > ?", "sk", "n"},
+		{"orders.byG", "byG", "g = :k AND h <= :v", "g = ? AND h <= ?", "h", "n"},
+		{"orders.byL", "byL", "pk = :k", "pk = ?", "l", "sk"},
 	}[r.IntN(3)]
 	k, v, f := attr.String(r.pick("a", "b", "x", "y")), r.value(), r.value()
 	t := twin{params: []attr.Value{k}, reverse: r.IntN(2) == 0, limit: int64(1 + r.IntN(4))}
 	in := &api.QueryInput{
 		TableName: api.Some("orders"), KeyConditionExpression: api.Some(c.key), Limit: api.Some(t.limit),
-		FilterExpression: api.Some("n <> :f"), ScanIndexForward: api.Some(!t.reverse), ReturnConsumedCapacity: parityNames,
+		FilterExpression: api.Some(c.filter + " <> :f"), ScanIndexForward: api.Some(!t.reverse), ReturnConsumedCapacity: parityNames,
 		ExpressionAttributeValues: []api.NamedValue{{Placeholder: ":f", Value: f}, {Placeholder: ":k", Value: k}},
 	}
 	if strings.Contains(c.key, ":v") {
@@ -190,7 +191,7 @@ func (r twinMaker) query() twin {
 		in.IndexName = api.Some(c.index)
 	}
 	t.params = append(t.params, f)
-	t.statement = "SELECT * FROM " + c.table + " WHERE " + c.where + " AND n <> ? ORDER BY " + c.order
+	t.statement = "SELECT * FROM " + c.table + " WHERE " + c.where + " AND " + c.filter + " <> ? ORDER BY " + c.order
 	if t.reverse {
 		t.statement += " DESC"
 	}

@@ -24,7 +24,7 @@ const (
 	msgOperandCount     = "Incorrect number of operands for operator or function; operator or function: %s, number of operands: %d"
 	msgSameOperand      = "The first operand must be distinct from the remaining operands for this operator or function; operator: %s, first operand: %s"
 	msgNeedsPath        = "Operator or function requires a document path; operator or function: %s"
-	msgOperandType      = "Incorrect operand type for operator or function; operator or function: %s, operand type: %s" // unsure for < <= > >= and BETWEEN: perhaps "operator: <"
+	msgOperandType      = "Incorrect operand type for operator or function; operator or function: %s, operand type: %s"
 	msgTypeName         = "Invalid attribute type name found; type: %s, valid types: {B,NULL,SS,BOOL,L,BS,N,NS,S,M}"
 	msgBetweenTypes     = "The BETWEEN operator requires same data type for lower and upper bounds; lower bound operand: AttributeValue: %s, upper bound operand: AttributeValue: %s"
 	msgBetweenOrder     = "The BETWEEN operator requires upper bound to be greater than or equal to lower bound; lower bound operand: AttributeValue: %s, upper bound operand: AttributeValue: %s"

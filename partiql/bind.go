@@ -272,8 +272,8 @@ func (b *Bound) inList(n *In) ([]Expr, error) {
 	return list, nil
 }
 
-// is turns IS MISSING into attribute_not_exists, other types into attribute_type. That IS NULL is
-// true of a NULL value only, and not where nothing is, is unsure.
+// is turns IS MISSING into attribute_not_exists, other types into attribute_type. IS NULL is true of a NULL value only,
+// not where nothing is.
 func (b *Bound) is(n *Is) (expr.Cond, error) {
 	p, ok := n.X.(*Path)
 	if !ok {

@@ -2,6 +2,7 @@ package partiql
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/keystone-db/kstone/engine/attr"
 	"github.com/keystone-db/kstone/engine/plan"
@@ -162,6 +163,9 @@ func (b *Bound) queries(q *plan.ReadRequest, parts []part, k *schema.Key, o *Opt
 		if q.Filter, err = b.filter(expr.KindFilter, nil, p.rest); err != nil {
 			return nil, err
 		}
+		if err := filterProjected(q); err != nil {
+			return nil, err
+		}
 		q.StartKey, q.Room = nil, plan.Room{}
 		if i == o.From.Part {
 			q.StartKey = o.From.Start
@@ -176,6 +180,20 @@ func (b *Bound) queries(q *plan.ReadRequest, parts []part, k *schema.Key, o *Opt
 		}
 	}
 	return out, nil
+}
+
+// filterProjected refuses a filter of a query of an index on what the index does not hold, local ones too. A scan of
+// one finds nothing instead.
+func filterProjected(q *plan.ReadRequest) error {
+	ix := q.Table.Index(q.IndexName)
+	if q.IndexName == "" || ix == nil || q.Filter == nil || ix.Vector != nil {
+		return nil
+	}
+	missing := slices.DeleteFunc(q.Filter.Attributes(), func(name string) bool { return q.Table.Projects(ix, name) })
+	if len(missing) > 0 {
+		return errorf(msgNotProjected, ix.Name, strings.Join(missing, ", "))
+	}
+	return nil
 }
 
 // orderParts checks ORDER BY against the key, sorts the parts by it and tells whether the sort key

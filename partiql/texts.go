@@ -19,6 +19,7 @@ const (
 	msgOrderName         = "Attribute %s in ORDER BY clause must be part of the primary key"
 	msgNeedsKey          = "Where clause does not contain a mandatory equality on all key attributes"
 	msgNoIndex           = "The table does not have the specified index"
+	msgNotProjected      = "One or more parameter values were invalid: Secondary index %s does not project one or more filter attributes: [%s]"
 	msgConsistentIndex   = "Strongly consistent read is not supported on Global Secondary Indexes"
 	msgParameters        = "Number of parameters in request and statement don't match."                                                                             // unsure
 	msgInsertSeveral     = `Unsupported operation: Inserting multiple items in a single statement is not supported, use "INSERT INTO tableName VALUE item" instead` // unsure

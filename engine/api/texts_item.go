@@ -55,8 +55,9 @@ const (
 	MsgItemSize = "Item size has exceeded the maximum allowed size"
 	// MsgUpdateItemSize is the result of an update that is too large.
 	MsgUpdateItemSize = "Item size to update has exceeded the maximum allowed size"
-	// MsgReturnValues is ReturnValues that the operation does not offer (wire-facts §10 #1).
-	MsgReturnValues = "Return values set to invalid value"
+	// MsgReturnValues is ReturnValues that the operation does not offer (boto/boto3 issue 4339, of the service;
+	// "Return values set to invalid value" is DynamoDB Local's: issue 4499).
+	MsgReturnValues = "ReturnValues can only be ALL_OLD or NONE"
 	// MsgUpdateKey is an update of a table key attribute; name.
 	MsgUpdateKey = PrefixInvalid +
 		"Cannot update attribute %s. This attribute is part of the key"

@@ -185,7 +185,7 @@ const (
 	// SchemaKey and SchemaVector are schemas in it; attribute, type, HASH or RANGE, or attribute, dimensions.
 	SchemaKey    = "Schema:[SchemaElement: key{%s:%s:%s}]"
 	SchemaVector = "VectorIndexSchema:[VectorAttribute: key{%s:L:%d}]"
-	// MsgModeSwitch is LimitExceeded of a switch to on demand; two times; unsure.
+	// MsgModeSwitch is LimitExceeded of a switch to on demand; two times (aws-amplify/amplify-cli issue 1054 and others).
 	MsgModeSwitch = "Subscriber limit exceeded: Update to PayPerRequest mode are limited to once in " +
 		"1 day(s). Last update at %s. Next update can be made at %s"
 	// MsgDecreases is LimitExceeded of throughput decreases; count, two times.

@@ -51,8 +51,9 @@ const (
 	MsgExportFrom = PrefixInvalid + "ExportFromTime must be specified when ExportType is INCREMENTAL_EXPORT"
 	// MsgExportWindow is a period of an incremental export that is too short or too long; unsure.
 	MsgExportWindow = PrefixInvalid + "The difference between ExportFromTime and ExportToTime must be at least 15 minutes and at most 24 hours"
-	// MsgExportOrder is an ExportToTime that is not behind ExportFromTime; unsure.
-	MsgExportOrder = PrefixInvalid + "ExportToTime must be later than ExportFromTime"
+	// MsgExportOrder is an ExportToTime that is not behind ExportFromTime (apache/airflow pull request 41517).
+	MsgExportOrder = "Incremental export period from time should not be greater or equal to incremental export period " +
+		"to time"
 
 	// MsgNoBucket is the FailureMessage of a bucket that does not exist.
 	MsgNoBucket = "The specified bucket does not exist"

@@ -156,6 +156,10 @@ func (c *creation) tableKey() error {
 		return err
 	}
 	noIndexes := c.in.LocalSecondaryIndexes == nil && c.in.GlobalSecondaryIndexes == nil && c.in.VectorIndexes == nil
+	// That it comes before the count is known from scylladb/scylladb issue 13870, which quotes the service.
+	if name, twice := repeated(c.defined); twice {
+		return invalid(api.MsgDefinitionsDuplicate, name)
+	}
 	if noIndexes && len(key) != len(c.defined) {
 		return invalid(api.MsgDefinitionsCount)
 	}
@@ -360,9 +364,6 @@ func (c *creation) definitions() error {
 	}
 	if c.nonKey > NonKeyAttributesMax {
 		return invalid(api.MsgProjectionCount)
-	}
-	if name, twice := repeated(c.defined); twice {
-		return invalid(api.MsgDefinitionsDuplicate, name)
 	}
 	for _, d := range c.defined {
 		if !slices.Contains(used, d) {

@@ -225,7 +225,7 @@ func TestPutItemOrder(t *testing.T) {
 			func(in *api.PutItemInput) { in.ExpressionAttributeNames = []api.Name{} }},
 		{"One or more parameter values were invalid: An string set  may not be empty",
 			func(in *api.PutItemInput) { in.Bad = bad("Item", attr.EmptySS) }},
-		{"Return values set to invalid value",
+		{"ReturnValues can only be ALL_OLD or NONE",
 			func(in *api.PutItemInput) { in.ReturnValues = str("ALL_NEW") }},
 		{"Item size has exceeded the maximum allowed size", func(in *api.PutItemInput) {
 			in.Item = item(t, "a", strings.Repeat("x", 409600))
@@ -272,7 +272,7 @@ func TestReturnValues(t *testing.T) {
 	for _, v := range []string{"ALL_NEW", "UPDATED_OLD", "UPDATED_NEW"} {
 		requireText(t, DeleteItem(&api.DeleteItemInput{
 			TableName: str("Tab"), Key: item(t, "a", "b"), ReturnValues: str(v),
-		}, Options{}), "Return values set to invalid value")
+		}, Options{}), "ReturnValues can only be ALL_OLD or NONE")
 		requireText(t, UpdateItem(&api.UpdateItemInput{
 			TableName: str("Tab"), Key: item(t, "a", "b"), ReturnValues: str(v),
 		}, Options{}), "")

@@ -247,10 +247,10 @@ func TestExpectedOrder(t *testing.T) {
 	in.Expected, in.ReturnValues = expected(api.ExpectedAttributeValue{}), str("ALL_NEW")
 	in.Item = item(t, "a", strings.Repeat("x", 409600))
 	classic := Options{ClassicErrors: true}
-	requireText(t, PutItem(in, classic), "Return values set to invalid value")
+	requireText(t, PutItem(in, classic), "ReturnValues can only be ALL_OLD or NONE")
 	requireText(t, DeleteItem(&api.DeleteItemInput{
 		TableName: str("Tab"), Key: in.Item, Expected: in.Expected, ReturnValues: in.ReturnValues,
-	}, Options{}), "Return values set to invalid value")
+	}, Options{}), "ReturnValues can only be ALL_OLD or NONE")
 	in.ReturnValues = str("NONE")
 	requireText(t, PutItem(in, classic), "Item size has exceeded the maximum allowed size")
 	in.ExpressionAttributeNames = []api.Name{}
