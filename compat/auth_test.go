@@ -36,6 +36,15 @@ access = read-only
 aws_access_key_id = AKIACLERK
 aws_secret_access_key = clerk-secret
 tables = Orders, Old-*
+[partner]
+aws_access_key_id = AKIAPARTNER
+aws_secret_access_key = partner-secret
+account = 210987654321
+[partner-reader]
+aws_access_key_id = AKIAPARTNERREADS
+aws_secret_access_key = partner-reads
+account = 210987654321
+access = read-only
 [guest]
 aws_access_key_id = ASIAGUEST
 aws_secret_access_key = guest-secret

@@ -16,12 +16,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func newStreams(url string) *dynamodbstreams.Client {
+func newStreams(url string, options ...func(*dynamodbstreams.Options)) *dynamodbstreams.Client {
 	return dynamodbstreams.New(dynamodbstreams.Options{
 		BaseEndpoint: &url, Region: "eu-west-3",
 		Credentials: credentials.NewStaticCredentialsProvider("any", "key", ""),
 		APIOptions:  []func(*middleware.Stack) error{witnessed.watch},
-	})
+	}, options...)
 }
 
 // streamed makes a table with a stream of both images and returns the stream's ARN.

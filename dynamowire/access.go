@@ -1,6 +1,7 @@
 package dynamowire
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"reflect"
@@ -17,6 +18,10 @@ const msgDenied = "User: arn:aws:iam::%[1]s:user/%[2]s is not authorized to perf
 // msgDeniedByPolicy is a denial by the resource's own policy.
 const msgDeniedByPolicy = "User: arn:aws:iam::%[1]s:user/%[2]s is not authorized to perform: %[3]s on resource: %[4]s " +
 	"with an explicit deny in a resource-based policy"
+
+// msgDeniedAbroad is a refusal of who is of another account, whom the resource's policy must let in.
+const msgDeniedAbroad = "User: arn:aws:iam::%[1]s:user/%[2]s is not authorized to perform: %[3]s on resource: %[4]s " +
+	"because no resource-based policy allows the %[3]s action"
 
 // StatementAction is the right that a PartiQL statement needs.
 type StatementAction string
@@ -103,11 +108,20 @@ type caller struct {
 
 // callerOf is nil for a key that may do everything, which therefore costs nothing here.
 func (a Access) callerOf(key *sigv4.Key, operation string) *caller {
-	if key == nil || !key.ReadOnly && key.Unbound() && (a.Policies == nil || !a.Policies.Policed() && operation != opPutPolicy) {
+	if key == nil || a.mayAll(key) && (a.Policies == nil || !a.Policies.Policed() && operation != opPutPolicy) {
 		return nil
 	}
 	return &caller{key: key, access: a, op: operation}
 }
+
+// mayAll says that a key may do everything that no policy denies.
+func (a *Access) mayAll(key *sigv4.Key) bool { return !key.ReadOnly && key.Unbound() && !a.abroad(key) }
+
+// abroad says whether the holder of a key is of another account than the tables.
+func (a *Access) abroad(key *sigv4.Key) bool { return key.Account != "" && key.Account != a.Account }
+
+// account is that of the caller.
+func (c *caller) account() string { return cmp.Or(c.key.Account, c.access.Account) }
 
 // callerIn is callerOf with what the context tells about the caller.
 func (a Access) callerIn(ctx context.Context, key *sigv4.Key, operation string) *caller {
@@ -147,7 +161,7 @@ func (c *caller) may(ctx context.Context, in any) (context.Context, error) {
 // who is the caller as policies know callers.
 func (c *caller) who() *api.Caller {
 	who := &api.Caller{
-		Arn: "arn:aws:iam::" + c.access.Account + ":user/" + c.key.User, User: c.key.User, Account: c.access.Account,
+		Arn: "arn:aws:iam::" + c.account() + ":user/" + c.key.User, User: c.key.User, Account: c.account(),
 		Secure: c.secure,
 	}
 	if host, _, err := net.SplitHostPort(c.from); err == nil {
@@ -169,12 +183,13 @@ func (c *caller) mayBatch(ctx context.Context, in *api.BatchExecuteStatementInpu
 }
 
 // lacks is the refusal of the first right that the caller lacks, nil for none. Within an account either the
-// key or the resource's policy may allow, and a denial of the policy wins.
+// key or the resource's policy may allow, and a denial of the policy wins; for who is of another account both must
+// allow.
 func (c *caller) lacks(in any, needs []need) *api.Error {
 	for _, n := range needs {
 		if n.bucket != "" {
 			if !c.key.MayReachBucket(n.bucket) {
-				return api.Errorf(api.AccessDenied, msgDenied, c.access.Account, c.key.User, n.action, "arn:aws:s3:::"+n.bucket+"/*")
+				return api.Errorf(api.AccessDenied, msgDenied, c.account(), c.key.User, n.action, "arn:aws:s3:::"+n.bucket+"/*")
 			}
 			continue
 		}
@@ -186,14 +201,21 @@ func (c *caller) lacks(in any, needs []need) *api.Error {
 		if c.access.Policies != nil && c.access.Policies.Policed() {
 			decision = c.access.Policies.Authorize(c.who(), &api.Right{Action: n.action, Table: table, Part: part}, in)
 		}
-		text := msgDenied
-		switch {
+		text, resource := msgDenied, c.access.resource(table, part)
+		byKey := (!c.key.ReadOnly || reads(n.action)) && c.key.MayReach(table)
+		switch abroad := c.access.abroad(c.key); {
+		case abroad && accountOf(n.table) != c.access.Account: // what his own account has is not here
+			theirs := c.access
+			theirs.Account = c.account()
+			resource = theirs.resource(table, part)
 		case decision == api.PolicyDenies:
 			text = msgDeniedByPolicy
-		case decision == api.PolicyAllows, (!c.key.ReadOnly || reads(n.action)) && c.key.MayReach(table):
+		case abroad && byKey && decision != api.PolicyAllows:
+			text = msgDeniedAbroad
+		case decision == api.PolicyAllows && (byKey || !abroad), byKey && !abroad:
 			continue
 		}
-		return api.Errorf(api.AccessDenied, text, c.access.Account, c.key.User, servicePrefix+n.action, c.access.resource(table, part))
+		return api.Errorf(api.AccessDenied, text, c.account(), c.key.User, servicePrefix+n.action, resource)
 	}
 	return nil
 }
@@ -398,6 +420,15 @@ func fieldOf(v reflect.Value, member string) reflect.Value {
 
 // arnParts is the number of parts of an ARN, the last being the resource.
 const arnParts = 6
+
+// accountOf is the account in an ARN; empty when there is none.
+func accountOf(ref string) string {
+	parts := strings.SplitN(ref, ":", arnParts)
+	if len(parts) < arnParts || parts[0] != "arn" {
+		return ""
+	}
+	return parts[arnParts-2]
+}
 
 // tableOf is the table that a name or an ARN stands for, and what part of it, such as
 // /stream/LABEL; empty for an ARN of something else. The engine takes a reference for this table or for

@@ -27,17 +27,20 @@ const (
 
 // Names of the settings.
 const (
-	settingID     = "aws_access_key_id"
-	settingSecret = "aws_secret_access_key"
-	settingToken  = "aws_session_token"
-	settingExpiry = "expires"
-	settingAccess = "access"
-	settingTables = "tables"
+	settingID      = "aws_access_key_id"
+	settingSecret  = "aws_secret_access_key"
+	settingToken   = "aws_session_token"
+	settingExpiry  = "expires"
+	settingAccess  = "access"
+	settingTables  = "tables"
+	settingAccount = "account"
 	// settingBuckets names the buckets of exports, imports and bulk puts.
 	settingBuckets = "buckets"
 
 	accessFull     = "read-write"
 	accessReadOnly = "read-only"
+
+	accountDigits = 12
 )
 
 // Key is one access key and what it may do.
@@ -46,6 +49,8 @@ type Key struct {
 	User string
 	// ReadOnly keys may not change anything.
 	ReadOnly bool
+	// Account is that of the user, twelve digits; empty for the account whose tables are served.
+	Account string
 
 	id, secret, token string
 	expires           time.Time
@@ -84,6 +89,8 @@ func (k *Keys) Len() int { return len(k.byID) }
 //	                                            indexes and streams too
 //	buckets               = exports, in-*       optional: where exports, imports and bulk puts read and write;
 //	                                            all when absent, but none for a key with tables
+//	account               = 210987654321        optional: the user's account, when it is another one than that of
+//	                                            the tables. He reaches those by their ARNs whose policies let him in
 //
 // Other settings, such as region, are an error, so that a misspelled restriction does not vanish;
 // those that clients keep in such files are listed in clientSettings and ignored.
@@ -188,6 +195,11 @@ func (k *Key) set(line string) error {
 		k.tables, err = names(name, value)
 	case settingBuckets:
 		k.buckets, err = names(name, value)
+	case settingAccount:
+		if len(value) != accountDigits || strings.Trim(value, "0123456789") != "" {
+			return fmt.Errorf("%s: want %d digits", name, accountDigits)
+		}
+		k.Account = value
 	default:
 		if !clientSettings(name) {
 			return fmt.Errorf("unknown setting %q", name)

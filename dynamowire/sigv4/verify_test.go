@@ -304,6 +304,8 @@ func TestReadKeysErrors(t *testing.T) {
 		{"[a]\nexpires = soon", "line 2: expires: want a time such as 2027-01-01T00:00:00Z"},
 		{"[a]\ntables = x, *y", "line 2: tables: want names between commas, each with at most one * at its end"},
 		{"[a]\ntables = x,,y", "line 2: tables: want names between commas, each with at most one * at its end"},
+		{"[a]\naccount = 1234", "line 2: account: want 12 digits"},
+		{"[a]\naccount = 12345678901x", "line 2: account: want 12 digits"},
 		{"[a]\naws_secret_access_key = " + strings.Repeat("x", lineMaxBytes), "after line 1: bufio.Scanner: token too long"},
 	} {
 		_, err := ReadKeys(strings.NewReader(tt.text))
