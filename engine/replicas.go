@@ -163,8 +163,9 @@ type sent struct {
 	Fill *replica.Cursor `json:"fill,omitempty"`
 	// Calls is how many times items were sent.
 	Calls uint64 `json:"calls,omitempty"`
-	// Made: the table there is made, and the other replicas know of it.
-	Made bool `json:"made,omitempty"`
+	// Made: the table there is made, and the other replicas know of it. Table is what it was called.
+	Made  bool   `json:"made,omitempty"`
+	Table string `json:"table,omitempty"`
 	// SharedMs is that of the settings that the peer has.
 	SharedMs int64 `json:"sharedMs,omitempty"`
 }
@@ -350,6 +351,7 @@ func ask(ctx context.Context, to api.Replicator, in *api.ReplicateInput) (*api.R
 func (x *sending) call(ctx context.Context, in *api.ReplicateInput) (*api.ReplicateOutput, error) {
 	id := x.table.Table.ID
 	in.To, _ = x.s.greeted[id].session.(string)
+	in.Made = x.has.Table
 	out, err := ask(ctx, x.to, x.head(*in))
 	if err != nil {
 		return nil, err
@@ -645,7 +647,7 @@ func (x *sending) make(ctx context.Context) error {
 		s.Peers = append(s.Peers, catalog.Peer{Region: p.Region, Member: p.Member, Account: p.Account, State: catalog.PeerActive, Own: p.Own})
 	}
 	s.Peers = append(s.Peers, x.self(catalog.PeerActive))
-	_, err := x.call(ctx, &api.ReplicateInput{Step: api.ReplicateCreate, Settings: s.encode()})
+	out, err := x.call(ctx, &api.ReplicateInput{Step: api.ReplicateCreate, Settings: s.encode()})
 	switch api.CodeOf(err) {
 	case api.ReplicaAlreadyExists, api.Validation, api.LimitExceeded:
 		return x.fail(ctx, err.Error())
@@ -656,7 +658,7 @@ func (x *sending) make(ctx context.Context) error {
 	if err := x.others(ctx, x.joins(catalog.PeerJoining)); err != nil {
 		return err
 	}
-	x.has.Made = true
+	x.has.Made, x.has.Table = true, out.Made
 	return x.store(ctx)
 }
 

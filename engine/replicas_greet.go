@@ -264,8 +264,11 @@ func (x *sending) again(ctx context.Context) error {
 		x.has.Fill = &replica.Cursor{}
 		err = x.store(ctx)
 	} else {
-		x.has.SharedMs = 0 // settings, too
-		if _, err = x.call(ctx, &api.ReplicateInput{Step: api.ReplicateFill}); err == nil {
+		x.has.SharedMs = 0                        // settings, too
+		if x.peer.State != catalog.PeerCreating { // which is no replica until it is filled
+			_, err = x.call(ctx, &api.ReplicateInput{Step: api.ReplicateFill})
+		}
+		if err == nil {
 			err = x.begin(ctx)
 		}
 	}

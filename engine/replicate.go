@@ -76,7 +76,11 @@ func (db *core) replicate(ctx context.Context, in *api.ReplicateInput) (*api.Rep
 		}
 		return d, err
 	case api.ReplicateCreate:
-		return out, db.createReplica(ctx, in, &s, nil)
+		err := db.createReplica(ctx, in, &s, nil)
+		if t := db.catalog.Cached(in.Table); t != nil {
+			out.Made = t.UUID
+		}
+		return out, err
 	case api.ReplicateInvite:
 		return out, db.invite(ctx, in, out)
 	case api.ReplicateLink:
@@ -170,11 +174,16 @@ func partOf(r *catalog.Record, in *api.ReplicateInput) bool {
 	}
 	switch in.Step {
 	case api.ReplicateActivate, api.ReplicateCast, api.ReplicateUnlink, api.ReplicateDelete:
-		return catalog.SameMember(r.Global.Member, in.Member)
-	case api.ReplicateGreet: // of one that is being filled
-		return in.Region == "" || catalog.SameMember(p.Member, in.Member)
+		if !catalog.SameMember(r.Global.Member, in.Member) {
+			return false
+		}
+	case api.ReplicateGreet:
+		if in.Region != "" { // it asks whether it is being filled
+			return p.State == catalog.PeerCreating && catalog.SameMember(p.Member, in.Member)
+		}
+		return true
 	}
-	return true
+	return in.Made == "" || in.Made == r.UUID
 }
 
 // changeReplica changes the record of a replica of the caller's.
@@ -318,8 +327,8 @@ func (db *core) deleteReplica(ctx context.Context, in *api.ReplicateInput) error
 			return catalog.ErrNotFound
 		case r.DeletionProtection:
 			return api.Errorf(api.Validation, api.MsgReplicaProtected, in.Table, db.opts.Region)
-		case r.Pinned():
-			return errBusy{}
+		case r.Pinned(), r.Global.Peer(in.From).State == catalog.PeerDeleting && db.opts.Region < in.From:
+			return errBusy{} // of two that remove each other one stays
 		}
 		db.leaveDestinations(r)
 		return nil

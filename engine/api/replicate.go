@@ -80,7 +80,10 @@ type ReplicateInput struct {
 	Region string `json:",omitempty"`
 	// Member tells the replica that the step is about, the called one or that of Region, from others that were or will
 	// be in its region: what comes late must not do it to another one. It is empty when the caller does not know it.
-	Member   string           `json:",omitempty"`
+	Member string `json:",omitempty"`
+	// Made is what ReplicateCreate answered, when the caller made the table: one that is made by a late call again is
+	// another one.
+	Made     string           `json:",omitempty"`
 	Drain    bool             `json:",omitempty"`
 	Settings json.RawMessage  `json:",omitempty"`
 	Items    []ReplicatedItem `json:",omitempty"`
@@ -100,6 +103,8 @@ type ReplicatedItem struct {
 type ReplicateOutput struct {
 	// Session is another one each time when the database is opened.
 	Session string
+	// Made tells the table that ReplicateCreate made from others.
+	Made string `json:",omitempty"`
 	// Behind: nothing was done, because the database was opened anew, and is to be greeted first.
 	Behind bool `json:",omitempty"`
 	// Wants: it is to get all items of the caller's.

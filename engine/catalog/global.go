@@ -300,6 +300,10 @@ func (r *Record) tellEachOther(region string) {
 	for i := range r.Global.Peers {
 		p := &r.Global.Peers[i]
 		switch {
+		case p.State == PeerJoining: // which gets only what was written here, or did
+			p.State, p.Again, p.Only = PeerRefilling, true, ""
+		case p.State == PeerCreating, p.State == PeerMerging:
+			p.Again, p.Only = true, ""
 		case p.State == PeerActive:
 			p.State, p.Again, p.Only = PeerRefilling, true, region
 		case p.State == PeerRefilling && p.Only != region:
