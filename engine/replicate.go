@@ -122,18 +122,7 @@ func (db *core) replicate(ctx context.Context, in *api.ReplicateInput) (*api.Rep
 	case api.ReplicateJoin:
 		err = db.join(ctx, in, s.Peer)
 	case api.ReplicateLeave:
-		drop := (*catalog.Record).LosePeer
-		if in.Drain {
-			drop, err = (*catalog.Record).DropPeer, db.sendNow(ctx, in.Region, in.Table)
-		}
-		if err == nil {
-			err = db.changeReplica(ctx, in, func(r *catalog.Record) {
-				if p := r.Global.Peer(in.Region); p != nil && catalog.SameMember(p.Member, in.Member) {
-					drop(r, in.Region)
-				}
-			})
-		}
-		db.background.jobs.look()
+		err = db.partFrom(ctx, in)
 	case api.ReplicateUnlink:
 		err = db.changeReplica(ctx, in, func(r *catalog.Record) {
 			if r.Global.Legacy && !r.Global.Leaving {
@@ -146,6 +135,22 @@ func (db *core) replicate(ctx context.Context, in *api.ReplicateInput) (*api.Rep
 		err = badStep("no step " + in.Step)
 	}
 	return out, err
+}
+
+// partFrom takes away a replica that is none any more, unless another one is in its region.
+func (db *core) partFrom(ctx context.Context, in *api.ReplicateInput) error {
+	drop := (*catalog.Record).LosePeer
+	if in.Drain {
+		drop = (*catalog.Record).DropPeer
+		if err := db.sendNow(ctx, in.Region, in.Table); err != nil {
+			return err
+		}
+	}
+	return db.changeReplica(ctx, in, func(r *catalog.Record) {
+		if p := r.Global.Peer(in.Region); p != nil && catalog.SameMember(p.Member, in.Member) {
+			drop(r, in.Region)
+		}
+	})
 }
 
 // replicaOf is the table that a step is about: a replica of the caller's.
