@@ -1,6 +1,7 @@
 package compat
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -83,6 +84,72 @@ func TestReplicaIsFilledOverKills(t *testing.T) {
 		a, b := east.items(t, table), west.items(t, table)
 		return len(a) == fillItems+2 && assert.ObjectsAreEqual(a, b)
 	}, waitMax, 20*time.Millisecond)
+}
+
+// TestHalfAReplicaWhoseSourceWentBack: a source that is opened from a copy of before, when its replica is half filled, does
+// not know of it. Half a replica is not read, and can be deleted.
+func TestHalfAReplicaWhoseSourceWentBack(t *testing.T) {
+	east, west := newCoasts(t)
+	file, table := east.args[1], "half"
+	east.kill()
+	before, err := os.ReadFile(file)
+	require.NoError(t, err)
+	east.start(t)
+	dead := make(chan bool)
+	west.front.trip = func() {
+		east.kill()
+		close(dead)
+	}
+	west.front.left.Store(5) // describe, greet, create, and then items
+	east.makeReplica(t, table)
+	<-dead
+	for _, name := range []string{file + ".wal", file + "-wal"} {
+		_ = os.Remove(name)
+	}
+	require.NoError(t, os.WriteFile(file, before, 0o600))
+	east.start(t)
+	assert.Nil(t, west.items(t, table), "half a replica is none")
+	_, err = west.client().DeleteTable(t.Context(), &dynamodb.DeleteTableInput{TableName: &table})
+	var gone *types.ResourceNotFoundException
+	if !errors.As(err, &gone) { // or it has noticed
+		require.NoError(t, err)
+	}
+	east.makeReplica(t, table)
+	require.Eventually(t, func() bool { return len(west.items(t, table)) == fillItems }, waitMax, 20*time.Millisecond)
+}
+
+// TestReplicaIsRemovedOverKills: either side dies while a replica is removed; it goes, and can be made again.
+func TestReplicaIsRemovedOverKills(t *testing.T) {
+	east, west := newCoasts(t)
+	table := "removed"
+	_, err := east.client().CreateTable(t.Context(), tableInput(table, "pk:S"))
+	require.NoError(t, err)
+	east.put(t, table, "a", 1)
+	for _, dies := range []*coast{west, east} {
+		east.addReplica(t, table, "us-west-2")
+		require.Eventually(t, func() bool { return len(west.items(t, table)) == 1 }, waitMax, 20*time.Millisecond)
+		dead := make(chan bool)
+		west.front.trip = func() {
+			dies.kill()
+			close(dead)
+		}
+		west.front.step.Store("delete")
+		west.front.left.Store(1)
+		_, err := east.client().UpdateTable(t.Context(), &dynamodb.UpdateTableInput{TableName: &table, ReplicaUpdates: []types.ReplicationGroupUpdate{
+			{Delete: &types.DeleteReplicationGroupMemberAction{RegionName: aws.String("us-west-2")}},
+		}})
+		require.NoError(t, err)
+		<-dead
+		dies.start(t)
+		require.Eventually(t, func() bool {
+			d, err := east.client().DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: &table})
+			return err == nil && len(d.Table.Replicas) == 0
+		}, waitMax, 20*time.Millisecond)
+		_, err = west.client().DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: &table})
+		var gone *types.ResourceNotFoundException
+		require.ErrorAs(t, err, &gone)
+		assert.Len(t, east.items(t, table), 1)
+	}
 }
 
 // TestSignedReplicas: servers that verify signatures replicate with a key that may do everything, and with no other.

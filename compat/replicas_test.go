@@ -1,7 +1,9 @@
 package compat
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -28,6 +30,22 @@ type front struct {
 	// left counts down the calls of other servers; at zero the call waits until trip is done, and is lost.
 	left atomic.Int64
 	trip func()
+	// step, a string, is that of the calls that are counted; unset or empty for all.
+	step atomic.Value
+}
+
+// counts says whether a request is counted down.
+func (f *front) counts(r *http.Request) bool {
+	if !strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".Replicate") {
+		return false
+	}
+	step, _ := f.step.Load().(string)
+	if step == "" {
+		return true
+	}
+	body, err := io.ReadAll(r.Body)
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return err == nil && bytes.Contains(body, []byte(`"Step":"`+step+`"`))
 }
 
 func newFront(t *testing.T) *front {
@@ -37,7 +55,7 @@ func newFront(t *testing.T) *front {
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
 	}
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".Replicate") && f.left.Add(-1) == 0 {
+		if f.counts(r) && f.left.Add(-1) == 0 {
 			f.trip()
 			w.WriteHeader(http.StatusBadGateway)
 			return
