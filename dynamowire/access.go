@@ -19,7 +19,8 @@ const msgDenied = "User: arn:aws:iam::%[1]s:user/%[2]s is not authorized to perf
 const msgDeniedByPolicy = "User: arn:aws:iam::%[1]s:user/%[2]s is not authorized to perform: %[3]s on resource: %[4]s " +
 	"with an explicit deny in a resource-based policy"
 
-// msgDeniedAbroad is a refusal of who is of another account, whom the resource's policy must let in.
+// msgDeniedAbroad is a refusal of who is of another account, whom the resource's policy must let in
+// (unsure: the text).
 const msgDeniedAbroad = "User: arn:aws:iam::%[1]s:user/%[2]s is not authorized to perform: %[3]s on resource: %[4]s " +
 	"because no resource-based policy allows the %[3]s action"
 

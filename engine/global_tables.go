@@ -393,6 +393,7 @@ func (db *core) peerStatus(p *catalog.Peer) string {
 	return peerStatus(p)
 }
 
+// peerStatus: CREATION_FAILED stays until the replica is removed (unsure).
 func peerStatus(p *catalog.Peer) string {
 	switch {
 	case p.State == catalog.PeerFailed:

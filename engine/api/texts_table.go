@@ -179,7 +179,7 @@ const (
 	// MsgIndexExists is an index to create that exists.
 	MsgIndexExists = "Attempting to create an index which already exists"
 	// MsgDefinitionType is an attribute of a key that is defined with another type; the schema that has it, the new one.
-	// Measured by others for the attribute of a vector index.
+	// Measured by others for the attribute of a vector index; unsure for scalars.
 	MsgDefinitionType = PrefixInvalid + "Attributes cannot be redefined. Please check that your attribute has the same type as " +
 		"previously defined. Existing schema: %s New schema: %s"
 	// SchemaKey and SchemaVector are schemas in it; attribute, type, HASH or RANGE, or attribute, dimensions.
