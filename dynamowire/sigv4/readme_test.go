@@ -17,9 +17,10 @@ func TestREADMECredentials(t *testing.T) {
 	block, _, _ = strings.Cut(block, "```")
 	keys, err := ReadKeys(strings.NewReader(block))
 	require.NoError(t, err)
-	require.Equal(t, 2, keys.Len())
+	require.Equal(t, 3, keys.Len())
 	report := keys.byID["AKIAREPORT"]
 	require.True(t, report.ReadOnly)
 	require.False(t, keys.byID["AKIAEXAMPLE"].ReadOnly)
 	require.Equal(t, []string{"Music", "Sales-*"}, report.tables)
+	require.Equal(t, "210987654321", keys.byID["AKIAPARTNER"].Account)
 }
