@@ -114,16 +114,17 @@ func TestKeyIsTheCallers(t *testing.T) {
 	require.NoError(t, db.Close())
 }
 
-// TestNothingReadableIsOnDisk: keys and values are found nowhere in the file, neither in the log nor in
-// spills, tables before and after a compaction, or the bounds in the manifest. Without a key they are.
+// TestNothingReadableIsOnDisk: keys, values and the path of the file are found nowhere in it, neither in the
+// superblocks, the log nor in spills, tables before and after a compaction, or the bounds in the manifest. Without
+// a key they are.
 func TestNothingReadableIsOnDisk(t *testing.T) {
 	found := map[string]bool{}
 	for _, key := range [][]byte{nil, ownersKey} {
-		path := filepath.Join(t.TempDir(), "db")
+		path := filepath.Join(t.TempDir(), "SECRETPLACE")
 		look := func(when string) {
 			raw, err := os.ReadFile(path)
 			require.NoError(t, err)
-			for _, secret := range []string{"SECRETKEY", "SECRETVALUE", "SECRETSPILL"} {
+			for _, secret := range []string{"SECRETPLACE", "SECRETKEY", "SECRETVALUE", "SECRETSPILL"} {
 				if bytes.Contains(raw, []byte(secret)) {
 					if key != nil {
 						t.Errorf("%s: %s stands in the file", when, secret)
@@ -156,7 +157,7 @@ func TestNothingReadableIsOnDisk(t *testing.T) {
 		require.NoError(t, db.Close())
 	}
 	for _, want := range []string{
-		"log SECRETKEY", "log SECRETVALUE", "spill SECRETSPILL", "tables SECRETKEY", "tables SECRETVALUE", "closed SECRETKEY",
+		"log SECRETPLACE", "log SECRETKEY", "log SECRETVALUE", "spill SECRETSPILL", "tables SECRETKEY", "tables SECRETVALUE", "closed SECRETKEY",
 	} {
 		assert.True(t, found[want], "the search finds %s in a plain file", want)
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // Identity tells this database from copies that were made of it by Backup, Save or a restore, and by copying the
-// closed file as long as the origin lies where it was. It stays when the file is moved or encrypted anew. It is zero
+// closed file as long as the origin lies where it was and is not encrypted. It stays when the file is moved or encrypted anew. It is zero
 // in memory.
 func (db *DB) Identity() [16]byte {
 	db.man.mu.Lock()
@@ -23,11 +23,11 @@ func (db *DB) Identity() [16]byte {
 // errCopied is what is logged of a file that turns out to be a copy.
 var errCopied = errors.New("lsm: the file that this one was copied from is still there")
 
-// settle notes in a superblock where the file lies. A file that was copied from where its origin still lies goes on
-// with a timeline of its own from lsn on.
+// settle notes in a superblock where the file lies, unless it is encrypted: nobody without the key is to read the
+// path. A file that was copied from where its origin still lies goes on with a timeline of its own from lsn on.
 func (db *DB) settle(super *superblock.Superblock, lsn base.LSN) error {
 	place, err := filepath.Abs(db.path)
-	if err != nil || len(place) > superblock.PlaceMaxBytes {
+	if err != nil || len(place) > superblock.PlaceMaxBytes || len(super.WrappedKey) > 0 {
 		place = ""
 	}
 	was := super.Place

@@ -125,8 +125,8 @@ type Superblock struct {
 	// Successor is the identity of the file that this one was put in the place of. It is zero for every other
 	// one, whose identity is its timeline.
 	Successor [16]byte
-	// Place is the path under which the file was last opened for writing; empty if none is known or it is longer
-	// than PlaceMaxBytes.
+	// Place is the path under which the file was last opened for writing; empty if none is known, it is longer
+	// than PlaceMaxBytes or the file is encrypted.
 	Place string
 }
 
