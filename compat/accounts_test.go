@@ -2,8 +2,6 @@ package compat
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -110,14 +108,7 @@ func TestOtherAccounts(t *testing.T) {
 // TestPoliciesOfReplicas: replication is the service's own affair. A policy that denies everybody does not stop it, and
 // a key that is let in by one does not replicate.
 func TestPoliciesOfReplicas(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "keys.ini")
-	require.NoError(t, os.WriteFile(path, []byte(accessKeys), 0o600))
-	east, west := twoCoasts(t, "--credentials", path)
-	east.signed, west.signed = true, true
-	t.Setenv("AWS_ACCESS_KEY_ID", "AKIAOWNER")
-	t.Setenv("AWS_SECRET_ACCESS_KEY", "owner/secret+1")
-	east.start(t)
-	west.start(t)
+	east, west := signedCoasts(t)
 	table := "Orders"
 	_, err := east.client().CreateTable(t.Context(), tableInput(table, "pk:S"))
 	require.NoError(t, err)

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -154,14 +153,7 @@ func TestReplicaIsRemovedOverKills(t *testing.T) {
 
 // TestSignedReplicas: servers that verify signatures replicate with a key that may do everything, and with no other.
 func TestSignedReplicas(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "keys.ini")
-	require.NoError(t, os.WriteFile(path, []byte(accessKeys), 0o600))
-	east, west := twoCoasts(t, "--credentials", path)
-	east.signed, west.signed = true, true
-	t.Setenv("AWS_ACCESS_KEY_ID", "AKIAOWNER")
-	t.Setenv("AWS_SECRET_ACCESS_KEY", "owner/secret+1")
-	east.start(t)
-	west.start(t)
+	east, west := signedCoasts(t)
 	table := "Orders"
 	_, err := east.client().CreateTable(t.Context(), tableInput(table, "pk:S"))
 	require.NoError(t, err)

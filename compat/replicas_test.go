@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -111,6 +112,19 @@ func twoCoasts(t *testing.T, args ...string) (east, west *coast) {
 	east.args = []string{"--db", filepath.Join(dir, "east.keystone"), "--region", "us-east-1", "--replica", "us-west-2=" + west.front.url}
 	west.args = []string{"--db", filepath.Join(dir, "west.keystone"), "--region", "us-west-2", "--replica", "us-east-1=" + east.front.url}
 	east.args, west.args = append(east.args, args...), append(west.args, args...)
+	return east, west
+}
+
+// signedCoasts are two servers that verify signatures and replicate with a key that may do everything.
+func signedCoasts(t *testing.T) (east, west *coast) {
+	path := filepath.Join(t.TempDir(), "keys.ini")
+	require.NoError(t, os.WriteFile(path, []byte(accessKeys), 0o600))
+	east, west = twoCoasts(t, "--credentials", path)
+	east.signed, west.signed = true, true
+	t.Setenv("AWS_ACCESS_KEY_ID", "AKIAOWNER")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "owner/secret+1")
+	east.start(t)
+	west.start(t)
 	return east, west
 }
 

@@ -213,12 +213,18 @@ func TestCallsOfAFormerReplica(t *testing.T) {
 		g.put(0, "tab", "b", 2)
 		g.put(1, "tab", "c", 3)
 		g.put(2, "tab", "d", 4)
-		g.settle()
-		g.equal("tab")
-		require.Len(t, g.all(2, "tab"), 4)
-		for i := range g.dbs {
-			require.Len(t, g.describe(i, "tab").Replicas, 2, "region %d", i)
-		}
+		g.whole("tab", 4)
+	}
+}
+
+// whole requires that all three regions, once settled, know each other and have the same items, so many.
+func (g *group) whole(table string, items int) {
+	g.t.Helper()
+	g.settle()
+	g.equal(table)
+	for i := range g.dbs {
+		require.Len(g.t, g.all(i, table), items, "region %d", i)
+		require.Len(g.t, g.describe(i, table).Replicas, 2, "region %d", i)
 	}
 }
 
@@ -237,12 +243,7 @@ func TestAReplicaThatKnowsAFormerOne(t *testing.T) {
 	require.NoError(t, g.dbs[1].Reset("then"))
 	g.put(1, "tab", "d", 1)
 	g.put(2, "tab", "e", 1)
-	g.settle()
-	g.equal("tab")
-	require.Len(t, g.all(2, "tab"), 5)
-	for i := range g.dbs {
-		require.Len(t, g.describe(i, "tab").Replicas, 2, "region %d", i)
-	}
+	g.whole("tab", 5)
 }
 
 // TestAReplicaIsMadeAgain after its table was deleted there: with everything that anybody wrote, and nothing is taken

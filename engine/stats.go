@@ -46,8 +46,8 @@ type ChangeLogStats struct {
 }
 
 // Stats tells the figures. It costs some microseconds, does no I/O and reads no items, so that it may
-// be asked every second; the sizes of change logs alone are looked up, once in a minute at most. Of a store that OpenStore was given and that is no LSM those of the store are
-// zero.
+// be asked every second; the sizes of change logs alone are looked up, once in a minute at most. Of a store
+// that OpenStore was given and that is no LSM those of the store are zero.
 func (db *DB) Stats() Stats {
 	c := db.served.Load()
 	s := Stats{Consumers: c.consumerStats(), ChangeLogs: c.changeLogStats()}
